@@ -1,0 +1,122 @@
+//! What can go wrong in a log, and what the program does about it.
+
+use std::path::PathBuf;
+
+use crate::problem::Problem;
+
+/// An error of a log, built-in or external.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The offset asked for is not in the partition.
+    #[error("offset {asked} is out of range ({start} to {end})")]
+    OffsetOutOfRange {
+        /// What was asked for.
+        asked: u64,
+        /// First offset that is kept.
+        start: u64,
+        /// Offset after the last.
+        end: u64,
+    },
+    /// No such topic or partition.
+    #[error("there is no partition {partition} of topic {topic}")]
+    UnknownPartition {
+        /// The topic's name or number.
+        topic: String,
+        /// The partition.
+        partition: u32,
+    },
+    /// Kafka would not accept this topic name.
+    #[error("{0:?} is not a legal topic name: 1 to 249 of a-z A-Z 0-9 . _ -")]
+    InvalidTopicName(String),
+    /// Written and synced data is damaged.
+    #[error("{path}: damaged at byte {at}: {what}")]
+    Damaged {
+        /// The segment file.
+        path: PathBuf,
+        /// Where in the file.
+        at: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A segment was written by another version.
+    #[error("{path} has format version {version}; this program reads version {supported}")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+        /// Ours.
+        supported: u32,
+    },
+    /// Another process has the directory open.
+    #[error("{path} is used by another rowfeed process")]
+    Locked {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The disk is full or below the reserve; nothing was written.
+    #[error("no space left for the log in {path}: {free_bytes} bytes free, {reserve_bytes} are kept in reserve")]
+    DiskFull {
+        /// The data directory.
+        path: PathBuf,
+        /// Free bytes of the file system.
+        free_bytes: u64,
+        /// The reserve that is never used.
+        reserve_bytes: u64,
+    },
+    /// A write or sync failed; the log accepts nothing more until the process has been restarted.
+    #[error("the log stopped: {0}")]
+    Poisoned(String),
+    /// Any other error of the file system.
+    #[error("{what} {path}: {source}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The log is shutting down.
+    #[error("the log is closed")]
+    Closed,
+    /// Another instance of this connector took over (its transactional id was fenced).
+    #[error("another instance took over: {0}")]
+    Fenced(String),
+    /// The external cluster refused or failed; the current commit was undone.
+    #[error("Kafka: {0}")]
+    External(String),
+    /// The external cluster refused for good.
+    #[error("Kafka: {0}")]
+    ExternalFatal(String),
+}
+
+impl LogError {
+    /// What a person sees, and what the program does.
+    pub fn problem(&self) -> Problem {
+        let text = self.to_string();
+        match self {
+            Self::DiskFull { .. } => {
+                Problem::retry("log/full", text).fix("free disk space, or lower log.max_bytes; capture goes on by itself")
+            }
+            Self::Damaged { .. } => {
+                Problem::stop("log/damaged", text).why("bytes that were written and synced are not what was written").fix(
+                    "run `rowfeed log verify` on the data directory; restore it from a copy, or move it away to start with a new snapshot",
+                )
+            }
+            Self::Version { .. } => Problem::stop("log/version", text).fix("use the version of rowfeed that wrote this directory"),
+            Self::Locked { .. } => Problem::stop("log/locked", text).fix("stop the other process, or use another --data directory"),
+            Self::Poisoned(_) => Problem::stop("log/poisoned", text)
+                .why("after a failed write or sync nobody knows what is on the disk")
+                .fix("check the disk, then start rowfeed again: PostgreSQL still has what was not confirmed"),
+            Self::Io { .. } => Problem::stop("log/io", text),
+            Self::Closed => Problem::retry("log/closed", text),
+            Self::Fenced(_) => Problem::fail("kafka/fenced", text).fix("run one instance of this connector only, then restart it here"),
+            Self::External(_) => Problem::retry("kafka/unavailable", text),
+            Self::ExternalFatal(_) => Problem::fail("kafka/refused", text),
+            Self::InvalidTopicName(_) => Problem::fail("topic/name", text),
+            Self::OffsetOutOfRange { .. } => Problem::refuse("topic/offset", text),
+            Self::UnknownPartition { .. } => Problem::refuse("topic/unknown", text),
+        }
+    }
+}

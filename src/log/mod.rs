@@ -1,0 +1,62 @@
+//! The log: where change events go and where everybody reads them.
+//!
+//! Owns the contract of a log ([`LogWriter`]) and its two forms: [`builtin`] (durable, single node, in this process)
+//! and `kafka` (an external Apache Kafka cluster). It knows records, topics and commits; it does not know what a row or
+//! an LSN is.
+//!
+//! The contract:
+//! - **Atomic.** A commit is a group of records over any number of topics that becomes visible whole or not at all.
+//! - **In order.** Commits of one writer become durable in the order they were given; `durable` is cumulative.
+//! - **Visible means durable.** No reader sees a record that a crash could take back.
+//! - **A checkpoint is a record** of the same commit, so events and position cannot disagree.
+
+// pub mod builtin;
+pub mod error;
+
+pub mod topic;
+
+use std::future::Future;
+
+pub use error::LogError;
+pub use topic::{TopicHandle, TopicSpec};
+
+use crate::record::RecordSink;
+
+/// The number of a commit: the first is 1, 0 means none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitSeq(pub u64);
+
+/// A commit being filled.
+pub trait Commit: RecordSink + Send {
+    /// Bytes pushed so far, about.
+    fn bytes(&self) -> usize;
+    /// Records pushed so far.
+    fn records(&self) -> u64;
+}
+
+/// One writer of a log: one per connector, used by one thread.
+pub trait LogWriter: Send {
+    /// A commit of this log.
+    type Commit: Commit;
+
+    /// The topic of that name, created as `spec` says when it does not exist.
+    fn topic(&mut self, name: &str, spec: &TopicSpec) -> impl Future<Output = Result<TopicHandle, LogError>> + Send;
+
+    /// An empty commit. Waiting here **is** the back-pressure: there are only a few commits per writer.
+    fn begin(&mut self) -> impl Future<Output = Result<Self::Commit, LogError>> + Send;
+
+    /// True when [`LogWriter::begin`] would not wait and the log is idle: a good moment to hand over what is there.
+    fn is_idle(&self) -> bool;
+
+    /// Hands a commit over, in order. Returns its number before it is durable.
+    fn commit(&mut self, commit: Self::Commit) -> impl Future<Output = Result<CommitSeq, LogError>> + Send;
+
+    /// The newest durable commit of this writer, without waiting.
+    fn durable(&self) -> CommitSeq;
+
+    /// Waits until the watermark passes `seen`. Cancel-safe.
+    fn wait_durable(&self, seen: CommitSeq) -> impl Future<Output = Result<CommitSeq, LogError>> + Send;
+
+    /// The newest durable value of a key of a compacted topic, as of when this writer was opened or later.
+    fn latest(&self, topic: &str, key: &[u8]) -> impl Future<Output = Result<Option<Vec<u8>>, LogError>> + Send;
+}

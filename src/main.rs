@@ -1,0 +1,2 @@
+//! The `rowfeed` program.
+fn main() {}

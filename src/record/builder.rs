@@ -1,0 +1,137 @@
+//! Writes record batches: records are appended in place, the header is filled in at the end.
+
+use super::{RecordRef, varint};
+
+/// Bytes of a batch before its first record.
+pub const BATCH_HEADER_BYTES: usize = 61;
+/// Bytes of a batch that stand before `leader_epoch`; the length field counts what follows them.
+pub const BATCH_LENGTH_OFFSET: usize = 12;
+/// Where the range of the checksum begins (at the attributes).
+pub const CRC_START: usize = 21;
+
+/// One batch being written, uncompressed, reusable.
+///
+/// `append` never fails; the owner starts another batch when [`BatchBuilder::bytes`] passes its limit.
+#[derive(Debug, Default)]
+pub struct BatchBuilder {
+    bytes: Vec<u8>,
+    count: u32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+}
+
+impl BatchBuilder {
+    /// An empty batch with room for `capacity` bytes.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let mut builder = Self { bytes: Vec::with_capacity(capacity), ..Self::default() };
+        builder.clear();
+        builder
+    }
+
+    /// Forgets the records, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.resize(BATCH_HEADER_BYTES, 0);
+        self.count = 0;
+        self.base_timestamp = 0;
+        self.max_timestamp = 0;
+    }
+
+    /// How many records it holds.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Its size with header, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The largest timestamp of its records, milliseconds.
+    pub fn max_timestamp(&self) -> i64 {
+        self.max_timestamp
+    }
+
+    /// The memory it holds, in bytes.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Appends one record.
+    pub fn append(&mut self, record: RecordRef<'_>) {
+        if self.bytes.len() < BATCH_HEADER_BYTES {
+            self.clear();
+        }
+        if self.count == 0 {
+            self.base_timestamp = record.timestamp_ms;
+            self.max_timestamp = record.timestamp_ms;
+        }
+        self.max_timestamp = self.max_timestamp.max(record.timestamp_ms);
+        let timestamp_delta = record.timestamp_ms - self.base_timestamp;
+        let offset_delta = i64::from(self.count);
+        let mut length = 1 + varint::size(timestamp_delta) + varint::size(offset_delta);
+        length += sized(record.key) + sized(record.value) + varint::size(record.headers.len() as i64);
+        for (key, value) in record.headers {
+            length += sized(Some(key.as_bytes())) + sized(Some(value));
+        }
+        let out = &mut self.bytes;
+        varint::put(out, length as i64);
+        out.push(0);
+        varint::put(out, timestamp_delta);
+        varint::put(out, offset_delta);
+        put_bytes(out, record.key);
+        put_bytes(out, record.value);
+        varint::put(out, record.headers.len() as i64);
+        for (key, value) in record.headers {
+            put_bytes(out, Some(key.as_bytes()));
+            put_bytes(out, Some(value));
+        }
+        self.count += 1;
+    }
+
+    /// Fills in the header for `base_offset` and lends the finished batch. More records may still be appended, and the
+    /// batch sealed again.
+    ///
+    /// The leader epoch is 0: a single node has one leader for ever.
+    pub fn seal(&mut self, base_offset: u64) -> &[u8] {
+        assert!(self.count > 0, "an empty batch is never sealed");
+        let length = (self.bytes.len() - BATCH_LENGTH_OFFSET) as i32;
+        let count = self.count as i32;
+        let (base_timestamp, max_timestamp) = (self.base_timestamp, self.max_timestamp);
+        let head = &mut self.bytes[..BATCH_HEADER_BYTES];
+        head[0..8].copy_from_slice(&base_offset.to_be_bytes());
+        head[8..12].copy_from_slice(&length.to_be_bytes());
+        head[12..16].copy_from_slice(&0i32.to_be_bytes());
+        head[16] = 2;
+        head[21..23].copy_from_slice(&0i16.to_be_bytes());
+        head[23..27].copy_from_slice(&(count - 1).to_be_bytes());
+        head[27..35].copy_from_slice(&base_timestamp.to_be_bytes());
+        head[35..43].copy_from_slice(&max_timestamp.to_be_bytes());
+        head[43..51].copy_from_slice(&(-1i64).to_be_bytes());
+        head[51..53].copy_from_slice(&(-1i16).to_be_bytes());
+        head[53..57].copy_from_slice(&(-1i32).to_be_bytes());
+        head[57..61].copy_from_slice(&count.to_be_bytes());
+        let crc = crc32c::crc32c(&self.bytes[CRC_START..]);
+        self.bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        &self.bytes
+    }
+}
+
+#[inline]
+fn sized(bytes: Option<&[u8]>) -> usize {
+    match bytes {
+        Some(bytes) => varint::size(bytes.len() as i64) + bytes.len(),
+        None => 1,
+    }
+}
+
+#[inline]
+fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        Some(bytes) => {
+            varint::put(out, bytes.len() as i64);
+            out.extend_from_slice(bytes);
+        }
+        None => out.push(1),
+    }
+}

@@ -1,0 +1,57 @@
+//! Kafka record batch format v2, without I/O.
+//!
+//! Owns the bytes of records and batches: writing ([`builder`]), reading ([`view`]), variable-length integers
+//! ([`varint`]) and the default partitioner ([`partition`]). Promises byte-for-byte what Kafka's own clients write
+//! and read (`DefaultRecordBatch`, KIP-98). Leaves offsets, files and sockets to `log` and `broker`.
+//!
+//! ```text
+//! batch  := base_offset i64 | length i32 | leader_epoch i32 | magic i8 = 2 | crc u32 (of all that follows)
+//!         | attributes i16 | last_offset_delta i32 | base_timestamp i64 | max_timestamp i64
+//!         | producer_id i64 | producer_epoch i16 | base_sequence i32 | count i32 | record*
+//! record := length varint | attributes i8 | timestamp_delta varlong | offset_delta varint
+//!         | key_length varint (-1: null) key | value_length varint (-1: null) value
+//!         | headers varint (key_length varint key value_length varint value)*
+//! ```
+//! The base offset stands before the checksum's range, so assigning offsets at append time needs no new checksum.
+
+pub mod builder;
+pub mod partition;
+pub mod varint;
+pub mod view;
+
+/// A topic's number in the log it belongs to: stable for the life of the topic, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicIndex(pub u32);
+
+/// Where a record goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Route {
+    /// The topic.
+    pub topic: TopicIndex,
+    /// The partition, from 0.
+    pub partition: u32,
+}
+
+/// A record, borrowed. `None` as value is a tombstone.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordRef<'a> {
+    /// Milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The key's bytes.
+    pub key: Option<&'a [u8]>,
+    /// The value's bytes.
+    pub value: Option<&'a [u8]>,
+    /// Headers in order; a key may occur twice.
+    pub headers: &'a [(&'a str, &'a [u8])],
+}
+
+/// Where encoders push records; they never return them.
+pub trait RecordSink {
+    /// Appends a record. Only an external log's client can refuse one (its queue is full or the record is too large).
+    fn push(&mut self, to: Route, record: RecordRef<'_>) -> Result<(), SinkFull>;
+}
+
+/// The sink cannot take this record now; the text says why.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SinkFull(pub String);
