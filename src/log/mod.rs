@@ -10,7 +10,8 @@
 //! - **Visible means durable.** No reader sees a record that a crash could take back.
 //! - **A checkpoint is a record** of the same commit, so events and position cannot disagree.
 
-// pub mod builtin;
+pub mod builtin;
+pub mod commit;
 pub mod error;
 
 pub mod topic;

@@ -1,0 +1,254 @@
+//! The built-in log: durable, single node, one shared sequence of frames.
+//!
+//! Owns the files of `<data>/log`. Promises, and how:
+//!
+//! - **A commit is a frame.** All its batches, over any number of topics, and the checkpoint record stand in one frame
+//!   ([`format`]); it counts whole or not at all. One write, one `fdatasync` for all frames that are waiting.
+//! - **Visible means durable.** Readers see a frame only after the sync that covers it. Offsets are dense and never change.
+//! - **Recovery** ([`recover`]) cuts a torn tail and refuses real damage, naming file and position: every frame says which
+//!   commit was durable when it was written, so a bad frame that a later one vouches for is damage, never a tail.
+//! - **A failed sync is final.** The log is poisoned, the process stops; PostgreSQL still has what was not confirmed.
+//! - **A full disk pauses** the writer before the reserve is touched, and harms nothing that is written.
+//! - **It has a limit** in age and size from the first day: whole sealed segments go, oldest first. What the newest
+//!   checkpoint, the group offsets and the topics need stays, because every segment begins with all of it ([`catalog`]).
+//!
+//! One thread writes ([`writer`]); any number of readers read the files through their own file positions ([`reader`]) and
+//! never wait for the writer. It does not know what a row or an LSN is.
+
+pub mod catalog;
+pub mod files;
+pub mod format;
+pub mod reader;
+pub mod recover;
+pub mod segment;
+pub mod verify;
+pub mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{oneshot, watch};
+
+use super::topic::TopicInfo;
+use super::{CommitSeq, LogError};
+use crate::problem::Problem;
+use crate::record::{Route, TopicIndex};
+use catalog::Catalog;
+pub use catalog::OffsetRange;
+use files::{Files, RealFiles};
+use segment::Segment;
+pub use writer::BuiltinWriter;
+use writer::Command;
+
+/// Limits and place of a built-in log.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// The folder of the segments, made when missing.
+    pub dir: PathBuf,
+    /// A segment is sealed when it passes this size.
+    pub segment_bytes: u64,
+    /// The whole log's size; whole segments go above it.
+    pub max_bytes: u64,
+    /// Segments whose newest frame is older go.
+    pub max_age: Duration,
+    /// Free bytes of the file system that are never used.
+    pub min_free_bytes: u64,
+}
+
+impl LogSettings {
+    /// Kafka-like defaults: segments of 128 MiB, 40 GiB or 7 days, 256 MiB of disk in reserve.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            segment_bytes: 128 << 20,
+            max_bytes: 40 << 30,
+            max_age: Duration::from_secs(7 * 24 * 3600),
+            min_free_bytes: 256 << 20,
+        }
+    }
+}
+
+/// What readers and the writer share.
+pub(crate) struct Index {
+    catalog: Catalog,
+    segments: VecDeque<Segment>,
+}
+
+/// State of the log as a whole.
+struct Shared {
+    index: RwLock<Index>,
+    durable: watch::Sender<CommitSeq>,
+    failure: watch::Sender<Option<Problem>>,
+    paused: watch::Sender<Option<Problem>>,
+    cluster_id: String,
+}
+
+impl Shared {
+    fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A handle to an open log; clones share it.
+#[derive(Clone)]
+pub struct BuiltinLog {
+    shared: Arc<Shared>,
+    commands: std::sync::mpsc::SyncSender<Command>,
+    thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+}
+
+impl BuiltinLog {
+    /// Opens the log of a folder: recovers what is there and starts the writer's thread.
+    pub fn open(settings: LogSettings) -> Result<Self, LogError> {
+        std::fs::create_dir_all(&settings.dir).map_err(|source| LogError::Io {
+            what: "cannot create",
+            path: settings.dir.clone(),
+            source,
+        })?;
+        let lock = lock(&settings.dir)?;
+        Self::open_with(settings, Arc::new(RealFiles), Some(lock))
+    }
+
+    /// Opens the log on any file system; the tests give one that loses writes.
+    pub(crate) fn open_with(settings: LogSettings, files: Arc<dyn Files>, lock: Option<std::fs::File>) -> Result<Self, LogError> {
+        let recovered = recover::recover(&settings, files.as_ref())?;
+        let (commands, inbox) = std::sync::mpsc::sync_channel(writer::COMMANDS_MAX);
+        let (writer, index) = writer::Writer::start(settings, files, recovered)?;
+        let shared = Arc::new(Shared {
+            cluster_id: index.catalog.cluster_id().to_owned(),
+            durable: watch::Sender::new(CommitSeq(writer.durable())),
+            failure: watch::Sender::new(None),
+            paused: watch::Sender::new(None),
+            index: RwLock::new(index),
+        });
+        let for_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("rowfeed-log".into())
+            .spawn(move || {
+                writer.run(&inbox, &for_thread);
+                drop(lock);
+            })
+            .map_err(|source| LogError::Io { what: "cannot start the log thread of", path: PathBuf::new(), source })?;
+        Ok(Self { shared, commands, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+
+    /// Writes what was handed over, syncs it and ends the thread. Later calls do nothing.
+    pub fn close(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A thread that has ended already (a failed disk) has dropped its end: nothing to tell it.
+            let _ = self.commands.send(Command::Close);
+            let _ = thread.join();
+        }
+    }
+
+    /// A writer for one connector.
+    pub fn writer(&self) -> BuiltinWriter {
+        BuiltinWriter::new(self.clone())
+    }
+
+    /// The cluster's id: 22 characters, made with the log.
+    pub fn cluster_id(&self) -> &str {
+        &self.shared.cluster_id
+    }
+
+    /// All topics, the log's own included.
+    pub fn topics(&self) -> Vec<Arc<TopicInfo>> {
+        self.shared.index().catalog.topics().cloned().collect()
+    }
+
+    /// A topic by name.
+    pub fn topic(&self, name: &str) -> Option<Arc<TopicInfo>> {
+        self.shared.index().catalog.topic(name).cloned()
+    }
+
+    /// A topic by Kafka topic id.
+    pub fn topic_by_id(&self, id: &[u8; 16]) -> Option<Arc<TopicInfo>> {
+        self.shared.index().catalog.topics().find(|topic| topic.id == *id).cloned()
+    }
+
+    /// First and next offset of a partition; the next one is also its high watermark and last stable offset.
+    pub fn offsets(&self, topic: TopicIndex, partition: u32) -> Option<OffsetRange> {
+        self.shared.index().catalog.offsets(Route { topic, partition })
+    }
+
+    /// The newest durable commit; it changes after every sync.
+    pub fn durable(&self) -> watch::Receiver<CommitSeq> {
+        self.shared.durable.subscribe()
+    }
+
+    /// Becomes `Some` when the log has stopped for good.
+    pub fn failure(&self) -> watch::Receiver<Option<Problem>> {
+        self.shared.failure.subscribe()
+    }
+
+    /// `Some` when the log has stopped for good.
+    pub fn failed(&self) -> Option<Problem> {
+        self.shared.failure.borrow().clone()
+    }
+
+    /// `Some` while writing waits (the disk is full); it goes on by itself.
+    pub fn paused(&self) -> watch::Receiver<Option<Problem>> {
+        self.shared.paused.subscribe()
+    }
+
+    /// The newest durable value of every key of an internal topic.
+    pub fn state(&self, topic: &str) -> Vec<(Bytes, Bytes)> {
+        self.shared.index().catalog.state(topic)
+    }
+
+    /// The newest durable value of one key of an internal topic.
+    pub fn latest(&self, topic: &str, key: &[u8]) -> Option<Bytes> {
+        self.shared.index().catalog.latest(topic, key)
+    }
+
+    /// Appends records to an internal topic in one commit; durable when it returns. `None` removes the key.
+    pub async fn put(&self, topic: &str, records: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), LogError> {
+        let Some(info) = self.topic(topic).filter(|topic| topic.internal) else {
+            return Err(LogError::UnknownPartition { topic: topic.to_owned(), partition: 0 });
+        };
+        let (done, wait) = oneshot::channel();
+        self.send(Command::Put { topic: info.index, records, done }).await?;
+        wait.await.map_err(|_| self.closed())?
+    }
+
+    /// Size of all segments, bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.shared.index().segments.iter().map(|segment| segment.end).sum()
+    }
+
+    /// Hands a command to the thread without blocking an async worker: the queue is short and drained fast, but a full
+    /// disk holds it up for long.
+    async fn send(&self, mut command: Command) -> Result<(), LogError> {
+        loop {
+            match self.commands.try_send(command) {
+                Ok(()) => return Ok(()),
+                Err(std::sync::mpsc::TrySendError::Full(back)) => command = back,
+                Err(std::sync::mpsc::TrySendError::Disconnected(_)) => return Err(self.closed()),
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn closed(&self) -> LogError {
+        self.failed().map_or(LogError::Closed, |problem| LogError::Poisoned(problem.what))
+    }
+}
+
+/// Takes the folder for this process: two writers of one log would destroy it.
+fn lock(dir: &Path) -> Result<std::fs::File, LogError> {
+    let path = dir.join("LOCK");
+    let io = |source| LogError::Io { what: "cannot lock", path: path.clone(), source };
+    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(LogError::Locked { path: dir.to_owned() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+    }
+}

@@ -1,0 +1,460 @@
+//! The log against itself: round trips, restarts, rolling and retention, torn and damaged files, a disk that loses writes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::files::{Files, LogFile};
+use super::{BuiltinLog, LogSettings, verify};
+use crate::log::topic::OFFSETS_TOPIC;
+use crate::log::{LogError, LogWriter, TopicSpec};
+use crate::record::view::BatchView;
+use crate::record::{Headers, RecordRef, RecordSink, TopicIndex};
+
+fn settings(dir: &Path) -> LogSettings {
+    LogSettings { min_free_bytes: 0, ..LogSettings::new(dir) }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Appends one commit with `values` to a topic, plus a checkpoint record that says `checkpoint`.
+async fn append(
+    log: &BuiltinLog,
+    writer: &mut super::BuiltinWriter,
+    topic: &str,
+    values: &[Vec<u8>],
+    checkpoint: u64,
+) -> Result<(), LogError> {
+    let to = writer.topic(topic, &TopicSpec::default()).await?;
+    let offsets = log.topic(OFFSETS_TOPIC).unwrap().index;
+    let mut commit = writer.begin().await?;
+    for value in values {
+        commit
+            .push(to.route(None), RecordRef { timestamp_ms: checkpoint as i64, key: None, value: Some(value), headers: Headers::NONE })
+            .unwrap();
+    }
+    let position = checkpoint.to_string();
+    let record = RecordRef { timestamp_ms: 1, key: Some(b"shop"), value: Some(position.as_bytes()), headers: Headers::NONE };
+    commit.push(crate::record::Route { topic: offsets, partition: 0 }, record).unwrap();
+    let seq = writer.commit(commit).await?;
+    while writer.durable() < seq {
+        writer.wait_durable(writer.durable()).await?;
+    }
+    Ok(())
+}
+
+async fn read_all(log: &BuiltinLog, topic: TopicIndex, max_bytes: usize) -> Vec<(u64, Vec<u8>)> {
+    let range = log.offsets(topic, 0).unwrap();
+    let (mut from, mut out) = (range.start, Vec::new());
+    while from < range.end {
+        let bytes = log.read(topic, 0, from, max_bytes).await.unwrap();
+        assert!(!bytes.is_empty(), "nothing at {from} of {range:?}");
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let batch = BatchView::parse(rest).unwrap();
+            batch.verify().unwrap();
+            for record in batch.records() {
+                let record = record.unwrap();
+                if record.offset >= from {
+                    out.push((record.offset, record.value.unwrap().to_vec()));
+                }
+            }
+            from = batch.next_offset();
+            rest = &rest[batch.bytes().len()..];
+        }
+    }
+    out
+}
+
+#[test]
+fn what_was_committed_is_read_back_after_rolling_and_reopening() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let small = LogSettings { segment_bytes: 200_000, ..settings(dir.path()) };
+        let mut expected: HashMap<&str, Vec<Vec<u8>>> = HashMap::new();
+        let mut log = BuiltinLog::open(small.clone()).unwrap();
+        let cluster = log.cluster_id().to_owned();
+        let mut writer = log.writer();
+        for round in 0..400u64 {
+            if round % 90 == 89 {
+                log.close();
+                drop((writer, log));
+                log = BuiltinLog::open(small.clone()).unwrap();
+                writer = log.writer();
+            }
+            let topic = ["a", "b", "rare"][if round % 50 == 49 { 2 } else { (round % 2) as usize }];
+            let values: Vec<_> = (0..round % 7 + 1).map(|n| vec![round as u8; (n * 400) as usize]).collect();
+            append(&log, &mut writer, topic, &values, round).await.unwrap();
+            expected.entry(topic).or_default().extend(values);
+        }
+        assert_eq!(log.cluster_id(), cluster);
+        assert_eq!(writer.latest(OFFSETS_TOPIC, b"shop").await.unwrap().as_deref(), Some(&b"399"[..]));
+        for (topic, values) in &expected {
+            let index = log.topic(topic).unwrap().index;
+            for max_bytes in [1, 3_000, 1 << 20] {
+                let got = read_all(&log, index, max_bytes).await;
+                assert_eq!(got.len(), values.len(), "{topic}");
+                for (position, ((offset, value), wanted)) in got.iter().zip(values).enumerate() {
+                    assert_eq!((*offset, value), (position as u64, wanted));
+                }
+            }
+        }
+        let rare = log.topic("rare").unwrap().index;
+        assert_eq!(log.offset_for_time(rare, 0, 100).await.unwrap().map(|found| found.1), Some(149));
+        assert_eq!(log.offset_for_time(rare, 0, 1000).await.unwrap(), None);
+        assert_eq!(log.max_timestamp(rare, 0).await.unwrap().map(|found| found.1), Some(399));
+        assert!(matches!(log.read(rare, 0, 1 << 40, 1).await, Err(LogError::OffsetOutOfRange { start: 0, .. })));
+        log.close();
+        let report = verify::verify(dir.path()).unwrap();
+        assert!(report.segments > 3 && report.torn_tail.is_none(), "{report:?}");
+    });
+}
+
+#[test]
+fn retention_removes_whole_old_segments_and_keeps_the_state() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let small = LogSettings { segment_bytes: 50_000, max_bytes: 150_000, ..settings(dir.path()) };
+        let log = BuiltinLog::open(small.clone()).unwrap();
+        let mut writer = log.writer();
+        append(&log, &mut writer, "early", &[vec![1; 10]], 7).await.unwrap();
+        log.put("connect-configs", vec![(b"shop".to_vec(), Some(b"{}".to_vec()))]).await.unwrap();
+        for round in 0..200 {
+            append(&log, &mut writer, "busy", &[vec![2; 5_000]], round).await.unwrap();
+        }
+        log.close();
+        drop((writer, log));
+        let log = BuiltinLog::open(small).unwrap();
+        assert!(log.size_bytes() < 260_000, "{}", log.size_bytes());
+        let busy = log.topic("busy").unwrap().index;
+        let range = log.offsets(busy, 0).unwrap();
+        assert!(range.start > 100 && range.end == 200, "{range:?}");
+        assert_eq!(read_all(&log, busy, 10_000).await.len() as u64, 200 - range.start);
+        assert!(matches!(log.read(busy, 0, 0, 1).await, Err(LogError::OffsetOutOfRange { .. })));
+        // The partition whose records are gone goes on at its next offset, and the internal records are all there.
+        let early = log.topic("early").unwrap().index;
+        assert_eq!(log.offsets(early, 0).unwrap(), super::OffsetRange { start: 1, end: 1 });
+        assert_eq!(log.latest("connect-configs", b"shop").as_deref(), Some(&b"{}"[..]));
+        assert_eq!(log.latest(OFFSETS_TOPIC, b"shop").as_deref(), Some(&b"199"[..]));
+        log.close();
+    });
+}
+
+/// A log with some commits, closed; the path of its only segment.
+fn written(dir: &Path, commits: u64) -> PathBuf {
+    block_on(async {
+        let log = BuiltinLog::open(settings(dir)).unwrap();
+        let mut writer = log.writer();
+        for round in 0..commits {
+            append(&log, &mut writer, "t", &[vec![round as u8; 300]], round).await.unwrap();
+        }
+        log.close();
+        dir.join(super::recover::file_name(1))
+    })
+}
+
+#[test]
+fn a_torn_tail_is_cut_at_every_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = written(dir.path(), 5);
+    let whole = std::fs::read(&path).unwrap();
+    let last_frame = whole.windows(4).rposition(|bytes| bytes == super::format::FRAME_MAGIC).unwrap();
+    for cut in (last_frame..whole.len()).step_by(7) {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        block_on(async {
+            let log = BuiltinLog::open(settings(dir.path())).unwrap();
+            assert_eq!(log.latest(OFFSETS_TOPIC, b"shop").as_deref(), Some(&b"3"[..]), "cut at {cut}");
+            let topic = log.topic("t").unwrap().index;
+            assert_eq!(read_all(&log, topic, 1 << 20).await.len(), 4);
+            append(&log, &mut log.writer(), "t", &[vec![9; 10]], 4).await.unwrap();
+            assert_eq!(read_all(&log, topic, 1 << 20).await.len(), 5);
+            log.close();
+        });
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_synced_data_is_refused_with_file_and_position() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = written(dir.path(), 5);
+    let whole = std::fs::read(&path).unwrap();
+    let last_frame = whole.windows(4).rposition(|bytes| bytes == super::format::FRAME_MAGIC).unwrap();
+    for at in (0..last_frame).step_by(13) {
+        let mut bad = whole.clone();
+        bad[at] ^= 0x10;
+        std::fs::write(&path, &bad).unwrap();
+        let ignored = (24..32).contains(&at) && super::format::read_segment_header(&bad).is_ok();
+        match BuiltinLog::open(settings(dir.path())) {
+            Err(LogError::Damaged { path: named, at: position, .. }) => {
+                assert_eq!(named, path);
+                assert!(position as usize <= at);
+            }
+            Err(LogError::Version { .. }) => {}
+            Err(error) => panic!("byte {at}: {error}"),
+            Ok(log) => {
+                log.close();
+                assert!(ignored, "byte {at} was not noticed");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = BuiltinLog::open(settings(dir.path())).unwrap();
+    assert!(matches!(BuiltinLog::open(settings(dir.path())), Err(LogError::Locked { .. })));
+    log.close();
+    drop(log);
+    BuiltinLog::open(settings(dir.path())).unwrap().close();
+}
+
+// A disk that loses what was not synced -------------------------------------------------------------------------------
+
+const PAGE: usize = 4096;
+
+#[derive(Clone, Default)]
+struct SimFile {
+    /// What is certainly on the disk.
+    durable: Vec<u8>,
+    /// What the program sees.
+    seen: Vec<u8>,
+    syncs: u64,
+}
+
+#[derive(Clone, Default)]
+struct SimDisk {
+    files: BTreeMap<PathBuf, SimFile>,
+    fail_sync_at: Option<u64>,
+    syncs: u64,
+    full_after: Option<u64>,
+}
+
+#[derive(Clone, Default)]
+struct SimFiles(Arc<Mutex<SimDisk>>);
+
+struct SimHandle(SimFiles, Mutex<PathBuf>);
+
+impl SimFiles {
+    /// What a power cut leaves: of every file the synced bytes, and of the rest any subset of its pages.
+    fn after_power_cut(&self, mut keep: impl FnMut() -> bool) -> Self {
+        let mut disk = self.0.lock().unwrap().clone();
+        for file in disk.files.values_mut() {
+            let mut left = file.durable.clone();
+            for (page, bytes) in file.seen.chunks(PAGE).enumerate() {
+                let at = page * PAGE;
+                let synced = file.durable.get(at..(at + bytes.len()).min(file.durable.len()));
+                if synced != Some(bytes) && keep() {
+                    left.resize(left.len().max(at + bytes.len()), 0);
+                    left[at..at + bytes.len()].copy_from_slice(bytes);
+                }
+            }
+            file.durable = left.clone();
+            file.seen = left;
+        }
+        disk.fail_sync_at = None;
+        Self(Arc::new(Mutex::new(disk)))
+    }
+}
+
+impl Files for SimFiles {
+    fn list(&self, _: &Path) -> io::Result<Vec<String>> {
+        Ok(self.0.lock().unwrap().files.keys().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect())
+    }
+
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn LogFile>> {
+        let mut disk = self.0.lock().unwrap();
+        if create {
+            disk.files.insert(path.to_owned(), SimFile::default());
+        } else if !disk.files.contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Arc::new(SimHandle(self.clone(), Mutex::new(path.to_owned()))))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock().unwrap();
+        let file = disk.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        disk.files.insert(to.to_owned(), file);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.lock().unwrap().files.remove(path);
+        Ok(())
+    }
+
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+        let disk = self.0.lock().unwrap();
+        let used: usize = disk.files.values().map(|file| file.seen.len()).sum();
+        Ok(disk.full_after.map_or(u64::MAX, |limit| limit.saturating_sub(used as u64)))
+    }
+}
+
+impl SimHandle {
+    fn with<T>(&self, act: impl FnOnce(&mut SimFile) -> T) -> io::Result<T> {
+        let mut disk = self.0.0.lock().unwrap();
+        let path = self.1.lock().unwrap().clone();
+        // A file keeps its handle when it gets its final name.
+        let named = path.with_extension("");
+        let key = if disk.files.contains_key(&path) { path } else { named };
+        disk.files.get_mut(&key).map(act).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl LogFile for SimHandle {
+    fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        self.with(|file| {
+            let from = (at as usize).min(file.seen.len());
+            let count = buf.len().min(file.seen.len() - from);
+            buf[..count].copy_from_slice(&file.seen[from..from + count]);
+            count
+        })
+    }
+
+    fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        let end = at as usize + bytes.len();
+        self.with(|file| {
+            let len = file.seen.len().max(end);
+            file.seen.resize(len, 0);
+            file.seen[at as usize..end].copy_from_slice(bytes);
+        })
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        {
+            let mut disk = self.0.0.lock().unwrap();
+            disk.syncs += 1;
+            if disk.fail_sync_at.is_some_and(|at| disk.syncs >= at) {
+                return Err(io::Error::other("injected: the disk is gone"));
+            }
+        }
+        self.with(|file| {
+            file.durable = file.seen.clone();
+            file.syncs += 1;
+        })
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.with(|file| file.seen.len() as u64)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.with(|file| file.seen.truncate(len as usize))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// Writers run while power is cut at a random moment, again and again: what was acknowledged is there, in order, once;
+    /// what is there beyond it was handed over.
+    #[test]
+    fn acknowledged_commits_survive_power_cuts(seed: u64, segment_bytes in 3_000u64..60_000) {
+        let mut random = seed | 1;
+        let mut next = move || { random ^= random << 13; random ^= random >> 7; random ^= random << 17; random };
+        let mut files = SimFiles::default();
+        let settings = LogSettings { segment_bytes, ..settings(Path::new("/sim")) };
+        let (mut value, mut acknowledged) = (0u64, 0u64);
+        for _life in 0..5 {
+            let log = BuiltinLog::open_with(settings.clone(), Arc::new(files.clone()), None).unwrap();
+            let image = block_on(async {
+                let stored: u64 = match log.latest(OFFSETS_TOPIC, b"shop") {
+                    Some(bytes) => std::str::from_utf8(&bytes).unwrap().parse().unwrap(),
+                    None => 0,
+                };
+                prop_assert!(stored >= acknowledged && stored <= value, "stored {stored}, acknowledged {acknowledged}, written {value}");
+                if let Some(topic) = log.topic("t") {
+                    let got = read_all(&log, topic.index, 5_000).await;
+                    let numbers: Vec<u64> = got.iter().map(|(_, bytes)| u64::from_le_bytes(bytes[..8].try_into().unwrap())).collect();
+                    prop_assert_eq!(numbers, (1..=stored).collect::<Vec<_>>());
+                } else {
+                    prop_assert_eq!(stored, 0);
+                }
+                value = stored;
+                acknowledged = stored;
+                let mut writer = log.writer();
+                let to = writer.topic("t", &TopicSpec::default()).await.unwrap();
+                let offsets = log.topic(OFFSETS_TOPIC).unwrap().index;
+                for _ in 0..next() % 40 {
+                    let mut commit = writer.begin().await.unwrap();
+                    for _ in 0..next() % 3 + 1 {
+                        value += 1;
+                        let mut bytes = value.to_le_bytes().to_vec();
+                        bytes.resize(8 + (next() % 9_000) as usize, 7);
+                        commit.push(to.route(None), RecordRef { timestamp_ms: 0, key: None, value: Some(&bytes), headers: Headers::NONE }).unwrap();
+                    }
+                    let position = value.to_string();
+                    let record = RecordRef { timestamp_ms: 1, key: Some(b"shop"), value: Some(position.as_bytes()), headers: Headers::NONE };
+                    commit.push(crate::record::Route { topic: offsets, partition: 0 }, record).unwrap();
+                    let seq = writer.commit(commit).await.unwrap();
+                    if next() % 4 == 0 {
+                        while writer.durable() < seq { writer.wait_durable(writer.durable()).await.unwrap(); }
+                        acknowledged = value;
+                    }
+                }
+                let image = files.after_power_cut(|| next() % 2 == 0);
+                Ok(image)
+            })?;
+            log.close();
+            files = image;
+        }
+    }
+}
+
+#[test]
+fn a_failed_sync_stops_the_log_for_good() {
+    let files = SimFiles::default();
+    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    block_on(async {
+        let mut writer = log.writer();
+        append(&log, &mut writer, "t", &[vec![1]], 1).await.unwrap();
+        let at = files.0.lock().unwrap().syncs + 1;
+        files.0.lock().unwrap().fail_sync_at = Some(at);
+        assert!(matches!(append(&log, &mut writer, "t", &[vec![2]], 2).await, Err(LogError::Poisoned(_))));
+        // The disk works again; nobody trusts it.
+        files.0.lock().unwrap().fail_sync_at = None;
+        assert!(append(&log, &mut writer, "t", &[vec![3]], 3).await.is_err());
+        assert_eq!(log.failed().unwrap().code, "log/poisoned");
+        let topic = log.topic("t").unwrap().index;
+        assert_eq!(log.offsets(topic, 0).unwrap().end, 1, "nothing unsynced is visible");
+    });
+}
+
+#[test]
+fn a_full_disk_pauses_and_goes_on_when_there_is_space() {
+    let files = SimFiles::default();
+    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    block_on(async {
+        let mut writer = log.writer();
+        append(&log, &mut writer, "t", &[vec![1; 100]], 1).await.unwrap();
+        let used = log.size_bytes();
+        files.0.lock().unwrap().full_after = Some(used + 50);
+        let other = log.clone();
+        let blocked = std::thread::spawn(move || {
+            block_on(async {
+                let mut writer = other.writer();
+                append(&other, &mut writer, "t", &[vec![2; 1 << 20]], 2).await
+            })
+        });
+        let mut paused = log.paused();
+        tokio::time::timeout(Duration::from_secs(20), paused.wait_for(Option::is_some)).await.expect("it pauses").unwrap();
+        let topic = log.topic("t").unwrap().index;
+        assert_eq!(read_all(&log, topic, 1000).await.len(), 1, "readers go on");
+        files.0.lock().unwrap().full_after = None;
+        blocked.join().unwrap().unwrap();
+        assert_eq!(read_all(&log, topic, 1000).await.len(), 2);
+        assert!(log.paused().borrow().is_none());
+    });
+    log.close();
+}

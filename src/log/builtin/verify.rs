@@ -1,0 +1,109 @@
+//! `rowfeed log verify` and `rowfeed log dump`: reads every byte of a log's folder without opening it for writing.
+
+use std::path::{Path, PathBuf};
+
+use super::files::{Files, RealFiles};
+use super::format::{Entry, FrameHeader, SEGMENT_HEADER_BYTES};
+use super::recover::{Scan, batches, check_header, list_segments};
+use super::segment::read_footer;
+use crate::log::LogError;
+
+/// What a verification saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Segments read.
+    pub segments: u64,
+    /// Whole frames.
+    pub frames: u64,
+    /// Batches in them.
+    pub batches: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes of whole frames.
+    pub bytes: u64,
+    /// First and last commit.
+    pub commits: Option<(u64, u64)>,
+    /// Bytes behind the last whole frame of the newest segment, and why they do not count. A process that is writing, or
+    /// was killed while it wrote, leaves such a tail; opening the log cuts it.
+    pub torn_tail: Option<(PathBuf, u64, u64, String)>,
+}
+
+/// Reads all frames of a folder; `each` sees every one with its position and its batches.
+///
+/// Errors name the file and the position of the first damage.
+pub fn walk(dir: &Path, mut each: impl FnMut(&Path, u64, &FrameHeader, &[Entry], &[u8])) -> Result<Report, LogError> {
+    let files = RealFiles;
+    let mut report = Report::default();
+    let found = list_segments(dir, &files)?;
+    let count = found.len();
+    for (index, (first_commit, path)) in found.into_iter().enumerate() {
+        let io = |source| LogError::Io { what: "cannot read", path: path.clone(), source };
+        let file = files.open(&path, false).map_err(io)?;
+        check_header(first_commit, &path, file.as_ref())?;
+        let expected = report.commits.map_or(first_commit, |(_, last)| last + 1);
+        if first_commit != expected {
+            return Err(LogError::Damaged {
+                path,
+                at: 0,
+                what: format!("the segment begins with commit {first_commit}, expected {expected}"),
+            });
+        }
+        let footer = read_footer(file.as_ref()).map_err(io)?;
+        let len = file.len().map_err(io)?;
+        let end = footer.as_ref().map_or(len, |(trailer, _)| trailer.body_position);
+        let mut whole = SEGMENT_HEADER_BYTES as u64;
+        let cut = Scan::new(file.as_ref(), &path, end).run(first_commit, |position, header, entries, body| {
+            report.frames += 1;
+            report.batches += entries.len() as u64;
+            report.records += entries.iter().map(|entry| u64::from(entry.records)).sum::<u64>();
+            report.bytes += u64::from(header.frame_len);
+            report.commits = Some((report.commits.map_or(header.commit, |(first, _)| first), header.commit));
+            whole = position + u64::from(header.frame_len);
+            each(&path, position, header, entries, body);
+        })?;
+        report.segments += 1;
+        match cut {
+            None => {}
+            Some((at, what)) if index + 1 == count && footer.is_none() => report.torn_tail = Some((path, at, end - at, what.to_owned())),
+            Some((at, what)) => return Err(LogError::Damaged { path, at, what: what.to_owned() }),
+        }
+    }
+    Ok(report)
+}
+
+/// Proves a folder whole: every frame, batch and checksum.
+pub fn verify(dir: &Path) -> Result<Report, LogError> {
+    walk(dir, |_, _, _, _, _| {})
+}
+
+/// Prints frames and batches, one a line, through `line`; with `records`, every record's offset, key and size too.
+pub fn dump(dir: &Path, records: bool, mut line: impl FnMut(String)) -> Result<Report, LogError> {
+    walk(dir, |path, position, header, entries, body| {
+        line(format!(
+            "{} @{position} commit={} durable={} time_ms={} bytes={}",
+            path.file_name().unwrap_or_default().to_string_lossy(),
+            header.commit,
+            header.durable,
+            header.time_ms,
+            header.frame_len
+        ));
+        for (entry, batch) in entries.iter().zip(batches(entries, body)) {
+            line(format!(
+                "  topic={} partition={} offsets={}..{} bytes={}",
+                entry.route.topic.0,
+                entry.route.partition,
+                entry.base_offset,
+                entry.next_offset(),
+                entry.length
+            ));
+            if !records {
+                continue;
+            }
+            for record in crate::record::view::BatchView::parse(batch).into_iter().flat_map(|batch| batch.records().flatten()) {
+                let key = record.key.map_or("null".into(), |key| String::from_utf8_lossy(key).escape_debug().to_string());
+                let value = record.value.map_or("null".into(), |value| format!("{} bytes", value.len()));
+                line(format!("    offset={} time_ms={} key={key} value={value}", record.offset, record.timestamp_ms));
+            }
+        }
+    })
+}

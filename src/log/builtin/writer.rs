@@ -1,0 +1,635 @@
+//! The one writer of the built-in log: assigns offsets, writes frames, syncs them as a group, publishes.
+//!
+//! It runs on a thread of its own with plain blocking I/O. It takes what is waiting, writes one frame per commit, and
+//! syncs once for all of them; while it syncs, the next commits gather. Only then do readers see them, and only then are
+//! their writers told. A failed write or sync poisons the log.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::catalog::{self, Catalog};
+use super::files::Files;
+use super::format::{self, Entry, FRAME_BYTES_MAX, FrameHeader, SEGMENT_HEADER_BYTES};
+use super::recover::{Recovered, UNBORN, file_name, settle_starts};
+use super::segment::Segment;
+use super::{BuiltinLog, Index, LogSettings, Shared};
+use crate::log::commit::CommitBuffer;
+use crate::log::topic::{TopicSpec, is_valid_name};
+use crate::log::{Commit, CommitSeq, LogError, LogWriter, TopicHandle};
+use crate::record::{Route, TopicIndex};
+
+/// How many commands may wait for the thread.
+pub const COMMANDS_MAX: usize = 64;
+/// A group is synced when it has this many bytes, also when more is waiting.
+const GROUP_BYTES_MAX: u64 = 16 << 20;
+/// Batches up to this size are gathered into one write; larger ones are written from where they are.
+const GATHER_BYTES_MAX: usize = 64 * 1024;
+/// Commits in flight per writer: one being filled, one waiting, one being written.
+const BUFFERS_PER_WRITER: usize = 3;
+/// How often retention and free space are looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// How often a full disk is looked at again.
+const FULL_RETRY: Duration = Duration::from_millis(250);
+
+/// What the thread is asked to do.
+pub(super) enum Command {
+    /// Write a connector's commit.
+    Commit { commit: CommitBuffer, seq: CommitSeq, of: Arc<WriterShared> },
+    /// Write records of an internal topic.
+    Put { topic: TopicIndex, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, done: oneshot::Sender<Result<(), LogError>> },
+    /// Make a topic.
+    Topic { name: String, spec: TopicSpec, done: oneshot::Sender<Result<TopicHandle, LogError>> },
+    /// Finish.
+    Close,
+}
+
+/// Whom to tell when a frame is durable.
+enum Ack {
+    Writer(CommitSeq, Arc<WriterShared>),
+    Put(oneshot::Sender<Result<(), LogError>>),
+    Topic(String, oneshot::Sender<Result<TopicHandle, LogError>>),
+}
+
+/// A frame that is written but not synced.
+struct Pending {
+    position: u64,
+    end: u64,
+    time_ms: i64,
+    entries: Vec<Entry>,
+    commit: CommitBuffer,
+    ack: Option<Ack>,
+}
+
+/// The thread's own state.
+pub(super) struct Writer {
+    settings: LogSettings,
+    files: Arc<dyn Files>,
+    /// The catalog as of the newest written frame (readers have theirs, as of the newest durable one).
+    catalog: Catalog,
+    file: Arc<dyn super::files::LogFile>,
+    end: u64,
+    next_commit: u64,
+    durable: u64,
+    last_time_ms: i64,
+    pending: Vec<Pending>,
+    scratch: Vec<u8>,
+    spare: Vec<CommitBuffer>,
+    spare_entries: Vec<Vec<Entry>>,
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+impl Writer {
+    /// Takes over what was recovered; makes the first or the next segment where none is open.
+    pub(super) fn start(settings: LogSettings, files: Arc<dyn Files>, recovered: Recovered) -> Result<(Self, Index), LogError> {
+        let Recovered { mut catalog, mut segments, last_commit, .. } = recovered;
+        let (mut next_commit, mut last_time_ms) = (last_commit + 1, segments.back().map_or(0, |segment| segment.last_time_ms));
+        if segments.back().is_none_or(|segment| segment.sealed) {
+            let mut state = CommitBuffer::default();
+            last_time_ms = last_time_ms.max(now_ms());
+            if catalog.cluster_id().is_empty() {
+                Catalog::push_cluster(&mut state, last_time_ms);
+            } else {
+                catalog.push_state(&mut state, last_time_ms);
+            }
+            let born = create_segment(&settings, files.as_ref(), next_commit, last_time_ms, &mut catalog, &mut state)?;
+            segments.push_back(born);
+            next_commit += 1;
+        }
+        settle_starts(&mut catalog, &segments);
+        let active = segments.back().expect("a segment was just made sure of");
+        let mut own = Catalog::new();
+        copy_catalog(&catalog, &mut own);
+        let writer = Self {
+            file: Arc::clone(&active.file),
+            end: active.end,
+            catalog: own,
+            settings,
+            files,
+            next_commit,
+            durable: next_commit - 1,
+            last_time_ms,
+            pending: Vec::new(),
+            scratch: Vec::new(),
+            spare: Vec::new(),
+            spare_entries: Vec::new(),
+        };
+        Ok((writer, Index { catalog, segments }))
+    }
+
+    /// The newest durable commit.
+    pub(super) fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// The thread's loop.
+    pub(super) fn run(mut self, inbox: &Receiver<Command>, shared: &Shared) {
+        let result = self.serve(inbox, shared);
+        if let Err(error) = result {
+            let problem = match &error {
+                LogError::Poisoned(_) => error.problem(),
+                other => LogError::Poisoned(other.to_string()).problem(),
+            };
+            tracing::error!(code = problem.code, "{}", problem.text());
+            shared.failure.send_replace(Some(problem));
+        }
+    }
+
+    fn serve(&mut self, inbox: &Receiver<Command>, shared: &Shared) -> Result<(), LogError> {
+        let mut housekept = Instant::now();
+        loop {
+            let first = match inbox.recv_timeout(HOUSEKEEPING) {
+                Ok(command) => Some(command),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Command::Close),
+            };
+            let mut closing = false;
+            let mut group_bytes = 0;
+            let mut next = first;
+            while let Some(command) = next.take() {
+                if matches!(command, Command::Close) {
+                    closing = true;
+                    break;
+                }
+                let before = self.end;
+                self.take(command, shared, inbox)?;
+                group_bytes += self.end - before;
+                if group_bytes < GROUP_BYTES_MAX && self.end < self.settings.segment_bytes {
+                    next = inbox.try_recv().ok();
+                }
+            }
+            self.sync_and_publish(shared)?;
+            if self.end >= self.settings.segment_bytes {
+                self.roll(shared)?;
+            }
+            if closing {
+                return Ok(());
+            }
+            if housekept.elapsed() >= HOUSEKEEPING {
+                housekept = Instant::now();
+                self.retain(shared)?;
+            }
+        }
+    }
+
+    fn take(&mut self, command: Command, shared: &Shared, inbox: &Receiver<Command>) -> Result<(), LogError> {
+        let time_ms = now_ms().max(self.last_time_ms);
+        let (commit, ack) = match command {
+            Command::Commit { commit, seq, of } => (commit, Ack::Writer(seq, of)),
+            Command::Put { topic, records, done } => {
+                let mut commit = self.spare.pop().unwrap_or_default();
+                for (key, value) in &records {
+                    catalog::push(&mut commit, topic, time_ms, key, value.as_deref());
+                }
+                (commit, Ack::Put(done))
+            }
+            Command::Topic { name, spec, done } => {
+                if self.catalog.topic(&name).is_some() {
+                    // Made by a command of the same group: it is durable when this group is.
+                    self.sync_and_publish(shared)?;
+                    let _ = done.send(handle(&self.catalog, &name));
+                    return Ok(());
+                }
+                let mut commit = self.spare.pop().unwrap_or_default();
+                self.catalog.push_topic(&mut commit, time_ms, &name, &spec);
+                (commit, Ack::Topic(name, done))
+            }
+            Command::Close => return Ok(()),
+        };
+        if commit.records() == 0 {
+            self.acknowledge(ack, commit);
+            return Ok(());
+        }
+        self.append(commit, Some(ack), time_ms, shared, inbox)
+    }
+
+    /// Writes a frame, waiting while the disk is full.
+    fn append(
+        &mut self,
+        mut commit: CommitBuffer,
+        ack: Option<Ack>,
+        time_ms: i64,
+        shared: &Shared,
+        inbox: &Receiver<Command>,
+    ) -> Result<(), LogError> {
+        let mut entries = self.spare_entries.pop().unwrap_or_default();
+        entries.clear();
+        let frame_bytes = plan_frame(&self.catalog, &mut commit, &mut entries)?;
+        self.wait_for_space(frame_bytes, shared, inbox)?;
+        let header = FrameHeader {
+            frame_len: frame_bytes as u32,
+            commit: self.next_commit,
+            durable: self.durable,
+            entries: entries.len() as u32,
+            time_ms,
+        };
+        loop {
+            match write_frame(self.file.as_ref(), self.end, &mut self.scratch, &header, &entries, &mut commit) {
+                Ok(()) => break,
+                Err(error) if is_full(&error) => {
+                    // A short write is cut off again; if even that fails nobody knows what is there.
+                    self.file.truncate(self.end).map_err(|error| poisoned("cannot undo a short write", &error))?;
+                    self.sync_and_publish(shared)?;
+                    self.pause(u64::MAX, shared, inbox)?;
+                }
+                Err(error) => return Err(poisoned("a write failed", &error)),
+            }
+        }
+        for (entry, part) in entries.iter().zip(commit.parts_mut()) {
+            self.catalog.advance(entry.route, entry.next_offset());
+            if self.catalog.topic_at(entry.route.topic).is_some_and(|topic| topic.internal) {
+                self.catalog.replay(entry.route.topic, part.batch.seal(entry.base_offset));
+            }
+        }
+        let position = self.end;
+        self.end += frame_bytes;
+        self.next_commit += 1;
+        self.last_time_ms = time_ms;
+        self.pending.push(Pending { position, end: self.end, time_ms, entries, commit, ack });
+        Ok(())
+    }
+
+    /// Makes everything written durable, lets readers see it, tells the writers.
+    fn sync_and_publish(&mut self, shared: &Shared) -> Result<(), LogError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.file.sync() {
+            let poison = poisoned("a sync failed", &error);
+            for pending in self.pending.drain(..) {
+                refuse(pending.ack, &poison);
+            }
+            return Err(poison);
+        }
+        self.durable = self.next_commit - 1;
+        {
+            let mut index = shared.index.write().unwrap_or_else(PoisonError::into_inner);
+            let Index { catalog, segments } = &mut *index;
+            let active = segments.back_mut().expect("there is always an active segment");
+            for pending in &mut self.pending {
+                active.note(pending.position, pending.end, pending.time_ms, &pending.entries);
+                for (entry, part) in pending.entries.iter().zip(pending.commit.parts_mut()) {
+                    catalog.advance(entry.route, entry.next_offset());
+                    if catalog.topic_at(entry.route.topic).is_some_and(|topic| topic.internal) {
+                        catalog.replay(entry.route.topic, part.batch.seal(entry.base_offset));
+                    }
+                }
+            }
+        }
+        shared.durable.send_replace(CommitSeq(self.durable));
+        let mut pending = std::mem::take(&mut self.pending);
+        for done in pending.drain(..) {
+            self.spare_entries.push(done.entries);
+            if let Some(ack) = done.ack {
+                self.acknowledge(ack, done.commit);
+            }
+        }
+        self.pending = pending;
+        self.spare_entries.truncate(8);
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, ack: Ack, mut commit: CommitBuffer) {
+        commit.recycle();
+        match ack {
+            Ack::Writer(seq, of) => of.done(seq, commit),
+            Ack::Put(done) => {
+                self.keep(commit);
+                let _ = done.send(Ok(()));
+            }
+            Ack::Topic(name, done) => {
+                self.keep(commit);
+                let _ = done.send(handle(&self.catalog, &name));
+            }
+        }
+    }
+
+    fn keep(&mut self, commit: CommitBuffer) {
+        if self.spare.len() < 4 {
+            self.spare.push(commit);
+        }
+    }
+
+    /// Seals the active segment and begins the next one.
+    fn roll(&mut self, shared: &Shared) -> Result<(), LogError> {
+        let (footer, sealed) = {
+            let index = shared.index();
+            index.segments.back().expect("there is always an active segment").footer(self.durable)
+        };
+        if let Err(error) = self.file.write_all_at(&footer, self.end).and_then(|()| self.file.sync()) {
+            return Err(poisoned("cannot seal a segment", &error));
+        }
+        let mut state = self.spare.pop().unwrap_or_default();
+        let time_ms = now_ms().max(self.last_time_ms);
+        self.catalog.push_state(&mut state, time_ms);
+        let born = create_segment(&self.settings, self.files.as_ref(), self.next_commit, time_ms, &mut self.catalog, &mut state)?;
+        state.recycle();
+        self.keep(state);
+        self.file = Arc::clone(&born.file);
+        self.end = born.end;
+        self.last_time_ms = time_ms;
+        self.durable = self.next_commit;
+        self.next_commit += 1;
+        {
+            let mut index = shared.index.write().unwrap_or_else(PoisonError::into_inner);
+            let last = index.segments.back_mut().expect("there is always an active segment");
+            last.sealed = true;
+            last.spans = sealed;
+            for (route, span) in &born.spans {
+                index.catalog.advance(*route, span.next);
+            }
+            index.segments.push_back(born);
+        }
+        self.retain(shared)
+    }
+
+    /// Removes the oldest sealed segments above the limits.
+    fn retain(&mut self, shared: &Shared) -> Result<(), LogError> {
+        loop {
+            let removed = {
+                let mut index = shared.index.write().unwrap_or_else(PoisonError::into_inner);
+                let total: u64 = index.segments.iter().map(|segment| segment.end).sum();
+                let oldest = index.segments.front().expect("there is always an active segment");
+                let age_ms = now_ms().saturating_sub(oldest.last_time_ms);
+                let expired = total > self.settings.max_bytes || age_ms > self.settings.max_age.as_millis() as i64;
+                if index.segments.len() < 2 || !expired {
+                    return Ok(());
+                }
+                let removed = index.segments.pop_front().expect("two were there");
+                let Index { catalog, segments } = &mut *index;
+                settle_starts(catalog, segments);
+                removed.path
+            };
+            tracing::info!(segment = %removed.display(), "segment removed by retention");
+            self.files.remove(&removed).and_then(|()| self.files.sync_dir(&self.settings.dir)).map_err(|source| LogError::Io {
+                what: "cannot remove",
+                path: removed,
+                source,
+            })?;
+        }
+    }
+
+    /// Returns when `bytes` more leave the reserve untouched.
+    fn wait_for_space(&mut self, bytes: u64, shared: &Shared, inbox: &Receiver<Command>) -> Result<(), LogError> {
+        if self.free_bytes() >= bytes {
+            return Ok(());
+        }
+        self.sync_and_publish(shared)?;
+        self.retain(shared)?;
+        self.pause(bytes, shared, inbox)
+    }
+
+    /// Bytes that may be written without touching the reserve. One system call; a frame costs many more.
+    fn free_bytes(&self) -> u64 {
+        // A file system that cannot tell is trusted to say ENOSPC when it is full.
+        let free = self.files.free_bytes(&self.settings.dir).unwrap_or(u64::MAX);
+        free.saturating_sub(self.settings.min_free_bytes)
+    }
+
+    /// Waits for free space, readers going on; `u64::MAX` asks for any more than now (a write has just failed).
+    fn pause(&mut self, bytes: u64, shared: &Shared, inbox: &Receiver<Command>) -> Result<(), LogError> {
+        let needed = if bytes == u64::MAX { 1 << 20 } else { bytes };
+        loop {
+            if self.free_bytes() >= needed {
+                break;
+            }
+            let free_bytes = self.files.free_bytes(&self.settings.dir).unwrap_or(0);
+            let full = LogError::DiskFull { path: self.settings.dir.clone(), free_bytes, reserve_bytes: self.settings.min_free_bytes };
+            if shared.paused.borrow().is_none() {
+                tracing::warn!(code = "log/full", "{full}; capture waits");
+            }
+            shared.paused.send_replace(Some(full.problem()));
+            if let Ok(Command::Close) = inbox.try_recv() {
+                return Err(full);
+            }
+            std::thread::sleep(FULL_RETRY);
+            self.retain(shared)?;
+        }
+        if shared.paused.send_replace(None).is_some() {
+            tracing::info!("there is space again; capture goes on");
+        }
+        Ok(())
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero)
+}
+
+fn poisoned(what: &str, error: &io::Error) -> LogError {
+    LogError::Poisoned(format!("{what}: {error}"))
+}
+
+fn refuse(ack: Option<Ack>, poison: &LogError) {
+    let again = || LogError::Poisoned(poison.to_string());
+    match ack {
+        Some(Ack::Put(done)) => drop(done.send(Err(again()))),
+        Some(Ack::Topic(_, done)) => drop(done.send(Err(again()))),
+        Some(Ack::Writer(..)) | None => {}
+    }
+}
+
+fn handle(catalog: &Catalog, name: &str) -> Result<TopicHandle, LogError> {
+    let topic = catalog.topic(name).ok_or_else(|| LogError::UnknownPartition { topic: name.to_owned(), partition: 0 })?;
+    Ok(TopicHandle { index: topic.index, partitions: topic.partitions })
+}
+
+fn copy_catalog(from: &Catalog, to: &mut Catalog) {
+    let mut state = CommitBuffer::default();
+    from.push_state(&mut state, 0);
+    for part in state.parts_mut() {
+        let topic = part.route.topic;
+        to.replay(topic, part.batch.seal(0));
+    }
+}
+
+/// Fills the directory from the commit's batches and the partitions' next offsets; the frame's size.
+fn plan_frame(catalog: &Catalog, commit: &mut CommitBuffer, entries: &mut Vec<Entry>) -> Result<u64, LogError> {
+    let mut bytes = format::FRAME_HEADER_BYTES as u64;
+    let mut ahead: HashMap<Route, u64> = HashMap::new();
+    for part in commit.parts_mut() {
+        let next = ahead.entry(part.route).or_insert_with(|| catalog.offsets(part.route).unwrap_or_default().end);
+        entries.push(Entry {
+            route: part.route,
+            base_offset: *next,
+            length: part.batch.bytes() as u32,
+            records: part.batch.count(),
+            max_timestamp: part.batch.max_timestamp(),
+        });
+        *next += u64::from(part.batch.count());
+        bytes += (format::ENTRY_BYTES + part.batch.bytes()) as u64;
+    }
+    if bytes > FRAME_BYTES_MAX {
+        return Err(LogError::Poisoned(format!("a commit of {bytes} bytes is larger than a frame can be")));
+    }
+    Ok(bytes)
+}
+
+/// Writes a frame at `at`: small batches in one write with the head, large ones from where they are.
+fn write_frame(
+    file: &dyn super::files::LogFile,
+    at: u64,
+    scratch: &mut Vec<u8>,
+    header: &FrameHeader,
+    entries: &[Entry],
+    commit: &mut CommitBuffer,
+) -> io::Result<()> {
+    scratch.clear();
+    format::put_frame_head(scratch, header, entries);
+    let mut position = at;
+    for (entry, part) in entries.iter().zip(commit.parts_mut()) {
+        let batch = part.batch.seal(entry.base_offset);
+        if batch.len() <= GATHER_BYTES_MAX {
+            scratch.extend_from_slice(batch);
+            continue;
+        }
+        if !scratch.is_empty() {
+            file.write_all_at(scratch, position)?;
+            position += scratch.len() as u64;
+            scratch.clear();
+        }
+        file.write_all_at(batch, position)?;
+        position += batch.len() as u64;
+    }
+    if !scratch.is_empty() {
+        file.write_all_at(scratch, position)?;
+    }
+    Ok(())
+}
+
+/// Makes a segment whose first frame is `state`, durable under its name when this returns.
+fn create_segment(
+    settings: &LogSettings,
+    files: &dyn Files,
+    first_commit: u64,
+    time_ms: i64,
+    catalog: &mut Catalog,
+    state: &mut CommitBuffer,
+) -> Result<Segment, LogError> {
+    let path = settings.dir.join(file_name(first_commit));
+    let unborn = settings.dir.join(format!("{}{UNBORN}", file_name(first_commit)));
+    let io = |source| LogError::Io { what: "cannot create", path: path.clone(), source };
+    let file = files.open(&unborn, true).map_err(io)?;
+    let mut entries = Vec::new();
+    let frame_bytes = plan_frame(catalog, state, &mut entries)?;
+    let header = FrameHeader {
+        frame_len: frame_bytes as u32,
+        commit: first_commit,
+        durable: first_commit - 1,
+        entries: entries.len() as u32,
+        time_ms,
+    };
+    let position = SEGMENT_HEADER_BYTES as u64;
+    file.write_all_at(&format::segment_header(first_commit), 0)
+        .and_then(|()| write_frame(file.as_ref(), position, &mut Vec::new(), &header, &entries, state))
+        .and_then(|()| file.sync())
+        .and_then(|()| files.rename(&unborn, &path))
+        .and_then(|()| files.sync_dir(&settings.dir))
+        .map_err(io)?;
+    let end = position + frame_bytes;
+    let mut segment = Segment { first_commit, path, file, end, last_time_ms: time_ms, sealed: false, spans: HashMap::new() };
+    segment.note(position, end, time_ms, &entries);
+    for (entry, part) in entries.iter().zip(state.parts_mut()) {
+        catalog.replay(entry.route.topic, part.batch.seal(entry.base_offset));
+        catalog.advance(entry.route, entry.next_offset());
+    }
+    Ok(segment)
+}
+
+/// What a connector's writer and the thread share.
+pub(super) struct WriterShared {
+    durable: watch::Sender<CommitSeq>,
+    recycled: mpsc::Sender<CommitBuffer>,
+    handed_over: AtomicU64,
+}
+
+impl WriterShared {
+    fn done(&self, seq: CommitSeq, commit: CommitBuffer) {
+        // There are never more buffers than places; a writer that is gone needs none.
+        let _ = self.recycled.try_send(commit);
+        self.durable.send_replace(seq);
+    }
+}
+
+/// A connector's end of the built-in log.
+pub struct BuiltinWriter {
+    log: BuiltinLog,
+    shared: Arc<WriterShared>,
+    free: mpsc::Receiver<CommitBuffer>,
+}
+
+impl BuiltinWriter {
+    pub(super) fn new(log: BuiltinLog) -> Self {
+        let (recycled, free) = mpsc::channel(BUFFERS_PER_WRITER);
+        for _ in 0..BUFFERS_PER_WRITER {
+            let _ = recycled.try_send(CommitBuffer::default());
+        }
+        let shared = WriterShared { durable: watch::Sender::new(CommitSeq(0)), recycled, handed_over: AtomicU64::new(0) };
+        Self { log, shared: Arc::new(shared), free }
+    }
+}
+
+impl LogWriter for BuiltinWriter {
+    type Commit = CommitBuffer;
+
+    async fn topic(&mut self, name: &str, spec: &TopicSpec) -> Result<TopicHandle, LogError> {
+        if let Some(topic) = self.log.topic(name) {
+            return Ok(TopicHandle { index: topic.index, partitions: topic.partitions });
+        }
+        if !is_valid_name(name) {
+            return Err(LogError::InvalidTopicName(name.to_owned()));
+        }
+        let (done, wait) = oneshot::channel();
+        self.log.send(Command::Topic { name: name.to_owned(), spec: spec.clone(), done }).await?;
+        wait.await.map_err(|_| self.log.closed())?
+    }
+
+    async fn begin(&mut self) -> Result<CommitBuffer, LogError> {
+        let mut failure = self.log.failure();
+        tokio::select! {
+            commit = self.free.recv() => commit.ok_or(LogError::Closed),
+            _ = failure.wait_for(Option::is_some) => Err(self.log.closed()),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.shared.durable.borrow().0 == self.shared.handed_over.load(Ordering::Relaxed)
+    }
+
+    async fn commit(&mut self, commit: CommitBuffer) -> Result<CommitSeq, LogError> {
+        let seq = CommitSeq(self.shared.handed_over.fetch_add(1, Ordering::Relaxed) + 1);
+        self.log.send(Command::Commit { commit, seq, of: Arc::clone(&self.shared) }).await?;
+        Ok(seq)
+    }
+
+    fn durable(&self) -> CommitSeq {
+        *self.shared.durable.borrow()
+    }
+
+    async fn wait_durable(&self, seen: CommitSeq) -> Result<CommitSeq, LogError> {
+        let mut durable = self.shared.durable.subscribe();
+        let mut failure = self.log.failure();
+        tokio::select! {
+            newest = durable.wait_for(|newest| *newest > seen) => newest.map(|newest| *newest).map_err(|_| LogError::Closed),
+            _ = failure.wait_for(Option::is_some) => Err(self.log.closed()),
+        }
+    }
+
+    async fn latest(&self, topic: &str, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
+        Ok(self.log.latest(topic, key).map(|value| value.to_vec()))
+    }
+}
+
+impl std::fmt::Debug for BuiltinLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BuiltinLog").field("cluster_id", &self.cluster_id()).finish_non_exhaustive()
+    }
+}

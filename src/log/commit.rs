@@ -1,0 +1,140 @@
+//! A commit of the built-in log while it is being filled: one batch per touched partition, memory reused.
+//!
+//! Promises that a batch stays under [`BATCH_BYTES_MAX`] unless a single record is larger, so that clients with
+//! Kafka's default limits read it. Leaves offsets and checksums to the log's writer, which seals the batches.
+
+use std::collections::HashMap;
+
+use super::Commit;
+use crate::record::builder::BatchBuilder;
+use crate::record::{RecordRef, RecordSink, Route, SinkFull};
+
+/// A batch is closed before it passes this size: half of Kafka's default `max.message.bytes`.
+pub const BATCH_BYTES_MAX: usize = 512 * 1024;
+/// Memory a recycled buffer may keep, in bytes; above it the spare batches are dropped.
+const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What the first record of a batch reserves.
+const BATCH_BYTES_FIRST: usize = 4 * 1024;
+
+/// One batch and where it goes.
+#[derive(Debug)]
+pub struct Part {
+    /// The partition.
+    pub route: Route,
+    /// The records.
+    pub batch: BatchBuilder,
+}
+
+/// Implements [`RecordSink`] for the built-in log.
+#[derive(Debug, Default)]
+pub struct CommitBuffer {
+    parts: Vec<Part>,
+    used: usize,
+    open: HashMap<Route, usize>,
+    last: Option<(Route, usize)>,
+    bytes: usize,
+    records: u64,
+}
+
+impl CommitBuffer {
+    /// The filled batches.
+    pub fn parts_mut(&mut self) -> &mut [Part] {
+        &mut self.parts[..self.used]
+    }
+
+    /// Empties it for the next commit.
+    pub fn recycle(&mut self) {
+        let kept: usize = self.parts.iter().map(|part| part.batch.capacity()).sum();
+        if kept > KEPT_BYTES_MAX {
+            self.parts = Vec::new();
+        }
+        for part in &mut self.parts[..] {
+            part.batch.clear();
+        }
+        self.used = 0;
+        self.open.clear();
+        self.last = None;
+        self.bytes = 0;
+        self.records = 0;
+    }
+
+    fn part_for(&mut self, route: Route, record_bytes: usize) -> usize {
+        let found = match self.last {
+            Some((last, index)) if last == route => Some(index),
+            _ => self.open.get(&route).copied(),
+        };
+        if let Some(index) = found
+            && (self.parts[index].batch.count() == 0 || self.parts[index].batch.bytes() + record_bytes <= BATCH_BYTES_MAX)
+        {
+            self.last = Some((route, index));
+            return index;
+        }
+        let index = self.used;
+        if index == self.parts.len() {
+            self.parts.push(Part { route, batch: BatchBuilder::with_capacity(BATCH_BYTES_FIRST) });
+        } else {
+            self.parts[index].route = route;
+        }
+        self.used += 1;
+        self.open.insert(route, index);
+        self.last = Some((route, index));
+        index
+    }
+}
+
+impl RecordSink for CommitBuffer {
+    #[inline]
+    fn push(&mut self, to: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
+        // 32 covers the record's own varints.
+        let record_bytes = 32 + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + record.headers.bytes.len();
+        let index = self.part_for(to, record_bytes);
+        self.parts[index].batch.append(record);
+        self.bytes += record_bytes;
+        self.records += 1;
+        Ok(())
+    }
+}
+
+impl Commit for CommitBuffer {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn records(&self) -> u64 {
+        self.records
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::view::BatchView;
+    use crate::record::{Headers, TopicIndex};
+
+    #[test]
+    fn records_of_one_partition_stay_in_order_over_several_batches() {
+        let mut commit = CommitBuffer::default();
+        let route = |topic| Route { topic: TopicIndex(topic), partition: 0 };
+        let value = vec![7u8; 100_000];
+        for round in 0..2 {
+            for index in 0..20i64 {
+                let topic = (index % 2) as u32;
+                commit
+                    .push(route(topic), RecordRef { timestamp_ms: index, key: None, value: Some(&value), headers: Headers::NONE })
+                    .unwrap();
+            }
+            assert_eq!(commit.records(), 20);
+            let mut seen = [Vec::new(), Vec::new()];
+            for part in commit.parts_mut() {
+                assert!(part.batch.bytes() <= BATCH_BYTES_MAX);
+                let topic = part.route.topic.0 as usize;
+                for record in BatchView::parse(part.batch.seal(0)).unwrap().records() {
+                    seen[topic].push(record.unwrap().timestamp_ms);
+                }
+            }
+            assert_eq!(seen[0], (0..20).step_by(2).collect::<Vec<_>>(), "round {round}");
+            assert_eq!(seen[1], (1..20).step_by(2).collect::<Vec<_>>());
+            commit.recycle();
+        }
+    }
+}
