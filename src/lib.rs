@@ -4,5 +4,6 @@ pub mod change;
 pub mod config;
 pub mod encode;
 pub mod log;
+pub mod postgres;
 pub mod problem;
 pub mod record;
