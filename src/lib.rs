@@ -1,6 +1,7 @@
 //! Rowfeed: every committed row change of a PostgreSQL database becomes a keyed event on a per-table topic.
 
 pub mod config;
+pub mod connect;
 pub mod log;
 pub mod problem;
 pub mod record;
