@@ -1,7 +1,9 @@
 //! Rowfeed: every committed row change of a PostgreSQL database becomes a keyed event on a per-table topic.
 
+pub mod change;
 pub mod config;
 pub mod connect;
+pub mod encode;
 pub mod log;
 pub mod problem;
 pub mod record;

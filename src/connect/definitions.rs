@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::document::{self, Entry, Place};
+use crate::config::document::{self, Entry};
 use crate::config::native::{self, Places};
 use crate::config::postgres::{PostgresConfig, TopicDefaults};
 use crate::config::{Options, define::KeyProblem};
@@ -153,7 +153,7 @@ fn of_json(stem: &str, entries: Vec<Entry>, name: Option<String>) -> Definition 
         options.insert(entry.key(), entry.value.joined());
     }
     options.insert("name".to_owned(), name.clone());
-    places.entry("name".to_owned()).or_insert_with(Place::default);
+    places.entry("name".to_owned()).or_default();
     Definition { name, options, places, ..Definition::default() }
 }
 

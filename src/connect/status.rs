@@ -64,6 +64,8 @@ pub struct StatusSnapshot {
     pub phase: Phase,
     /// What holds it back although it runs.
     pub waiting: Option<Problem>,
+    /// The last failure, until it works again or rests.
+    pub problem: Option<Problem>,
     /// Since the process started.
     pub counts: Counts,
     /// LSNs.
@@ -99,6 +101,7 @@ pub struct TaskStatus {
 struct Slow {
     phase: Phase,
     waiting: Option<Problem>,
+    problem: Option<Problem>,
     restarts: u64,
     failing_since: Option<Instant>,
     has_worked: bool,
@@ -118,16 +121,21 @@ impl TaskStatus {
     /// Sets the phase. The task does so when it begins a snapshot and when it streams.
     pub fn set_phase(&self, phase: Phase) {
         let mut slow = self.slow();
-        match phase {
+        match &phase {
             Phase::Snapshotting | Phase::Streaming => {
                 slow.failing_since = None;
+                slow.problem = None;
                 slow.has_worked = true;
             }
-            Phase::Failed { retry, .. } => {
+            Phase::Failed { retry, problem } => {
                 slow.failing_since.get_or_insert_with(Instant::now);
-                slow.restarts += u64::from(retry);
+                slow.problem = Some(problem.clone());
+                slow.restarts += u64::from(*retry);
             }
-            Phase::Created | Phase::Paused | Phase::Stopped => slow.failing_since = None,
+            Phase::Created | Phase::Paused | Phase::Stopped => {
+                slow.failing_since = None;
+                slow.problem = None;
+            }
             Phase::Preparing | Phase::Draining => {}
         }
         if !matches!(phase, Phase::Streaming | Phase::Snapshotting) {
@@ -189,6 +197,7 @@ impl TaskStatus {
         StatusSnapshot {
             phase: slow.phase.clone(),
             waiting: slow.waiting.clone(),
+            problem: slow.problem.clone(),
             counts: Counts::of_array(load(&self.counts)),
             positions: Positions { received, encoded, durable, confirmed },
             lag: self.has_lag.load(Relaxed).then(lag),

@@ -32,6 +32,23 @@ pub struct Route {
     pub partition: u32,
 }
 
+/// A topic as a writer uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicHandle {
+    /// Its number in this log.
+    pub index: TopicIndex,
+    /// How many partitions it has.
+    pub partitions: u32,
+}
+
+impl TopicHandle {
+    /// Where a record with this key goes.
+    #[inline]
+    pub fn route(&self, key: Option<&[u8]>) -> Route {
+        Route { topic: self.index, partition: partition::partition_for(key, self.partitions) }
+    }
+}
+
 /// A record, borrowed. `None` as value is a tombstone.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordRef<'a> {
