@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod config;
+pub mod connect;
 pub mod encode;
 pub mod log;
 pub mod postgres;
