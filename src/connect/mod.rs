@@ -7,6 +7,7 @@
 
 pub mod definitions;
 pub mod registry;
+pub mod source;
 pub mod state;
 pub mod status;
 pub mod store;
