@@ -4,6 +4,8 @@ pub mod change;
 pub mod config;
 pub mod connect;
 pub mod encode;
+pub mod http;
 pub mod log;
+pub mod metrics;
 pub mod problem;
 pub mod record;
