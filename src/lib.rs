@@ -7,5 +7,6 @@ pub mod encode;
 pub mod http;
 pub mod log;
 pub mod metrics;
+pub mod postgres;
 pub mod problem;
 pub mod record;
