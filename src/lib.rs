@@ -1,6 +1,10 @@
 //! Rowfeed: every committed row change of a PostgreSQL database becomes a keyed event on a per-table topic.
 
 pub mod broker;
+pub mod change;
+pub mod config;
+pub mod encode;
 pub mod log;
+pub mod postgres;
 pub mod problem;
 pub mod record;

@@ -86,10 +86,7 @@ impl RecordSink for CommitBuffer {
     #[inline]
     fn push(&mut self, to: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
         // 32 covers the record's own varints.
-        let record_bytes = 32
-            + record.key.map_or(0, <[u8]>::len)
-            + record.value.map_or(0, <[u8]>::len)
-            + record.headers.iter().map(|(key, value)| key.len() + value.len() + 10).sum::<usize>();
+        let record_bytes = 32 + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + record.headers.bytes.len();
         let index = self.part_for(to, record_bytes);
         self.parts[index].batch.append(record);
         self.bytes += record_bytes;
@@ -111,8 +108,8 @@ impl Commit for CommitBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::TopicIndex;
     use crate::record::view::BatchView;
+    use crate::record::{Headers, TopicIndex};
 
     #[test]
     fn records_of_one_partition_stay_in_order_over_several_batches() {
@@ -122,7 +119,9 @@ mod tests {
         for round in 0..2 {
             for index in 0..20i64 {
                 let topic = (index % 2) as u32;
-                commit.push(route(topic), RecordRef { timestamp_ms: index, key: None, value: Some(&value), headers: &[] }).unwrap();
+                commit
+                    .push(route(topic), RecordRef { timestamp_ms: index, key: None, value: Some(&value), headers: Headers::NONE })
+                    .unwrap();
             }
             assert_eq!(commit.records(), 20);
             let mut seen = [Vec::new(), Vec::new()];

@@ -19,9 +19,9 @@ pub mod topic;
 use std::future::Future;
 
 pub use error::LogError;
-pub use topic::{TopicHandle, TopicSpec};
+pub use topic::TopicSpec;
 
-use crate::record::RecordSink;
+use crate::record::{RecordSink, TopicHandle};
 
 /// The number of a commit: the first is 1, 0 means none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Route, TopicIndex};
+use crate::record::TopicIndex;
 
 /// Debezium's positions, keyed `["<connector>",{"server":"<topic.prefix>"}]` as Kafka Connect keys them.
 pub const OFFSETS_TOPIC: &str = "connect-offsets";
@@ -46,23 +46,6 @@ pub struct TopicSpec {
 impl Default for TopicSpec {
     fn default() -> Self {
         Self { partitions: 1, replication_factor: 1, compact: false, retention: Duration::from_secs(7 * 24 * 3600) }
-    }
-}
-
-/// A topic as a writer uses it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TopicHandle {
-    /// Its number in this log.
-    pub index: TopicIndex,
-    /// How many partitions it has.
-    pub partitions: u32,
-}
-
-impl TopicHandle {
-    /// Where a record with this key goes.
-    #[inline]
-    pub fn route(&self, key: Option<&[u8]>) -> Route {
-        Route { topic: self.index, partition: crate::record::partition::partition_for(key, self.partitions) }
     }
 }
 

@@ -70,10 +70,7 @@ impl BatchBuilder {
         let timestamp_delta = record.timestamp_ms - self.base_timestamp;
         let offset_delta = i64::from(self.count);
         let mut length = 1 + varint::size(timestamp_delta) + varint::size(offset_delta);
-        length += sized(record.key) + sized(record.value) + varint::size(record.headers.len() as i64);
-        for (key, value) in record.headers {
-            length += sized(Some(key.as_bytes())) + sized(Some(value));
-        }
+        length += sized(record.key) + sized(record.value) + varint::size(i64::from(record.headers.count)) + record.headers.bytes.len();
         let out = &mut self.bytes;
         varint::put(out, length as i64);
         out.push(0);
@@ -81,11 +78,8 @@ impl BatchBuilder {
         varint::put(out, offset_delta);
         put_bytes(out, record.key);
         put_bytes(out, record.value);
-        varint::put(out, record.headers.len() as i64);
-        for (key, value) in record.headers {
-            put_bytes(out, Some(key.as_bytes()));
-            put_bytes(out, Some(value));
-        }
+        varint::put(out, i64::from(record.headers.count));
+        out.extend_from_slice(record.headers.bytes);
         self.count += 1;
     }
 

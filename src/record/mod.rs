@@ -32,6 +32,23 @@ pub struct Route {
     pub partition: u32,
 }
 
+/// A topic as a writer uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicHandle {
+    /// Its number in this log.
+    pub index: TopicIndex,
+    /// How many partitions it has.
+    pub partitions: u32,
+}
+
+impl TopicHandle {
+    /// Where a record with this key goes.
+    #[inline]
+    pub fn route(&self, key: Option<&[u8]>) -> Route {
+        Route { topic: self.index, partition: partition::partition_for(key, self.partitions) }
+    }
+}
+
 /// A record, borrowed. `None` as value is a tombstone.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordRef<'a> {
@@ -42,7 +59,57 @@ pub struct RecordRef<'a> {
     /// The value's bytes.
     pub value: Option<&'a [u8]>,
     /// Headers in order; a key may occur twice.
-    pub headers: &'a [(&'a str, &'a [u8])],
+    pub headers: Headers<'a>,
+}
+
+/// A record's headers, already in the form a batch stores them: most records of a table carry the same ones, so they are
+/// encoded once and copied.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Headers<'a> {
+    /// How many.
+    pub count: u32,
+    /// Their bytes: `(key_length varint key value_length varint value)*`.
+    pub bytes: &'a [u8],
+}
+
+impl Headers<'_> {
+    /// No headers.
+    pub const NONE: Headers<'static> = Headers { count: 0, bytes: &[] };
+}
+
+/// Headers being put together; keep it and lend [`HeaderBlock::headers`] to every record.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderBlock {
+    count: u32,
+    bytes: Vec<u8>,
+}
+
+impl HeaderBlock {
+    /// Adds a header.
+    pub fn push(&mut self, key: &str, value: &[u8]) {
+        varint::put(&mut self.bytes, key.len() as i64);
+        self.bytes.extend_from_slice(key.as_bytes());
+        varint::put(&mut self.bytes, value.len() as i64);
+        self.bytes.extend_from_slice(value);
+        self.count += 1;
+    }
+
+    /// Adds all headers of another block.
+    pub fn extend(&mut self, other: &HeaderBlock) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.count += other.count;
+    }
+
+    /// Forgets them, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
+    }
+
+    /// The headers, to be lent to records.
+    pub fn headers(&self) -> Headers<'_> {
+        Headers { count: self.count, bytes: &self.bytes }
+    }
 }
 
 /// Where encoders push records; they never return them.

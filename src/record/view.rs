@@ -1,7 +1,7 @@
 //! Reads record batches without copying. Everything here takes bytes from outside: it returns an error, never panics.
 
 use super::builder::{BATCH_HEADER_BYTES, BATCH_LENGTH_OFFSET, CRC_START};
-use super::varint;
+use super::{Headers, varint};
 
 /// Why bytes are not a record batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,15 +119,20 @@ pub struct RecordView<'a> {
 impl<'a> RecordView<'a> {
     /// The headers in order; a malformed one ends the list.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
-        let mut rest = self.headers;
-        let mut left = self.header_count;
-        std::iter::from_fn(move || {
-            left = left.checked_sub(1)?;
-            let key = take_bytes(&mut rest).ok()??;
-            let value = take_bytes(&mut rest).ok()?;
-            Some((std::str::from_utf8(key).ok()?, value))
-        })
+        read_headers(Headers { count: self.header_count, bytes: self.headers })
     }
+}
+
+/// Reads encoded headers in order; a malformed one ends the list.
+pub fn read_headers<'a>(headers: Headers<'a>) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
+    let mut rest = headers.bytes;
+    let mut left = headers.count;
+    std::iter::from_fn(move || {
+        left = left.checked_sub(1)?;
+        let key = take_bytes(&mut rest).ok()??;
+        let value = take_bytes(&mut rest).ok()?;
+        Some((std::str::from_utf8(key).ok()?, value))
+    })
 }
 
 /// Iterator over a batch's records.
@@ -198,8 +203,8 @@ fn take_bytes<'a>(from: &mut &'a [u8]) -> Result<Option<&'a [u8]>, BatchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::RecordRef;
     use crate::record::builder::BatchBuilder;
+    use crate::record::{HeaderBlock, RecordRef};
     use proptest::prelude::*;
 
     type Owned = (i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Vec<u8>)>);
@@ -215,8 +220,11 @@ mod tests {
         fn a_batch_comes_back_as_it_was_written(records in records(), base in 0u64..1 << 40) {
             let mut builder = BatchBuilder::default();
             for (timestamp_ms, key, value, headers) in &records {
-                let headers: Vec<_> = headers.iter().map(|(k, v)| (k.as_str(), v.as_slice())).collect();
-                builder.append(RecordRef { timestamp_ms: *timestamp_ms, key: key.as_deref(), value: value.as_deref(), headers: &headers });
+                let mut block = HeaderBlock::default();
+                for (key, value) in headers {
+                    block.push(key, value);
+                }
+                builder.append(RecordRef { timestamp_ms: *timestamp_ms, key: key.as_deref(), value: value.as_deref(), headers: block.headers() });
             }
             let bytes = builder.seal(base).to_vec();
             let view = BatchView::parse(&bytes).unwrap();
@@ -248,7 +256,7 @@ mod tests {
     #[test]
     fn a_flipped_bit_fails_the_checksum() {
         let mut builder = BatchBuilder::default();
-        builder.append(RecordRef { timestamp_ms: 1, key: Some(b"k"), value: Some(b"v"), headers: &[] });
+        builder.append(RecordRef { timestamp_ms: 1, key: Some(b"k"), value: Some(b"v"), headers: Headers::NONE });
         let mut bytes = builder.seal(7).to_vec();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;

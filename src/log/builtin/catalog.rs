@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::super::commit::CommitBuffer;
 use super::super::topic::{CATALOG_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, OFFSETS_TOPIC, TopicInfo, TopicSpec, is_internal};
 use crate::record::view::BatchView;
-use crate::record::{RecordRef, RecordSink, Route, TopicIndex};
+use crate::record::{Headers, RecordRef, RecordSink, Route, TopicIndex};
 
 /// The key of the record that names the cluster.
 const CLUSTER_KEY: &[u8] = b"";
@@ -228,7 +228,7 @@ pub const CATALOG_INDEX: TopicIndex = TopicIndex(0);
 
 /// Pushes a record to partition 0 of an internal topic.
 pub fn push(out: &mut CommitBuffer, topic: TopicIndex, timestamp_ms: i64, key: &[u8], value: Option<&[u8]>) {
-    out.push(Route { topic, partition: 0 }, RecordRef { timestamp_ms, key: Some(key), value, headers: &[] })
+    out.push(Route { topic, partition: 0 }, RecordRef { timestamp_ms, key: Some(key), value, headers: Headers::NONE })
         .expect("a commit buffer grows as needed");
 }
 

@@ -13,7 +13,7 @@ use super::{BuiltinLog, LogSettings, verify};
 use crate::log::topic::OFFSETS_TOPIC;
 use crate::log::{LogError, LogWriter, TopicSpec};
 use crate::record::view::BatchView;
-use crate::record::{RecordRef, RecordSink, TopicIndex};
+use crate::record::{Headers, RecordRef, RecordSink, TopicIndex};
 
 fn settings(dir: &Path) -> LogSettings {
     LogSettings { min_free_bytes: 0, ..LogSettings::new(dir) }
@@ -35,10 +35,12 @@ async fn append(
     let offsets = log.topic(OFFSETS_TOPIC).unwrap().index;
     let mut commit = writer.begin().await?;
     for value in values {
-        commit.push(to.route(None), RecordRef { timestamp_ms: checkpoint as i64, key: None, value: Some(value), headers: &[] }).unwrap();
+        commit
+            .push(to.route(None), RecordRef { timestamp_ms: checkpoint as i64, key: None, value: Some(value), headers: Headers::NONE })
+            .unwrap();
     }
     let position = checkpoint.to_string();
-    let record = RecordRef { timestamp_ms: 1, key: Some(b"shop"), value: Some(position.as_bytes()), headers: &[] };
+    let record = RecordRef { timestamp_ms: 1, key: Some(b"shop"), value: Some(position.as_bytes()), headers: Headers::NONE };
     commit.push(crate::record::Route { topic: offsets, partition: 0 }, record).unwrap();
     let seq = writer.commit(commit).await?;
     while writer.durable() < seq {
@@ -390,10 +392,10 @@ proptest! {
                         value += 1;
                         let mut bytes = value.to_le_bytes().to_vec();
                         bytes.resize(8 + (next() % 9_000) as usize, 7);
-                        commit.push(to.route(None), RecordRef { timestamp_ms: 0, key: None, value: Some(&bytes), headers: &[] }).unwrap();
+                        commit.push(to.route(None), RecordRef { timestamp_ms: 0, key: None, value: Some(&bytes), headers: Headers::NONE }).unwrap();
                     }
                     let position = value.to_string();
-                    let record = RecordRef { timestamp_ms: 1, key: Some(b"shop"), value: Some(position.as_bytes()), headers: &[] };
+                    let record = RecordRef { timestamp_ms: 1, key: Some(b"shop"), value: Some(position.as_bytes()), headers: Headers::NONE };
                     commit.push(crate::record::Route { topic: offsets, partition: 0 }, record).unwrap();
                     let seq = writer.commit(commit).await.unwrap();
                     if next() % 4 == 0 {

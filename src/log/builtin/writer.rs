@@ -21,8 +21,8 @@ use super::segment::Segment;
 use super::{BuiltinLog, Index, LogSettings, Shared};
 use crate::log::commit::CommitBuffer;
 use crate::log::topic::{TopicSpec, is_valid_name};
-use crate::log::{Commit, CommitSeq, LogError, LogWriter, TopicHandle};
-use crate::record::{Route, TopicIndex};
+use crate::log::{Commit, CommitSeq, LogError, LogWriter};
+use crate::record::{Route, TopicHandle, TopicIndex};
 
 /// How many commands may wait for the thread.
 pub const COMMANDS_MAX: usize = 64;

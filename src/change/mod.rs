@@ -1,0 +1,15 @@
+//! The vocabulary of a change: relations, rows, positions. Pure data, no I/O.
+//!
+//! Owns what a row change *is*, whatever read it from PostgreSQL and whatever becomes of it. Imports nothing of ours.
+
+pub mod lsn;
+pub mod position;
+pub mod relation;
+pub mod row;
+pub mod tuple;
+
+pub use lsn::Lsn;
+pub use position::{Checkpoint, Fingerprint, PartialTransaction, SlotIdentity};
+pub use relation::{Column, Relation, RelationId, ReplicaIdentity, TypeKind};
+pub use row::{Op, Position, RowChange, SnapshotMark};
+pub use tuple::{Cell, CellSpan, Tuple};

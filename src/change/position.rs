@@ -1,0 +1,238 @@
+//! Where to resume without a gap or a repeat: the checkpoint, written as one record beside the events it covers.
+//!
+//! The position is **(commit, index in the transaction)**, never an LSN of a row: several rows share one. Transactions
+//! arrive in the order of their commit records, so a transaction was seen exactly when its commit record's LSN
+//! (`final_lsn` of Begin) is not above the last published one. The record's value is Debezium's offset JSON with our own
+//! fields under `rowfeed`, so a Debezium connector could go on from it (with Debezium's guarantees).
+
+use serde_json::{Value, json};
+
+use super::lsn::Lsn;
+
+/// How many commits the ring remembers.
+pub const RING_COMMITS: usize = 16;
+
+/// A published commit, as PostgreSQL described it: a restored database describes another one at the same place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// LSN of the commit record.
+    pub final_lsn: Lsn,
+    /// End of the commit record.
+    pub end_lsn: Lsn,
+    /// The transaction.
+    pub xid: u32,
+    /// Commit time, microseconds since 1970.
+    pub time_us: i64,
+}
+
+/// A transaction of which only the beginning is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartialTransaction {
+    /// LSN of its commit record.
+    pub final_lsn: Lsn,
+    /// The transaction.
+    pub xid: u32,
+    /// How many of its row messages, as received, are published: a changed filter cannot shift the count.
+    pub rows: u64,
+}
+
+/// The slot a checkpoint belongs to: a recreated slot or another cluster is noticed, not trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlotIdentity {
+    /// The slot's name.
+    pub name: String,
+    /// `IDENTIFY_SYSTEM`'s system id.
+    pub system_id: String,
+    /// Its timeline.
+    pub timeline: u32,
+}
+
+/// Where to resume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Everything before this is published or of no interest: safe to confirm to PostgreSQL.
+    pub flush_lsn: Lsn,
+    /// Commit record of the last transaction published whole.
+    pub final_lsn: Lsn,
+    /// End of that commit record.
+    pub end_lsn: Lsn,
+    /// A transaction cut by a commit of the log.
+    pub partial: Option<PartialTransaction>,
+    /// The newest message outside transactions that is published.
+    pub message_lsn: Lsn,
+    /// The snapshot that must be finished before streaming counts as begun.
+    pub snapshot_pending: bool,
+    /// Transactions whose commit record is before this are in the snapshot, not in the stream.
+    pub snapshot_lsn: Lsn,
+    /// Whose position this is.
+    pub slot: SlotIdentity,
+    /// The newest commits, oldest first, at most [`RING_COMMITS`].
+    pub ring: Vec<Fingerprint>,
+    /// LSN of the last event.
+    pub lsn: Lsn,
+    /// Transaction of the last event.
+    pub xid: u32,
+    /// Commit time of the last event, microseconds since 1970.
+    pub time_us: i64,
+}
+
+/// The stored value is not a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored position is not one of rowfeed's: {0}")]
+pub struct NotACheckpoint(pub String);
+
+impl Checkpoint {
+    /// Remembers a commit.
+    pub fn remember(&mut self, commit: Fingerprint) {
+        if self.ring.len() == RING_COMMITS {
+            self.ring.remove(0);
+        }
+        self.ring.push(commit);
+    }
+
+    /// The record's key, as Kafka Connect writes it: `["<connector>",{"server":"<topic.prefix>"}]`.
+    pub fn key(connector: &str, topic_prefix: &str) -> Vec<u8> {
+        json!([connector, { "server": topic_prefix }]).to_string().into_bytes()
+    }
+
+    /// Appends the record's value.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        use std::io::Write;
+        // Writing to a Vec does not fail.
+        let _ = write!(
+            out,
+            "{{\"lsn_proc\":{0},\"lsn_commit\":{1},\"lsn\":{0},\"txId\":{2},\"ts_usec\":{3}",
+            self.lsn.0, self.end_lsn.0, self.xid, self.time_us
+        );
+        if self.snapshot_pending {
+            let _ = write!(out, ",\"snapshot\":\"INITIAL\",\"snapshot_completed\":false");
+        }
+        let _ = write!(
+            out,
+            ",\"rowfeed\":{{\"version\":1,\"flush\":\"{}\",\"final\":\"{}\",\"end\":\"{}\",\"message\":\"{}\",\"snapshot\":\"{}\",\"slot\":{},\"system\":{},\"timeline\":{}",
+            self.flush_lsn,
+            self.final_lsn,
+            self.end_lsn,
+            self.message_lsn,
+            self.snapshot_lsn,
+            Quoted(&self.slot.name),
+            Quoted(&self.slot.system_id),
+            self.slot.timeline
+        );
+        if let Some(partial) = &self.partial {
+            let _ = write!(out, ",\"partial\":{{\"final\":\"{}\",\"xid\":{},\"rows\":{}}}", partial.final_lsn, partial.xid, partial.rows);
+        }
+        out.extend_from_slice(b",\"ring\":\"");
+        for commit in &self.ring {
+            let _ = write!(
+                out,
+                "{:x}.{:x}.{:x}.{:x};",
+                commit.final_lsn.0,
+                commit.end_lsn.0 - commit.final_lsn.0.min(commit.end_lsn.0),
+                commit.xid,
+                commit.time_us
+            );
+        }
+        out.extend_from_slice(b"\"}}");
+    }
+
+    /// Reads a record's value.
+    pub fn parse(value: &[u8]) -> Result<Self, NotACheckpoint> {
+        let bad = |what: &str| NotACheckpoint(what.to_owned());
+        let value: Value = serde_json::from_slice(value).map_err(|error| NotACheckpoint(error.to_string()))?;
+        let own = value.get("rowfeed").ok_or_else(|| bad("there is no \"rowfeed\" part (an offset of Debezium itself?)"))?;
+        let lsn = |name: &str| {
+            own.get(name)
+                .and_then(Value::as_str)
+                .and_then(|text| text.parse::<Lsn>().ok())
+                .ok_or_else(|| NotACheckpoint(format!("no {name}")))
+        };
+        let text = |name: &str| own.get(name).and_then(Value::as_str).map(str::to_owned).unwrap_or_default();
+        let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let partial = match own.get("partial") {
+            Some(partial) => Some(PartialTransaction {
+                final_lsn: partial
+                    .get("final")
+                    .and_then(Value::as_str)
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(|| bad("a partial transaction without commit"))?,
+                xid: number(partial, "xid") as u32,
+                rows: number(partial, "rows"),
+            }),
+            None => None,
+        };
+        Ok(Self {
+            flush_lsn: lsn("flush")?,
+            final_lsn: lsn("final")?,
+            end_lsn: lsn("end")?,
+            partial,
+            message_lsn: lsn("message")?,
+            snapshot_pending: value.get("snapshot").is_some(),
+            snapshot_lsn: lsn("snapshot")?,
+            slot: SlotIdentity { name: text("slot"), system_id: text("system"), timeline: number(own, "timeline") as u32 },
+            ring: text("ring")
+                .split_terminator(';')
+                .map(parse_fingerprint)
+                .collect::<Option<_>>()
+                .ok_or_else(|| bad("a damaged ring of commits"))?,
+            lsn: Lsn(number(&value, "lsn")),
+            xid: number(&value, "txId") as u32,
+            time_us: value.get("ts_usec").and_then(Value::as_i64).unwrap_or_default(),
+        })
+    }
+}
+
+fn parse_fingerprint(text: &str) -> Option<Fingerprint> {
+    let mut parts = text.split('.').map(|part| u64::from_str_radix(part, 16).ok());
+    let final_lsn = parts.next()??;
+    let end_lsn = final_lsn.checked_add(parts.next()??)?;
+    let (xid, time) = (parts.next()??, parts.next()??);
+    Some(Fingerprint { final_lsn: Lsn(final_lsn), end_lsn: Lsn(end_lsn), xid: u32::try_from(xid).ok()?, time_us: time as i64 })
+}
+
+/// A JSON string.
+struct Quoted<'a>(&'a str);
+
+impl std::fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", Value::String(self.0.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_checkpoint_comes_back_as_it_was_written(
+            lsns in proptest::array::uniform6(any::<u64>()), xid: u32, time_us: i64, rows: u64, partial: bool, snapshot_pending: bool,
+            name in "[a-z_\"\\\\]{0,10}", commits in proptest::collection::vec((0u64..1 << 60, 0u64..1000, any::<u32>(), 0i64..1 << 60), 0..40),
+        ) {
+            let mut checkpoint = Checkpoint {
+                flush_lsn: Lsn(lsns[0]), final_lsn: Lsn(lsns[1]), end_lsn: Lsn(lsns[2]), message_lsn: Lsn(lsns[3]), snapshot_lsn: Lsn(lsns[4]),
+                partial: partial.then_some(PartialTransaction { final_lsn: Lsn(lsns[5]), xid, rows }), snapshot_pending,
+                slot: SlotIdentity { name, system_id: "7412".into(), timeline: 3 }, ring: Vec::new(), lsn: Lsn(lsns[5]), xid, time_us,
+            };
+            for (at, len, xid, time_us) in commits {
+                checkpoint.remember(Fingerprint { final_lsn: Lsn(at), end_lsn: Lsn(at + len), xid, time_us });
+            }
+            prop_assert!(checkpoint.ring.len() <= RING_COMMITS);
+            let mut out = Vec::new();
+            checkpoint.write(&mut out);
+            prop_assert_eq!(Checkpoint::parse(&out), Ok(checkpoint));
+        }
+    }
+
+    #[test]
+    fn the_key_is_kafka_connects() {
+        assert_eq!(Checkpoint::key("inventory", "shop"), br#"["inventory",{"server":"shop"}]"#);
+    }
+
+    #[test]
+    fn debeziums_own_offset_is_recognised_and_refused() {
+        let error = Checkpoint::parse(br#"{"lsn_proc":28795704,"lsn":28795704}"#).unwrap_err();
+        assert!(error.to_string().contains("Debezium"));
+    }
+}

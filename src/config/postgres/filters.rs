@@ -1,0 +1,228 @@
+//! Which tables and columns are captured, by Debezium's rules, compiled once.
+//!
+//! Debezium's lists are comma-separated regular expressions on `schema.table[.column]`: anchored, ignoring case, spaces
+//! around each trimmed, `\,` for a comma inside. Include and exclude of one kind are mutually exclusive.
+
+use regex::{Regex, RegexBuilder};
+
+use crate::config::define::invalid;
+use crate::problem::Problem;
+
+/// One comma-separated list of anchored expressions.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns(Vec<Regex>);
+
+impl Patterns {
+    /// Compiles the list given for `option`.
+    pub fn parse(option: &str, list: &str) -> Result<Self, Problem> {
+        split_list(list).iter().map(|pattern| compile(option, pattern)).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn any_matches(&self, name: &str) -> bool {
+        self.0.iter().any(|regex| regex.is_match(name))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Splits at commas that no backslash protects; each part is trimmed, empty parts vanish, `\,` becomes `,`.
+pub fn split_list(list: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut escaped = false;
+    for c in list.chars() {
+        if c == ',' && !escaped {
+            parts.push(String::new());
+            continue;
+        }
+        escaped = c == '\\' && !escaped;
+        if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+    }
+    parts.iter().map(|part| part.trim().replace("\\,", ",")).filter(|part| !part.is_empty()).collect()
+}
+
+fn compile(option: &str, pattern: &str) -> Result<Regex, Problem> {
+    RegexBuilder::new(&format!("^(?:{pattern})$")).case_insensitive(true).build().map_err(|error| {
+        let text = error.to_string();
+        let why = text.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&text).to_owned();
+        invalid(option, pattern, "a list of regular expressions on schema.table names").why(why)
+    })
+}
+
+/// Names to keep and names to drop.
+#[derive(Clone, Debug, Default)]
+struct IncludeExclude {
+    include: Patterns,
+    exclude: Patterns,
+}
+
+impl IncludeExclude {
+    fn parse(include: (&str, &str), exclude: (&str, &str)) -> Result<Self, Problem> {
+        let lists = Self { include: Patterns::parse(include.0, include.1)?, exclude: Patterns::parse(exclude.0, exclude.1)? };
+        if !lists.include.is_empty() && !lists.exclude.is_empty() {
+            return Err(Problem::refuse("config/exclusive", format!("{} and {} cannot both be set", include.0, exclude.0))
+                .fix(format!("keep one of them: a table that {} does not name is not captured anyway", include.0)));
+        }
+        Ok(lists)
+    }
+
+    fn includes(&self, name: &str) -> bool {
+        (self.include.is_empty() || self.include.any_matches(name)) && !self.exclude.any_matches(name)
+    }
+}
+
+/// The lists of a table filter as they are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TableLists<'a> {
+    /// `schema.include.list`.
+    pub schema_include: &'a str,
+    /// `schema.exclude.list`.
+    pub schema_exclude: &'a str,
+    /// `table.include.list`.
+    pub table_include: &'a str,
+    /// `table.exclude.list`.
+    pub table_exclude: &'a str,
+    /// `table.ignore.builtin`.
+    pub ignore_builtin: bool,
+}
+
+/// Which tables are captured.
+#[derive(Clone, Debug)]
+pub struct TableFilter {
+    schemas: IncludeExclude,
+    tables: IncludeExclude,
+    ignore_builtin: bool,
+}
+
+impl TableFilter {
+    /// Compiles the four lists.
+    pub fn parse(lists: TableLists<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            schemas: IncludeExclude::parse(("schema.include.list", lists.schema_include), ("schema.exclude.list", lists.schema_exclude))?,
+            tables: IncludeExclude::parse(("table.include.list", lists.table_include), ("table.exclude.list", lists.table_exclude))?,
+            ignore_builtin: lists.ignore_builtin,
+        })
+    }
+
+    /// Every table that is not one of the server's own.
+    pub fn everything() -> Self {
+        Self { schemas: IncludeExclude::default(), tables: IncludeExclude::default(), ignore_builtin: true }
+    }
+
+    /// True when changes of this table are published.
+    pub fn includes(&self, schema: &str, table: &str) -> bool {
+        !(self.ignore_builtin && is_builtin(schema, table))
+            && self.schemas.includes(schema)
+            && self.tables.includes(&format!("{schema}.{table}"))
+    }
+}
+
+/// The server's own tables, and PostGIS's.
+fn is_builtin(schema: &str, table: &str) -> bool {
+    matches!(schema, "pg_catalog" | "information_schema")
+        || schema.starts_with("pg_temp")
+        || schema.starts_with("pg_toast")
+        || table == "spatial_ref_sys"
+}
+
+/// Which columns are published.
+#[derive(Clone, Debug, Default)]
+pub struct ColumnFilter(IncludeExclude);
+
+impl ColumnFilter {
+    /// Compiles `column.include.list` and `column.exclude.list`.
+    pub fn parse(include: &str, exclude: &str) -> Result<Self, Problem> {
+        IncludeExclude::parse(("column.include.list", include), ("column.exclude.list", exclude)).map(Self)
+    }
+
+    /// True when this column's values are published.
+    pub fn includes(&self, schema: &str, table: &str, column: &str) -> bool {
+        (self.0.include.is_empty() && self.0.exclude.is_empty()) || self.0.includes(&format!("{schema}.{table}.{column}"))
+    }
+}
+
+/// `message.key.columns`: `regex:column,column;regex:column`.
+#[derive(Clone, Debug, Default)]
+pub struct MessageKeyColumns(Vec<(Regex, Vec<String>)>);
+
+impl MessageKeyColumns {
+    const OPTION: &str = "message.key.columns";
+
+    /// Compiles the option.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let mut rules = Vec::new();
+        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+            let bad = || invalid(Self::OPTION, part, "<table regex>:<column>,<column>; several separated by semicolons");
+            let (table, columns) = part.rsplit_once(':').ok_or_else(bad)?;
+            let columns: Vec<String> = columns.split(',').map(|column| column.trim().to_owned()).collect();
+            if table.trim().is_empty() || columns.iter().any(String::is_empty) {
+                return Err(bad());
+            }
+            rules.push((compile(Self::OPTION, table.trim())?, columns));
+        }
+        Ok(Self(rules))
+    }
+
+    /// The key columns asked for this table, in their order; `None` means its own key.
+    pub fn for_table(&self, schema: &str, table: &str) -> Option<Vec<String>> {
+        let name = format!("{schema}.{table}");
+        self.0.iter().find(|(regex, _)| regex.is_match(&name)).map(|(_, columns)| columns.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(include: &str, exclude: &str) -> TableFilter {
+        let lists = TableLists { table_include: include, table_exclude: exclude, ignore_builtin: true, ..TableLists::default() };
+        TableFilter::parse(lists).expect("valid lists")
+    }
+
+    #[test]
+    fn table_lists_are_anchored_ignore_case_and_trim_spaces() {
+        let filter = tables("public\\.orders , inventory.c.*", "");
+        assert!(filter.includes("public", "orders") && filter.includes("Public", "ORDERS"));
+        assert!(filter.includes("inventory", "customers"));
+        assert!(!filter.includes("public", "orders2") && !filter.includes("xpublic", "orders"));
+        let filter = tables("", "public\\.secret");
+        assert!(filter.includes("public", "orders") && !filter.includes("public", "secret"));
+    }
+
+    #[test]
+    fn the_servers_own_tables_are_left_out() {
+        let filter = TableFilter::everything();
+        for (schema, table) in [("pg_catalog", "pg_class"), ("information_schema", "x"), ("pg_temp_3", "t"), ("public", "spatial_ref_sys")]
+        {
+            assert!(!filter.includes(schema, table), "{schema}.{table}");
+        }
+    }
+
+    #[test]
+    fn a_backslash_protects_a_comma() {
+        assert_eq!(split_list("a\\,b, c{1\\,2} ,,d"), ["a,b", "c{1,2}", "d"]);
+        assert!(tables("public\\.c{1\\,2}", "").includes("public", "cc"));
+    }
+
+    #[test]
+    fn columns_and_message_keys_are_matched_by_full_name() {
+        let columns = ColumnFilter::parse("", "public\\.customers\\.password.*").expect("valid");
+        assert!(!columns.includes("public", "customers", "password_hash") && columns.includes("public", "customers", "id"));
+        let keys = MessageKeyColumns::parse("public.cust:alt, id ; (.*).orders:id").expect("valid");
+        assert_eq!(keys.for_table("public", "cust"), Some(vec!["alt".into(), "id".into()]));
+        assert_eq!(keys.for_table("x", "orders"), Some(vec!["id".into()]));
+        assert_eq!(keys.for_table("x", "other"), None);
+    }
+
+    #[test]
+    fn wrong_lists_are_refused_with_the_reason() {
+        let both = TableLists { table_include: "a", table_exclude: "b", ..TableLists::default() };
+        assert_eq!(TableFilter::parse(both).expect_err("both").code, "config/exclusive");
+        let problem = Patterns::parse("table.include.list", "public.(").expect_err("unclosed");
+        assert_eq!(problem.why, "unclosed group");
+        assert!(MessageKeyColumns::parse("public.t").is_err() && MessageKeyColumns::parse("t:a,,b").is_err());
+    }
+}

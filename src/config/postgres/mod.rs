@@ -1,0 +1,574 @@
+//! A PostgreSQL connector's configuration, typed: what the data plane works with.
+//!
+//! Owns turning an option map (a Debezium configuration, see [`table`]) into [`PostgresConfig`]. Promises to report every
+//! wrong option at once, each with its key, and to resolve secrets only here, so that nothing else holds them.
+
+pub mod connection;
+pub mod filters;
+pub mod table;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use connection::{ConnectionConfig, SslMode};
+pub use filters::{ColumnFilter, MessageKeyColumns, TableFilter};
+
+use super::define::{KeyProblem, Support, invalid, required, unknown};
+use super::{Options, Secret, secrets};
+use crate::problem::Problem;
+use filters::TableLists;
+
+/// `publication.autocreate.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicationAutocreate {
+    /// Make it for all tables, those to come included (needs a superuser).
+    AllTables,
+    /// It must exist.
+    Disabled,
+    /// Make it for the captured tables, and keep it so.
+    Filtered,
+    /// Make it without tables; somebody else adds them.
+    NoTables,
+}
+
+/// `snapshot.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotMode {
+    /// Once, when there is no position yet; then stream.
+    Initial,
+    /// Once; never stream.
+    InitialOnly,
+    /// Never; stream.
+    NoData,
+    /// At every start; then stream.
+    Always,
+}
+
+/// `decimal.handling.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecimalMode {
+    /// Kafka Connect's Decimal: unscaled bytes, base64 in JSON.
+    Precise,
+    /// A JSON number.
+    Double,
+    /// The digits as text.
+    String,
+}
+
+/// `time.precision.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimePrecision {
+    /// Days, milliseconds or microseconds, by the column's precision.
+    Adaptive,
+    /// ISO 8601 text.
+    IsoString,
+}
+
+/// `binary.handling.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BinaryMode {
+    /// Bytes, which JSON writes as base64.
+    Bytes,
+    /// Base64 text.
+    Base64,
+    /// Base64 text with the URL alphabet.
+    Base64UrlSafe,
+    /// Hexadecimal text.
+    Hex,
+}
+
+/// `header.converter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderConverter {
+    /// Kafka Connect's default.
+    Simple,
+    /// JSON.
+    Json,
+}
+
+/// `skipped.operations`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SkippedOperations {
+    /// Inserts are not published.
+    pub create: bool,
+    /// Updates are not published.
+    pub update: bool,
+    /// Deletes are not published.
+    pub delete: bool,
+    /// Truncates are not published.
+    pub truncate: bool,
+}
+
+/// What the service says about new topics, where a connector does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicDefaults {
+    /// Partitions.
+    pub partitions: u32,
+    /// Copies.
+    pub replication_factor: i16,
+}
+
+impl Default for TopicDefaults {
+    fn default() -> Self {
+        Self { partitions: 1, replication_factor: 1 }
+    }
+}
+
+/// A PostgreSQL connector, ready to run.
+#[derive(Clone, Debug)]
+pub struct PostgresConfig {
+    /// The connector's name.
+    pub name: String,
+    /// Where the database is.
+    pub connection: ConnectionConfig,
+    /// `topic.prefix`.
+    pub topic_prefix: String,
+    /// `topic.delimiter`.
+    pub topic_delimiter: String,
+    /// `slot.name`.
+    pub slot_name: String,
+    /// `slot.drop.on.stop`.
+    pub slot_drop_on_stop: bool,
+    /// `publication.name`.
+    pub publication_name: String,
+    /// `publication.autocreate.mode`.
+    pub publication_autocreate: PublicationAutocreate,
+    /// `publish.via.partition.root`.
+    pub publish_via_partition_root: bool,
+    /// Which tables are captured.
+    pub tables: TableFilter,
+    /// Which columns are published.
+    pub columns: ColumnFilter,
+    /// `message.key.columns`.
+    pub message_key_columns: MessageKeyColumns,
+    /// `snapshot.mode`.
+    pub snapshot_mode: SnapshotMode,
+    /// `decimal.handling.mode`.
+    pub decimal: DecimalMode,
+    /// `time.precision.mode`.
+    pub time: TimePrecision,
+    /// `binary.handling.mode`.
+    pub binary: BinaryMode,
+    /// `tombstones.on.delete`.
+    pub tombstones_on_delete: bool,
+    /// `skipped.operations`.
+    pub skipped: SkippedOperations,
+    /// `heartbeat.interval.ms`: how often a heartbeat **record** is published; zero is never.
+    pub heartbeat_interval: Duration,
+    /// `status.update.interval.ms`.
+    pub status_update_interval: Duration,
+    /// `unavailable.value.placeholder`, decoded.
+    pub unavailable_value_placeholder: Vec<u8>,
+    /// `extended.headers.enabled`.
+    pub extended_headers: bool,
+    /// `header.converter`.
+    pub header_converter: HeaderConverter,
+    /// `value.converter.replace.null.with.default`.
+    pub replace_null_with_default: bool,
+    /// `include.unknown.datatypes`.
+    pub include_unknown_datatypes: bool,
+    /// `slot.max.retries`.
+    pub slot_max_retries: u32,
+    /// `slot.retry.delay.ms`.
+    pub slot_retry_delay: Duration,
+    /// `snapshot.fetch.size`.
+    pub snapshot_fetch_size: u32,
+    /// Partitions of new topics.
+    pub topic_partitions: u32,
+    /// Copies of new topics.
+    pub topic_replication_factor: i16,
+}
+
+impl PostgresConfig {
+    /// Reads the option map of the connector `name`; every problem is reported, not only the first.
+    pub fn parse(name: &str, options: &Options, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
+        let mut reader = Reader { options: resolve(options)?, problems: Vec::new() };
+        reader.check_table();
+        reader.check_name(name);
+        let config = reader.build(name, topics);
+        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+    }
+
+    /// Options that were given, differ from their default, and have no effect here, each with the reason.
+    pub fn without_effect(options: &Options) -> Vec<(String, &'static str)> {
+        let ignored = |(name, value): (&String, &String)| match table::find(name)?.support {
+            Support::Ignored(reason) if table::find(name)?.default != Some(value.as_str()) => Some((name.clone(), reason)),
+            _ => None,
+        };
+        options.iter().filter_map(ignored).collect()
+    }
+}
+
+/// The options as a REST client may see them: references stay, literal secrets become stars.
+pub fn masked(options: &Options) -> Options {
+    let is_secret = |name: &str| {
+        let lower = name.to_ascii_lowercase();
+        ["password", "secret", "jaas", ".salt", "token"].iter().any(|word| lower.contains(word))
+    };
+    let mask = |(name, value): (&String, &String)| {
+        let hide = is_secret(name) && !value.is_empty() && !secrets::is_reference(value);
+        (name.clone(), if hide { secrets::MASK.to_owned() } else { value.clone() })
+    };
+    options.iter().map(mask).collect()
+}
+
+fn resolve(options: &Options) -> Result<BTreeMap<String, String>, Vec<KeyProblem>> {
+    let mut problems = Vec::new();
+    let mut resolved = BTreeMap::new();
+    for (name, value) in options {
+        match secrets::resolve(value) {
+            Ok(value) => drop(resolved.insert(name.clone(), value)),
+            Err(problem) => problems.push(KeyProblem::new(name, problem)),
+        }
+    }
+    if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+struct Reader {
+    options: BTreeMap<String, String>,
+    problems: Vec<KeyProblem>,
+}
+
+impl Reader {
+    fn refuse(&mut self, key: &str, problem: Problem) {
+        // A second problem with the same option would only repeat the first in other words.
+        if !self.problems.iter().any(|known| known.key == key) {
+            self.problems.push(KeyProblem::new(key, problem));
+        }
+    }
+
+    fn check_table(&mut self) {
+        let names = table::names();
+        for (name, value) in self.options.clone() {
+            let result = match table::find(&name) {
+                Some(key) => key.check(&name, &value),
+                None => Err(unknown(&name, &names)),
+            };
+            if let Err(problem) = result {
+                self.refuse(&name, problem);
+            }
+        }
+        for key in table::OPTIONS.iter().filter(|key| matches!(key.rule, super::define::Rule::Required)) {
+            if !self.options.contains_key(key.name) {
+                self.refuse(key.name, required(key.name));
+            }
+        }
+    }
+
+    fn check_name(&mut self, name: &str) {
+        if let Some(inside) = self.options.get("name").filter(|inside| inside.as_str() != name) {
+            let text = format!("Connector name configuration ({inside}) doesn't match connector name in the URL ({name})");
+            self.refuse("name", Problem::refuse("config/name", text));
+        }
+    }
+
+    /// The value as given, else the table's default, else empty.
+    fn text(&self, name: &str) -> String {
+        let default = || table::find(name).and_then(|key| key.default).unwrap_or("").to_owned();
+        self.options.get(name).map(|value| value.trim().to_owned()).unwrap_or_else(default)
+    }
+
+    fn word(&self, name: &str) -> String {
+        self.text(name).to_ascii_lowercase()
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.word(name) == "true"
+    }
+
+    /// A number whose text the table has already checked; zero stands for one it has refused.
+    fn number<N: std::str::FromStr + Default>(&self, name: &str) -> N {
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    fn millis(&self, name: &str) -> Duration {
+        Duration::from_millis(self.number(name))
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        Some(self.text(name)).filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
+    fn build(&mut self, name: &str, topics: TopicDefaults) -> PostgresConfig {
+        PostgresConfig {
+            name: name.to_owned(),
+            connection: self.connection(),
+            topic_prefix: self.topic_prefix(),
+            topic_delimiter: self.topic_delimiter(),
+            slot_name: self.slot_name(),
+            slot_drop_on_stop: self.flag("slot.drop.on.stop"),
+            publication_name: self.publication_name(),
+            publication_autocreate: match self.word("publication.autocreate.mode").as_str() {
+                "disabled" => PublicationAutocreate::Disabled,
+                "filtered" => PublicationAutocreate::Filtered,
+                "no_tables" => PublicationAutocreate::NoTables,
+                _ => PublicationAutocreate::AllTables,
+            },
+            publish_via_partition_root: self.flag("publish.via.partition.root"),
+            tables: self.tables(),
+            columns: self.columns(),
+            message_key_columns: self.message_key_columns(),
+            snapshot_mode: match self.word("snapshot.mode").as_str() {
+                "initial_only" => SnapshotMode::InitialOnly,
+                "no_data" => SnapshotMode::NoData,
+                "always" => SnapshotMode::Always,
+                _ => SnapshotMode::Initial,
+            },
+            decimal: match self.word("decimal.handling.mode").as_str() {
+                "double" => DecimalMode::Double,
+                "string" => DecimalMode::String,
+                _ => DecimalMode::Precise,
+            },
+            time: match self.word("time.precision.mode").as_str() {
+                "isostring" => TimePrecision::IsoString,
+                _ => TimePrecision::Adaptive,
+            },
+            binary: match self.word("binary.handling.mode").as_str() {
+                "base64" => BinaryMode::Base64,
+                "base64-url-safe" => BinaryMode::Base64UrlSafe,
+                "hex" => BinaryMode::Hex,
+                _ => BinaryMode::Bytes,
+            },
+            tombstones_on_delete: self.flag("tombstones.on.delete"),
+            skipped: self.skipped(),
+            heartbeat_interval: self.millis("heartbeat.interval.ms"),
+            status_update_interval: self.millis("status.update.interval.ms"),
+            unavailable_value_placeholder: self.placeholder(),
+            extended_headers: self.flag("extended.headers.enabled"),
+            header_converter: if self.text("header.converter").ends_with("JsonConverter") {
+                HeaderConverter::Json
+            } else {
+                HeaderConverter::Simple
+            },
+            replace_null_with_default: self.flag("value.converter.replace.null.with.default"),
+            include_unknown_datatypes: self.flag("include.unknown.datatypes"),
+            slot_max_retries: self.number("slot.max.retries"),
+            slot_retry_delay: self.millis("slot.retry.delay.ms"),
+            snapshot_fetch_size: self.number("snapshot.fetch.size"),
+            topic_partitions: self.text("topic.creation.default.partitions").parse().unwrap_or(topics.partitions),
+            topic_replication_factor: match self.text("topic.creation.default.replication.factor").parse() {
+                Ok(factor) if factor > 0 => factor,
+                // Kafka Connect: -1 is the cluster's default.
+                _ => topics.replication_factor,
+            },
+        }
+    }
+
+    fn connection(&self) -> ConnectionConfig {
+        ConnectionConfig {
+            host: self.text("database.hostname"),
+            port: self.number("database.port"),
+            user: self.text("database.user"),
+            // A password may begin or end with a space: it is taken as it stands.
+            password: self.options.get("database.password").filter(|password| !password.is_empty()).map(Secret::new),
+            database: self.text("database.dbname"),
+            ssl_mode: SslMode::parse(&self.text("database.sslmode")).unwrap_or(SslMode::Prefer),
+            ssl_root_cert: self.path("database.sslrootcert"),
+            ssl_cert: self.path("database.sslcert"),
+            ssl_key: self.path("database.sslkey"),
+            connect_timeout: connection::CONNECT_TIMEOUT,
+        }
+    }
+
+    fn topic_prefix(&mut self) -> String {
+        let prefix = self.text("topic.prefix");
+        if !prefix.is_empty() && (!prefix.chars().all(is_topic_char) || prefix.len() > TOPIC_PREFIX_BYTES_MAX) {
+            let must = format!("letters, digits, dot, dash and underscore, at most {TOPIC_PREFIX_BYTES_MAX}");
+            self.refuse("topic.prefix", invalid("topic.prefix", &prefix, &must));
+        }
+        prefix
+    }
+
+    fn topic_delimiter(&mut self) -> String {
+        let delimiter = self.text("topic.delimiter");
+        if delimiter.is_empty() || !delimiter.chars().all(is_topic_char) {
+            let must = "made of letters, digits, dot, dash and underscore";
+            self.refuse("topic.delimiter", invalid("topic.delimiter", &delimiter, must));
+        }
+        delimiter
+    }
+
+    fn slot_name(&mut self) -> String {
+        let name = self.text("slot.name");
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(legal) {
+            let fix = format!("slot.name = \"{}\"", legal_name(&name));
+            let problem = Problem::refuse("slot/name", format!("\"{name}\" cannot be the name of a replication slot"))
+                .why("PostgreSQL allows lower-case letters, digits and underscores, at most 63")
+                .fix(fix);
+            self.refuse("slot.name", problem);
+        }
+        name
+    }
+
+    fn publication_name(&mut self) -> String {
+        let name = self.text("publication.name");
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains('\0') {
+            self.refuse("publication.name", invalid("publication.name", &name, "a name of 1 to 63 bytes"));
+        }
+        name
+    }
+
+    fn tables(&mut self) -> TableFilter {
+        let [schema_include, schema_exclude, table_include, table_exclude] =
+            ["schema.include.list", "schema.exclude.list", "table.include.list", "table.exclude.list"].map(|name| self.text(name));
+        let lists = TableLists {
+            schema_include: &schema_include,
+            schema_exclude: &schema_exclude,
+            table_include: &table_include,
+            table_exclude: &table_exclude,
+            ignore_builtin: self.flag("table.ignore.builtin"),
+        };
+        TableFilter::parse(lists).unwrap_or_else(|problem| {
+            self.refuse("table.include.list", problem);
+            TableFilter::everything()
+        })
+    }
+
+    fn columns(&mut self) -> ColumnFilter {
+        ColumnFilter::parse(&self.text("column.include.list"), &self.text("column.exclude.list")).unwrap_or_else(|problem| {
+            self.refuse("column.include.list", problem);
+            ColumnFilter::default()
+        })
+    }
+
+    fn message_key_columns(&mut self) -> MessageKeyColumns {
+        MessageKeyColumns::parse(&self.text("message.key.columns")).unwrap_or_else(|problem| {
+            self.refuse("message.key.columns", problem);
+            MessageKeyColumns::default()
+        })
+    }
+
+    fn skipped(&mut self) -> SkippedOperations {
+        let text = self.word("skipped.operations");
+        let mut skipped = SkippedOperations::default();
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match word {
+                "c" => skipped.create = true,
+                "u" => skipped.update = true,
+                "d" => skipped.delete = true,
+                "t" => skipped.truncate = true,
+                "none" if text == "none" => {}
+                _ => self.refuse("skipped.operations", invalid("skipped.operations", &text, "a list of c, u, d, t, or none")),
+            }
+        }
+        skipped
+    }
+
+    fn placeholder(&mut self) -> Vec<u8> {
+        let text = self.text("unavailable.value.placeholder");
+        let Some(hex) = text.strip_prefix("hex:") else { return text.into_bytes() };
+        let digits: Option<Vec<u32>> = hex.chars().map(|c| c.to_digit(16)).collect();
+        let pair = |pair: &[u32]| match pair {
+            [high, low] => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        };
+        digits.and_then(|digits| digits.chunks(2).map(pair).collect()).unwrap_or_else(|| {
+            let must = "hexadecimal digits, two per byte, after \"hex:\"";
+            self.refuse("unavailable.value.placeholder", invalid("unavailable.value.placeholder", &text, must));
+            Vec::new()
+        })
+    }
+}
+
+/// PostgreSQL cuts longer names (`NAMEDATALEN`).
+const NAME_BYTES_MAX: usize = 63;
+
+/// Leaves room for schema and table in Kafka's 249.
+const TOPIC_PREFIX_BYTES_MAX: usize = 120;
+
+fn is_topic_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+/// The nearest legal slot name.
+pub fn legal_name(name: &str) -> String {
+    let legal = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    let name: String = name.chars().map(legal).take(NAME_BYTES_MAX).collect();
+    if name.is_empty() { "rowfeed".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(pairs: &[(&str, &str)]) -> Options {
+        let base = [("database.hostname", "db"), ("database.user", "cdc"), ("database.dbname", "shop"), ("topic.prefix", "shop")];
+        base.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn parse(pairs: &[(&str, &str)]) -> Result<PostgresConfig, Vec<KeyProblem>> {
+        PostgresConfig::parse("shop", &options(pairs), TopicDefaults::default())
+    }
+
+    #[test]
+    fn a_minimal_configuration_has_debeziums_defaults() {
+        let config = parse(&[]).expect("valid");
+        assert_eq!((config.slot_name.as_str(), config.publication_name.as_str()), ("debezium", "dbz_publication"));
+        assert_eq!(config.publication_autocreate, PublicationAutocreate::AllTables);
+        assert_eq!(config.skipped, SkippedOperations { truncate: true, ..SkippedOperations::default() });
+        assert_eq!((config.decimal, config.time, config.binary), (DecimalMode::Precise, TimePrecision::Adaptive, BinaryMode::Bytes));
+        assert_eq!(config.unavailable_value_placeholder, b"__debezium_unavailable_value");
+        assert_eq!((config.heartbeat_interval, config.status_update_interval), (Duration::ZERO, Duration::from_secs(10)));
+        assert_eq!((config.connection.port, config.connection.ssl_mode), (5432, SslMode::Prefer));
+        assert!(config.tombstones_on_delete && config.extended_headers && !config.replace_null_with_default);
+        assert_eq!((config.topic_partitions, config.topic_replication_factor, config.snapshot_fetch_size), (1, 1, 10240));
+    }
+
+    #[test]
+    fn every_wrong_option_is_reported_at_once() {
+        let problems =
+            parse(&[("slot.name", "Shop-Slot"), ("tabel.include.list", "x"), ("decimal.handling.mode", "exact"), ("transforms", "unwrap")])
+                .expect_err("four mistakes");
+        let codes: Vec<_> = problems.iter().map(|problem| (problem.key.as_str(), problem.problem.code)).collect();
+        assert_eq!(
+            codes,
+            [
+                ("decimal.handling.mode", "config/value"),
+                ("tabel.include.list", "config/unknown-key"),
+                ("transforms", "config/not-supported"),
+                ("slot.name", "slot/name"),
+            ]
+        );
+        assert_eq!(problems[1].problem.fix, "did you mean \"table.include.list\"?");
+        assert_eq!(problems[3].problem.fix, "slot.name = \"shop_slot\"");
+    }
+
+    #[test]
+    fn values_are_read_as_debezium_reads_them() {
+        let config = parse(&[
+            ("skipped.operations", "none"),
+            ("unavailable.value.placeholder", "hex:00ff"),
+            ("snapshot.mode", "NO_DATA"),
+            ("header.converter", "org.apache.kafka.connect.json.JsonConverter"),
+            ("topic.creation.default.partitions", "3"),
+            ("topic.creation.default.replication.factor", "-1"),
+            ("heartbeat.interval.ms", "5000"),
+            ("slot.failover", "false"),
+        ])
+        .expect("valid");
+        assert_eq!(config.skipped, SkippedOperations::default());
+        assert_eq!(config.unavailable_value_placeholder, [0, 255]);
+        assert_eq!(config.snapshot_mode, SnapshotMode::NoData);
+        assert_eq!(config.header_converter, HeaderConverter::Json);
+        assert_eq!((config.topic_partitions, config.topic_replication_factor), (3, 1));
+        assert_eq!(config.heartbeat_interval, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn literal_secrets_are_masked_and_references_are_not() {
+        let masked = masked(&options(&[("database.password", "p"), ("database.sslpassword", "${env:X}")]));
+        assert_eq!(masked["database.password"], "********");
+        assert_eq!(masked["database.sslpassword"], "${env:X}");
+        let config = parse(&[("database.password", "hunter2")]).expect("valid");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_option_without_effect_is_reported_with_its_reason() {
+        let found = PostgresConfig::without_effect(&options(&[("max.batch.size", "4096"), ("tasks.max", "1")]));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, "max.batch.size");
+    }
+}

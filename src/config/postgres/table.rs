@@ -1,0 +1,298 @@
+//! Every option of Debezium's PostgreSQL connector, and the Kafka Connect keys that stand in the same file.
+//!
+//! One row per option: what it is, its default, and whether it works, is accepted without effect (with the reason why
+//! that is harmless), or is refused (with the reason why ignoring it would not be). The reference is Debezium 3.6.3.
+
+use crate::config::define::{ConfigKey, Importance, KeyType, Rule, Support};
+
+use Importance::{High, Low, Medium};
+use KeyType::{Boolean, Class, Int, List, Long, Password, String};
+use Rule::{Any, Between, Now, OneOf, Required};
+use Support::{Ignored, Rejected, Supported};
+
+/// Groups, in the order they are shown.
+pub const GROUPS: [&str; 7] = ["Connector", "Connection", "Replication", "Filters", "Types", "Snapshot", "Kafka Connect"];
+
+const fn key(name: &'static str, kind: KeyType, default: Option<&'static str>, rule: Rule, importance: Importance) -> ConfigKey {
+    ConfigKey { name, kind, default, rule, group: "", importance, doc: "", support: Supported }
+}
+
+impl ConfigKey {
+    const fn within(mut self, group: &'static str) -> Self {
+        self.group = group;
+        self
+    }
+    const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+    const fn ignored(mut self, reason: &'static str) -> Self {
+        self.support = Ignored(reason);
+        self
+    }
+    const fn rejected(mut self, reason: &'static str) -> Self {
+        self.support = Rejected(reason);
+        self
+    }
+}
+
+const POSITIVE: Rule = Between(1, i32::MAX as i64);
+const NOT_NEGATIVE: Rule = Between(0, i32::MAX as i64);
+const NOT_NEGATIVE_LONG: Rule = Between(0, i64::MAX);
+
+/// `connector.class` by its full name and by Kafka Connect's aliases.
+pub const CLASSES: [&str; 3] = ["io.debezium.connector.postgresql.PostgresConnector", "PostgresConnector", "Postgres"];
+/// Kafka Connect's JSON converter.
+pub const JSON_CONVERTER: &str = "org.apache.kafka.connect.json.JsonConverter";
+/// Kafka Connect's default header converter.
+pub const SIMPLE_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+
+const CONVERTERS: Rule = Now {
+    known: &[
+        JSON_CONVERTER,
+        "JsonConverter",
+        "io.confluent.connect.avro.AvroConverter",
+        "io.apicurio.registry.utils.converter.AvroConverter",
+        "io.confluent.connect.protobuf.ProtobufConverter",
+        "io.confluent.connect.json.JsonSchemaConverter",
+        "org.apache.kafka.connect.storage.StringConverter",
+        "org.apache.kafka.connect.converters.ByteArrayConverter",
+        "io.debezium.converters.CloudEventsConverter",
+        "io.debezium.converters.BinaryDataConverter",
+    ],
+    now: &[JSON_CONVERTER, "JsonConverter"],
+};
+
+const NO_SCHEMAS: &str = "it only changes the schema, which is not published with schemas.enable=false";
+const OWN_PACE: &str = "rowfeed has no polling and no queue of records: it goes at its own pace within fixed memory";
+const NEVER_SKIPS: &str = "rowfeed never skips an event: an error stops the connector and says why";
+const BACK_OFF: &str = "passing errors are retried for ever with a back-off from 0.5 s to 30 s";
+const JDBC: &str = "there is no JDBC driver here";
+const SIGNALS: &str = "signals are not read, so snapshots asked for by signal would silently not happen";
+const MASKING: &str = "the column would be published as it is";
+const SHAPE: &str = "events would keep their original shape";
+const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read), which needs no locks";
+
+/// The table.
+#[rustfmt::skip]
+pub static OPTIONS: &[ConfigKey] = &[
+    // ---- Connector
+    key("connector.class", Class, None, OneOf(&CLASSES), High).within("Connector").doc("The connector: Debezium's for PostgreSQL."),
+    key("name", String, None, Any, High).within("Connector").doc("The connector's name; the URL's or the file's name when it is not given."),
+    key("tasks.max", Int, Some("1"), POSITIVE, High).within("Connector").doc("Number of tasks.").ignored("there is always one task per slot, as with Debezium"),
+    key("topic.prefix", String, None, Required, High).within("Connector").doc("Namespace of the topics, `source.name`, and part of the offsets' key: letters, digits, dot, dash, underscore."),
+    key("topic.delimiter", String, Some("."), Any, Low).within("Connector").doc("What stands between prefix, schema and table in a topic's name."),
+    key("topic.naming.strategy", Class, Some("io.debezium.schema.SchemaTopicNamingStrategy"), Any, Low).within("Connector").doc("How topics are named.").rejected("topics would have other names"),
+    key("topic.cache.size", Int, Some("10000"), POSITIVE, Low).within("Connector").doc("Names kept in memory.").ignored("a topic's name is made once per table"),
+    key("topic.transaction", String, Some("transaction"), Any, Low).within("Connector").doc("Name of the topic of transaction metadata.").ignored("transaction metadata is not published"),
+    key("topic.heartbeat.prefix", String, Some("__debezium-heartbeat"), Any, Low).within("Connector").doc("First part of the heartbeat topic's name.").rejected("heartbeats would go to another topic"),
+    key("heartbeat.topics.prefix", String, Some("__debezium-heartbeat"), Any, Low).within("Connector").doc("Older name of topic.heartbeat.prefix.").rejected("heartbeats would go to another topic"),
+    key("topic.heartbeat.name", String, None, Any, Low).within("Connector").doc("The heartbeat topic's whole name.").rejected("heartbeats would go to another topic"),
+    key("heartbeat.interval.ms", Int, Some("0"), NOT_NEGATIVE, Medium).within("Connector").doc("How often a heartbeat record is published; 0 is never. The slot advances on an idle database in any case."),
+    key("heartbeat.action.query", String, None, Any, Medium).within("Connector").doc("SQL run with each heartbeat.").ignored("heartbeats use pg_logical_emit_message: no table and no query are needed for the slot to advance"),
+    key("provide.transaction.metadata", Boolean, Some("false"), Any, Medium).within("Connector").doc("Publish transaction boundaries.").rejected("the transaction topic and the transaction block would be missing"),
+    key("transaction.metadata.factory", Class, Some("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"), Any, Low).within("Connector").doc("Java class of transaction metadata.").ignored("transaction metadata is not published"),
+    key("sourceinfo.struct.maker", Class, Some("io.debezium.connector.postgresql.PostgresSourceInfoStructMaker"), Any, Low).within("Connector").doc("Java class of the source block.").rejected("the source block would differ"),
+    key("extended.headers.enabled", Boolean, Some("true"), Any, Low).within("Connector").doc("Put the `__debezium.context.*` headers on every record."),
+    key("tombstones.on.delete", Boolean, Some("true"), Any, Medium).within("Connector").doc("Publish a record without value after each delete, so that compaction removes the key."),
+    key("skipped.operations", List, Some("t"), Any, Medium).within("Connector").doc("Operations that are not published: c, u, d, t, or none."),
+    key("skip.messages.without.change", Boolean, Some("false"), Any, Medium).within("Connector").doc("Skip updates that change no captured column.").rejected("such updates would be published"),
+    key("unavailable.value.placeholder", String, Some("__debezium_unavailable_value"), Any, Low).within("Connector").doc("Stands for a large value the server did not send because it did not change; `hex:` before hexadecimal bytes."),
+    key("custom.metric.tags", String, None, Any, Low).within("Connector").doc("Tags of JMX metrics.").ignored("metrics are Prometheus's, with the connector as label"),
+    key("statistics.metrics.enabled", Boolean, Some("true"), Any, Low).within("Connector").doc("JMX statistics.").ignored("metrics are always on"),
+    key("custom.sanitize.pattern", String, None, Any, Low).within("Connector").doc("Which option values are hidden in logs.").ignored("option values are never logged"),
+    key("errors.max.retries", Int, Some("-1"), Any, Medium).within("Connector").doc("How often to retry.").ignored(BACK_OFF),
+    key("retriable.restart.connector.wait.ms", Long, Some("10000"), NOT_NEGATIVE_LONG, Medium).within("Connector").doc("Wait before a restart.").ignored(BACK_OFF),
+    key("custom.retriable.exception", String, None, Any, Low).within("Connector").doc("Java exceptions to retry.").ignored(BACK_OFF),
+    key("executor.shutdown.timeout.ms", Long, Some("4000"), NOT_NEGATIVE_LONG, Low).within("Connector").doc("Wait for threads at the end.").ignored("stopping is bounded by the service"),
+    key("event.processing.failure.handling.mode", String, Some("fail"), OneOf(&["fail", "warn", "skip", "ignore"]), Medium).within("Connector").doc("What to do with an event that cannot be processed.").ignored(NEVER_SKIPS),
+    key("event.converting.failure.handling.mode", String, Some("warn"), OneOf(&["fail", "warn", "skip"]), Low).within("Connector").doc("What to do with a value that cannot be converted.").ignored(NEVER_SKIPS),
+    key("max.batch.size", Int, Some("2048"), POSITIVE, Medium).within("Connector").doc("Records per batch.").ignored(OWN_PACE),
+    key("max.queue.size", Int, Some("8192"), POSITIVE, Medium).within("Connector").doc("Records in the queue.").ignored(OWN_PACE),
+    key("max.queue.size.in.bytes", Long, Some("0"), NOT_NEGATIVE_LONG, Medium).within("Connector").doc("Bytes in the queue.").ignored(OWN_PACE),
+    key("poll.interval.ms", Long, Some("500"), NOT_NEGATIVE_LONG, Medium).within("Connector").doc("Wait between polls.").ignored(OWN_PACE),
+    key("poll.dispatch.interval.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Connector").doc("Wait between dispatches.").ignored(OWN_PACE),
+    key("query.fetch.size", Int, Some("0"), NOT_NEGATIVE, Low).within("Connector").doc("Rows per fetch of a query.").ignored(OWN_PACE),
+    key("queue.provider.type", String, Some("memory"), Any, Low).within("Connector").doc("Kind of queue.").ignored(OWN_PACE),
+    key("memory.management.*", String, None, Any, Low).within("Connector").doc("Java classes of caches.").ignored(OWN_PACE),
+    key("guardrail.collections.max", Int, Some("0"), NOT_NEGATIVE, Low).within("Connector").doc("Most tables to capture.").rejected("the limit would not be watched"),
+    key("guardrail.collections.limit.action", String, Some("warn"), OneOf(&["warn", "fail"]), Low).within("Connector").doc("What the limit does.").ignored("there is no limit without guardrail.collections.max"),
+    key("openlineage.integration.*", String, None, Any, Low).within("Connector").doc("OpenLineage reports.").ignored("lineage reports do not touch events"),
+    key("signal.enabled.channels", List, Some("source"), Any, Medium).within("Connector").doc("Where signals are read.").ignored("no signals are read without signal.data.collection"),
+    key("signal.data.collection", String, None, Any, Medium).within("Connector").doc("The signalling table.").rejected(SIGNALS),
+    key("signal.poll.interval.ms", Long, Some("5000"), NOT_NEGATIVE_LONG, Low).within("Connector").doc("Wait between looks for signals.").ignored("no signals are read without signal.data.collection"),
+    key("signal.kafka.*", String, None, Any, Low).within("Connector").doc("Signals from a Kafka topic.").rejected(SIGNALS),
+    key("signal.consumer.*", String, None, Any, Low).within("Connector").doc("Signals from a Kafka topic.").rejected(SIGNALS),
+    key("signal.file", String, Some("file-signals.txt"), Any, Low).within("Connector").doc("Signals from a file.").rejected(SIGNALS),
+    key("signal.emit.failure.*", String, None, Any, Low).within("Connector").doc("Retries of signals.").ignored("no signals are read without signal.data.collection"),
+    key("notification.enabled.channels", List, None, Any, Medium).within("Connector").doc("Where notifications go.").rejected("the notifications would silently not come"),
+    key("notification.sink.topic.name", String, None, Any, Medium).within("Connector").doc("Topic of notifications.").ignored("there are no notifications without notification.enabled.channels"),
+    key("post.processors", List, None, Any, Low).within("Connector").doc("Java classes that change events.").rejected(SHAPE),
+    key("converters", List, None, Any, Low).within("Connector").doc("Java classes that convert values.").rejected("values would keep their ordinary form"),
+    key("internal.*", String, None, Any, Low).within("Connector").doc("Debezium's internal switches.").ignored("they concern Debezium's own code"),
+
+    // ---- Connection
+    key("database.hostname", String, None, Required, High).within("Connection").doc("Name or address of the server, or the folder of its unix socket."),
+    key("database.port", Int, Some("5432"), Between(1, 65535), High).within("Connection").doc("The server's port."),
+    key("database.user", String, None, Required, High).within("Connection").doc("The role: it needs REPLICATION, and SELECT on the tables."),
+    key("database.password", Password, None, Any, High).within("Connection").doc("Its password; better a reference such as ${env:DB_PASSWORD}."),
+    key("database.dbname", String, None, Required, High).within("Connection").doc("The database."),
+    key("database.sslmode", String, Some("prefer"), OneOf(&["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]), Medium).within("Connection").doc("Whether and how to use TLS."),
+    key("database.sslrootcert", String, None, Any, Medium).within("Connection").doc("File of trusted certificates (PEM)."),
+    key("database.sslcert", String, None, Any, Low).within("Connection").doc("File of our certificate (PEM)."),
+    key("database.sslkey", String, None, Any, Low).within("Connection").doc("File of its key (PEM)."),
+    key("database.sslpassword", Password, None, Any, Low).within("Connection").doc("Password of the key.").rejected("an encrypted key cannot be read"),
+    key("database.sslfactory", Class, None, Any, Low).within("Connection").doc("Java class of sockets.").ignored(JDBC),
+    key("database.initial.statements", String, None, Any, Low).within("Connection").doc("SQL run on each connection.").rejected("the statements would not be run"),
+    key("database.tcpKeepAlive", Boolean, Some("true"), Any, Low).within("Connection").doc("TCP keep-alive.").ignored("keep-alive is always on"),
+    key("database.query.timeout.ms", Int, Some("600000"), NOT_NEGATIVE, Low).within("Connection").doc("Limit of a query.").ignored("queries have their own limits"),
+    key("database.connection.factory.class", Class, None, Any, Low).within("Connection").doc("Java class that connects.").rejected("the password would not be made the way this class does"),
+    key("connection.validation.timeout.ms", Long, Some("60000"), NOT_NEGATIVE_LONG, Low).within("Connection").doc("Limit of testing the connection.").ignored("connecting has its own limit of 10 s"),
+    key("driver.*", String, None, Any, Low).within("Connection").doc("Settings of the JDBC driver.").ignored(JDBC),
+
+    // ---- Replication
+    key("plugin.name", String, Some("pgoutput"), OneOf(&["pgoutput", "decoderbufs"]), High).within("Replication").doc("The server's output plug-in.").ignored("it is always pgoutput, which every server has"),
+    key("slot.name", String, Some("debezium"), Any, High).within("Replication").doc("The replication slot: lower-case letters, digits, underscores."),
+    key("slot.drop.on.stop", Boolean, Some("false"), Any, Medium).within("Replication").doc("Drop the slot when the connector is stopped in order. What happens meanwhile is then lost."),
+    key("slot.failover", Boolean, Some("false"), Any, Medium).within("Replication").doc("Make a slot that survives a failover (PostgreSQL 17+).").rejected("the slot would be lost with the primary"),
+    key("slot.stream.params", String, None, Any, Low).within("Replication").doc("Extra parameters of START_REPLICATION.").rejected("the stream would differ from what is asked"),
+    key("slot.max.retries", Int, Some("6"), NOT_NEGATIVE, Medium).within("Replication").doc("How often to try a slot that is in use."),
+    key("slot.retry.delay.ms", Long, Some("10000"), NOT_NEGATIVE_LONG, Medium).within("Replication").doc("Wait between those tries."),
+    key("publication.name", String, Some("dbz_publication"), Any, High).within("Replication").doc("The publication."),
+    key("publication.autocreate.mode", String, Some("all_tables"), OneOf(&["all_tables", "disabled", "filtered", "no_tables"]), High).within("Replication").doc("Whether and how the publication is made when it does not exist."),
+    key("publish.via.partition.root", Boolean, Some("false"), Any, Low).within("Replication").doc("Changes of partitions appear as changes of the partitioned table."),
+    key("replica.identity.autoset.values", List, None, Any, Low).within("Replication").doc("Replica identities to set on tables.").rejected("the tables would not be altered"),
+    key("status.update.interval.ms", Int, Some("10000"), POSITIVE, Medium).within("Replication").doc("How often the server is told what is durable."),
+    key("lsn.flush.mode", String, Some("connector"), Now { known: &["connector", "manual", "connector_and_driver"], now: &["connector", "connector_and_driver"] }, Low).within("Replication").doc("Who confirms positions. Exactly what is durable is confirmed, also while the database is idle."),
+    key("flush.lsn.source", Boolean, Some("true"), Any, Low).within("Replication").doc("Older form of lsn.flush.mode.").rejected("positions would be confirmed although they should not"),
+    key("lsn.flush.timeout.ms", Long, Some("30000"), NOT_NEGATIVE_LONG, Low).within("Replication").doc("Limit of confirming.").ignored("confirming never waits"),
+    key("lsn.flush.timeout.action", String, Some("fail"), OneOf(&["fail", "warn", "ignore"]), Low).within("Replication").doc("What that limit does.").ignored("confirming never waits"),
+    key("offset.mismatch.strategy", String, Some("no_validation"), Now { known: &["no_validation", "trust_offset", "trust_slot", "trust_greater_lsn"], now: &["no_validation"] }, Low).within("Replication").doc("What to do when slot and offset disagree. A gap always stops the connector."),
+    key("xmin.fetch.interval.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Replication").doc("How often source.xmin is read.").rejected("source.xmin would stay null"),
+    key("read.only", Boolean, Some("false"), Any, Low).within("Replication").doc("Incremental snapshots without writing.").ignored("nothing is written to the database but heartbeat messages"),
+    key("schema.refresh.mode", String, Some("columns_diff"), OneOf(&["columns_diff", "columns_diff_exclude_unchanged_toast"]), Low).within("Replication").doc("When a table's shape is read again.").ignored("the shape always follows the stream"),
+
+    // ---- Filters
+    key("schema.include.list", List, None, Any, Medium).within("Filters").doc("Schemas to capture: regular expressions, anchored, ignoring case."),
+    key("schema.exclude.list", List, None, Any, Medium).within("Filters").doc("Schemas to leave out."),
+    key("table.include.list", List, None, Any, High).within("Filters").doc("Tables to capture: regular expressions on schema.table, anchored, ignoring case."),
+    key("table.exclude.list", List, None, Any, Medium).within("Filters").doc("Tables to leave out."),
+    key("table.ignore.builtin", Boolean, Some("true"), Any, Low).within("Filters").doc("Leave out the server's own tables."),
+    key("column.include.list", List, None, Any, Medium).within("Filters").doc("Columns to publish: regular expressions on schema.table.column."),
+    key("column.exclude.list", List, None, Any, Medium).within("Filters").doc("Columns to leave out."),
+    key("message.key.columns", String, None, Any, Medium).within("Filters").doc("Key columns per table: regex:column,column;regex:column."),
+    key("message.prefix.include.list", List, None, Any, Low).within("Filters").doc("Logical messages to publish.").rejected("all logical messages would be published"),
+    key("message.prefix.exclude.list", List, None, Any, Low).within("Filters").doc("Logical messages to leave out.").rejected("all logical messages would be published"),
+    key("column.truncate.to.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to cut.").rejected(MASKING),
+    key("column.mask.with.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to hide.").rejected(MASKING),
+    key("column.mask.hash.*", List, None, Any, Medium).within("Filters").doc("Columns to hash.").rejected(MASKING),
+    key("column.propagate.source.type", List, None, Any, Low).within("Filters").doc("Columns whose database type stands in the schema.").ignored(NO_SCHEMAS),
+    key("datatype.propagate.source.type", List, None, Any, Low).within("Filters").doc("Types that stand in the schema.").ignored(NO_SCHEMAS),
+
+    // ---- Types
+    key("decimal.handling.mode", String, Some("precise"), OneOf(&["precise", "double", "string"]), High).within("Types").doc("How numeric values are published."),
+    key("time.precision.mode", String, Some("adaptive"), Now { known: &["adaptive", "adaptive_time_microseconds", "connect", "isostring", "microseconds", "nanoseconds"], now: &["adaptive", "isostring"] }, High).within("Types").doc("How dates and times are published."),
+    key("binary.handling.mode", String, Some("bytes"), OneOf(&["bytes", "base64", "base64-url-safe", "hex"]), Medium).within("Types").doc("How bytea values are published."),
+    key("hstore.handling.mode", String, Some("json"), Now { known: &["json", "map"], now: &["json"] }, Low).within("Types").doc("How hstore values are published."),
+    key("interval.handling.mode", String, Some("numeric"), Now { known: &["numeric", "string"], now: &["numeric"] }, Low).within("Types").doc("How intervals are published."),
+    key("money.fraction.digits", Int, Some("2"), NOT_NEGATIVE, Low).within("Types").doc("Digits of money values.").rejected("money would have two digits"),
+    key("include.unknown.datatypes", Boolean, Some("false"), Any, Low).within("Types").doc("Publish values of types nobody knows. They are always published, as their text."),
+    key("include.schema.comments", Boolean, Some("false"), Any, Low).within("Types").doc("Comments in the schema.").ignored(NO_SCHEMAS),
+    key("schema.name.adjustment.mode", String, Some("none"), OneOf(&["none", "avro", "avro_unicode"]), Low).within("Types").doc("Spelling of schema names.").ignored(NO_SCHEMAS),
+    key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none"] }, Low).within("Types").doc("Spelling of field names."),
+
+    // ---- Snapshot
+    key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first."),
+    key("snapshot.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of a snapshot mode.").ignored("only snapshot.mode=custom reads it"),
+    key("snapshot.mode.configuration.based.*", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Parts of snapshot.mode=configuration_based.").ignored("only snapshot.mode=configuration_based reads it"),
+    key("snapshot.isolation.mode", String, Some("serializable"), OneOf(&["serializable", "repeatable_read", "read_committed", "read_uncommitted"]), Medium).within("Snapshot").doc("Isolation of the snapshot.").ignored(SLOT_SNAPSHOT),
+    key("snapshot.locking.mode", String, Some("none"), OneOf(&["none", "shared", "custom"]), Low).within("Snapshot").doc("Locks of the snapshot.").ignored(SLOT_SNAPSHOT),
+    key("snapshot.locking.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of locks.").ignored(SLOT_SNAPSHOT),
+    key("snapshot.lock.timeout.ms", Long, Some("10000"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("Limit of locking.").ignored(SLOT_SNAPSHOT),
+    key("snapshot.query.mode", String, Some("select_all"), Now { known: &["select_all", "custom"], now: &["select_all"] }, Low).within("Snapshot").doc("How rows are selected."),
+    key("snapshot.query.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of queries.").ignored("only snapshot.query.mode=custom reads it"),
+    key("snapshot.select.statement.overrides", List, None, Any, Medium).within("Snapshot").doc("Tables with their own SELECT.").rejected("the snapshot would read all rows of these tables"),
+    key("snapshot.select.statement.overrides.*", String, None, Any, Medium).within("Snapshot").doc("The SELECT of a table.").rejected("the snapshot would read all rows of this table"),
+    key("snapshot.include.collection.list", List, None, Any, Medium).within("Snapshot").doc("Tables to read in the snapshot.").rejected("the snapshot would read every captured table"),
+    key("snapshot.delay.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("Wait before the snapshot.").ignored("rebalances, which it waits for, do not happen here"),
+    key("streaming.delay.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("Wait before streaming.").ignored("no offset has to be flushed first"),
+    key("snapshot.fetch.size", Int, Some("10240"), POSITIVE, Medium).within("Snapshot").doc("Rows per fetch."),
+    key("snapshot.max.threads", Int, Some("1"), POSITIVE, Medium).within("Snapshot").doc("Parallel readers.").ignored("one reader is used"),
+    key("snapshot.max.threads.multiplier", Int, Some("1"), POSITIVE, Low).within("Snapshot").doc("Chunks per reader.").ignored("one reader is used"),
+    key("legacy.snapshot.max.threads", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Older form of parallel snapshots.").ignored("one reader is used"),
+    key("snapshot.tables.order.by.row.count", String, Some("disabled"), OneOf(&["disabled", "ascending", "descending"]), Low).within("Snapshot").doc("Order of the tables.").ignored("the order of tables is not part of the contract"),
+    key("incremental.snapshot.*", String, None, Any, Medium).within("Snapshot").doc("Incremental snapshots.").ignored("incremental snapshots are asked for by signals, which are refused"),
+
+    // ---- Kafka Connect
+    key("key.converter", Class, Some(JSON_CONVERTER), CONVERTERS, High).within("Kafka Connect").doc("Format of keys."),
+    key("key.converter.schemas.enable", Boolean, Some("false"), Any, High).within("Kafka Connect").doc("Publish the schema with each key.").rejected("keys are published without schema (the worker's default here is schemas.enable=false)"),
+    key("value.converter", Class, Some(JSON_CONVERTER), CONVERTERS, High).within("Kafka Connect").doc("Format of values."),
+    key("value.converter.schemas.enable", Boolean, Some("false"), Any, High).within("Kafka Connect").doc("Publish the schema with each value.").rejected("values are published without schema (the worker's default here is schemas.enable=false)"),
+    key("key.converter.replace.null.with.default", Boolean, Some("false"), Any, Medium).within("Kafka Connect").doc("Publish a column's default where it is null.").rejected("nulls are published as they are"),
+    key("value.converter.replace.null.with.default", Boolean, Some("false"), Any, Medium).within("Kafka Connect").doc("Publish a column's default where it is null.").rejected("nulls are published as they are"),
+    key("key.converter.decimal.format", String, Some("BASE64"), Now { known: &["BASE64", "NUMERIC"], now: &["BASE64"] }, Low).within("Kafka Connect").doc("How the JSON converter writes decimals."),
+    key("value.converter.decimal.format", String, Some("BASE64"), Now { known: &["BASE64", "NUMERIC"], now: &["BASE64"] }, Low).within("Kafka Connect").doc("How the JSON converter writes decimals."),
+    key("key.converter.schemas.cache.size", Int, Some("1000"), NOT_NEGATIVE, Low).within("Kafka Connect").doc("Schemas kept.").ignored("schemas are not published"),
+    key("value.converter.schemas.cache.size", Int, Some("1000"), NOT_NEGATIVE, Low).within("Kafka Connect").doc("Schemas kept.").ignored("schemas are not published"),
+    key("header.converter", Class, Some(SIMPLE_HEADER_CONVERTER), OneOf(&[SIMPLE_HEADER_CONVERTER, "SimpleHeaderConverter", JSON_CONVERTER, "JsonConverter"]), Low).within("Kafka Connect").doc("Format of headers."),
+    key("header.converter.schemas.enable", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Publish the schema with each header.").rejected("headers are published without schema"),
+    key("transforms", List, None, Any, High).within("Kafka Connect").doc("Transformations.").rejected(SHAPE),
+    key("transforms.*", String, None, Any, Medium).within("Kafka Connect").doc("Settings of a transformation.").rejected(SHAPE),
+    key("predicates", List, None, Any, Low).within("Kafka Connect").doc("Conditions of transformations.").rejected(SHAPE),
+    key("predicates.*", String, None, Any, Low).within("Kafka Connect").doc("Settings of a condition.").rejected(SHAPE),
+    key("topic.creation.enable", Boolean, Some("true"), Any, Low).within("Kafka Connect").doc("Create topics.").ignored("topics are made when they are needed"),
+    key("topic.creation.default.partitions", Int, None, POSITIVE, Medium).within("Kafka Connect").doc("Partitions of new topics; topics.partitions of the service when not given."),
+    key("topic.creation.default.replication.factor", Int, None, Between(-1, 32767), Medium).within("Kafka Connect").doc("Copies of new topics; topics.replication_factor of the service when not given."),
+    key("topic.creation.default.cleanup.policy", String, Some("delete"), Now { known: &["delete", "compact", "compact,delete", "delete,compact"], now: &["delete"] }, Medium).within("Kafka Connect").doc("How old records go."),
+    key("topic.creation.default.compression.type", String, Some("producer"), Any, Low).within("Kafka Connect").doc("Compression of new topics.").ignored("consumers see the same records"),
+    key("topic.creation.default.*", String, None, Any, Low).within("Kafka Connect").doc("Settings of new topics.").rejected("new topics would not have this setting; log.retention and log.max_bytes limit the whole log"),
+    key("topic.creation.groups", List, None, Any, Low).within("Kafka Connect").doc("Groups of topics with own settings.").rejected("the groups' topics would have the default settings"),
+    key("topic.creation.*", String, None, Any, Low).within("Kafka Connect").doc("Settings of a group of topics.").rejected("the group's topics would have the default settings"),
+    key("errors.tolerance", String, Some("none"), OneOf(&["none", "all"]), Medium).within("Kafka Connect").doc("Whether to skip failing records.").ignored(NEVER_SKIPS),
+    key("errors.retry.*", Long, Some("0"), Any, Low).within("Kafka Connect").doc("Retries of failing records.").ignored(NEVER_SKIPS),
+    key("errors.log.enable", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Log failing records.").ignored(NEVER_SKIPS),
+    key("errors.log.include.messages", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Log their contents.").ignored("row data is never logged"),
+    key("errors.deadletterqueue.*", String, None, Any, Low).within("Kafka Connect").doc("Topic of failing records.").ignored("sources have none in Kafka Connect either"),
+    key("config.action.reload", String, Some("restart"), OneOf(&["restart", "none"]), Low).within("Kafka Connect").doc("What a changed secret does.").ignored("secrets are read again at each connection"),
+    key("producer.override.*", String, None, Any, Low).within("Kafka Connect").doc("Settings of the Kafka producer.").ignored("events are written by the log; settings of an external cluster are the service's log.kafka.*"),
+    key("exactly.once.support", String, Some("requested"), OneOf(&["requested", "required"]), Low).within("Kafka Connect").doc("Exactly-once delivery into the log.").ignored("it is always exactly once"),
+    key("transaction.boundary", String, Some("poll"), OneOf(&["poll", "interval", "connector"]), Low).within("Kafka Connect").doc("Where a commit ends.").ignored("commits end at the source's transactions"),
+    key("transaction.boundary.interval.ms", Long, None, NOT_NEGATIVE_LONG, Low).within("Kafka Connect").doc("Time of a commit.").ignored("commits end at the source's transactions"),
+    key("offsets.storage.topic", String, Some("connect-offsets"), Any, Low).within("Kafka Connect").doc("Topic of positions.").rejected("positions are in connect-offsets"),
+];
+
+/// The row that describes an option, the exact name before a pattern.
+pub fn find(name: &str) -> Option<&'static ConfigKey> {
+    OPTIONS.iter().find(|key| key.name == name).or_else(|| OPTIONS.iter().find(|key| key.is_pattern() && key.matches(name)))
+}
+
+/// Every name that is not a pattern, for suggestions.
+pub fn names() -> Vec<&'static str> {
+    OPTIONS.iter().filter(|key| !key.is_pattern()).map(|key| key.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_complete_and_unique() {
+        for (at, row) in OPTIONS.iter().enumerate() {
+            assert!(GROUPS.contains(&row.group), "{}", row.name);
+            assert!(!row.doc.is_empty(), "{}", row.name);
+            assert!(OPTIONS[..at].iter().all(|other| other.name != row.name), "{} stands twice", row.name);
+            if let Some(default) = row.default {
+                assert!(row.is_pattern() || row.check(row.name, default).is_ok(), "{} refuses its own default", row.name);
+            }
+        }
+        assert!(OPTIONS.len() > 130, "{} options", OPTIONS.len());
+    }
+
+    #[test]
+    fn an_exact_name_wins_over_a_pattern() {
+        assert_eq!(find("topic.creation.default.partitions").map(|key| key.name), Some("topic.creation.default.partitions"));
+        assert_eq!(find("topic.creation.default.retention.ms").map(|key| key.name), Some("topic.creation.default.*"));
+        assert_eq!(find("topic.creation.big.partitions").map(|key| key.name), Some("topic.creation.*"));
+        assert!(find("tabel.include.list").is_none());
+    }
+}

@@ -1,0 +1,155 @@
+//! Secrets: references resolved when they are used, values never printed.
+//!
+//! The syntax is Kafka's ConfigProvider pattern, so Debezium files work unchanged:
+//! `${env:NAME}`, `${file:/path.properties:key}`, `${directory:/run/secrets:name}`, and our `${file:/path}` for a whole file.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::problem::Problem;
+
+/// A value that must not be shown. `Debug` prints stars; reading it is explicit.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("********")
+    }
+}
+
+/// What stands for a secret wherever a configuration is shown (Kafka Connect clients know it as "keep the old value").
+pub const MASK: &str = "********";
+
+/// A secret file is a password or a small properties file.
+const SECRET_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// True when the text has a `${provider:...}` reference in it.
+pub fn is_reference(text: &str) -> bool {
+    text.find("${").is_some_and(|start| text[start..].contains('}'))
+}
+
+/// Replaces every `${provider:...}` of the text. Other text, `${x}` without a known provider included, stays as it is.
+pub fn resolve(text: &str) -> Result<String, Problem> {
+    resolve_with(text, &|name| std::env::var(name).ok())
+}
+
+/// As [`resolve`], with the environment given by the caller.
+pub fn resolve_with(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let (before, from) = rest.split_at(start);
+        let Some(end) = from.find('}') else { break };
+        let (reference, after) = from.split_at(end + 1);
+        out.push_str(before);
+        out.push_str(&lookup(reference, env)?);
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn lookup(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
+    let inner = reference.trim_start_matches("${").trim_end_matches('}');
+    match inner.split_once(':') {
+        Some(("env", name)) => env(name).ok_or_else(|| missing(reference, format!("the environment variable {name} is not set"))),
+        Some(("file", rest)) => match rest.rsplit_once(':') {
+            Some((path, key)) => property(reference, path, key),
+            None => whole_file(reference, Path::new(rest)),
+        },
+        Some(("directory" | "dir", rest)) => match rest.rsplit_once(':') {
+            Some((dir, name)) if !name.contains('/') && name != ".." => whole_file(reference, &Path::new(dir).join(name)),
+            _ => Err(missing(reference, "it must be ${directory:/folder:name}, with a plain file name".to_owned())),
+        },
+        _ => Ok(reference.to_owned()),
+    }
+}
+
+fn missing(reference: &str, why: String) -> Problem {
+    Problem::fail("secret/missing", format!("the secret {reference} cannot be read")).why(why)
+}
+
+fn read(reference: &str, path: &Path) -> Result<String, Problem> {
+    let shown = path.display();
+    let size = std::fs::metadata(path).map_err(|error| missing(reference, format!("{shown}: {error}")))?.len();
+    if size > SECRET_FILE_BYTES_MAX {
+        return Err(missing(reference, format!("{shown} has {size} bytes; a secret has at most {SECRET_FILE_BYTES_MAX}")));
+    }
+    std::fs::read_to_string(path).map_err(|error| missing(reference, format!("{shown}: {error}")))
+}
+
+/// A file holding one secret; the newline an editor leaves at its end is not part of it.
+fn whole_file(reference: &str, path: &Path) -> Result<String, Problem> {
+    let text = read(reference, path)?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+/// A key of a Java properties file: `key=value` or `key: value`, `#` and `!` begin comments.
+fn property(reference: &str, path: &str, key: &str) -> Result<String, Problem> {
+    let text = read(reference, Path::new(path))?;
+    let mut names = Vec::new();
+    for line in text.lines().map(str::trim_start).filter(|line| !line.starts_with(['#', '!']) && !line.is_empty()) {
+        let Some((name, value)) = line.split_once(['=', ':']) else { continue };
+        if name.trim_end() == key {
+            return Ok(value.trim().to_owned());
+        }
+        names.push(name.trim_end());
+    }
+    let hint = super::suggest::did_you_mean(key, names);
+    Err(missing(reference, format!("{path} has no key \"{key}\"; {hint}").trim_end_matches("; ").to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str) -> Option<String> {
+        (name == "PW").then(|| "s3cret".to_owned())
+    }
+
+    #[test]
+    fn references_are_resolved_and_plain_text_stays() {
+        assert_eq!(resolve_with("a${env:PW}b", &env).as_deref(), Ok("as3cretb"));
+        assert_eq!(resolve_with("plain $ { } ${open", &env).as_deref(), Ok("plain $ { } ${open"));
+        assert_eq!(resolve_with("${unknown}", &env).as_deref(), Ok("${unknown}"));
+    }
+
+    #[test]
+    fn files_properties_and_directories_are_read() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let file = dir.path().join("db.properties");
+        std::fs::write(&file, "# comment\nuser = cdc\npassword=p=ss\n").expect("written");
+        std::fs::write(dir.path().join("pw"), "whole\n").expect("written");
+        let at = dir.path().display();
+        assert_eq!(resolve(&format!("${{file:{at}/db.properties:password}}")).as_deref(), Ok("p=ss"));
+        assert_eq!(resolve(&format!("${{file:{at}/pw}}")).as_deref(), Ok("whole"));
+        assert_eq!(resolve(&format!("${{directory:{at}:pw}}")).as_deref(), Ok("whole"));
+        let problem = resolve(&format!("${{file:{at}/db.properties:pasword}}")).expect_err("no such key");
+        assert_eq!(problem.code, "secret/missing");
+        assert!(problem.why.ends_with("did you mean \"password\"?"), "{}", problem.why);
+    }
+
+    #[test]
+    fn a_missing_variable_is_named_and_a_secret_is_never_printed() {
+        let problem = resolve_with("${env:NOPE}", &env).expect_err("not set");
+        assert_eq!(
+            problem.to_string(),
+            "error[secret/missing]: the secret ${env:NOPE} cannot be read\n  why:  the environment variable NOPE is not set"
+        );
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "********");
+    }
+}

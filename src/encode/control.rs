@@ -1,0 +1,83 @@
+//! Records that are not rows: logical decoding messages and heartbeats.
+
+use super::json::{self, Alphabet};
+use super::plan::sanitised;
+use super::{EncodeError, EventSettings};
+use crate::change::Position;
+use crate::config::postgres::BinaryMode;
+use crate::record::{Headers, RecordRef, RecordSink};
+
+/// The topic of `pg_logical_emit_message`: `<prefix>.message`.
+pub fn message_topic(settings: &EventSettings) -> String {
+    sanitised(&format!("{}{}message", settings.topic_prefix, settings.topic_delimiter))
+}
+
+/// The topic of heartbeats: `__debezium-heartbeat.<prefix>`.
+pub fn heartbeat_topic(settings: &EventSettings) -> String {
+    sanitised(&format!("__debezium-heartbeat{}{}", settings.topic_delimiter, settings.topic_prefix))
+}
+
+/// Pushes a logical decoding message: key `{"prefix":...}`, Debezium's `MessageValue`.
+pub fn push_message<S: RecordSink>(
+    settings: &EventSettings,
+    topic: crate::record::TopicHandle,
+    prefix: &[u8],
+    content: &[u8],
+    at: &Position,
+    now_ms: i64,
+    out: &mut S,
+) -> Result<(), EncodeError> {
+    let mut key = b"{\"prefix\":".to_vec();
+    json::string(&mut key, prefix);
+    key.push(b'}');
+    let mut value = b"{\"op\":\"m\",\"ts_ms\":".to_vec();
+    json::integer(&mut value, now_ms);
+    value.extend_from_slice(b",\"source\":{\"version\":");
+    json::string(&mut value, settings.version.as_bytes());
+    value.extend_from_slice(b",\"connector\":\"postgresql\",\"name\":");
+    json::string(&mut value, settings.topic_prefix.as_bytes());
+    value.extend_from_slice(b",\"ts_ms\":");
+    json::integer(&mut value, at.commit_time_us.div_euclid(1000));
+    value.extend_from_slice(b",\"snapshot\":\"false\",\"db\":");
+    json::string(&mut value, settings.database.as_bytes());
+    let previous = at.previous_commit.map_or("null".to_owned(), |lsn| format!("\"{}\"", lsn.0));
+    value.extend_from_slice(b",\"sequence\":");
+    json::string(&mut value, format!("[{previous},\"{}\"]", at.lsn.0).as_bytes());
+    let xid = at.xid.map_or("null".to_owned(), |xid| xid.to_string());
+    value.extend_from_slice(
+        format!(
+            ",\"ts_us\":{},\"ts_ns\":{},\"schema\":\"\",\"table\":\"\",\"txId\":{xid},\"lsn\":{},\"xmin\":null,\"origin\":null,\"origin_lsn\":null}}",
+            at.commit_time_us,
+            at.commit_time_us.saturating_mul(1000),
+            at.lsn.0
+        )
+        .as_bytes(),
+    );
+    value.extend_from_slice(b",\"transaction\":null,\"message\":{\"prefix\":");
+    json::string(&mut value, prefix);
+    value.extend_from_slice(b",\"content\":\"");
+    match settings.values.binary {
+        BinaryMode::Bytes | BinaryMode::Base64 => json::base64(&mut value, content, Alphabet::Standard),
+        BinaryMode::Base64UrlSafe => json::base64(&mut value, content, Alphabet::UrlSafe),
+        BinaryMode::Hex => value.extend(content.iter().flat_map(|byte| format!("{byte:02x}").into_bytes())),
+    }
+    value.extend_from_slice(b"\"}}");
+    out.push(topic.route(Some(&key)), RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers: Headers::NONE })?;
+    Ok(())
+}
+
+/// Pushes a heartbeat: key `{"serverName":...}`, value `{"ts_ms":...}`, partition 0.
+pub fn push_heartbeat<S: RecordSink>(
+    settings: &EventSettings,
+    topic: crate::record::TopicHandle,
+    now_ms: i64,
+    out: &mut S,
+) -> Result<(), EncodeError> {
+    let mut key = b"{\"serverName\":".to_vec();
+    json::string(&mut key, settings.topic_prefix.as_bytes());
+    key.push(b'}');
+    let value = format!("{{\"ts_ms\":{now_ms}}}");
+    let route = crate::record::Route { topic: topic.index, partition: 0 };
+    out.push(route, RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(value.as_bytes()), headers: Headers::NONE })?;
+    Ok(())
+}

@@ -1,0 +1,288 @@
+//! The envelope: before, after, source, op, timestamps; key changes as delete, tombstone and create.
+
+use super::json;
+use super::plan::{ColumnPlan, RelationPlan};
+use super::{EncodeError, EventSettings};
+use crate::change::{Cell, Op, Position, Relation, RowChange, Tuple};
+use crate::record::{HeaderBlock, RecordRef, RecordSink};
+
+/// Header of a delete that is half of a key change: the new key.
+const NEW_KEY_HEADER: &str = "__debezium.newkey";
+/// Header of a create that is half of a key change: the old key.
+const OLD_KEY_HEADER: &str = "__debezium.oldkey";
+
+/// Turns row changes into records. One per capture thread; its scratch is reused for every event.
+#[derive(Debug)]
+pub struct Encoder {
+    tombstones_on_delete: bool,
+    key: Vec<u8>,
+    old_key: Vec<u8>,
+    value: Vec<u8>,
+    headers: HeaderBlock,
+    /// `","ts_ms":...,"ts_us":...,"ts_ns":...}`.
+    now: Vec<u8>,
+    now_ms: i64,
+}
+
+impl Encoder {
+    /// An encoder for a connector.
+    pub fn new(settings: &EventSettings) -> Self {
+        let mut encoder = Self {
+            tombstones_on_delete: settings.tombstones_on_delete,
+            key: Vec::new(),
+            old_key: Vec::new(),
+            value: Vec::new(),
+            headers: HeaderBlock::default(),
+            now: Vec::new(),
+            now_ms: 0,
+        };
+        encoder.set_now(0);
+        encoder
+    }
+
+    /// The processing time of the events that follow, nanoseconds since 1970: read once for what one read brought.
+    pub fn set_now(&mut self, now_ns: i64) {
+        self.now_ms = now_ns / 1_000_000;
+        self.now.clear();
+        self.now.extend_from_slice(b"\",\"ts_ms\":");
+        json::integer(&mut self.now, self.now_ms);
+        self.now.extend_from_slice(b",\"ts_us\":");
+        json::integer(&mut self.now, now_ns / 1000);
+        self.now.extend_from_slice(b",\"ts_ns\":");
+        json::integer(&mut self.now, now_ns);
+        self.now.push(b'}');
+    }
+
+    /// The processing time in milliseconds, which is the records' timestamp.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Pushes a change's records: one, or two (delete and tombstone), or three (key change).
+    pub fn encode<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
+        for tuple in [change.before, change.after].into_iter().flatten() {
+            if tuple.len() != change.relation.columns.len() {
+                return Err(EncodeError::Columns {
+                    table: change.relation.name(),
+                    got: tuple.len(),
+                    expected: change.relation.columns.len(),
+                });
+            }
+        }
+        match change.op {
+            Op::Read | Op::Create => self.insert(plan, change, out),
+            Op::Update => self.update(plan, change, out),
+            Op::Delete => self.delete(plan, change, out),
+            Op::Truncate => self.truncate(plan, change, out),
+        }
+    }
+
+    fn insert<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
+        write_key(&mut self.key, plan, change.after, None)?;
+        self.write_value(plan, change.op, None, change.after, None, &change.at)?;
+        self.push_event(plan, out, Key::New, Extra::None)
+    }
+
+    fn update<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
+        write_key(&mut self.key, plan, change.after, change.before)?;
+        if change.before.is_some() && plan.has_key() {
+            write_key(&mut self.old_key, plan, change.before, None)?;
+            if self.old_key != self.key {
+                return self.change_key(plan, change, out);
+            }
+        }
+        // A key-only old row that has the same key says nothing that the new row does not.
+        let before = if change.before_is_key { None } else { change.before };
+        self.write_value(plan, Op::Update, before, change.after, change.before, &change.at)?;
+        self.push_event(plan, out, Key::New, Extra::None)
+    }
+
+    fn change_key<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
+        self.write_value(plan, Op::Delete, change.before, None, None, &change.at)?;
+        self.push_event(plan, out, Key::Old, Extra::NewKey)?;
+        if self.tombstones_on_delete {
+            self.push_tombstone(plan, out, Key::Old, Extra::NewKey)?;
+        }
+        self.write_value(plan, Op::Create, None, change.after, change.before, &change.at)?;
+        self.push_event(plan, out, Key::New, Extra::OldKey)
+    }
+
+    fn delete<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
+        write_key(&mut self.key, plan, change.before, None)?;
+        self.write_value(plan, Op::Delete, change.before, None, None, &change.at)?;
+        self.push_event(plan, out, Key::New, Extra::None)?;
+        if self.tombstones_on_delete { self.push_tombstone(plan, out, Key::New, Extra::None) } else { Ok(()) }
+    }
+
+    /// One event to every partition, so that each one's readers see it at its place.
+    fn truncate<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
+        self.write_value(plan, Op::Truncate, None, None, None, &change.at)?;
+        for partition in 0..plan.topic.partitions {
+            let route = crate::record::Route { topic: plan.topic.index, partition };
+            out.push(route, RecordRef { timestamp_ms: self.now_ms, key: None, value: Some(&self.value), headers: plan.headers.headers() })?;
+        }
+        Ok(())
+    }
+
+    fn push_event<S: RecordSink>(&mut self, plan: &RelationPlan, out: &mut S, key: Key, extra: Extra) -> Result<(), EncodeError> {
+        self.push(plan, out, key, extra, true)
+    }
+
+    fn push_tombstone<S: RecordSink>(&mut self, plan: &RelationPlan, out: &mut S, key: Key, extra: Extra) -> Result<(), EncodeError> {
+        self.push(plan, out, key, extra, false)
+    }
+
+    #[inline]
+    fn push<S: RecordSink>(&mut self, plan: &RelationPlan, out: &mut S, key: Key, extra: Extra, value: bool) -> Result<(), EncodeError> {
+        let key = match key {
+            _ if !plan.has_key() => None,
+            Key::New => Some(&self.key[..]),
+            Key::Old => Some(&self.old_key[..]),
+        };
+        let headers = match extra {
+            Extra::None => plan.headers.headers(),
+            Extra::NewKey | Extra::OldKey => {
+                self.headers.clear();
+                match extra {
+                    Extra::NewKey => self.headers.push(NEW_KEY_HEADER, &self.key),
+                    _ => self.headers.push(OLD_KEY_HEADER, &self.old_key),
+                }
+                self.headers.extend(&plan.headers);
+                self.headers.headers()
+            }
+        };
+        let value = value.then_some(&self.value[..]);
+        out.push(plan.topic.route(key), RecordRef { timestamp_ms: self.now_ms, key, value, headers })?;
+        Ok(())
+    }
+
+    /// The envelope; `older` fills in what `after` does not carry because it did not change.
+    fn write_value(
+        &mut self,
+        plan: &mut RelationPlan,
+        op: Op,
+        before: Option<Tuple<'_>>,
+        after: Option<Tuple<'_>>,
+        older: Option<Tuple<'_>>,
+        at: &Position,
+    ) -> Result<(), EncodeError> {
+        let out = &mut self.value;
+        out.clear();
+        out.extend_from_slice(b"{\"before\":");
+        write_row(out, &plan.columns, &plan.relation, before, None)?;
+        out.extend_from_slice(b",\"after\":");
+        write_row(out, &plan.columns, &plan.relation, after, older)?;
+        out.push(b',');
+        write_source(out, plan, at);
+        out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
+        out.extend_from_slice(op.letter().as_bytes());
+        out.extend_from_slice(&self.now);
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Key {
+    New,
+    Old,
+}
+
+#[derive(Clone, Copy)]
+enum Extra {
+    None,
+    NewKey,
+    OldKey,
+}
+
+fn write_key(out: &mut Vec<u8>, plan: &RelationPlan, row: Option<Tuple<'_>>, older: Option<Tuple<'_>>) -> Result<(), EncodeError> {
+    out.clear();
+    if plan.key.is_empty() {
+        return Ok(());
+    }
+    write_row(out, &plan.key, &plan.relation, row, older)
+}
+
+#[inline]
+fn write_row(
+    out: &mut Vec<u8>,
+    columns: &[ColumnPlan],
+    relation: &Relation,
+    row: Option<Tuple<'_>>,
+    older: Option<Tuple<'_>>,
+) -> Result<(), EncodeError> {
+    let Some(row) = row else {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    };
+    if columns.is_empty() {
+        out.push(b'{');
+    }
+    for column in columns {
+        out.extend_from_slice(&column.lead);
+        let cell = match row.cell(column.index) {
+            Cell::Unchanged => older.map_or(Cell::Unchanged, |older| match older.cell(column.index) {
+                Cell::Text(text) => Cell::Text(text),
+                Cell::Null | Cell::Unchanged => Cell::Unchanged,
+            }),
+            cell => cell,
+        };
+        match cell {
+            Cell::Text(text) => (column.form.write)(out, text, &column.form).map_err(|_| EncodeError::malformed(relation, column.index))?,
+            Cell::Null => out.extend_from_slice(&column.null),
+            Cell::Unchanged => out.extend_from_slice(&column.form.unavailable),
+        }
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+#[inline]
+fn write_source(out: &mut Vec<u8>, plan: &mut RelationPlan, at: &Position) {
+    if plan.cache.epoch != Some(at.epoch) {
+        refresh(plan, at);
+    }
+    let mut buffer = itoa::Buffer::new();
+    let lsn = buffer.format(at.lsn.0).as_bytes();
+    out.extend_from_slice(&plan.cache.head);
+    out.extend_from_slice(lsn);
+    out.extend_from_slice(&plan.cache.middle);
+    out.extend_from_slice(lsn);
+    out.extend_from_slice(b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
+}
+
+/// Writes again what a new transaction (or snapshot mark) changes.
+fn refresh(plan: &mut RelationPlan, at: &Position) {
+    let cache = &mut plan.cache;
+    cache.epoch = Some(at.epoch);
+    let head = &mut cache.head;
+    head.clear();
+    head.extend_from_slice(&plan.source_start);
+    json::integer(head, at.commit_time_us.div_euclid(1000));
+    head.extend_from_slice(b",\"snapshot\":\"");
+    head.extend_from_slice(at.snapshot.text().as_bytes());
+    head.extend_from_slice(&plan.source_db);
+    match at.previous_commit {
+        Some(lsn) => {
+            head.extend_from_slice(b"\\\"");
+            json::integer(head, lsn.0);
+            head.extend_from_slice(b"\\\"");
+        }
+        None => head.extend_from_slice(b"null"),
+    }
+    head.extend_from_slice(b",\\\"");
+    let middle = &mut cache.middle;
+    middle.clear();
+    middle.extend_from_slice(b"\\\"]\",\"ts_us\":");
+    json::integer(middle, at.commit_time_us);
+    middle.extend_from_slice(b",\"ts_ns\":");
+    json::integer(middle, at.commit_time_us.saturating_mul(1000));
+    middle.extend_from_slice(&plan.source_table);
+    match at.xid {
+        Some(xid) => json::integer(middle, xid),
+        None => middle.extend_from_slice(b"null"),
+    }
+    middle.extend_from_slice(b",\"lsn\":");
+}
+
+#[cfg(test)]
+mod tests;

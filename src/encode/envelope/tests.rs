@@ -1,0 +1,201 @@
+//! Whole events against the texts captured from Debezium 3.6.3.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::change::{CellSpan, Column, Lsn, RelationId, ReplicaIdentity, SnapshotMark, TypeKind};
+use crate::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+use crate::encode::values::ValueSettings;
+use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
+
+#[derive(Default)]
+struct Collected(Vec<(Option<String>, Option<String>, Vec<(String, String)>)>);
+
+impl RecordSink for Collected {
+    fn push(&mut self, _: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let headers =
+            crate::record::view::read_headers(record.headers).map(|(key, value)| (key.to_owned(), text(value.unwrap()))).collect();
+        self.0.push((record.key.map(text), record.value.map(text), headers));
+        Ok(())
+    }
+}
+
+fn settings() -> EventSettings {
+    EventSettings {
+        version: "3.6.3.Final".into(),
+        topic_prefix: "srv".into(),
+        topic_delimiter: ".".into(),
+        database: "t1".into(),
+        values: ValueSettings {
+            decimal: DecimalMode::Precise,
+            time: TimePrecision::Adaptive,
+            binary: BinaryMode::Bytes,
+            placeholder: b"__debezium_unavailable_value".to_vec(),
+        },
+        tombstones_on_delete: true,
+        headers: HeaderBlock::default(),
+    }
+}
+
+fn column(name: &str, kind: TypeKind, nullable: bool, key: Option<u16>) -> Column {
+    Column { name: name.into(), type_oid: 0, type_mod: -1, kind, nullable, default: None, key_ordinal: key }
+}
+
+fn customers(key: bool) -> Arc<Relation> {
+    Arc::new(Relation {
+        id: RelationId(1),
+        schema: "public".into(),
+        table: "customers".into(),
+        identity: ReplicaIdentity::Default,
+        columns: [
+            column("id", TypeKind::Int4, false, key.then_some(0)),
+            column("first_name", TypeKind::Text, false, None),
+            column("email", TypeKind::Text, true, None),
+            column("n", TypeKind::Int4, true, None),
+        ]
+        .into(),
+        version: 1,
+    })
+}
+
+struct Row(Vec<u8>, Vec<CellSpan>);
+
+fn row(cells: &[Option<&str>]) -> Row {
+    let mut row = Row(Vec::new(), Vec::new());
+    for cell in cells {
+        row.1.push(match cell {
+            Some("<unchanged>") => CellSpan::UNCHANGED,
+            Some(text) => CellSpan::text(row.0.len(), text.len()).unwrap(),
+            None => CellSpan::NULL,
+        });
+        row.0.extend_from_slice(cell.unwrap_or_default().as_bytes());
+    }
+    row
+}
+
+impl Row {
+    fn tuple(&self) -> Tuple<'_> {
+        Tuple::new(&self.0, &self.1)
+    }
+}
+
+fn at(snapshot: SnapshotMark, previous_commit: Option<u64>) -> Position {
+    Position {
+        lsn: Lsn(28_789_624),
+        previous_commit: previous_commit.map(Lsn),
+        xid: Some(746),
+        commit_time_us: 1_795_233_128_832_839,
+        snapshot,
+        epoch: 1,
+    }
+}
+
+fn encode(relation: &Arc<Relation>, op: Op, before: Option<&Row>, before_is_key: bool, after: Option<&Row>, at: Position) -> Collected {
+    let settings = settings();
+    let topic = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    let mut plan = RelationPlan::new(Arc::clone(relation), topic, &settings, |_| true);
+    let mut encoder = Encoder::new(&settings);
+    encoder.set_now(1_795_233_129_059_060_276);
+    let change = RowChange { relation, op, before: before.map(Row::tuple), before_is_key, after: after.map(Row::tuple), at };
+    let mut out = Collected::default();
+    encoder.encode(&mut plan, &change, &mut out).unwrap();
+    out
+}
+
+#[test]
+fn a_snapshot_row_is_debeziums_to_the_byte() {
+    let row = row(&[Some("1"), Some("Anne"), Some("a@x"), Some("5")]);
+    let out = encode(&customers(true), Op::Read, None, false, Some(&row), at(SnapshotMark::LastInDataCollection, None));
+    let expected = r#"{"before":null,"after":{"id":1,"first_name":"Anne","email":"a@x","n":5},"source":{"version":"3.6.3.Final","connector":"postgresql","name":"srv","ts_ms":1795233128832,"snapshot":"last_in_data_collection","db":"t1","sequence":"[null,\"28789624\"]","ts_us":1795233128832839,"ts_ns":1795233128832839000,"schema":"public","table":"customers","txId":746,"lsn":28789624,"xmin":null,"origin":null,"origin_lsn":null},"transaction":null,"op":"r","ts_ms":1795233129059,"ts_us":1795233129059060,"ts_ns":1795233129059060276}"#;
+    assert_eq!(out.0, vec![(Some(r#"{"id":1}"#.into()), Some(expected.into()), vec![])]);
+}
+
+#[test]
+fn a_delete_carries_the_key_and_fillers_then_a_tombstone() {
+    let old = row(&[Some("1"), None, None, None]);
+    let out = encode(&customers(true), Op::Delete, Some(&old), true, None, at(SnapshotMark::False, Some(7)));
+    assert_eq!(out.0.len(), 2);
+    let value = out.0[0].1.as_deref().unwrap();
+    assert!(value.starts_with(r#"{"before":{"id":1,"first_name":"","email":null,"n":null},"after":null,"source":"#), "{value}");
+    assert!(value.contains(r#""snapshot":"false","db":"t1","sequence":"[\"7\",\"28789624\"]""#), "{value}");
+    assert_eq!(out.0[1], (Some(r#"{"id":1}"#.into()), None, vec![]));
+}
+
+#[test]
+fn a_key_change_is_delete_tombstone_create_with_both_keys() {
+    let old = row(&[Some("1"), None, None, None]);
+    let new = row(&[Some("2"), Some("Anne"), Some("<unchanged>"), None]);
+    let out = encode(&customers(true), Op::Update, Some(&old), true, Some(&new), at(SnapshotMark::False, None));
+    let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    assert_eq!(out.0.len(), 3);
+    assert_eq!((out.0[0].0.as_deref(), &out.0[0].2), (Some(r#"{"id":1}"#), &header("__debezium.newkey", r#"{"id":2}"#)));
+    assert_eq!(out.0[1], (Some(r#"{"id":1}"#.into()), None, header("__debezium.newkey", r#"{"id":2}"#)));
+    assert_eq!((out.0[2].0.as_deref(), &out.0[2].2), (Some(r#"{"id":2}"#), &header("__debezium.oldkey", r#"{"id":1}"#)));
+    assert!(out.0[0].1.as_deref().unwrap().contains(r#""op":"d""#));
+    assert!(
+        out.0[2]
+            .1
+            .as_deref()
+            .unwrap()
+            .starts_with(r#"{"before":null,"after":{"id":2,"first_name":"Anne","email":"__debezium_unavailable_value","n":null}"#)
+    );
+}
+
+#[test]
+fn an_unchanged_large_value_comes_from_the_full_old_row() {
+    let old = row(&[Some("1"), Some("Anne"), Some("long"), None]);
+    let new = row(&[Some("1"), Some("Bea"), Some("<unchanged>"), None]);
+    let out = encode(&customers(true), Op::Update, Some(&old), false, Some(&new), at(SnapshotMark::False, None));
+    let value = out.0[0].1.as_deref().unwrap();
+    assert!(
+        value.starts_with(
+            r#"{"before":{"id":1,"first_name":"Anne","email":"long","n":null},"after":{"id":1,"first_name":"Bea","email":"long","n":null}"#
+        ),
+        "{value}"
+    );
+}
+
+#[test]
+fn an_update_with_a_key_only_old_row_and_the_same_key_has_no_before() {
+    let old = row(&[Some("1"), None, None, None]);
+    let new = row(&[Some("1"), Some("Bea"), Some("<unchanged>"), None]);
+    let out = encode(&customers(true), Op::Update, Some(&old), true, Some(&new), at(SnapshotMark::False, None));
+    assert_eq!(out.0.len(), 1);
+    assert!(out.0[0].1.as_deref().unwrap().starts_with(r#"{"before":null,"#));
+}
+
+#[test]
+fn a_table_without_key_has_null_keys_and_still_tombstones() {
+    let old = row(&[Some("1"), Some("Anne"), None, None]);
+    let out = encode(&customers(false), Op::Delete, Some(&old), false, None, at(SnapshotMark::False, None));
+    assert_eq!(out.0.len(), 2);
+    assert_eq!(out.0[0].0, None);
+    assert_eq!(out.0[1], (None, None, vec![]));
+}
+
+#[test]
+fn a_truncate_has_neither_key_nor_rows() {
+    let out = encode(&customers(true), Op::Truncate, None, false, None, at(SnapshotMark::False, None));
+    assert_eq!(out.0[0].0, None);
+    assert!(out.0[0].1.as_deref().unwrap().starts_with(r#"{"before":null,"after":null,"source":"#));
+    assert!(out.0[0].1.as_deref().unwrap().contains(r#""transaction":null,"op":"t","#));
+}
+
+#[test]
+fn a_row_with_too_few_columns_is_an_error() {
+    let relation = customers(true);
+    let row = row(&[Some("1")]);
+    let settings = settings();
+    let mut plan = RelationPlan::new(Arc::clone(&relation), TopicHandle { index: TopicIndex(20), partitions: 1 }, &settings, |_| true);
+    let change = RowChange {
+        relation: &relation,
+        op: Op::Create,
+        before: None,
+        before_is_key: false,
+        after: Some(row.tuple()),
+        at: at(SnapshotMark::False, None),
+    };
+    let error = Encoder::new(&settings).encode(&mut plan, &change, &mut Collected::default()).unwrap_err();
+    assert_eq!(error.to_string(), "public.customers: a row has 1 columns, the table has 4");
+}

@@ -1,0 +1,57 @@
+//! Row changes into events: key bytes and value bytes, Debezium's format byte for byte.
+//!
+//! Owns the envelope, keys, headers and values. Everything that does not depend on the row is glued into bytes once per
+//! table version ([`plan`]); per row the encoder copies a piece, writes a value, and repeats. It pushes records into a
+//! [`crate::record::RecordSink`] and allocates nothing per event once its scratch has grown. It knows neither sockets
+//! nor logs.
+
+pub mod control;
+pub mod envelope;
+pub mod json;
+pub mod plan;
+pub mod values;
+
+use crate::change::Relation;
+use crate::record::SinkFull;
+
+pub use envelope::Encoder;
+pub use plan::{EventSettings, RelationPlan};
+
+/// Why a row could not become an event.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// A value is not what its column's type promises.
+    #[error("{table}: column {column} holds something that is not a {type_name}")]
+    Malformed {
+        /// `schema.table`.
+        table: String,
+        /// The column.
+        column: String,
+        /// What was expected.
+        type_name: String,
+    },
+    /// A row has another number of columns than its table.
+    #[error("{table}: a row has {got} columns, the table has {expected}")]
+    Columns {
+        /// `schema.table`.
+        table: String,
+        /// Columns sent.
+        got: usize,
+        /// Columns described.
+        expected: usize,
+    },
+    /// The log's client would not take the record.
+    #[error(transparent)]
+    Sink(#[from] SinkFull),
+}
+
+impl EncodeError {
+    fn malformed(relation: &Relation, column: usize) -> Self {
+        let column = relation.columns.get(column);
+        Self::Malformed {
+            table: relation.name(),
+            column: column.map(|column| column.name.to_string()).unwrap_or_default(),
+            type_name: column.map(|column| format!("{:?}", column.kind)).unwrap_or_default(),
+        }
+    }
+}

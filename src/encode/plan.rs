@@ -1,0 +1,207 @@
+//! What is known about a table's events before the first row: names, constant JSON, one writer per column.
+
+use std::sync::Arc;
+
+use super::json;
+use super::values::{Form, ValueSettings, choose};
+use crate::change::Relation;
+
+use crate::record::{HeaderBlock, TopicHandle};
+
+/// How a connector's events look.
+#[derive(Clone, Debug)]
+pub struct EventSettings {
+    /// `source.version`.
+    pub version: String,
+    /// `topic.prefix`, which is `source.name` too.
+    pub topic_prefix: String,
+    /// `topic.delimiter`.
+    pub topic_delimiter: String,
+    /// `source.db`.
+    pub database: String,
+    /// How values are written.
+    pub values: ValueSettings,
+    /// `tombstones.on.delete`.
+    pub tombstones_on_delete: bool,
+    /// The context headers of `extended.headers.enabled`; empty when it is off.
+    pub headers: HeaderBlock,
+}
+
+impl EventSettings {
+    /// A table's topic, as Debezium's `SchemaTopicNamingStrategy` names it: what Kafka does not allow becomes `_`.
+    pub fn topic_name(&self, schema: &str, table: &str) -> String {
+        let delimiter = &self.topic_delimiter;
+        sanitised(&format!("{}{delimiter}{schema}{delimiter}{table}", self.topic_prefix))
+    }
+}
+
+/// A legal topic name of at most 249 characters.
+pub fn sanitised(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).take(249).collect()
+}
+
+/// A column of the event's row.
+#[derive(Debug)]
+pub(super) struct ColumnPlan {
+    /// Which column of the tuple.
+    pub index: usize,
+    /// `{"name":` or `,"name":`.
+    pub lead: Box<[u8]>,
+    /// How its values are written.
+    pub form: Form,
+    /// What NULL is written as: `null`, or what stands for a NOT NULL column that was not sent.
+    pub null: Box<[u8]>,
+}
+
+/// A table version's plan.
+#[derive(Debug)]
+pub struct RelationPlan {
+    /// The table.
+    pub relation: Arc<Relation>,
+    /// Its topic.
+    pub topic: TopicHandle,
+    pub(super) columns: Vec<ColumnPlan>,
+    pub(super) key: Vec<ColumnPlan>,
+    pub(super) headers: HeaderBlock,
+    /// `"source":` up to the value of `ts_ms`.
+    pub(super) source_start: Box<[u8]>,
+    /// `,"db":...,"sequence":"[`.
+    pub(super) source_db: Box<[u8]>,
+    /// `,"schema":...,"table":...,"txId":`.
+    pub(super) source_table: Box<[u8]>,
+    pub(super) cache: SourceCache,
+}
+
+/// The parts of `source` that are the same for all rows of a transaction.
+#[derive(Debug, Default)]
+pub(super) struct SourceCache {
+    pub epoch: Option<u64>,
+    /// Up to the event's LSN in `sequence`.
+    pub head: Vec<u8>,
+    /// Between that and the LSN itself.
+    pub middle: Vec<u8>,
+}
+
+impl RelationPlan {
+    /// Glues a plan: once per version of a table.
+    ///
+    /// `includes` says which columns are in the row (the key has all of its own).
+    pub fn new(relation: Arc<Relation>, topic: TopicHandle, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Self {
+        let row = relation.columns.iter().enumerate().filter(|(_, column)| includes(&column.name)).map(|(index, _)| index);
+        let columns = plan_columns(&relation, row, settings);
+        let key = plan_columns(&relation, relation.key_columns().into_iter(), settings);
+        let mut source_start = b"\"source\":{\"version\":".to_vec();
+        json::string(&mut source_start, settings.version.as_bytes());
+        source_start.extend_from_slice(b",\"connector\":\"postgresql\",\"name\":");
+        json::string(&mut source_start, settings.topic_prefix.as_bytes());
+        source_start.extend_from_slice(b",\"ts_ms\":");
+        let mut source_db = b"\",\"db\":".to_vec();
+        json::string(&mut source_db, settings.database.as_bytes());
+        source_db.extend_from_slice(b",\"sequence\":\"[");
+        let mut source_table = b",\"schema\":".to_vec();
+        json::string(&mut source_table, relation.schema.as_bytes());
+        source_table.extend_from_slice(b",\"table\":");
+        json::string(&mut source_table, relation.table.as_bytes());
+        source_table.extend_from_slice(b",\"txId\":");
+        Self {
+            topic,
+            columns,
+            key,
+            headers: settings.headers.clone(),
+            source_start: source_start.into(),
+            source_db: source_db.into(),
+            source_table: source_table.into(),
+            cache: SourceCache::default(),
+            relation,
+        }
+    }
+
+    /// True when events of this table carry a key.
+    pub fn has_key(&self) -> bool {
+        !self.key.is_empty()
+    }
+}
+
+fn plan_columns(relation: &Relation, indexes: impl Iterator<Item = usize>, settings: &EventSettings) -> Vec<ColumnPlan> {
+    indexes
+        .enumerate()
+        .map(|(place, index)| {
+            let column = &relation.columns[index];
+            let form = choose(&column.kind, &settings.values);
+            let mut lead = vec![if place == 0 { b'{' } else { b',' }];
+            json::string(&mut lead, column.name.as_bytes());
+            lead.push(b':');
+            let null = if column.nullable { b"null"[..].into() } else { filler(&form, column.default.as_deref()) };
+            ColumnPlan { index, lead: lead.into(), form, null }
+        })
+        .collect()
+}
+
+/// What stands for a NOT NULL column that an old row does not carry: its constant default, else its type's zero, as in
+/// Debezium.
+fn filler(form: &Form, default: Option<&str>) -> Box<[u8]> {
+    if let Some(literal) = default.and_then(constant) {
+        let mut out = Vec::new();
+        if (form.write)(&mut out, literal.as_bytes(), form).is_ok() {
+            return out.into();
+        }
+    }
+    form.zero.clone()
+}
+
+/// The text of a default that is a literal: `5`, `-1.5`, `true`, `'x'::text`.
+fn constant(expression: &str) -> Option<String> {
+    if let Some(rest) = expression.strip_prefix('\'') {
+        let mut text = String::new();
+        let mut chars = rest.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\'' if chars.peek().is_some_and(|(_, next)| *next == '\'') => {
+                    chars.next();
+                    text.push('\'');
+                }
+                '\'' => {
+                    let cast = &rest[at + 1..];
+                    return (cast.is_empty() || (cast.starts_with("::") && !cast.contains(['\'', '|', '+']))).then_some(text);
+                }
+                c => text.push(c),
+            }
+        }
+        return None;
+    }
+    let bare = expression.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(expression);
+    let plain = matches!(bare, "true" | "false")
+        || (bare.parse::<f64>().is_ok() && bare.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.')));
+    plain.then(|| bare.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_literal_defaults_are_constants() {
+        for (expression, expected) in [
+            ("5", Some("5")),
+            ("(-5)", Some("-5")),
+            ("1.50", Some("1.50")),
+            ("true", Some("true")),
+            ("'it''s'::text", Some("it's")),
+            ("'a'::character varying", Some("a")),
+            ("now()", None),
+            ("nextval('s'::regclass)", None),
+            ("'a'::text || 'b'::text", None),
+            ("CURRENT_DATE", None),
+            ("inf", None),
+        ] {
+            assert_eq!(constant(expression).as_deref(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn topic_names_are_debeziums() {
+        assert_eq!(sanitised("srv.s1.dbz_878_some|test@data"), "srv.s1.dbz_878_some_test_data");
+        assert_eq!(sanitised("srv.public.Weird Table"), "srv.public.Weird_Table");
+        assert_eq!(sanitised(&"é".repeat(300)).len(), 249);
+    }
+}

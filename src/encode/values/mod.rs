@@ -1,0 +1,81 @@
+//! Values: PostgreSQL's text form in, Debezium's JSON out. One type family a file; a new type is one file and one line in
+//! [`choose`].
+//!
+//! A writer is a plain function that appends one value. It takes bytes that PostgreSQL sent, and says [`Malformed`] when
+//! they are not what the type promises; it never panics. Snapshot and stream use the same writers, so they agree.
+
+pub mod array;
+pub mod binary;
+pub mod number;
+pub mod numeric;
+pub mod text;
+pub mod time;
+
+use crate::change::TypeKind;
+use crate::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+
+/// The bytes are not a value of the column's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a value of this type")]
+pub struct Malformed;
+
+/// Appends one value's JSON.
+pub type Write = fn(&mut Vec<u8>, &[u8], &Form) -> Result<(), Malformed>;
+
+/// How values of a connector are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueSettings {
+    /// `decimal.handling.mode`.
+    pub decimal: DecimalMode,
+    /// `time.precision.mode`.
+    pub time: TimePrecision,
+    /// `binary.handling.mode`.
+    pub binary: BinaryMode,
+    /// `unavailable.value.placeholder`.
+    pub placeholder: Vec<u8>,
+}
+
+/// How the values of one column are written.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// The function.
+    pub write: Write,
+    /// Digits after the decimal point, or of a second; what it means is the writer's affair.
+    pub scale: i16,
+    /// Elements of an array.
+    pub element: Option<Box<Form>>,
+    /// What an unchanged value that was not sent is written as.
+    pub unavailable: Box<[u8]>,
+    /// What stands for a NOT NULL value that was not sent.
+    pub zero: Box<[u8]>,
+}
+
+impl Form {
+    fn new(write: Write, scale: i16, unavailable: Vec<u8>, zero: &[u8]) -> Self {
+        Self { write, scale, element: None, unavailable: unavailable.into(), zero: zero.into() }
+    }
+}
+
+/// The form of a type.
+pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
+    let mut placeholder = Vec::new();
+    super::json::string(&mut placeholder, &settings.placeholder);
+    let iso = settings.time == TimePrecision::IsoString;
+    match kind {
+        TypeKind::Bool => Form::new(number::boolean, 0, placeholder, b"false"),
+        TypeKind::Int2 | TypeKind::Int4 | TypeKind::Int8 | TypeKind::Oid => Form::new(number::integer, 0, placeholder, b"0"),
+        TypeKind::Float4 => Form::new(number::float4, 0, placeholder, b"0.0"),
+        TypeKind::Float8 => Form::new(number::float8, 0, placeholder, b"0.0"),
+        TypeKind::Numeric(declared) => numeric::form(*declared, settings.decimal, placeholder),
+        TypeKind::Text | TypeKind::Enum | TypeKind::Other(_) => Form::new(text::text, 0, placeholder, b"\"\""),
+        TypeKind::Uuid => Form::new(text::text, 0, placeholder, b"\"00000000-0000-0000-0000-000000000000\""),
+        TypeKind::Json => Form::new(text::text, 0, placeholder, b"\"{}\""),
+        TypeKind::Bytea => binary::form(settings),
+        TypeKind::Date => time::date_form(iso, placeholder),
+        TypeKind::Time(digits) => time::time_form(*digits, iso, placeholder),
+        TypeKind::TimeTz => Form::new(time::time_tz, 0, placeholder, b"\"00:00:00Z\""),
+        TypeKind::Timestamp(digits) => time::timestamp_form(*digits, iso, placeholder),
+        TypeKind::TimestampTz(digits) => time::timestamp_tz_form(*digits, placeholder),
+        TypeKind::Array(element) => array::form(element, settings),
+    }
+}

@@ -1,0 +1,342 @@
+//! What the catalogue says: tables, keys, nullability, defaults, types. Small queries through `tokio-postgres`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tokio_postgres::{Client, NoTls};
+
+use super::connection::{PINNED, Socket};
+use super::pgoutput::RelationMessage;
+use super::types::{self, TypeRow};
+use super::{PostgresError, identifier};
+use crate::change::{Column, Relation, RelationId, ReplicaIdentity};
+use crate::config::postgres::ConnectionConfig;
+use crate::problem::Problem;
+
+/// Opens an SQL session by `tokio-postgres`, over our own sockets and TLS. Its task ends with the client.
+pub async fn open(config: &ConnectionConfig, application_name: &str) -> Result<Client, PostgresError> {
+    let socket = Socket::open(config).await?;
+    let mut settings = tokio_postgres::Config::new();
+    settings
+        .user(&config.user)
+        .dbname(&config.database)
+        .application_name(application_name)
+        .ssl_mode(tokio_postgres::config::SslMode::Disable);
+    if let Some(password) = &config.password {
+        settings.password(password.expose());
+    }
+    let options: Vec<_> =
+        PINNED.iter().filter(|(name, _)| *name != "statement_timeout").map(|(name, value)| format!("-c {name}={value}")).collect();
+    settings
+        .options(format!("{} -c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s", options.join(" ")));
+    let login = settings.connect_raw(socket, NoTls);
+    let (client, connection) = tokio::time::timeout(config.connect_timeout, login)
+        .await
+        .map_err(|_| PostgresError::Timeout(config.connect_timeout, "logging in"))??;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!("a catalogue session ended: {error}");
+        }
+    });
+    Ok(client)
+}
+
+/// As [`open`], with the error worded for a person.
+pub async fn connect(config: &ConnectionConfig) -> Result<Client, Problem> {
+    open(config, "rowfeed").await.map_err(|error| error.problem(config))
+}
+
+/// A table of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Object id.
+    pub id: RelationId,
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub table: String,
+    /// The root of a partitioned table; its rows are in its partitions.
+    pub partitioned: bool,
+    /// A partition.
+    pub is_partition: bool,
+    /// Its replica identity.
+    pub identity: ReplicaIdentity,
+    /// It has an immediate primary key.
+    pub has_primary_key: bool,
+}
+
+impl Table {
+    /// `schema.table`, for messages.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.schema, self.table)
+    }
+
+    /// `"schema"."table"`, for SQL.
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", identifier(&self.schema), identifier(&self.table))
+    }
+
+    /// Publishing updates of this table makes the application's own UPDATE and DELETE fail.
+    pub fn breaks_updates(&self) -> bool {
+        !self.partitioned
+            && (self.identity == ReplicaIdentity::Nothing || (self.identity == ReplicaIdentity::Default && !self.has_primary_key))
+    }
+}
+
+/// The permanent tables of the database, by schema and name; system tables left out.
+pub async fn tables(client: &Client) -> Result<Vec<Table>, PostgresError> {
+    let rows = client
+        .query(
+            "select c.oid, n.nspname, c.relname, c.relkind = 'p', c.relispartition, c.relreplident::text, \
+                    exists (select 1 from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indimmediate and i.indisvalid) \
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+             where c.relkind in ('r', 'p') and c.relpersistence = 'p' \
+               and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\\_%' \
+             order by n.nspname collate \"C\", c.relname collate \"C\"",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Table {
+                id: RelationId(row.try_get(0)?),
+                schema: row.try_get(1)?,
+                table: row.try_get(2)?,
+                partitioned: row.try_get(3)?,
+                is_partition: row.try_get(4)?,
+                identity: row
+                    .try_get::<_, String>(5)?
+                    .bytes()
+                    .next()
+                    .and_then(ReplicaIdentity::from_catalog)
+                    .unwrap_or(ReplicaIdentity::Default),
+                has_primary_key: row.try_get(6)?,
+            })
+        })
+        .collect()
+}
+
+/// What pgoutput does not say about a table.
+#[derive(Debug, Default)]
+struct Details {
+    /// Nullability and default of each column.
+    columns: HashMap<String, (bool, Option<String>)>,
+    primary_key: Vec<String>,
+    unique_index: Vec<String>,
+    identity_index: Vec<String>,
+}
+
+/// Describes relations; remembers types, and each table's key in case a later description lacks it.
+#[derive(Default)]
+pub struct Catalog {
+    types: BTreeMap<u32, TypeRow>,
+    last_key: HashMap<RelationId, Vec<String>>,
+    versions: HashMap<RelationId, u32>,
+}
+
+/// A column as the stream or the snapshot names it.
+struct Named {
+    name: String,
+    type_oid: u32,
+    type_mod: i32,
+    identity: bool,
+}
+
+impl Catalog {
+    /// A relation as the stream describes it, with what the catalogue adds.
+    ///
+    /// `key_override` is `message.key.columns` of the table.
+    pub async fn describe(
+        &mut self,
+        client: &Client,
+        message: &RelationMessage<'_>,
+        key_override: Option<&[String]>,
+    ) -> Result<Relation, PostgresError> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let schema = if message.schema.is_empty() { "pg_catalog".to_owned() } else { text(message.schema) };
+        let columns = message
+            .columns
+            .iter()
+            .map(|column| Named {
+                name: text(column.name),
+                type_oid: column.type_oid,
+                type_mod: column.type_mod,
+                identity: column.identity,
+            })
+            .collect();
+        let identity = ReplicaIdentity::from_catalog(message.identity).unwrap_or(ReplicaIdentity::Default);
+        self.relation(client, message.id, schema, text(message.table), identity, columns, key_override).await
+    }
+
+    /// A table as a snapshot reads it: the columns that the stream would send, in its order.
+    ///
+    /// `published` is the publication's column list, when it has one.
+    pub async fn describe_table(
+        &mut self,
+        client: &Client,
+        table: &Table,
+        published: Option<&[String]>,
+        key_override: Option<&[String]>,
+    ) -> Result<Relation, PostgresError> {
+        // Generated columns are not in the stream (before PostgreSQL 18 never, there only when the publication says so).
+        let rows = client
+            .query(
+                "select a.attname, a.atttypid, a.atttypmod, a.attgenerated::text <> '' from pg_attribute a \
+                 where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum",
+                &[&table.id.0],
+            )
+            .await?;
+        let identity = self.identity_columns(client, table).await?;
+        let mut columns = Vec::new();
+        for row in &rows {
+            let name: String = row.try_get(0)?;
+            let generated: bool = row.try_get(3)?;
+            if published.map_or(!generated, |published| published.contains(&name)) {
+                columns.push(Named { type_oid: row.try_get(1)?, type_mod: row.try_get(2)?, identity: identity.contains(&name), name });
+            }
+        }
+        self.relation(client, table.id, table.schema.clone(), table.table.clone(), table.identity, columns, key_override).await
+    }
+
+    async fn identity_columns(&mut self, client: &Client, table: &Table) -> Result<Vec<String>, PostgresError> {
+        let details = details(client, table.id).await?;
+        Ok(match table.identity {
+            ReplicaIdentity::Default => details.primary_key,
+            ReplicaIdentity::Index => details.identity_index,
+            ReplicaIdentity::Full | ReplicaIdentity::Nothing => Vec::new(),
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a relation, from two sources")]
+    async fn relation(
+        &mut self,
+        client: &Client,
+        id: RelationId,
+        schema: String,
+        table: String,
+        identity: ReplicaIdentity,
+        columns: Vec<Named>,
+        key_override: Option<&[String]>,
+    ) -> Result<Relation, PostgresError> {
+        self.learn_types(client, columns.iter().map(|column| column.type_oid)).await?;
+        let details = details(client, id).await?;
+        let key = match key_override {
+            Some(key) => key.to_vec(),
+            None => self.key(id, identity, &columns, &details),
+        };
+        let columns = columns
+            .into_iter()
+            .map(|column| {
+                let (nullable, default) = details.columns.get(&column.name).cloned().unwrap_or((true, None));
+                Column {
+                    kind: types::kind(column.type_oid, column.type_mod, &|oid| self.types.get(&oid).cloned()),
+                    type_oid: column.type_oid,
+                    type_mod: column.type_mod,
+                    nullable,
+                    default: default.map(Into::into),
+                    key_ordinal: key.iter().position(|name| *name == column.name).and_then(|place| u16::try_from(place).ok()),
+                    name: column.name.into(),
+                }
+            })
+            .collect();
+        let version = self.versions.entry(id).or_default();
+        *version += 1;
+        Ok(Relation { id, schema: schema.into(), table: table.into(), identity, columns, version: *version })
+    }
+
+    /// Which columns identify a row. What the stream flags is trusted first: the catalogue may be ahead of it. The
+    /// catalogue orders them, and knows the key of a table whose identity is the whole row. A description without flags of
+    /// a table that had a key (the key was dropped since, and the table vacuumed) keeps the key it had.
+    fn key(&mut self, id: RelationId, identity: ReplicaIdentity, columns: &[Named], details: &Details) -> Vec<String> {
+        let flagged: Vec<_> = columns.iter().filter(|column| column.identity).map(|column| column.name.clone()).collect();
+        let present = |key: &[String]| !key.is_empty() && key.iter().all(|name| columns.iter().any(|column| column.name == *name));
+        let in_order = |order: &[String]| {
+            let same = order.len() == flagged.len() && order.iter().all(|name| flagged.contains(name));
+            if same { order.to_vec() } else { flagged.clone() }
+        };
+        let key = match identity {
+            ReplicaIdentity::Default if !flagged.is_empty() => in_order(&details.primary_key),
+            ReplicaIdentity::Index if !flagged.is_empty() => in_order(&details.identity_index),
+            _ if identity != ReplicaIdentity::Full && self.last_key.get(&id).is_some_and(|key| present(key)) => self.last_key[&id].clone(),
+            _ if present(&details.primary_key) => details.primary_key.clone(),
+            _ if present(&details.unique_index) => details.unique_index.clone(),
+            _ => Vec::new(),
+        };
+        self.last_key.insert(id, key.clone());
+        key
+    }
+
+    /// Looks up what is needed to understand types that are not built in: domains' bases and arrays' elements included.
+    async fn learn_types(&mut self, client: &Client, oids: impl Iterator<Item = u32>) -> Result<(), PostgresError> {
+        // Object ids below 16384 are PostgreSQL's own.
+        let mut wanted: Vec<u32> = oids.filter(|oid| !self.types.contains_key(oid)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted.retain(|oid| matches!(types::kind(*oid, -1, &|_| None), crate::change::TypeKind::Other(_)));
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let rows = client
+            .query(
+                "with recursive wanted(oid) as ( \
+                   select unnest($1::oid[]) \
+                   union \
+                   select u.oid from wanted w join pg_type t on t.oid = w.oid \
+                     cross join lateral (values (t.typbasetype), (case when t.typcategory = 'A' then t.typelem else 0 end)) u(oid) where u.oid <> 0) \
+                 select t.oid, t.typname::text, t.typtype::text, case when t.typcategory = 'A' then t.typelem else 0::oid end, t.typbasetype, t.typtypmod \
+                 from pg_type t join wanted w on w.oid = t.oid",
+                &[&wanted],
+            )
+            .await?;
+        for row in rows {
+            let kind: String = row.try_get(2)?;
+            self.types.insert(
+                row.try_get(0)?,
+                TypeRow {
+                    name: row.try_get(1)?,
+                    kind: kind.bytes().next().unwrap_or(b'b'),
+                    element: row.try_get(3)?,
+                    base: row.try_get(4)?,
+                    base_mod: row.try_get(5)?,
+                },
+            );
+        }
+        Ok(())
+    }
+}
+
+async fn details(client: &Client, id: RelationId) -> Result<Details, PostgresError> {
+    let mut details = Details::default();
+    for row in client
+        .query(
+            "select a.attname, not a.attnotnull, pg_get_expr(d.adbin, d.adrelid) from pg_attribute a \
+             left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum \
+             where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped",
+            &[&id.0],
+        )
+        .await?
+    {
+        details.columns.insert(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?));
+    }
+    // Keys in index order; functional and partial indexes identify nothing.
+    for row in client
+        .query(
+            "select i.indisprimary, i.indisreplident, array(select a.attname::text from unnest(i.indkey::int2[]) with ordinality k(attnum, place) \
+                      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum where k.place <= i.indnkeyatts order by k.place) \
+             from pg_index i where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null \
+             order by i.indisprimary desc, i.indexrelid",
+            &[&id.0],
+        )
+        .await?
+    {
+        let (primary, identity, columns): (bool, bool, Vec<String>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        if identity {
+            details.identity_index.clone_from(&columns);
+        }
+        if primary {
+            details.primary_key = columns;
+        } else if details.unique_index.is_empty() {
+            details.unique_index = columns;
+        }
+    }
+    Ok(details)
+}

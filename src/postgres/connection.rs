@@ -1,0 +1,423 @@
+//! A connection of our own: TCP or unix socket, TLS, SCRAM-SHA-256(-PLUS), MD5, plain password; simple queries and COPY.
+//!
+//! The replication protocol needs what no driver offers (CopyBoth), and snapshot rows must come in the same text and
+//! through the same buffer as streamed ones. Both kinds of session pin the settings that change how values are written, so
+//! that no role or database setting does. Catalogue queries go through `tokio-postgres` on the same socket code
+//! ([`super::catalog`]). Source: PostgreSQL's documentation, "Frontend/Backend Protocol".
+
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
+use postgres_protocol::message::frontend;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+
+use super::error::ServerMessage;
+use super::frames::{Frame, FrameBuffer};
+use super::{PostgresError, tls};
+use crate::config::postgres::{ConnectionConfig, SslMode};
+
+/// Settings that decide how PostgreSQL writes values: pinned in every session that reads rows, so that a role's own
+/// settings cannot change events.
+pub const PINNED: [(&str, &str); 7] = [
+    ("datestyle", "ISO"),
+    ("intervalstyle", "postgres"),
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("timezone", "UTC"),
+    ("client_min_messages", "warning"),
+    ("statement_timeout", "0"),
+];
+
+/// A stream to a server.
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A unix socket.
+    Unix(UnixStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl Socket {
+    /// Connects and, as `sslmode` asks, encrypts.
+    pub async fn open(config: &ConnectionConfig) -> Result<Self, PostgresError> {
+        let connect = Self::open_any(config);
+        tokio::time::timeout(config.connect_timeout, connect)
+            .await
+            .map_err(|_| PostgresError::Timeout(config.connect_timeout, "connecting"))?
+    }
+
+    async fn open_any(config: &ConnectionConfig) -> Result<Self, PostgresError> {
+        if config.host.starts_with('/') {
+            let path = format!("{}/.s.PGSQL.{}", config.host, config.port);
+            return Ok(Self::Unix(UnixStream::connect(path).await?));
+        }
+        let mut stream = TcpStream::connect((config.host.as_str(), config.port)).await?;
+        stream.set_nodelay(true)?;
+        if matches!(config.ssl_mode, SslMode::Disable | SslMode::Allow) {
+            return Ok(Self::Tcp(stream));
+        }
+        let mut request = BytesMut::new();
+        frontend::ssl_request(&mut request);
+        stream.write_all(&request).await?;
+        match stream.read_u8().await {
+            Ok(b'S') => {}
+            Ok(b'N') if config.ssl_mode == SslMode::Prefer => return Ok(Self::Tcp(stream)),
+            Ok(b'N') => {
+                return Err(PostgresError::Tls(format!(
+                    "the server does not support TLS, but sslmode={} requires it",
+                    config.ssl_mode.name()
+                )));
+            }
+            Ok(other) => return Err(PostgresError::Protocol(format!("byte {other} in answer to the TLS request"))),
+            Err(error) => return Err(error.into()),
+        }
+        let name = ServerName::try_from(config.host.clone()).map_err(|error| PostgresError::Tls(error.to_string()))?;
+        let stream = tls::connector(config)?.connect(name, stream).await.map_err(|error| PostgresError::Tls(error.to_string()))?;
+        Ok(Self::Tls(Box::new(stream)))
+    }
+
+    fn channel_binding(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Tls(stream) => tls::end_point_digest(stream.get_ref().1.peer_certificates()?.first()?),
+            _ => None,
+        }
+    }
+}
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// SQL and COPY.
+    Sql,
+    /// The replication protocol, in one database.
+    Replication,
+}
+
+/// A row of a simple query: text or NULL.
+pub type TextRow = Vec<Option<String>>;
+
+/// A logged-in session.
+pub struct Connection {
+    socket: Socket,
+    frames: FrameBuffer,
+    out: BytesMut,
+    parameters: HashMap<String, String>,
+    /// Warnings and notices the server sent, for whoever must not overlook them; bounded.
+    notices: Vec<ServerMessage>,
+}
+
+/// How many notices are kept until somebody takes them.
+const NOTICES_MAX: usize = 64;
+
+impl Connection {
+    /// Connects and logs in. `application_name` is what `pg_stat_activity` shows.
+    pub async fn open(config: &ConnectionConfig, session: Session, application_name: &str) -> Result<Self, PostgresError> {
+        let socket = Socket::open(config).await?;
+        let mut connection =
+            Self { socket, frames: FrameBuffer::default(), out: BytesMut::new(), parameters: HashMap::new(), notices: Vec::new() };
+        let login = connection.log_in(config, session, application_name);
+        tokio::time::timeout(config.connect_timeout, login)
+            .await
+            .map_err(|_| PostgresError::Timeout(config.connect_timeout, "logging in"))??;
+        Ok(connection)
+    }
+
+    async fn log_in(&mut self, config: &ConnectionConfig, session: Session, application_name: &str) -> Result<(), PostgresError> {
+        let mut parameters = vec![
+            ("user", config.user.as_str()),
+            ("database", config.database.as_str()),
+            ("application_name", application_name),
+            ("client_encoding", "UTF8"),
+        ];
+        if session == Session::Replication {
+            parameters.push(("replication", "database"));
+        }
+        parameters.extend(PINNED);
+        frontend::startup_message(parameters, &mut self.out)?;
+        self.flush().await?;
+        let mut scram: Option<ScramSha256> = None;
+        loop {
+            let frame = self.receive().await?;
+            match frame.tag {
+                b'R' => {
+                    let body = frame.body.to_vec();
+                    if self.authenticate(config, &body, &mut scram).await? {
+                        return self.until_ready().await;
+                    }
+                }
+                b'v' => {}
+                other => return Err(unexpected(other, "logging in")),
+            }
+        }
+    }
+
+    /// Answers one authentication request; true when the server is satisfied.
+    async fn authenticate(
+        &mut self,
+        config: &ConnectionConfig,
+        body: &[u8],
+        scram: &mut Option<ScramSha256>,
+    ) -> Result<bool, PostgresError> {
+        let (kind, rest) = body.split_first_chunk::<4>().ok_or_else(|| PostgresError::Protocol("a short authentication request".into()))?;
+        let password = || {
+            config
+                .password
+                .as_ref()
+                .map(|password| password.expose().as_bytes())
+                .ok_or_else(|| PostgresError::Login("the server asks for a password and none is configured".into()))
+        };
+        match i32::from_be_bytes(*kind) {
+            0 => return Ok(true),
+            3 => frontend::password_message(password()?, &mut self.out)?,
+            5 => {
+                let salt = rest.first_chunk::<4>().ok_or_else(|| PostgresError::Protocol("a short salt".into()))?;
+                let hash = md5_hash(config.user.as_bytes(), password()?, *salt);
+                frontend::password_message(hash.as_bytes(), &mut self.out)?;
+            }
+            10 => {
+                let offered: Vec<_> = rest.split(|byte| *byte == 0).collect();
+                let offers = |name: &str| offered.contains(&name.as_bytes());
+                let bound = self.socket.channel_binding().filter(|_| offers(SCRAM_SHA_256_PLUS));
+                let (mechanism, binding) = match bound {
+                    Some(digest) => (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(digest)),
+                    None if offers(SCRAM_SHA_256) && matches!(self.socket, Socket::Tls(_)) => {
+                        (SCRAM_SHA_256, ChannelBinding::unrequested())
+                    }
+                    None if offers(SCRAM_SHA_256) => (SCRAM_SHA_256, ChannelBinding::unsupported()),
+                    None => return Err(PostgresError::Login("the server offers no SASL mechanism that is known here".into())),
+                };
+                let exchange = scram.insert(ScramSha256::new(password()?, binding));
+                frontend::sasl_initial_response(mechanism, exchange.message(), &mut self.out)?;
+            }
+            11 => {
+                let exchange = scram.as_mut().ok_or_else(|| PostgresError::Protocol("SASL goes on before it began".into()))?;
+                exchange
+                    .update(rest)
+                    .map_err(|error| PostgresError::Login(format!("SCRAM: {error} (more than 100,000 iterations are refused)")))?;
+                frontend::sasl_response(exchange.message(), &mut self.out)?;
+            }
+            12 => {
+                let exchange = scram.as_mut().ok_or_else(|| PostgresError::Protocol("SASL ends before it began".into()))?;
+                exchange.finish(rest).map_err(|_| PostgresError::Login("the server could not prove that it knows the password".into()))?;
+                return Ok(false);
+            }
+            other => return Err(PostgresError::Login(format!("authentication method {other} is not supported; use scram-sha-256"))),
+        }
+        self.flush().await?;
+        Ok(false)
+    }
+
+    async fn until_ready(&mut self) -> Result<(), PostgresError> {
+        loop {
+            let frame = self.receive().await?;
+            match frame.tag {
+                b'Z' => return Ok(()),
+                b'K' | b'v' => {}
+                other => return Err(unexpected(other, "logging in")),
+            }
+        }
+    }
+
+    /// A server parameter such as `server_version`, as reported.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// Notices since the last call.
+    pub fn take_notices(&mut self) -> Vec<ServerMessage> {
+        std::mem::take(&mut self.notices)
+    }
+
+    async fn flush(&mut self) -> Result<(), PostgresError> {
+        self.socket.write_all(&self.out).await?;
+        self.socket.flush().await?;
+        self.out.clear();
+        Ok(())
+    }
+
+    /// The next message that is neither a notice nor a parameter; an error response becomes an error.
+    pub async fn receive(&mut self) -> Result<Frame<'_>, PostgresError> {
+        loop {
+            // The borrow of a returned frame must not reach into the loop, so a frame is looked at before it is lent.
+            let seen = match self.frames.next_frame()? {
+                None => {
+                    self.frames.fill(&mut self.socket).await?;
+                    continue;
+                }
+                Some(frame) => match frame.tag {
+                    b'E' => return Err(PostgresError::Server(ServerMessage::parse(frame.body))),
+                    b'N' => Aside::Notice(ServerMessage::parse(frame.body)),
+                    b'S' => Aside::Parameter(parameter(frame.body)),
+                    b'A' => Aside::Nothing,
+                    tag => Aside::No(tag),
+                },
+            };
+            match seen {
+                Aside::No(tag) => return Ok(Frame { tag, body: self.frames.last_body() }),
+                other => self.take_aside(other),
+            }
+        }
+    }
+
+    fn take_aside(&mut self, aside: Aside) {
+        match aside {
+            Aside::Notice(notice) => {
+                if self.notices.len() < NOTICES_MAX {
+                    self.notices.push(notice);
+                }
+            }
+            Aside::Parameter((name, value)) => {
+                self.parameters.insert(name, value);
+            }
+            Aside::Nothing | Aside::No(..) => {}
+        }
+    }
+
+    /// Runs one statement (or several, the last one's rows count) by the simple protocol.
+    pub async fn query(&mut self, sql: &str) -> Result<Vec<TextRow>, PostgresError> {
+        frontend::query(sql, &mut self.out)?;
+        self.flush().await?;
+        let mut rows = Vec::new();
+        let mut failed = None;
+        loop {
+            match self.receive().await {
+                Err(PostgresError::Server(message)) if message.severity != "FATAL" && message.severity != "PANIC" => {
+                    failed = Some(PostgresError::Server(message))
+                }
+                Err(error) => return Err(error),
+                Ok(frame) => match frame.tag {
+                    b'T' => rows.clear(),
+                    b'D' => rows.push(text_row(frame.body)?),
+                    b'C' | b'I' => {}
+                    b'Z' => break,
+                    other => return Err(unexpected(other, "running a statement")),
+                },
+            }
+        }
+        failed.map_or(Ok(rows), Err)
+    }
+
+    /// As [`Connection::query`], within a time limit. After a timeout the connection is of no more use.
+    pub async fn query_within(&mut self, sql: &str, limit: Duration, what: &'static str) -> Result<Vec<TextRow>, PostgresError> {
+        tokio::time::timeout(limit, self.query(sql)).await.map_err(|_| PostgresError::Timeout(limit, what))?
+    }
+
+    /// Starts `COPY (...) TO STDOUT`; rows come from [`Connection::copy_row`].
+    pub async fn copy_out(&mut self, sql: &str) -> Result<(), PostgresError> {
+        frontend::query(sql, &mut self.out)?;
+        self.flush().await?;
+        match self.receive().await?.tag {
+            b'H' => Ok(()),
+            other => Err(unexpected(other, "starting COPY")),
+        }
+    }
+
+    /// The next row of a COPY, in COPY's text form with its line end; `None` at the end, when the session is ready again.
+    pub async fn copy_row(&mut self) -> Result<Option<&[u8]>, PostgresError> {
+        let tag = self.receive().await?.tag;
+        match tag {
+            b'd' => Ok(Some(self.frames.last_body())),
+            b'c' => loop {
+                match self.receive().await?.tag {
+                    b'C' => {}
+                    b'Z' => return Ok(None),
+                    other => return Err(unexpected(other, "ending COPY")),
+                }
+            },
+            other => Err(unexpected(other, "reading COPY")),
+        }
+    }
+
+    /// Sends `START_REPLICATION ...` and enters CopyBoth; the stream takes the connection over.
+    pub(super) async fn start_copy_both(mut self, sql: &str) -> Result<(Socket, FrameBuffer, Vec<ServerMessage>), PostgresError> {
+        frontend::query(sql, &mut self.out)?;
+        self.flush().await?;
+        match self.receive().await?.tag {
+            b'W' => Ok((self.socket, self.frames, self.notices)),
+            other => Err(unexpected(other, "starting replication")),
+        }
+    }
+}
+
+enum Aside {
+    Notice(ServerMessage),
+    Parameter((String, String)),
+    Nothing,
+    No(u8),
+}
+
+fn unexpected(tag: u8, what: &str) -> PostgresError {
+    PostgresError::Protocol(format!("message {:?} while {what}", char::from(tag)))
+}
+
+fn parameter(body: &[u8]) -> (String, String) {
+    let mut parts = body.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+fn text_row(body: &[u8]) -> Result<TextRow, PostgresError> {
+    let short = || PostgresError::Protocol("a short row".into());
+    let (count, mut rest) = body.split_first_chunk::<2>().ok_or_else(short)?;
+    let count = u16::from_be_bytes(*count);
+    let mut row = Vec::new();
+    for _ in 0..count {
+        let (length, after) = rest.split_first_chunk::<4>().ok_or_else(short)?;
+        let length = i32::from_be_bytes(*length);
+        rest = after;
+        row.push(match usize::try_from(length) {
+            Err(_) => None,
+            Ok(length) => {
+                let (value, after) = rest.split_at_checked(length).ok_or_else(short)?;
+                rest = after;
+                Some(String::from_utf8_lossy(value).into_owned())
+            }
+        });
+    }
+    Ok(row)
+}

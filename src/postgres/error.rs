@@ -1,0 +1,178 @@
+//! What PostgreSQL or the way to it can answer, and what to do about it.
+
+use std::collections::HashMap;
+
+use crate::config::postgres::ConnectionConfig;
+use crate::problem::Problem;
+
+/// An ErrorResponse or NoticeResponse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerMessage {
+    /// `ERROR`, `FATAL`, `WARNING`, ...
+    pub severity: String,
+    /// SQLSTATE.
+    pub code: String,
+    /// The text.
+    pub message: String,
+    /// PostgreSQL's hint, if there is one. Details are left out: they may quote row values.
+    pub hint: String,
+}
+
+impl ServerMessage {
+    /// Reads the body of an `E` or `N` message.
+    pub fn parse(body: &[u8]) -> Self {
+        let mut fields = HashMap::new();
+        for field in body.split(|byte| *byte == 0) {
+            if let Some((kind, text)) = field.split_first() {
+                fields.insert(*kind, String::from_utf8_lossy(text).into_owned());
+            }
+        }
+        let mut take = |kind: u8| fields.remove(&kind).unwrap_or_default();
+        Self {
+            severity: Some(take(b'V')).filter(|text| !text.is_empty()).unwrap_or_else(|| take(b'S')),
+            code: take(b'C'),
+            message: take(b'M'),
+            hint: take(b'H'),
+        }
+    }
+}
+
+/// Anything that can go wrong between us and a server.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// The network.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The server closed the connection.
+    #[error("the server closed the connection")]
+    Closed,
+    /// The server said no.
+    #[error("{severity}: {message} ({code})", severity = .0.severity, message = .0.message, code = .0.code)]
+    Server(ServerMessage),
+    /// TLS could not be set up.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// Logging in failed on our side.
+    #[error("login: {0}")]
+    Login(String),
+    /// The server sent what the protocol does not allow.
+    #[error("unexpected answer: {0}")]
+    Protocol(String),
+    /// Nothing came in time.
+    #[error("no answer within {0:?} while {1}")]
+    Timeout(std::time::Duration, &'static str),
+    /// A finding of our own that is already worded for a person.
+    #[error("{0}")]
+    Problem(Problem),
+}
+
+impl From<tokio_postgres::Error> for PostgresError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(db) => Self::Server(ServerMessage {
+                severity: db.severity().to_owned(),
+                code: db.code().code().to_owned(),
+                message: db.message().to_owned(),
+                hint: db.hint().unwrap_or_default().to_owned(),
+            }),
+            None => Self::Io(std::io::Error::other(error.to_string())),
+        }
+    }
+}
+
+impl PostgresError {
+    /// SQLSTATE, when the server answered.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Server(message) => &message.code,
+            _ => "",
+        }
+    }
+
+    /// What a person sees, and whether to try again. One function decides it for all of them.
+    pub fn problem(&self, to: &ConnectionConfig) -> Problem {
+        let place = to.shown();
+        match self {
+            Self::Problem(problem) => problem.clone(),
+            Self::Io(error) => io_problem(error, to),
+            Self::Closed => Problem::retry("pg/closed", "PostgreSQL closed the connection").at(place),
+            Self::Timeout(limit, what) => {
+                Problem::retry("pg/timeout", format!("PostgreSQL did not answer within {} s while {what}", limit.as_secs())).at(place)
+            }
+            Self::Tls(why) => Problem::fail("pg/tls", "a TLS connection could not be made")
+                .at(place)
+                .why(why.clone())
+                .fix("check database.sslmode and database.sslrootcert; sslmode=disable is for local servers only"),
+            Self::Login(why) => Problem::fail("pg/auth", "logging in failed").at(place).why(why.clone()),
+            Self::Protocol(why) => Problem::retry("pg/protocol", "the server's answer was not understood").at(place).why(why.clone()),
+            Self::Server(message) => server_problem(message, to),
+        }
+    }
+}
+
+fn io_problem(error: &std::io::Error, to: &ConnectionConfig) -> Problem {
+    use std::io::ErrorKind;
+    let (host, port) = (&to.host, to.port);
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Problem::retry("pg/refused", format!("nothing is listening on {host}:{port}"))
+            .why("connection refused")
+            .fix("start PostgreSQL, or correct database.hostname and database.port"),
+        ErrorKind::NotFound if host.starts_with('/') => Problem::retry("pg/refused", format!("there is no socket {host}/.s.PGSQL.{port}"))
+            .fix("start PostgreSQL, or correct the folder and the port"),
+        ErrorKind::TimedOut => {
+            Problem::retry("pg/timeout", format!("{host}:{port} does not answer")).fix("check the address and the firewall")
+        }
+        _ if error.to_string().contains("lookup address") => {
+            Problem::retry("pg/dns", format!("the name {host} cannot be resolved")).why(error.to_string()).fix("correct database.hostname")
+        }
+        _ => Problem::retry("pg/network", "the connection to PostgreSQL broke").at(to.shown()).why(error.to_string()),
+    }
+}
+
+fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
+    let (user, database, place) = (&to.user, &to.database, to.shown());
+    let text = message.message.clone();
+    let problem = match message.code.as_str() {
+        "28P01" => Problem::fail("pg/auth", format!("password authentication failed for user \"{user}\"")).fix("correct database.password (or the secret it refers to)"),
+        "28000" if text.contains("pg_hba.conf") => {
+            Problem::fail("pg/hba", "the server does not let us in from here").why(text).fix(format!(
+                "add to pg_hba.conf, then reload:\nhost    {database}    {user}    OUR-ADDRESS/32    scram-sha-256\nhost    replication    {user}    OUR-ADDRESS/32    scram-sha-256"
+            ))
+        }
+        "28000" => Problem::fail("pg/auth", format!("user \"{user}\" may not log in")).why(text).fix(format!("CREATE ROLE \"{user}\" LOGIN REPLICATION PASSWORD '...';   or correct database.user")),
+        "3D000" => Problem::fail("pg/database", format!("database \"{database}\" does not exist")).fix("correct database.dbname"),
+        "42501" if text.contains("replication") || text.contains("walsender") => {
+            Problem::fail("pg/role-replication", format!("role \"{user}\" may not replicate")).why(text).fix(format!("ALTER ROLE \"{user}\" REPLICATION;      on Amazon RDS: GRANT rds_replication TO \"{user}\";"))
+        }
+        "42501" => Problem::fail("pg/permission", format!("role \"{user}\" lacks a privilege")).why(text).fix("let `rowfeed check` print the statements that grant it"),
+        "55006" => Problem::retry("pg/slot-active", "the replication slot is being read by another process").why(text),
+        "55000" if text.contains("wal_level") => {
+            Problem::fail("pg/wal-level", "this server does not write logical WAL").why(text).fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)")
+        }
+        "55000" if text.contains("slot") => Problem::fail("pg/wal-lost", "the slot can no longer deliver: changes are gone from the server").why(text).fix("drop the slot and the connector's position, then start again with a new snapshot"),
+        "53400" | "53300" if text.contains("slot") => Problem::fail("pg/slots-full", "no replication slot is free").why(text).fix("drop an unused slot, or raise max_replication_slots (restart)"),
+        "42704" if text.contains("slot") => Problem::fail("pg/slot-gone", "the replication slot does not exist").why(text),
+        "42704" if text.contains("publication") => Problem::fail("pg/publication-missing", "the publication does not exist at this place in the log").why(text).fix("create the publication, then a new slot: changes before it cannot be decoded"),
+        "22021" | "22P05" => Problem::fail("row/encoding", "a value is not valid text in the database's encoding").why(text).fix("correct the row, or capture the table without this column"),
+        code if code.starts_with("57") || code.starts_with("08") || code.starts_with("53") => Problem::retry("pg/unavailable", "PostgreSQL is not available now").why(text),
+        "XX000" if text.contains("cannot decode") || text.contains("invalid memory alloc") => Problem::fail("row/too-large", "PostgreSQL cannot send a row").why(text),
+        _ => Problem::fail("pg/error", "PostgreSQL refused").why(format!("{text} ({})", message.code)),
+    };
+    let problem = if problem.fix.is_empty() && !message.hint.is_empty() { problem.fix(message.hint.clone()) } else { problem };
+    problem.at(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_response_is_read_field_by_field() {
+        let message = ServerMessage::parse(b"SFEHLER\0VERROR\0C42704\0Mno such thing\0Hmake one\0\0");
+        assert_eq!(
+            message,
+            ServerMessage { severity: "ERROR".into(), code: "42704".into(), message: "no such thing".into(), hint: "make one".into() }
+        );
+        assert_eq!(ServerMessage::parse(b""), ServerMessage::default());
+    }
+}

@@ -1,0 +1,169 @@
+//! The publication: which tables PostgreSQL sends.
+//!
+//! Follows Debezium's `publication.autocreate.mode`, with one difference: a table whose updates would start to fail in the
+//! application (no key and no `REPLICA IDENTITY FULL`) is never published; the connector is refused with the remedy.
+
+use tokio_postgres::Client;
+
+use super::catalog::Table;
+use super::{PostgresError, identifier};
+use crate::config::postgres::{PostgresConfig, PublicationAutocreate};
+use crate::problem::Problem;
+
+/// What a publication says about one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Schema.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+    /// Its column list, when it has one (PostgreSQL 15 and later).
+    pub columns: Option<Vec<String>>,
+    /// Its row filter, an SQL expression (PostgreSQL 15 and later).
+    pub row_filter: Option<String>,
+}
+
+struct Existing {
+    all_tables: bool,
+    publishes_updates: bool,
+    via_root: bool,
+}
+
+async fn existing(client: &Client, name: &str) -> Result<Option<Existing>, PostgresError> {
+    let row = client
+        .query_opt("select puballtables, pubupdate or pubdelete, pubviaroot from pg_publication where pubname = $1", &[&name])
+        .await?;
+    Ok(match row {
+        Some(row) => Some(Existing { all_tables: row.try_get(0)?, publishes_updates: row.try_get(1)?, via_root: row.try_get(2)? }),
+        None => None,
+    })
+}
+
+/// Makes the publication be what the configuration asks for, before the slot exists: PostgreSQL reads it as of the past.
+pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) -> Result<(), PostgresError> {
+    let name = &config.publication_name;
+    let found = existing(client, name).await?;
+    let via_root = if config.publish_via_partition_root { " with (publish_via_partition_root = true)" } else { "" };
+    let wanted: Vec<_> = tables.iter().filter(|table| config.tables.includes(&table.schema, &table.table)).collect();
+    match config.publication_autocreate {
+        PublicationAutocreate::Disabled if found.is_none() => Err(PostgresError::Problem(
+            Problem::fail("pg/publication", format!("publication \"{name}\" does not exist"))
+                .why("publication.autocreate.mode is disabled")
+                .fix(format!("CREATE PUBLICATION {} FOR TABLE ...;", identifier(name))),
+        )),
+        PublicationAutocreate::NoTables if found.is_none() => {
+            run(client, &format!("create publication {}{via_root}", identifier(name))).await
+        }
+        PublicationAutocreate::AllTables if found.is_none() => {
+            refuse_breaking(&tables.iter().collect::<Vec<_>>(), "FOR ALL TABLES publishes every table of the database")?;
+            run(client, &format!("create publication {} for all tables{via_root}", identifier(name))).await
+        }
+        PublicationAutocreate::Filtered => {
+            if wanted.is_empty() {
+                return Err(no_tables(config, tables));
+            }
+            match found {
+                None => {
+                    refuse_breaking(&wanted, "it is in table.include.list")?;
+                    run(client, &format!("create publication {} for table {}{via_root}", identifier(name), list(&wanted))).await
+                }
+                Some(found) if found.all_tables => Err(PostgresError::Problem(
+                    Problem::fail(
+                        "pg/publication",
+                        format!("publication \"{name}\" is FOR ALL TABLES, publication.autocreate.mode is filtered"),
+                    )
+                    .fix(format!(
+                        "DROP PUBLICATION {}; (it is then created for the captured tables), or set publication.autocreate.mode=disabled",
+                        identifier(name)
+                    )),
+                )),
+                Some(found) => update(client, name, &wanted, &found).await,
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Alters the table list when it differs.
+async fn update(client: &Client, name: &str, wanted: &[&Table], found: &Existing) -> Result<(), PostgresError> {
+    let rows = client
+        .query(
+            "select n.nspname, c.relname from pg_publication p join pg_publication_rel r on r.prpubid = p.oid join pg_class c on c.oid = r.prrelid \
+             join pg_namespace n on n.oid = c.relnamespace where p.pubname = $1",
+            &[&name],
+        )
+        .await?;
+    let mut have: Vec<(String, String)> = Vec::new();
+    for row in rows {
+        have.push((row.try_get(0)?, row.try_get(1)?));
+    }
+    let mut want: Vec<_> = wanted.iter().map(|table| (table.schema.clone(), table.table.clone())).collect();
+    have.sort();
+    want.sort();
+    if have == want {
+        return Ok(());
+    }
+    if found.publishes_updates {
+        refuse_breaking(wanted, "it is in table.include.list")?;
+    }
+    tracing::info!(publication = name, tables = want.len(), via_root = found.via_root, "publication's tables are set");
+    run(client, &format!("alter publication {} set table {}", identifier(name), list(wanted))).await
+}
+
+fn list(tables: &[&Table]) -> String {
+    tables.iter().map(|table| table.quoted()).collect::<Vec<_>>().join(", ")
+}
+
+async fn run(client: &Client, sql: &str) -> Result<(), PostgresError> {
+    client.batch_execute(sql).await.map_err(|error| match PostgresError::from(error) {
+        PostgresError::Server(message) if message.code == "42501" => PostgresError::Problem(
+            Problem::fail("pg/publication", "the role may not make or change the publication").why(message.message).fix(format!(
+                "run as the tables' owner (a superuser for all tables), then set publication.autocreate.mode=disabled:\n{sql};"
+            )),
+        ),
+        other => other,
+    })
+}
+
+fn no_tables(config: &PostgresConfig, tables: &[Table]) -> PostgresError {
+    let known: Vec<_> = tables.iter().take(10).map(Table::name).collect();
+    PostgresError::Problem(
+        Problem::fail("pg/no-tables", format!("no table of {} matches the include and exclude lists", config.connection.database))
+            .why(if known.is_empty() {
+                "the database has no tables that this role can see".to_owned()
+            } else {
+                format!("it has: {}", known.join(", "))
+            })
+            .fix("correct table.include.list: comma-separated regular expressions on schema.table, matched whole"),
+    )
+}
+
+fn refuse_breaking(tables: &[&Table], because: &str) -> Result<(), PostgresError> {
+    let breaking: Vec<_> = tables.iter().filter(|table| table.breaks_updates()).collect();
+    let Some(first) = breaking.first() else { return Ok(()) };
+    let names: Vec<_> = breaking.iter().map(|table| table.name()).collect();
+    let fixes: Vec<_> = breaking.iter().map(|table| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", table.quoted())).collect();
+    Err(PostgresError::Problem(
+        Problem::fail("pg/identity-missing", format!("{} cannot be captured safely", names.join(", ")))
+            .why(format!(
+                "no primary key and no REPLICA IDENTITY FULL ({because}): once its updates are published, PostgreSQL rejects the application's own UPDATE and DELETE on {}",
+                first.name()
+            ))
+            .fix(format!("{}\nor leave it out: table.exclude.list, or publication.autocreate.mode=filtered with a table.include.list", fixes.join("\n"))),
+    ))
+}
+
+/// The tables a publication sends, with column lists and row filters where the server has them.
+pub async fn published(client: &Client, name: &str, server_version: u32) -> Result<Vec<Published>, PostgresError> {
+    let sql = if server_version >= 150_000 {
+        "select schemaname::text, tablename::text, attnames::text[], rowfilter from pg_publication_tables where pubname = $1"
+    } else {
+        "select schemaname::text, tablename::text, null::text[], null::text from pg_publication_tables where pubname = $1"
+    };
+    client
+        .query(sql, &[&name])
+        .await?
+        .iter()
+        .map(|row| Ok(Published { schema: row.try_get(0)?, table: row.try_get(1)?, columns: row.try_get(2)?, row_filter: row.try_get(3)? }))
+        .collect()
+}

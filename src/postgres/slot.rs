@@ -1,0 +1,130 @@
+//! The replication slot: what it is, making one, dropping one.
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::connection::Connection;
+use super::{PostgresError, identifier};
+use crate::change::Lsn;
+use crate::problem::Problem;
+
+/// How long making a slot may wait for transactions that are open.
+const CREATE_LIMIT: Duration = Duration::from_secs(60);
+
+/// A slot as `pg_replication_slots` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The plugin.
+    pub plugin: String,
+    /// The database it decodes.
+    pub database: String,
+    /// Who reads it now.
+    pub active_pid: Option<i32>,
+    /// What it keeps WAL from.
+    pub restart_lsn: Option<Lsn>,
+    /// What was confirmed.
+    pub confirmed_flush_lsn: Option<Lsn>,
+    /// `reserved`, `extended`, `unreserved` or `lost`.
+    pub wal_status: Option<String>,
+}
+
+/// A slot that was just made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatedSlot {
+    /// Transactions that commit after this are in the stream; those before are in the snapshot.
+    pub consistent_point: Lsn,
+    /// The snapshot to import; it lives until the next command on the connection that made the slot.
+    pub snapshot: String,
+}
+
+/// Looks a slot up.
+pub async fn find(client: &Client, name: &str) -> Result<Option<Slot>, PostgresError> {
+    let row = client
+        .query_opt(
+            "select plugin::text, coalesce(database::text, ''), active_pid, restart_lsn::text, confirmed_flush_lsn::text, wal_status \
+             from pg_replication_slots where slot_name = $1",
+            &[&name],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let lsn = |index: usize| -> Result<Option<Lsn>, PostgresError> {
+        let text: Option<String> = row.try_get(index)?;
+        Ok(text.and_then(|text| text.parse().ok()))
+    };
+    Ok(Some(Slot {
+        plugin: row.try_get::<_, Option<String>>(0)?.unwrap_or_default(),
+        database: row.try_get(1)?,
+        active_pid: row.try_get(2)?,
+        restart_lsn: lsn(3)?,
+        confirmed_flush_lsn: lsn(4)?,
+        wal_status: row.try_get(5)?,
+    }))
+}
+
+/// What makes a found slot unusable for this connector, in words.
+pub fn check(slot: &Slot, name: &str, database: &str) -> Result<(), PostgresError> {
+    let problem = if slot.plugin != "pgoutput" {
+        Problem::fail("pg/slot-plugin", format!("slot \"{name}\" uses the plugin {:?}, not pgoutput", slot.plugin))
+            .fix("choose another slot.name, or drop that slot")
+    } else if slot.database != database {
+        Problem::fail("pg/slot-database", format!("slot \"{name}\" belongs to database \"{}\", not \"{database}\"", slot.database))
+            .fix("choose another slot.name")
+    } else if slot.wal_status.as_deref() == Some("lost") {
+        Problem::fail("pg/wal-lost", format!("slot \"{name}\" has lost its WAL: changes are gone from the server"))
+            .why("wal_status is lost: max_slot_wal_keep_size was exceeded")
+            .fix(format!("SELECT pg_drop_replication_slot('{name}');\nthen delete the connector's position and start it again: it takes a new snapshot"))
+    } else {
+        return Ok(());
+    };
+    Err(PostgresError::Problem(problem))
+}
+
+/// Makes a slot on a replication connection and exports its snapshot. `temporary`: it goes with the connection.
+pub async fn create(
+    connection: &mut Connection,
+    client: &Client,
+    name: &str,
+    server_version: u32,
+    temporary: bool,
+) -> Result<CreatedSlot, PostgresError> {
+    let kind = if temporary { " TEMPORARY" } else { "" };
+    let options = if server_version >= 150_000 { "(SNAPSHOT 'export')" } else { "EXPORT_SNAPSHOT" };
+    let sql = format!("CREATE_REPLICATION_SLOT {}{kind} LOGICAL pgoutput {options}", identifier(name));
+    let rows = match connection.query_within(&sql, CREATE_LIMIT, "making the slot").await {
+        Err(PostgresError::Timeout(..)) => return Err(waiting(client, name).await),
+        other => other?,
+    };
+    let row = rows.into_iter().next().unwrap_or_default();
+    let text = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
+    let consistent_point = text(1).parse().map_err(|_| PostgresError::Protocol("no consistent point for the new slot".into()))?;
+    Ok(CreatedSlot { consistent_point, snapshot: text(2) })
+}
+
+/// Making a slot waits for all open transactions: says which.
+async fn waiting(client: &Client, name: &str) -> PostgresError {
+    let blockers = client
+        .query(
+            "select format('pid %s (%s, application %L), open for %s s', pid, coalesce(state, '-'), application_name, extract(epoch from now() - xact_start)::int) \
+             from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid() order by xact_start limit 5",
+            &[],
+        )
+        .await;
+    let list: Vec<String> = blockers.iter().flatten().filter_map(|row| row.try_get(0).ok()).collect();
+    PostgresError::Problem(
+        Problem::retry("pg/slot-waiting", format!("slot \"{name}\" could not be made within {} s", CREATE_LIMIT.as_secs()))
+            .why(format!(
+                "it waits for transactions that are open: {}",
+                if list.is_empty() { "none seen now, perhaps a prepared one".into() } else { list.join("; ") }
+            ))
+            .fix("end those transactions (SELECT pg_terminate_backend(PID);), or roll back prepared ones"),
+    )
+}
+
+/// Drops a slot that nobody reads.
+pub async fn drop(client: &Client, name: &str) -> Result<(), PostgresError> {
+    client
+        .execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active", &[&name])
+        .await?;
+    Ok(())
+}
