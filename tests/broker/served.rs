@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rowfeed::broker::{self, BrokerSettings, HostPort};
 use rowfeed::log::builtin::{BuiltinLog, BuiltinWriter, LogSettings};
 use rowfeed::log::{LogWriter, TopicSpec};
-use rowfeed::record::{RecordRef, RecordSink};
+use rowfeed::record::{Headers, RecordRef, RecordSink};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -63,7 +63,7 @@ impl Served {
                     timestamp_ms: FIRST_TIMESTAMP + number as i64,
                     key: Some(key.as_bytes()),
                     value: Some(value.as_bytes()),
-                    headers: &[],
+                    headers: Headers::default(),
                 };
                 commit.push(handle.route(Some(key.as_bytes())), record).unwrap();
             }
