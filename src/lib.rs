@@ -1,5 +1,6 @@
 //! Rowfeed: every committed row change of a PostgreSQL database becomes a keyed event on a per-table topic.
 
+pub mod broker;
 pub mod change;
 pub mod config;
 pub mod connect;
