@@ -1,0 +1,500 @@
+//! The group coordinator: consumer groups of the classic protocol and their committed offsets.
+//!
+//! Owns all groups ([`group`]: the pure state machine), the offsets ([`offsets`]), requests that are parked, the timers,
+//! and the order in which records reach `__consumer_offsets` ([`records`]). Promises:
+//!
+//! - **Durable before answered.** An offset commit, and an assignment, is answered when its record is in the log; only
+//!   then does anybody read it. Records are written in the order their steps were taken, many per sync.
+//! - **A restart is no rebalance.** Groups come back stable with their members, who just go on with heartbeats.
+//! - **Bounded.** Groups, members, their bytes, offsets and unwritten records all have limits.
+//!
+//! Leaves wire formats to `api`. One mutex guards it all: every step is short and none waits.
+
+pub mod group;
+pub mod offsets;
+pub mod records;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Notify, oneshot};
+use tracing::{error, warn};
+
+use super::error_code::ErrorCode;
+use crate::log::builtin::BuiltinLog;
+use crate::log::topic::GROUPS_TOPIC;
+use group::{Answer, Effects, Group, Join, JoinAnswer, Sync, SyncAnswer, Ticket};
+use offsets::{OffsetUpdate, Offsets};
+use records::{Committed, Key};
+
+/// Limits of the coordinator.
+#[derive(Clone, Debug)]
+pub struct GroupLimits {
+    /// Groups with members.
+    pub groups_max: usize,
+    /// Members of one group.
+    pub members_max: usize,
+    /// What all groups with members take in memory, bytes.
+    pub groups_bytes_max: usize,
+    /// Groups with committed offsets.
+    pub offset_groups_max: usize,
+    /// What all committed offsets take in memory, bytes.
+    pub offsets_bytes_max: usize,
+    /// Records that wait to be written, bytes.
+    pub unwritten_bytes_max: usize,
+    /// Bytes of the text committed with an offset: Kafka's `offset.metadata.max.bytes`.
+    pub metadata_bytes_max: usize,
+    /// Kafka's `group.min.session.timeout.ms`.
+    pub session_timeout_min: Duration,
+    /// Kafka's `group.max.session.timeout.ms`.
+    pub session_timeout_max: Duration,
+}
+
+impl Default for GroupLimits {
+    fn default() -> Self {
+        Self {
+            groups_max: 10_000,
+            members_max: 1_000,
+            groups_bytes_max: 16 << 20,
+            offset_groups_max: 20_000,
+            offsets_bytes_max: 32 << 20,
+            unwritten_bytes_max: 8 << 20,
+            metadata_bytes_max: 4096,
+            session_timeout_min: Duration::from_secs(6),
+            session_timeout_max: Duration::from_secs(1800),
+        }
+    }
+}
+
+/// Who asks: a member of a group, or nobody of it.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberRef<'a> {
+    /// The member's id; empty for none.
+    pub id: &'a str,
+    /// Its `group.instance.id`.
+    pub instance: Option<&'a str>,
+    /// The generation it is in; -1 for none.
+    pub generation: i32,
+}
+
+/// A topic's partition and the offset to commit.
+pub type CommittedPartition = (Arc<str>, i32, Committed);
+
+/// A topic and a group's offsets in its partitions.
+pub type CommittedTopic = (Arc<str>, Vec<(i32, Committed)>);
+
+/// The longest wait between looks at the deadlines, and the shortest.
+const TIMER: std::ops::Range<Duration> = Duration::from_millis(5)..Duration::from_secs(60);
+
+enum Parked {
+    Join(oneshot::Sender<JoinAnswer>),
+    Sync(oneshot::Sender<SyncAnswer>),
+}
+
+impl Parked {
+    fn answer(self, answer: Answer) {
+        // The receiver is gone when the client has hung up: then nobody wants the answer.
+        match (self, answer) {
+            (Self::Join(sender), Answer::Join(answer)) => drop(sender.send(answer)),
+            (Self::Sync(sender), Answer::Sync(answer)) => drop(sender.send(answer)),
+            (Self::Join(_), Answer::Sync(_)) | (Self::Sync(_), Answer::Join(_)) => {}
+        }
+    }
+}
+
+/// What happens when records are durable.
+enum Then {
+    Answer(Vec<(Parked, Answer)>),
+    Commit(Vec<OffsetUpdate>, oneshot::Sender<ErrorCode>),
+}
+
+/// Records that wait to be written, and what waits for them.
+struct Unwritten {
+    records: Vec<Record>,
+    then: Then,
+}
+
+type Record = (Vec<u8>, Option<Vec<u8>>);
+
+struct State {
+    groups: HashMap<Arc<str>, Group>,
+    groups_bytes: usize,
+    offsets: Offsets,
+    parked: HashMap<Ticket, Parked>,
+    next_ticket: Ticket,
+    unwritten: Vec<Unwritten>,
+    unwritten_bytes: usize,
+    timer_at: Option<Instant>,
+}
+
+/// The coordinator of all groups.
+pub struct Coordinator {
+    state: Mutex<State>,
+    limits: GroupLimits,
+    log: BuiltinLog,
+    deadline_moved: Notify,
+    has_unwritten: Notify,
+}
+
+impl Coordinator {
+    /// A coordinator with the groups and offsets that are in the log.
+    pub fn restore(limits: GroupLimits, log: BuiltinLog) -> Self {
+        let mut state = State {
+            groups: HashMap::new(),
+            groups_bytes: 0,
+            offsets: Offsets::default(),
+            parked: HashMap::new(),
+            next_ticket: 0,
+            unwritten: Vec::new(),
+            unwritten_bytes: 0,
+            timer_at: None,
+        };
+        for (key, value) in log.state(GROUPS_TOPIC) {
+            if let Err(problem) = state.replay(&key, &value, limits.members_max) {
+                error!(%problem, "a record of {GROUPS_TOPIC} cannot be read and is passed over");
+            }
+        }
+        Self { state: Mutex::new(state), limits, log, deadline_moved: Notify::new(), has_unwritten: Notify::new() }
+    }
+
+    /// The limits it keeps.
+    pub fn limits(&self) -> &GroupLimits {
+        &self.limits
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends sessions and rebalances when they are due, and writes records. Runs as long as the broker; dropping it stops
+    /// both.
+    pub async fn run(&self) {
+        tokio::join!(self.run_timers(), self.run_writes());
+    }
+
+    async fn run_timers(&self) {
+        loop {
+            let next = self.tick(Instant::now());
+            let wait = next.map_or(TIMER.end, |at| at.saturating_duration_since(Instant::now())).clamp(TIMER.start, TIMER.end);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.deadline_moved.notified() => {}
+            }
+        }
+    }
+
+    /// Lets every group do what is due; returns when something will be due next.
+    fn tick(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        let due = |group: &Group| group.next_deadline().is_some_and(|at| at <= now);
+        let names: Vec<Arc<str>> = state.groups.iter().filter(|(_, group)| due(group)).map(|(name, _)| Arc::clone(name)).collect();
+        for name in names {
+            self.step(&mut state, &name, |group| group.tick(now));
+        }
+        state.timer_at = state.groups.values().filter_map(Group::next_deadline).min();
+        state.timer_at
+    }
+
+    async fn run_writes(&self) {
+        loop {
+            self.has_unwritten.notified().await;
+            let batch = {
+                let mut state = self.state();
+                state.unwritten_bytes = 0;
+                std::mem::take(&mut state.unwritten)
+            };
+            if !batch.is_empty() {
+                self.write(batch).await;
+            }
+        }
+    }
+
+    async fn write(&self, batch: Vec<Unwritten>) {
+        let (records, thens): (Vec<_>, Vec<_>) = batch.into_iter().map(|unwritten| (unwritten.records, unwritten.then)).unzip();
+        let error = match self.log.put(GROUPS_TOPIC, records.into_iter().flatten().collect()).await {
+            Ok(()) => ErrorCode::NONE,
+            Err(problem) => {
+                error!(%problem, "group records could not be written; clients will try again");
+                ErrorCode::COORDINATOR_NOT_AVAILABLE
+            }
+        };
+        for then in thens {
+            self.written(then, error);
+        }
+    }
+
+    fn written(&self, then: Then, error: ErrorCode) {
+        match then {
+            Then::Answer(answers) => {
+                for (parked, answer) in answers {
+                    parked.answer(if error.is_none() { answer } else { answer.failed(error) });
+                }
+            }
+            Then::Commit(updates, done) => {
+                if error.is_none() {
+                    let mut state = self.state();
+                    updates.into_iter().for_each(|update| state.offsets.apply(update));
+                }
+                let _ = done.send(error);
+            }
+        }
+    }
+
+    /// Takes one step of a group and carries out what it asks for.
+    fn step(&self, state: &mut State, name: &Arc<str>, step: impl FnOnce(&mut Group) -> Effects) {
+        let Some(group) = state.groups.get_mut(name) else { return };
+        let before = group.bytes();
+        let effects = step(group);
+        let (after, deadline) = (group.bytes(), group.next_deadline());
+        let record = effects.persist.then(|| {
+            let value = (!group.members().is_empty()).then(|| records::group_value(group, now_ms()));
+            (records::group_key(name), value)
+        });
+        state.groups_bytes = (state.groups_bytes + after).saturating_sub(before);
+        if group.is_forgettable() {
+            state.groups.remove(name);
+            state.groups_bytes = state.groups_bytes.saturating_sub(after);
+        }
+        let answers: Vec<_> =
+            effects.answers.into_iter().filter_map(|(ticket, answer)| Some((state.parked.remove(&ticket)?, answer))).collect();
+        match record {
+            Some(record) => self.enqueue(state, Unwritten { records: vec![record], then: Then::Answer(answers) }),
+            None => answers.into_iter().for_each(|(parked, answer)| parked.answer(answer)),
+        }
+        if deadline.is_some_and(|at| state.timer_at.is_none_or(|timer| at < timer)) {
+            state.timer_at = deadline;
+            self.deadline_moved.notify_one();
+        }
+    }
+
+    fn enqueue(&self, state: &mut State, unwritten: Unwritten) {
+        state.unwritten_bytes += record_bytes(&unwritten.records);
+        state.unwritten.push(unwritten);
+        self.has_unwritten.notify_one();
+    }
+
+    /// JoinGroup: answers when the rebalance is over.
+    pub async fn join(&self, name: &str, join: Join) -> JoinAnswer {
+        let member_id = join.member_id.clone();
+        let answer = match self.begin_join(name, join) {
+            Ok(answer) => answer.await,
+            Err(error) => return JoinAnswer::error(error, member_id),
+        };
+        // The sender goes without an answer only when the broker ends.
+        answer.unwrap_or_else(|_| JoinAnswer::error(ErrorCode::COORDINATOR_NOT_AVAILABLE, member_id))
+    }
+
+    fn begin_join(&self, name: &str, join: Join) -> Result<oneshot::Receiver<JoinAnswer>, ErrorCode> {
+        check_name(name)?;
+        if join.session_timeout < self.limits.session_timeout_min || join.session_timeout > self.limits.session_timeout_max {
+            return Err(ErrorCode::INVALID_SESSION_TIMEOUT);
+        }
+        let mut state = self.state();
+        let name = state.admit(name, &join, &self.limits)?;
+        let ticket = state.ticket();
+        let (sender, receiver) = oneshot::channel();
+        state.parked.insert(ticket, Parked::Join(sender));
+        let fresh_id = fresh_member_id(&join);
+        self.step(&mut state, &name, |group| group.join(Instant::now(), join, fresh_id, ticket));
+        Ok(receiver)
+    }
+
+    /// SyncGroup: answers when the leader has brought the assignment and it is durable.
+    pub async fn sync(&self, name: &str, sync: Sync) -> SyncAnswer {
+        let refused = |error| SyncAnswer { error, ..SyncAnswer::default() };
+        match self.begin_sync(name, sync) {
+            Ok(answer) => answer.await.unwrap_or_else(|_| refused(ErrorCode::COORDINATOR_NOT_AVAILABLE)),
+            Err(error) => refused(error),
+        }
+    }
+
+    fn begin_sync(&self, name: &str, sync: Sync) -> Result<oneshot::Receiver<SyncAnswer>, ErrorCode> {
+        check_name(name)?;
+        let mut state = self.state();
+        let (name, _) = state.groups.get_key_value(name).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
+        let name = Arc::clone(name);
+        let brought: usize = sync.assignments.iter().map(|(_, assignment)| assignment.len()).sum();
+        state.check_room(brought, &self.limits)?;
+        let ticket = state.ticket();
+        let (sender, receiver) = oneshot::channel();
+        state.parked.insert(ticket, Parked::Sync(sender));
+        self.step(&mut state, &name, |group| group.sync(Instant::now(), sync, ticket));
+        Ok(receiver)
+    }
+
+    /// Heartbeat.
+    pub fn heartbeat(&self, name: &str, member: MemberRef<'_>) -> ErrorCode {
+        match (check_name(name), self.state().groups.get_mut(name)) {
+            (Err(error), _) => error,
+            (Ok(()), None) => ErrorCode::UNKNOWN_MEMBER_ID,
+            (Ok(()), Some(group)) => group.heartbeat(Instant::now(), member.id, member.instance, member.generation),
+        }
+    }
+
+    /// LeaveGroup for one member, by id or instance.
+    pub fn leave(&self, name: &str, id: &str, instance: Option<&str>) -> ErrorCode {
+        if let Err(error) = check_name(name) {
+            return error;
+        }
+        let mut state = self.state();
+        let Some((name, _)) = state.groups.get_key_value(name) else { return ErrorCode::UNKNOWN_MEMBER_ID };
+        let name = Arc::clone(name);
+        let mut code = ErrorCode::NONE;
+        self.step(&mut state, &name, |group| {
+            let mut effects = Effects::default();
+            code = group.leave(Instant::now(), id, instance, &mut effects);
+            effects
+        });
+        code
+    }
+
+    /// OffsetCommit of partitions that exist; answers when they are durable.
+    pub async fn commit(&self, name: &str, member: MemberRef<'_>, offsets: Vec<CommittedPartition>) -> ErrorCode {
+        match self.begin_commit(name, member, offsets) {
+            Ok(done) => done.await.unwrap_or(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+            Err(error) => error,
+        }
+    }
+
+    fn begin_commit(
+        &self,
+        name: &str,
+        member: MemberRef<'_>,
+        offsets: Vec<CommittedPartition>,
+    ) -> Result<oneshot::Receiver<ErrorCode>, ErrorCode> {
+        check_name(name)?;
+        let mut state = self.state();
+        state.may_commit(name, member)?;
+        let group: Arc<str> = name.into();
+        let updates: Vec<_> = offsets
+            .into_iter()
+            .map(|(topic, partition, committed)| OffsetUpdate { group: Arc::clone(&group), topic, partition, committed })
+            .collect();
+        state.check_offsets(&group, &updates, &self.limits)?;
+        let (sender, receiver) = oneshot::channel();
+        if updates.is_empty() {
+            let _ = sender.send(ErrorCode::NONE);
+            return Ok(receiver);
+        }
+        let record = |update: &OffsetUpdate| {
+            (records::offset_key(name, &update.topic, update.partition), Some(records::offset_value(&update.committed)))
+        };
+        let records: Vec<Record> = updates.iter().map(record).collect();
+        if state.unwritten_bytes + record_bytes(&records) > self.limits.unwritten_bytes_max && !state.unwritten.is_empty() {
+            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        }
+        self.enqueue(&mut state, Unwritten { records, then: Then::Commit(updates, sender) });
+        Ok(receiver)
+    }
+
+    /// The committed offset of a partition.
+    pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
+        self.state().offsets.get(group, topic, partition).cloned()
+    }
+
+    /// All committed offsets of a group by topic.
+    pub fn all_committed(&self, group: &str) -> Vec<CommittedTopic> {
+        let state = self.state();
+        let each = |(topic, partitions): (&Arc<str>, &std::collections::BTreeMap<i32, Committed>)| {
+            (Arc::clone(topic), partitions.iter().map(|(partition, committed)| (*partition, committed.clone())).collect())
+        };
+        state.offsets.of_group(group).map(each).collect()
+    }
+}
+
+impl State {
+    fn replay(&mut self, key: &[u8], value: &[u8], members_max: usize) -> Result<(), super::codec::DecodeError> {
+        match records::read_key(key)? {
+            Some(Key::Offset { group, topic, partition }) => {
+                let committed = records::read_offset_value(value)?;
+                self.offsets.apply(OffsetUpdate { group: group.into(), topic: topic.into(), partition, committed });
+            }
+            Some(Key::Group { group }) => {
+                let restored = records::read_group_value(value, Instant::now(), members_max)?;
+                self.groups_bytes += restored.bytes();
+                self.groups.insert(group.into(), restored);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        self.next_ticket
+    }
+
+    fn check_room(&self, bytes: usize, limits: &GroupLimits) -> Result<(), ErrorCode> {
+        if self.groups_bytes + bytes > limits.groups_bytes_max {
+            warn!(bytes = self.groups_bytes, "consumer groups take all the memory they may; a request to join is refused");
+            return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
+        }
+        if self.unwritten_bytes + bytes > limits.unwritten_bytes_max {
+            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        }
+        Ok(())
+    }
+
+    /// Finds or makes the group that a member wants to join, if there is room.
+    fn admit(&mut self, name: &str, join: &Join, limits: &GroupLimits) -> Result<Arc<str>, ErrorCode> {
+        let bytes = join.protocols.iter().map(|(name, metadata)| name.len() + metadata.len() + 64).sum();
+        self.check_room(bytes, limits)?;
+        if let Some((name, _)) = self.groups.get_key_value(name) {
+            return Ok(Arc::clone(name));
+        }
+        if !join.member_id.is_empty() {
+            return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+        }
+        if self.groups.len() >= limits.groups_max {
+            warn!(groups = self.groups.len(), "there are as many consumer groups as there may be; another is refused");
+            return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
+        }
+        let name: Arc<str> = name.into();
+        let group = Group::new(limits.members_max);
+        self.groups_bytes += group.bytes();
+        self.groups.insert(Arc::clone(&name), group);
+        Ok(name)
+    }
+
+    fn may_commit(&mut self, name: &str, member: MemberRef<'_>) -> Result<(), ErrorCode> {
+        let code = match self.groups.get_mut(name) {
+            Some(group) => group.may_commit(Instant::now(), member.id, member.instance, member.generation),
+            None if member.generation < 0 => ErrorCode::NONE,
+            None => ErrorCode::ILLEGAL_GENERATION,
+        };
+        if code.is_none() { Ok(()) } else { Err(code) }
+    }
+
+    fn check_offsets(&self, group: &str, updates: &[OffsetUpdate], limits: &GroupLimits) -> Result<(), ErrorCode> {
+        let new_group = !self.offsets.has_group(group);
+        let is_new = |update: &&OffsetUpdate| self.offsets.get(group, &update.topic, update.partition).is_none();
+        let more: usize = updates.iter().filter(is_new).map(OffsetUpdate::bytes).sum();
+        if (new_group && self.offsets.groups() >= limits.offset_groups_max) || self.offsets.bytes() + more > limits.offsets_bytes_max {
+            warn!(groups = self.offsets.groups(), bytes = self.offsets.bytes(), "committed offsets take all the memory they may");
+            return Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
+        }
+        Ok(())
+    }
+}
+
+fn record_bytes(records: &[Record]) -> usize {
+    records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + 64).sum()
+}
+
+/// The longest group name, in bytes: it stands in every record of the group.
+const NAME_BYTES_MAX: usize = 1024;
+
+fn check_name(name: &str) -> Result<(), ErrorCode> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX { Err(ErrorCode::INVALID_GROUP_ID) } else { Ok(()) }
+}
+
+/// Kafka's form: the client's name (or instance) and a random UUID.
+fn fresh_member_id(join: &Join) -> String {
+    format!("{}-{}", join.instance_id.as_deref().unwrap_or(&join.client_id), uuid::Uuid::new_v4())
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

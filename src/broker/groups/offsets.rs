@@ -1,0 +1,91 @@
+//! The committed offsets of all groups in memory, as the durable records say.
+//!
+//! Owns the map and its size in bytes. Promises that only durable commits are in it: the coordinator applies a commit
+//! when its records are in the log. (Sinks will read it too; it moves to `log` then.)
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::records::Committed;
+
+/// What an entry takes beside its text, about.
+const ENTRY_BYTES: usize = 160;
+
+/// One commit of a partition.
+#[derive(Clone, Debug)]
+pub struct OffsetUpdate {
+    /// The group.
+    pub group: Arc<str>,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// What was committed.
+    pub committed: Committed,
+}
+
+impl OffsetUpdate {
+    /// About what it takes in the map.
+    pub fn bytes(&self) -> usize {
+        ENTRY_BYTES + self.committed.metadata.len() + self.topic.len()
+    }
+}
+
+type Topics = BTreeMap<Arc<str>, BTreeMap<i32, Committed>>;
+
+/// The offsets.
+#[derive(Debug, Default)]
+pub struct Offsets {
+    groups: HashMap<Arc<str>, Topics>,
+    bytes: usize,
+}
+
+impl Offsets {
+    /// Takes over a commit that is durable.
+    pub fn apply(&mut self, update: OffsetUpdate) {
+        self.bytes += update.bytes();
+        let topic_bytes = update.topic.len();
+        let partitions = self.groups.entry(update.group).or_default().entry(update.topic).or_default();
+        if let Some(old) = partitions.insert(update.partition, update.committed) {
+            self.bytes = self.bytes.saturating_sub(ENTRY_BYTES + old.metadata.len() + topic_bytes);
+        }
+    }
+
+    /// Forgets a partition's offset.
+    pub fn remove(&mut self, group: &str, topic: &str, partition: i32) {
+        let Some(topics) = self.groups.get_mut(group) else { return };
+        let removed = topics.get_mut(topic).and_then(|partitions| partitions.remove(&partition));
+        if let Some(old) = removed {
+            self.bytes = self.bytes.saturating_sub(ENTRY_BYTES + old.metadata.len() + topic.len());
+        }
+        topics.retain(|_, partitions| !partitions.is_empty());
+        if topics.is_empty() {
+            self.groups.remove(group);
+        }
+    }
+
+    /// A partition's offset.
+    pub fn get(&self, group: &str, topic: &str, partition: i32) -> Option<&Committed> {
+        self.groups.get(group)?.get(topic)?.get(&partition)
+    }
+
+    /// All offsets of a group.
+    pub fn of_group(&self, group: &str) -> impl Iterator<Item = (&Arc<str>, &BTreeMap<i32, Committed>)> {
+        self.groups.get(group).into_iter().flatten()
+    }
+
+    /// How many groups have offsets.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// True when the group has offsets.
+    pub fn has_group(&self, group: &str) -> bool {
+        self.groups.contains_key(group)
+    }
+
+    /// About what they take in memory.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
