@@ -1,0 +1,193 @@
+//! G1 to G3 of the contract: killed at any moment, nothing is lost, repeated or reordered.
+//!
+//! A mixed load runs without a pause while the service is killed (SIGKILL) at random moments and PostgreSQL crashes
+//! now and then. Then every topic is replayed and compared with the source, and with what PostgreSQL itself tells of
+//! the same transactions, event for event. A reader that follows all the time must never have seen anything else.
+//! 25 kills; 200 with `ROWFEED_LONG=1`.
+
+use std::time::{Duration, Instant};
+
+use rowfeed::demo::cluster::{Cluster, Stop};
+use serde_json::{Value, json};
+
+use crate::oracle::check::{Beginning, Streams, Truth, check};
+use crate::oracle::event::Event;
+use crate::oracle::workload::{Load, Pace};
+use crate::oracle::{SETUP, TABLES, include_list, reference};
+use crate::support::postgres::{Database, Sql, fresh_database, own_server};
+use crate::support::random::Random;
+use crate::support::reader::{Follower, Reader};
+use crate::support::service::{Rowfeed, connector_config, with};
+use crate::support::{DEADLINE, long_form, wait_for};
+
+const PREFIX: &str = "kill";
+/// PostgreSQL crashes this often in one run.
+const CRASHES: u64 = 5;
+/// Fast enough that something is always on its way, slow enough that two cores carry everything.
+const PACE: Pace = Pace { writers: 4, transactions: u64::MAX, pause: Duration::from_millis(3) };
+
+#[test]
+fn killed_at_any_moment_nothing_is_lost_repeated_or_reordered() {
+    let Some(mut server) = own_server(true, &[("checkpoint_timeout", "30s")]) else { return };
+    let kills = if long_form() { 200 } else { 25 };
+    let seed = Random::seed(7);
+    let mut random = Random::new(seed);
+    let database = prepare(&server);
+    reference::watch(&database.sql(), "reference");
+    let mut rowfeed = Rowfeed::start(&[]);
+    connect(&rowfeed, &database, &json!({"snapshot.mode": "no_data"}));
+    let load = Load::start(&database, seed, PACE);
+    let follower = Follower::start(&rowfeed.kafka(), &[topic("journal"), topic("acc")]);
+
+    let mut account = Account::default();
+    for kill in 1..=kills {
+        let before = load.transactions();
+        std::thread::sleep(Duration::from_millis(random.among(50..1200)));
+        account.look(&database.sql(), load.transactions() - before);
+        rowfeed.kill();
+        if kill % (kills / CRASHES) == 0 {
+            server.stop(Stop::Immediate);
+            server.start_again().expect("PostgreSQL recovers");
+        }
+        rowfeed.run();
+    }
+    load.stop();
+    account.tell(kills);
+
+    let sql = database.sql();
+    let truth = Truth::read(&sql);
+    rowfeed.wait_until_ready();
+    let streams = read_when_settled(&rowfeed, &truth);
+    println!("{} transactions, {} events", truth.transactions(), streams.values().map(Vec::len).sum::<usize>());
+    follower.stop().check(&Reader::new(rowfeed.kafka()));
+    assert_clean(&check(&streams, &truth, Beginning::Once));
+    assert_same(&streams, &reference::read(&sql, "reference"));
+}
+
+#[test]
+fn killed_while_it_reads_the_snapshot_it_reads_it_again_and_loses_nothing() {
+    let Some(server) = own_server(false, &[]) else { return };
+    let seed = Random::seed(11);
+    let mut random = Random::new(seed);
+    let database = prepare(&server);
+    let sql = database.sql();
+    Load::start(&database, seed, Pace { transactions: 100, pause: Duration::ZERO, ..PACE }).join();
+    sql.run("insert into bulk select -g, 0, 0, 0, repeat('s', 200) from generate_series(1, 60000) g");
+    let mut rowfeed = Rowfeed::start(&[]);
+    let load = Load::start(&database, seed + 1, PACE);
+    rowfeed.put_connector("kill", &config(&database, &json!({"snapshot.mode": "initial"})));
+    for _ in 0..if long_form() { 20 } else { 4 } {
+        std::thread::sleep(Duration::from_millis(random.among(20..500)));
+        rowfeed.kill();
+        rowfeed.run();
+    }
+    load.stop();
+    rowfeed.wait_until_ready();
+    let truth = Truth::read(&sql);
+    let streams = read_when_settled(&rowfeed, &truth);
+    assert_clean(&check(&streams, &truth, Beginning::SnapshotRepeated));
+}
+
+fn prepare(server: &Cluster) -> Database {
+    let database = fresh_database(server, "kill");
+    database.sql().run(SETUP);
+    database
+}
+
+fn config(database: &Database, more: &Value) -> Value {
+    let config = connector_config(database, PREFIX, &include_list());
+    with(with(config, &json!({"decimal.handling.mode": "string"})), more)
+}
+
+fn connect(rowfeed: &Rowfeed, database: &Database, more: &Value) {
+    let answer = rowfeed.put_connector("kill", &config(database, more));
+    assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
+    let sql = database.sql();
+    wait_for("the slot to be active", || {
+        let status = rowfeed.status("kill");
+        assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
+        (sql.one(&format!("select active from pg_replication_slots where slot_name = '{}'", database.name)) == "t").then_some(())
+    });
+}
+
+fn topic(table: &str) -> String {
+    format!("{PREFIX}.public.{table}")
+}
+
+/// Reads all topics once the journal's is as long as the journal; if that never happens, reads what there is, so that
+/// the check can say what is missing.
+fn read_when_settled(rowfeed: &Rowfeed, truth: &Truth) -> Streams {
+    let reader = Reader::new(rowfeed.kafka());
+    let until = Instant::now() + DEADLINE;
+    let there = |reader: &Reader| {
+        let events = reader.read(&topic("journal"));
+        let rows: std::collections::HashSet<_> = events.iter().map(|record| record.key.clone()).collect();
+        rows.len() >= truth.transactions()
+    };
+    while !there(&reader) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mut streams = Streams::new();
+    for table in &TABLES {
+        for record in reader.read(&topic(table.name)) {
+            let event = Event::from_record(table, &record).unwrap_or_else(|wrong| panic!("{}: {wrong}: {record:?}", table.name));
+            streams.entry((table.name, record.partition)).or_default().push(event);
+        }
+    }
+    streams
+}
+
+fn assert_clean(findings: &[String]) {
+    assert!(
+        findings.is_empty(),
+        "{} findings, the first:\n{}",
+        findings.len(),
+        findings.iter().take(10).cloned().collect::<Vec<_>>().join("\n")
+    );
+}
+
+/// Event for event what PostgreSQL tells itself.
+fn assert_same(streams: &Streams, reference: &Streams) {
+    for ((name, partition), want) in reference {
+        let got = streams.get(&(name, *partition)).map(Vec::as_slice).unwrap_or_default();
+        let differs = (0..want.len().max(got.len())).find(|at| got.get(*at) != want.get(*at));
+        assert!(
+            differs.is_none(),
+            "{name}: event {differs:?} is\n{:?}, must be\n{:?}",
+            got.get(differs.unwrap_or(0)),
+            want.get(differs.unwrap_or(0))
+        );
+    }
+}
+
+/// What was going on at each kill: a test that kills an idle process proves nothing.
+#[derive(Default)]
+struct Account {
+    streaming: u64,
+    behind: Vec<u64>,
+    written: Vec<u64>,
+}
+
+impl Account {
+    fn look(&mut self, sql: &Sql, written: u64) {
+        let row = &sql
+            .rows("select active, pg_current_wal_lsn() - confirmed_flush_lsn from pg_replication_slots where slot_name like 'kill%'")[0];
+        self.streaming += u64::from(row[0].as_deref() == Some("t"));
+        self.behind.push(row[1].as_deref().and_then(|text| text.parse().ok()).unwrap_or(0));
+        self.written.push(written);
+    }
+
+    fn tell(mut self, kills: u64) {
+        self.behind.sort_unstable();
+        self.written.sort_unstable();
+        let middle = |values: &[u64]| values.get(values.len() / 2).copied().unwrap_or(0);
+        let (streaming, behind, written) = (self.streaming, middle(&self.behind), middle(&self.written));
+        println!(
+            "{kills} kills, {streaming} while streaming; unconfirmed at the kill: {behind} bytes of WAL (median); {written} transactions between kills (median)"
+        );
+        let in_flight = self.behind.iter().filter(|bytes| **bytes > 0).count() as u64;
+        assert!(in_flight * 10 >= kills * 9, "only {in_flight} of {kills} kills met work in flight");
+        assert!(streaming * 2 >= kills, "only {streaming} of {kills} kills met a running stream");
+        assert!(self.written.iter().filter(|count| **count > 0).count() as u64 * 10 >= kills * 9, "the load stood still");
+    }
+}
