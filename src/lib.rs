@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod change;
+pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod encode;
@@ -11,3 +12,5 @@ pub mod metrics;
 pub mod postgres;
 pub mod problem;
 pub mod record;
+pub mod service;
+pub mod telemetry;
