@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod change;
+pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod demo;
@@ -12,3 +13,5 @@ pub mod metrics;
 pub mod postgres;
 pub mod problem;
 pub mod record;
+pub mod service;
+pub mod telemetry;

@@ -109,6 +109,15 @@ pub fn load_folder(dir: &Path) -> Result<Vec<Definition>, Problem> {
     Ok(definitions)
 }
 
+/// The connector `default` of `source.url`, with readable defaults as a native file has them.
+pub fn of_source_url(url: &str, tables: &str) -> Result<Definition, Problem> {
+    let options = native::from_url(SOURCE_NAME, url, tables).map_err(|problem| problem.at("source.url"))?;
+    let file = Some(PathBuf::from("source.url (ROWFEED_SOURCE_URL)"));
+    Ok(Definition { name: SOURCE_NAME.to_owned(), options, file, ..Definition::default() })
+}
+
+const SOURCE_NAME: &str = "default";
+
 fn is_definition(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
     let kind = path.extension().and_then(|kind| kind.to_str());
