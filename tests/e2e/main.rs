@@ -1,10 +1,23 @@
 //! The program as a user meets it: a real PostgreSQL, real sockets, real files, a Kafka client that is not ours.
-#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+//!
+//! Without the feature `kafka` there is no such client, and only the oracle's own test runs.
 
+#[cfg(feature = "kafka")]
+mod connect_api;
+#[cfg(feature = "kafka")]
+mod external_kafka;
 #[cfg(feature = "kafka")]
 mod kill;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod oracle_itself;
+#[cfg(feature = "kafka")]
+mod resume;
+#[cfg(feature = "kafka")]
+mod snapshot;
+#[cfg(feature = "kafka")]
+mod streaming;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "kafka")]
+mod types;

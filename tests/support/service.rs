@@ -49,6 +49,10 @@ impl Rowfeed {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rowfeed"));
         command.arg("run").arg("--data").arg(self.data());
         command.arg("--kafka").arg(self.kafka()).arg("--http").arg(self.http()).args(&self.extra);
+        // The tests' own switches are not settings of the service.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROWFEED_")) {
+            command.env_remove(name);
+        }
         command.current_dir(self.home.path()).stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
         self.child = Some(command.spawn().expect("the rowfeed binary starts"));
     }

@@ -1,0 +1,63 @@
+//! The initial snapshot, then the stream, without a gap or a repeat between them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::oracle::check::{Beginning, Streams, Truth, check};
+use crate::oracle::event::Event;
+use crate::oracle::workload::{Load, Pace};
+use crate::oracle::{SETUP, TABLES, include_list};
+use crate::support::postgres::shared_server;
+use crate::support::random::Random;
+use crate::support::scene::Scene;
+use crate::support::wait_for;
+
+#[test]
+fn every_row_is_read_once_and_marked_then_the_stream_follows() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table a(id int primary key, x text); insert into a select g, 'r' || g from generate_series(1, 500) g;
+                 create table b(id int primary key); insert into b values(1); create table empty(id int primary key)";
+    let scene = Scene::prepared(server, "snap", setup, &json!({"snapshot.mode": "initial"}));
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.sql.run("insert into a values(501, 'new'); update a set x = 'changed' where id = 1; insert into empty values(1)");
+    let events = scene.events("a");
+    assert_eq!(Scene::ops(&events), format!("{}cu", "r".repeat(500)));
+    let ids: Vec<u64> = events.iter().take(500).filter_map(|event| event["after"]["id"].as_u64()).collect();
+    assert_eq!(ids, (1..=500).collect::<Vec<_>>());
+    assert!(events.iter().take(500).all(|event| event["before"] == Value::Null && event["source"]["snapshot"] != "false"));
+    assert_eq!(events[500]["source"]["snapshot"], "false");
+    assert_eq!(Scene::ops(&scene.events("b")), "r");
+    assert_eq!(Scene::ops(&scene.events("empty")), "c");
+    assert_eq!(events[0]["source"]["snapshot"], "first", "the first row of all");
+    let firsts = ["a", "b"].map(|table| scene.events(table)[0]["source"]["snapshot"].clone());
+    assert_eq!(firsts[0], "first");
+}
+
+#[test]
+fn under_load_the_snapshot_and_the_stream_meet_without_gap_or_repeat() {
+    let Some(server) = shared_server() else { return };
+    let seed = Random::seed(3);
+    let more = json!({"snapshot.mode": "initial", "decimal.handling.mode": "string", "table.include.list": format!("public.fence,{}", include_list())});
+    let scene = Scene::prepared(server, "snapload", SETUP, &more);
+    let pace = Pace { writers: 4, transactions: 150, pause: Duration::ZERO };
+    Load::start(&scene.database, seed, pace).join();
+    scene.sql.run("insert into bulk select -g, 0, 0, 0, repeat('s', 100) from generate_series(1, 20000) g");
+    let load = Load::start(&scene.database, seed + 1, Pace { transactions: u64::MAX, pause: Duration::from_millis(2), ..pace });
+    wait_for("the load to run", || (load.transactions() > 50).then_some(()));
+    scene.connect();
+    scene.wait_until_streaming();
+    let begun = load.transactions();
+    wait_for("more load", || (load.transactions() > begun + 300).then_some(()));
+    load.stop();
+    scene.fence();
+    let mut streams = Streams::new();
+    for table in &TABLES {
+        for record in scene.reader.read(&Scene::topic(table.name)) {
+            streams.entry((table.name, record.partition)).or_default().push(Event::from_record(table, &record).expect("an event"));
+        }
+    }
+    let findings = check(&streams, &Truth::read(&scene.sql), Beginning::Once);
+    assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings[..findings.len().min(10)].join("\n"));
+}
