@@ -223,20 +223,3 @@ fn names_that_topics_cannot_have_are_made_fit() {
     assert_eq!(records.len(), 1, "{names:?}");
     assert_eq!(last(&[records[0].json()])["after"], json!({"Id": 1, "a col": "x"}));
 }
-
-#[test]
-fn schemas_are_sent_when_the_converter_asks_for_them() {
-    let more = json!({"key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true",
-                      "key.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter": "org.apache.kafka.connect.json.JsonConverter"});
-    let Some(scene) = Scene::start("schemas", "create table t(id int primary key)", &more) else { return };
-    scene.sql.run("insert into t values(1)");
-    scene.fence();
-    let record = scene.reader.read("srv.public.t").remove(0);
-    assert_eq!(record.json()["payload"]["after"], json!({"id": 1}));
-    assert_eq!(record.json()["schema"]["name"], "srv.public.t.Envelope");
-    assert_eq!(
-        record.key_text(),
-        "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int32\",\"optional\":false,\"field\":\"id\"}],\"optional\":false,\
-         \"name\":\"srv.public.t.Key\"},\"payload\":{\"id\":1}}"
-    );
-}
