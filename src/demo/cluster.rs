@@ -25,7 +25,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// pipe: the owner is gone, so stop at once and take the files away.
 const KEEPER: &str = r#"
 dir=$1; keep=$2; shift 2
-rm -f "$dir/exited"
 { "$@" >>"$dir/postgres.log" 2>&1 </dev/null; echo $? >"$dir/exited"; } &
 signal=QUIT; remove=yes
 if read -r word; then signal=$word; remove=no; fi
@@ -208,6 +207,8 @@ impl Cluster {
 
     /// Starts a stopped server on the same files and port.
     pub fn start_again(&mut self) -> Result<(), Problem> {
+        // What the last keeper said of the last server's end.
+        let _ = fs::remove_file(self.dir.join("exited"));
         let keep = if self.shape.keep { "yes" } else { "no" };
         let mut command = self.as_owner(Path::new("sh"));
         command.args(["-c", KEEPER, "keeper"]).arg(&self.dir).arg(keep);

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use rowfeed::demo::cluster::{Cluster, Stop};
 use serde_json::{Value, json};
 
-use crate::oracle::check::{Beginning, Streams, Truth, check};
+use crate::oracle::check::{Streams, Truth, check};
 use crate::oracle::event::Event;
 use crate::oracle::workload::{Load, Pace};
-use crate::oracle::{SETUP, TABLES, include_list, reference};
+use crate::oracle::{SETUP, TABLES, Table, include_list, reference, table};
 use crate::support::postgres::{Database, Sql, fresh_database, own_server};
 use crate::support::random::Random;
-use crate::support::reader::{Follower, Reader};
+use crate::support::reader::{Follower, Reader, Record};
 use crate::support::service::{Rowfeed, connector_config, with};
 use crate::support::{DEADLINE, long_form, wait_for};
 
@@ -42,7 +42,9 @@ fn killed_at_any_moment_nothing_is_lost_repeated_or_reordered() {
     let mut account = Account::default();
     for kill in 1..=kills {
         let before = load.transactions();
-        std::thread::sleep(Duration::from_millis(random.among(50..1200)));
+        // Now and then before it has begun to stream.
+        let moment = if random.chance(20) { 0..60 } else { 60..1200 };
+        std::thread::sleep(Duration::from_millis(random.among(moment)));
         account.look(&database.sql(), load.transactions() - before);
         rowfeed.kill();
         if kill % (kills / CRASHES) == 0 {
@@ -57,10 +59,10 @@ fn killed_at_any_moment_nothing_is_lost_repeated_or_reordered() {
     let sql = database.sql();
     let truth = Truth::read(&sql);
     rowfeed.wait_until_ready();
-    let streams = read_when_settled(&rowfeed, &truth);
+    let streams = streams_of(&read_when_settled(&rowfeed, &truth));
     println!("{} transactions, {} events", truth.transactions(), streams.values().map(Vec::len).sum::<usize>());
     follower.stop().check(&Reader::new(rowfeed.kafka()));
-    assert_clean(&check(&streams, &truth, Beginning::Once));
+    assert_clean(&check(&streams, &truth));
     assert_same(&streams, &reference::read(&sql, "reference"));
 }
 
@@ -84,8 +86,8 @@ fn killed_while_it_reads_the_snapshot_it_reads_it_again_and_loses_nothing() {
     load.stop();
     rowfeed.wait_until_ready();
     let truth = Truth::read(&sql);
-    let streams = read_when_settled(&rowfeed, &truth);
-    assert_clean(&check(&streams, &truth, Beginning::SnapshotRepeated));
+    let streams = streams_of(&without_cut_snapshots(read_when_settled(&rowfeed, &truth)));
+    assert_clean(&check(&streams, &truth));
 }
 
 fn prepare(server: &Cluster) -> Database {
@@ -106,7 +108,11 @@ fn connect(rowfeed: &Rowfeed, database: &Database, more: &Value) {
     wait_for("the slot to be active", || {
         let status = rowfeed.status("kill");
         assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-        (sql.one(&format!("select active from pg_replication_slots where slot_name = '{}'", database.name)) == "t").then_some(())
+        (sql.one(&format!(
+            "select active and confirmed_flush_lsn is not null from pg_replication_slots where slot_name = '{}'",
+            database.name
+        )) == "t")
+            .then_some(())
     });
 }
 
@@ -116,7 +122,7 @@ fn topic(table: &str) -> String {
 
 /// Reads all topics once the journal's is as long as the journal; if that never happens, reads what there is, so that
 /// the check can say what is missing.
-fn read_when_settled(rowfeed: &Rowfeed, truth: &Truth) -> Streams {
+fn read_when_settled(rowfeed: &Rowfeed, truth: &Truth) -> Vec<(&'static Table, Record)> {
     let reader = Reader::new(rowfeed.kafka());
     let until = Instant::now() + DEADLINE;
     let there = |reader: &Reader| {
@@ -127,14 +133,29 @@ fn read_when_settled(rowfeed: &Rowfeed, truth: &Truth) -> Streams {
     while !there(&reader) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(100));
     }
+    TABLES.iter().flat_map(|table| reader.read(&topic(table.name)).into_iter().map(move |record| (table, record))).collect()
+}
+
+fn streams_of(records: &[(&'static Table, Record)]) -> Streams {
     let mut streams = Streams::new();
-    for table in &TABLES {
-        for record in reader.read(&topic(table.name)) {
-            let event = Event::from_record(table, &record).unwrap_or_else(|wrong| panic!("{}: {wrong}: {record:?}", table.name));
-            streams.entry((table.name, record.partition)).or_default().push(event);
-        }
+    for (table, record) in records {
+        let event = Event::from_record(table, record).unwrap_or_else(|wrong| panic!("{}: {wrong}: {record:?}", table.name));
+        streams.entry((table.name, record.partition)).or_default().push(event);
     }
     streams
+}
+
+/// A snapshot that was cut begins again under another `runId`, as in Debezium: what the earlier run read is void. (Rows
+/// that were deleted in between are the ones that matter: the second reading cannot tell of them.)
+fn without_cut_snapshots(mut records: Vec<(&'static Table, Record)>) -> Vec<(&'static Table, Record)> {
+    let run = |record: &Record| record.header("__debezium.context.runId").unwrap_or_default();
+    let read = |record: &Record| record.json()["op"] == "r";
+    // The ids are UUIDs of version 7: they sort by time.
+    let last = records.iter().filter(|(_, record)| read(record)).map(|(_, record)| run(record)).max().unwrap_or_default();
+    let all = records.len();
+    records.retain(|(_, record)| !read(record) || run(record) == last);
+    println!("{} rows were read by cut snapshots, {} events count", all - records.len(), records.len());
+    records
 }
 
 fn assert_clean(findings: &[String]) {
@@ -150,7 +171,8 @@ fn assert_clean(findings: &[String]) {
 fn assert_same(streams: &Streams, reference: &Streams) {
     for ((name, partition), want) in reference {
         let got = streams.get(&(name, *partition)).map(Vec::as_slice).unwrap_or_default();
-        let differs = (0..want.len().max(got.len())).find(|at| got.get(*at) != want.get(*at));
+        let sent = |events: &[Event], at: usize| events.get(at).map(|event| event.as_sent(table(name)));
+        let differs = (0..want.len().max(got.len())).find(|at| sent(got, *at) != sent(want, *at));
         assert!(
             differs.is_none(),
             "{name}: event {differs:?} is\n{:?}, must be\n{:?}",

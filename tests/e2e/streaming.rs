@@ -163,7 +163,7 @@ fn columns_may_come_and_go_between_and_inside_transactions() {
     scene.sql.run("alter table t add b text default 'd'");
     scene.sql.run("insert into t values(2, 2, 'x')");
     scene.sql.run("begin; insert into t values(3, 3, 'y'); alter table t drop a; insert into t values(4, 'z'); alter table t rename b to c; insert into t values(5, 'w'); commit");
-    scene.sql.run("alter table t alter c type int using 7");
+    scene.sql.run("alter table t alter c drop default, alter c type int using 7");
     scene.sql.run("insert into t values(6, 8)");
     let rows: Vec<Value> = scene.events("t").iter().map(|event| event["after"].clone()).collect();
     assert_eq!(

@@ -18,15 +18,6 @@ pub type Stream = Vec<Event>;
 /// All streams: (table, partition) to events.
 pub type Streams = BTreeMap<(&'static str, i32), Stream>;
 
-/// How strict the check is about the beginning of the streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beginning {
-    /// Streams begin with the first transaction, or with one snapshot.
-    Once,
-    /// The snapshot was cut and began again: a row may have been read more than once, each time newer.
-    SnapshotRepeated,
-}
-
 /// The source's truth, read when nobody writes any more.
 #[derive(Clone, Debug, Default)]
 pub struct Truth {
@@ -61,12 +52,11 @@ impl Truth {
 }
 
 /// Everything that is wrong; empty when all is well. At most a hundred are told.
-pub fn check(streams: &Streams, truth: &Truth, beginning: Beginning) -> Vec<String> {
+pub fn check(streams: &Streams, truth: &Truth) -> Vec<String> {
     let mut findings = Findings::default();
     let mut state = HashMap::new();
     for ((name, partition), stream) in streams {
-        let mut replay =
-            Replay { table: table(name), partition: *partition, rows: BTreeMap::new(), moving: None, beginning, findings: &mut findings };
+        let mut replay = Replay { table: table(name), partition: *partition, rows: BTreeMap::new(), moving: None, findings: &mut findings };
         replay.run(stream);
         let rows = replay.rows;
         state.entry(*name).or_insert_with(Vec::new).extend(rows.into_values().flatten());
@@ -105,7 +95,6 @@ struct Replay<'a> {
     rows: BTreeMap<Row, Vec<Row>>,
     /// The row that a changed key took along: what it does not send again is unchanged from here.
     moving: Option<Row>,
-    beginning: Beginning,
     findings: &'a mut Findings,
 }
 
@@ -148,11 +137,8 @@ impl Replay<'_> {
         let row = event.after.clone().ok_or("a read without a row")?;
         let key = self.key_of(event, &row)?;
         let held = self.rows.entry(key).or_default();
-        if !held.is_empty() && self.beginning == Beginning::Once && !self.table.key.is_empty() {
+        if !held.is_empty() && !self.table.key.is_empty() {
             return Err("a row was read twice".into());
-        }
-        if !self.table.key.is_empty() {
-            held.clear();
         }
         held.push(row);
         Ok(())

@@ -45,6 +45,19 @@ pub struct Event {
     pub xid: Option<u64>,
 }
 
+impl Event {
+    /// The event without what pgoutput does not send: with the default replica identity only the key of the row before
+    /// is known, and Debezium's format fills the other columns that may not be null with zeros.
+    pub fn as_sent(&self, table: &Table) -> Self {
+        let mut event = self.clone();
+        if let Some(before) = event.before.as_mut().filter(|_| !table.full) {
+            let unknown = before.iter_mut().enumerate().filter(|(at, _)| !table.key.contains(at));
+            unknown.for_each(|(_, cell)| *cell = None);
+        }
+        event
+    }
+}
+
 #[cfg(feature = "kafka")]
 impl Event {
     /// Reads a record; an error says what is not as it must be.

@@ -18,7 +18,7 @@ pub mod service;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for a fact before it fails. Generous: the machine may be busy with other builds.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(40);
 
 /// Waits until `look` finds something; panics with `what` after [`DEADLINE`].
 pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {

@@ -1,12 +1,14 @@
 //! A database, a rowfeed and a connector between them, ready in one line.
 
+use std::time::{Duration, Instant};
+
 use rowfeed::demo::cluster::Cluster;
 use serde_json::{Value, json};
 
 use super::postgres::{Database, Sql, fresh_database, shared_server};
 use super::reader::{Reader, Record};
 use super::service::{Rowfeed, connector_config, with};
-use super::wait_for;
+use super::{DEADLINE, wait_for};
 
 /// The prefix of every topic of a scene.
 pub const PREFIX: &str = "srv";
@@ -59,13 +61,18 @@ impl Scene {
         assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
     }
 
-    /// Waits until the connector's slot is in use.
+    /// Waits until the connector's slot is in use. A slot is active while it is being made, too; only when it has a position
+    /// are later commits sure to be captured.
     pub fn wait_until_streaming(&self) {
         let slot = self.slot();
         wait_for("the slot to be active", || {
             let status = self.rowfeed.status("scene");
             assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-            (self.sql.one(&format!("select active from pg_replication_slots where slot_name = '{slot}'")) == "t").then_some(())
+            (self
+                .sql
+                .one(&format!("select active and confirmed_flush_lsn is not null from pg_replication_slots where slot_name = '{slot}'"))
+                == "t")
+                .then_some(())
         });
     }
 
@@ -83,11 +90,23 @@ impl Scene {
     pub fn fence(&self) {
         let id: i64 = self.sql.one(&format!("insert into {FENCE} select count(*) from {FENCE} returning id")).parse().expect("a number");
         let topic = Self::topic(FENCE);
-        wait_for("the fence's event", || {
+        let until = Instant::now() + DEADLINE;
+        while self.reader.watermarks(&topic, 0).is_none_or(|(_, next)| next <= id) {
             let status = self.rowfeed.status("scene");
             assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-            self.reader.watermarks(&topic, 0).is_some_and(|(_, next)| next > id).then_some(())
-        });
+            assert!(Instant::now() < until, "no event of the fence's row {id} within {DEADLINE:?}: {}", self.account(&topic));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Where everything is, for a test that waited in vain.
+    fn account(&self, topic: &str) -> String {
+        let slot = self.sql.rows(&format!(
+            "select active, confirmed_flush_lsn, pg_current_wal_lsn() from pg_replication_slots where slot_name = '{}'",
+            self.slot()
+        ));
+        let sender = self.sql.rows("select application_name, state, sent_lsn, flush_lsn, reply_time from pg_stat_replication");
+        format!("slot {slot:?}, senders {sender:?}, topic {:?}, all {:?}", self.reader.watermarks(topic, 0), self.reader.topics())
     }
 
     /// All records of a table's topic, once everything committed so far has arrived.
