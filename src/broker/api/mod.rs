@@ -28,3 +28,6 @@ fn find_partition(log: &crate::log::builtin::BuiltinLog, topic: &str, partition:
     let partition = u32::try_from(partition).ok().filter(|partition| *partition < topic.partitions)?;
     Some(crate::record::Route { topic: topic.index, partition })
 }
+
+#[cfg(test)]
+mod oracle;
