@@ -2,5 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clients;
+mod hostile;
 mod installed;
+#[cfg(feature = "kafka")]
+mod librdkafka;
+mod protocol;
 mod served;
+mod wire;
