@@ -2,9 +2,15 @@
 
 pub mod broker;
 pub mod change;
+pub mod cli;
 pub mod config;
+pub mod connect;
 pub mod encode;
+pub mod http;
 pub mod log;
+pub mod metrics;
 pub mod postgres;
 pub mod problem;
 pub mod record;
+pub mod service;
+pub mod telemetry;

@@ -1,2 +1,7 @@
 //! The `rowfeed` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rowfeed::cli::main(Box::new(rowfeed::service::capture))
+}

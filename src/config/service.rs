@@ -587,8 +587,8 @@ const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// A position inside a segment must fit 32 bits with room to spare.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
-/// `host:port`; IPv6 in brackets.
-fn split_address(text: &str) -> Option<(&str, u16)> {
+/// Splits `host:port`; IPv6 stands in brackets and comes without them.
+pub fn split_address(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let is_host = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'));
@@ -596,7 +596,8 @@ fn split_address(text: &str) -> Option<(&str, u16)> {
     Some((host, port.parse().ok()?))
 }
 
-fn is_loopback(host: &str) -> bool {
+/// True for names and addresses that only this machine reaches.
+pub fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 

@@ -13,6 +13,8 @@
 pub mod builtin;
 pub mod commit;
 pub mod error;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 
 pub mod topic;
 
@@ -21,6 +23,7 @@ use std::future::Future;
 pub use error::LogError;
 pub use topic::TopicSpec;
 
+use crate::problem::Problem;
 use crate::record::{RecordSink, TopicHandle};
 
 /// The number of a commit: the first is 1, 0 means none.
@@ -58,6 +61,19 @@ pub trait LogWriter: Send {
     /// Waits until the watermark passes `seen`. Cancel-safe.
     fn wait_durable(&self, seen: CommitSeq) -> impl Future<Output = Result<CommitSeq, LogError>> + Send;
 
+    /// What holds the log up for the moment (a full disk), when something does.
+    fn held_up(&self) -> Option<Problem>;
+
     /// The newest durable value of a key of a compacted topic, as of when this writer was opened or later.
     fn latest(&self, topic: &str, key: &[u8]) -> impl Future<Output = Result<Option<Vec<u8>>, LogError>> + Send;
+}
+
+/// Where a connector writes.
+#[derive(Clone, Debug)]
+pub enum LogTarget {
+    /// The log of this process.
+    Builtin(builtin::BuiltinLog),
+    /// An external Apache Kafka cluster.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::KafkaSettings),
 }

@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod connection;
 pub mod copy_text;
+pub mod doctor;
 pub mod error;
 pub mod frames;
 pub mod pgoutput;

@@ -117,9 +117,14 @@ pub struct RecordView<'a> {
 }
 
 impl<'a> RecordView<'a> {
+    /// The headers as they are stored.
+    pub fn raw_headers(&self) -> Headers<'a> {
+        Headers { count: self.header_count, bytes: self.headers }
+    }
+
     /// The headers in order; a malformed one ends the list.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
-        read_headers(Headers { count: self.header_count, bytes: self.headers })
+        read_headers(self.raw_headers())
     }
 }
 

@@ -623,6 +623,10 @@ impl LogWriter for BuiltinWriter {
         }
     }
 
+    fn held_up(&self) -> Option<crate::problem::Problem> {
+        self.log.shared.paused.borrow().clone()
+    }
+
     async fn latest(&self, topic: &str, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
         Ok(self.log.latest(topic, key).map(|value| value.to_vec()))
     }

@@ -1,0 +1,127 @@
+//! `rowfeed check`: the doctor's findings on a terminal.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::Failure;
+use crate::config::ServiceConfig;
+use crate::config::native;
+use crate::config::postgres::{PostgresConfig, TopicDefaults};
+use crate::config::service::Sources;
+use crate::connect::definitions;
+use crate::postgres::doctor::{self, Diagnosis, Finding, Mark};
+use crate::problem::Problem;
+
+/// Flags of `rowfeed check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// postgres://USER@HOST:5432/DATABASE, a connector file, or a connector's name.
+    target: String,
+    /// Tables that are meant to be captured, such as public.orders,public.users or 'public.*'; all when not given.
+    #[arg(long, value_name = "PATTERNS")]
+    tables: Option<String>,
+    /// Print what to fix as SQL only.
+    #[arg(long)]
+    sql: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    /// Recommendations count as problems.
+    #[arg(long)]
+    strict: bool,
+    /// Do not create the temporary slot that proves the whole way.
+    #[arg(long)]
+    no_slot_test: bool,
+    /// The settings file, for a connector's name.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Examines a database; exit code 3 when it found problems.
+pub async fn check(args: CheckArgs) -> Result<(), Failure> {
+    let config = target(&args)?;
+    let diagnosis = doctor::examine(&config.connection, &config.tables, !args.no_slot_test).await;
+    if args.json {
+        println!("{}", as_json(&diagnosis));
+    } else if args.sql {
+        print!("{}", diagnosis.fix_sql());
+    } else {
+        print!("{}", as_text(&diagnosis));
+    }
+    let worst = diagnosis.findings.iter().map(|finding| finding.mark).max().unwrap_or(Mark::Ok);
+    if worst == Mark::Fail || (args.strict && worst == Mark::Warn) { Err(Failure::shown(3)) } else { Ok(()) }
+}
+
+fn target(args: &CheckArgs) -> Result<PostgresConfig, Failure> {
+    let tables = args.tables.as_deref().unwrap_or("");
+    let path = Path::new(&args.target);
+    let definition = if args.target.contains("://") {
+        let options = native::from_url("check", &args.target, tables)?;
+        definitions::Definition::of_api("check", options)
+    } else if path.is_file() {
+        definitions::load_file(path)
+    } else {
+        let service = ServiceConfig::load(&Sources { file: args.config.clone(), ..Sources::of_process() })?;
+        let all = definitions::load_folder(&service.connectors_dir)?;
+        let names: Vec<String> = all.iter().map(|definition| definition.name.clone()).collect();
+        all.into_iter().find(|definition| definition.name == args.target).ok_or_else(|| {
+            let hint = crate::config::suggest::did_you_mean(&args.target, names.iter().map(String::as_str));
+            let problem = Problem::refuse("server/not-found", format!("\"{}\" is neither a URL, a file, nor a connector", args.target));
+            problem.why(format!("{} has no connector of this name", service.connectors_dir.display())).fix(hint)
+        })?
+    };
+    Ok(definition.config(TopicDefaults::default())?)
+}
+
+fn as_text(diagnosis: &Diagnosis) -> String {
+    let mut out = format!("{}\n", diagnosis.title);
+    let mut group = "";
+    for finding in &diagnosis.findings {
+        if finding.group != group {
+            group = finding.group;
+            out.push_str(&format!("\n  {group}\n"));
+        }
+        out.push_str(&line(finding));
+    }
+    let count = |mark: Mark| diagnosis.findings.iter().filter(|finding| finding.mark == mark).count();
+    let (problems, warnings) = (count(Mark::Fail), count(Mark::Warn));
+    if problems == 0 {
+        let and = if warnings == 0 { String::new() } else { format!(" {warnings} recommendations: --sql prints them.") };
+        out.push_str(&format!("\nReady.{and}\n"));
+        return out;
+    }
+    out.push_str(&format!("\n{problems} problem{}. Fix:\n\n", if problems == 1 { "" } else { "s" }));
+    for finding in diagnosis.findings.iter().filter(|finding| finding.mark == Mark::Fail) {
+        for fix in finding.fix.lines() {
+            out.push_str(&format!("    {fix}\n"));
+        }
+    }
+    out
+}
+
+fn line(finding: &Finding) -> String {
+    let sign = match finding.mark {
+        Mark::Ok => "✓",
+        Mark::Note => "·",
+        Mark::Warn => "!",
+        Mark::Fail => "✗",
+    };
+    let code = if finding.mark == Mark::Fail { format!("   [{}]", finding.id) } else { String::new() };
+    let observed = finding.observed.replace('\n', "\n                                  ");
+    format!("  {sign} {:<29} {observed}{code}\n", finding.title)
+}
+
+fn as_json(diagnosis: &Diagnosis) -> Json {
+    let status = |mark: Mark| match mark {
+        Mark::Ok => "ok",
+        Mark::Note => "note",
+        Mark::Warn => "warn",
+        Mark::Fail => "fail",
+    };
+    let check = |finding: &Finding| json!({ "id": finding.id, "status": status(finding.mark), "title": finding.title, "observed": finding.observed, "fix": finding.fix });
+    let checks: Vec<Json> = diagnosis.findings.iter().map(check).collect();
+    let ok = diagnosis.findings.iter().all(|finding| finding.mark != Mark::Fail);
+    json!({ "schema": "rowfeed/check@1", "ok": ok, "target": diagnosis.title, "checks": checks, "fix_sql": diagnosis.fix_sql() })
+}

@@ -1,0 +1,258 @@
+//! A small HTTP client for the commands that talk to a running service, and for tests.
+//!
+//! HTTP/1.1 over TCP, one request per connection, bodies whole or streamed. Everything that comes from the server has a
+//! bound.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use crate::problem::Problem;
+
+/// A line of a response head, or of a streamed body.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+/// A response that is read whole.
+const BODY_BYTES_MAX: u64 = 64 << 20;
+/// Headers of a response.
+const HEADERS_MAX: usize = 100;
+/// How long connecting may take, and the answer's first line.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Where a service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// `host:port`.
+    address: String,
+}
+
+/// An answer whose body has not been read.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Header names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    reader: BufReader<TcpStream>,
+    body: Body,
+    /// What is left of a chunk that was read in part, as text without its line's end.
+    partial: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Body {
+    Length(u64),
+    /// Bytes left of the current chunk; `None` after the last one.
+    Chunked(Option<u64>),
+}
+
+impl Server {
+    /// Reads `http://host:port` or `host:port`.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let refused = |why: &str| {
+            Err(Problem::refuse("server/url", format!("--server {text} is not the address of a service"))
+                .why(why)
+                .fix("--server http://127.0.0.1:8083"))
+        };
+        if text.starts_with("https://") {
+            return refused("TLS is not spoken here; forward the port (ssh -L)");
+        }
+        let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+        match crate::config::service::split_address(address) {
+            Some(_) => Ok(Self { address: address.to_owned() }),
+            None => refused("it must be HOST:PORT"),
+        }
+    }
+
+    /// Sends a request; the path begins with `/` and is escaped already.
+    pub async fn request(&self, method: &str, path: &str, body: Option<&str>) -> Result<Response, Problem> {
+        let answered = tokio::time::timeout(ANSWER_WAIT_MAX, self.send(method, path, body)).await;
+        match answered {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
+            Err(_) => Err(self.unreachable("it does not answer")),
+        }
+    }
+
+    fn unreachable(&self, why: &str) -> Problem {
+        Problem::refuse("server/unreachable", format!("no rowfeed service at http://{}", self.address))
+            .why(why)
+            .fix("start one:  rowfeed run      or name another:  --server http://HOST:PORT")
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<&str>) -> std::io::Result<Response> {
+        let mut stream = TcpStream::connect(&self.address).await?;
+        let body = body.unwrap_or("");
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: application/json\r\n{kind}Content-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(body.as_bytes()).await?;
+        Response::read_head(BufReader::new(stream)).await
+    }
+
+    /// The JSON of a GET; other answers than 200 are problems.
+    pub async fn get_json(&self, path: &str) -> Result<serde_json::Value, Problem> {
+        let mut response = self.request("GET", path, None).await?;
+        let text = response.text().await?;
+        if response.status != 200 {
+            return Err(refusal(response.status, &text));
+        }
+        serde_json::from_str(&text)
+            .map_err(|error| Problem::fail("server/answer", "the service's answer is not JSON").why(error.to_string()))
+    }
+}
+
+/// A service's refusal as a problem.
+pub fn refusal(status: u16, body: &str) -> Problem {
+    let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let message = json.as_ref().and_then(|json| json.get("message")).and_then(|message| message.as_str()).unwrap_or(body);
+    let code = if status == 404 { "server/not-found" } else { "server/refused" };
+    Problem::refuse(code, message.trim().to_owned()).why(if message.trim().is_empty() {
+        format!("HTTP status {status}")
+    } else {
+        String::new()
+    })
+}
+
+fn malformed(what: &str) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, format!("it does not speak HTTP: {what}"))
+}
+
+impl Response {
+    async fn read_head(mut reader: BufReader<TcpStream>) -> std::io::Result<Self> {
+        let first = read_line(&mut reader).await?;
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(|| malformed("no status line"))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = read_line(&mut reader).await?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').ok_or_else(|| malformed("a header without colon"))?;
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+            if headers.len() > HEADERS_MAX {
+                return Err(malformed("too many headers"));
+            }
+        }
+        let find = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let body = if find("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+            Body::Chunked(Some(0))
+        } else {
+            Body::Length(find("content-length").and_then(|length| length.parse().ok()).unwrap_or(0))
+        };
+        Ok(Self { status, headers, reader, body, partial: Vec::new() })
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Up to 64 KiB of the body; empty at its end.
+    async fn some(&mut self) -> std::io::Result<Vec<u8>> {
+        let left = match &mut self.body {
+            Body::Length(left) => *left,
+            Body::Chunked(None) => 0,
+            Body::Chunked(Some(0)) => {
+                let size = next_chunk(&mut self.reader).await?;
+                self.body = Body::Chunked((size > 0).then_some(size));
+                size
+            }
+            Body::Chunked(Some(left)) => *left,
+        };
+        let mut bytes = vec![0; usize::try_from(left.min(64 << 10)).unwrap_or(0)];
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
+        let read = self.reader.read(&mut bytes).await?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.truncate(read);
+        let read = u64::try_from(read).unwrap_or(u64::MAX);
+        match &mut self.body {
+            Body::Length(left) | Body::Chunked(Some(left)) => *left -= read.min(*left),
+            Body::Chunked(None) => {}
+        }
+        if let Body::Chunked(Some(0)) = self.body {
+            read_line(&mut self.reader).await?;
+        }
+        Ok(bytes)
+    }
+
+    /// The whole body.
+    pub async fn text(&mut self) -> Result<String, Problem> {
+        let mut all = Vec::new();
+        loop {
+            let more = self.some().await.map_err(|error| broken(&error))?;
+            if more.is_empty() {
+                return Ok(String::from_utf8_lossy(&all).into_owned());
+            }
+            all.extend_from_slice(&more);
+            if all.len() > usize::try_from(BODY_BYTES_MAX).unwrap_or(usize::MAX) {
+                return Err(Problem::fail("server/answer", "the service's answer is too large"));
+            }
+        }
+    }
+
+    /// The next line of a streamed body, without its end; `None` after the last.
+    pub async fn line(&mut self) -> Result<Option<String>, Problem> {
+        loop {
+            if let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
+                let rest = self.partial.split_off(end + 1);
+                let line = std::mem::replace(&mut self.partial, rest);
+                return Ok(Some(String::from_utf8_lossy(line.get(..end).unwrap_or(&[])).into_owned()));
+            }
+            let more = self.some().await.map_err(|error| broken(&error))?;
+            if more.is_empty() {
+                return Ok(None);
+            }
+            self.partial.extend_from_slice(&more);
+            if self.partial.len() > usize::try_from(LINE_BYTES_MAX).unwrap_or(usize::MAX) {
+                return Err(Problem::fail("server/answer", "a line of the service's answer is too large"));
+            }
+        }
+    }
+}
+
+fn broken(error: &std::io::Error) -> Problem {
+    Problem::refuse("server/unreachable", "the service ended the connection").why(error.to_string())
+}
+
+async fn next_chunk(reader: &mut BufReader<TcpStream>) -> std::io::Result<u64> {
+    let line = read_line(reader).await?;
+    let size = line.split(';').next().unwrap_or("").trim();
+    let size = u64::from_str_radix(size, 16).map_err(|_| malformed("a chunk without size"))?;
+    if size == 0 {
+        read_line(reader).await?;
+    }
+    Ok(size)
+}
+
+/// A line of the head, bounded.
+async fn read_line(reader: &mut BufReader<TcpStream>) -> std::io::Result<String> {
+    let mut line = Vec::new();
+    let read = reader.take(HEAD_LINE_BYTES_MAX).read_until(b'\n', &mut line).await?;
+    if read == 0 {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    if line.pop() != Some(b'\n') {
+        return Err(malformed("a line without end"));
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    String::from_utf8(line).map_err(|_| malformed("a line that is not text"))
+}
+
+const HEAD_LINE_BYTES_MAX: u64 = 64 << 10;
+
+/// %-escapes a part of a path or a query value.
+pub fn escape(text: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':');
+    text.bytes().map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

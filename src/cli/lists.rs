@@ -1,0 +1,66 @@
+//! `topics list` and `connectors list`.
+
+use serde_json::{Value as Json, json};
+
+use super::client::Server;
+use super::{Failure, view};
+
+/// `rowfeed topics list`.
+pub async fn topics(server: &Server, internal: bool, as_json: bool) -> Result<(), Failure> {
+    let answer = server.get_json("/v1/topics").await?;
+    let is_internal = |topic: &Json| topic.get("internal").and_then(Json::as_bool).unwrap_or(false);
+    let items: Vec<Json> = answer
+        .get("items")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+        .filter(|topic| internal || !is_internal(topic))
+        .cloned()
+        .collect();
+    if as_json {
+        println!("{}", json!({ "schema": "rowfeed/topics@1", "items": items }));
+        return Ok(());
+    }
+    let mut rows = vec![["TOPIC", "PARTITIONS", "RECORDS", "END", "CLEANUP"].map(str::to_owned).to_vec()];
+    for topic in &items {
+        let text = |name: &str| topic.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
+        let partitions = topic.get("partitions").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+        let end: u64 = partitions.iter().filter_map(|partition| partition.get("end")?.as_u64()).sum();
+        let records = topic.get("records").and_then(Json::as_u64).unwrap_or(0);
+        rows.push(vec![text("name"), partitions.len().to_string(), view::count(records), view::count(end), text("cleanup")]);
+    }
+    print!("{}", view::table(&rows, &[1, 2, 3]));
+    if items.is_empty() {
+        eprintln!("no topics yet: a table's topic is made with its first change");
+    }
+    Ok(())
+}
+
+/// `rowfeed connectors list`.
+pub async fn connectors(server: &Server, as_json: bool) -> Result<(), Failure> {
+    let answer = server.get_json("/connectors?expand=status&expand=info").await?;
+    let all = answer.as_object().cloned().unwrap_or_default();
+    if as_json {
+        let items: Vec<Json> = all.values().map(|connector| connector.get("status").cloned().unwrap_or_default()).collect();
+        println!("{}", json!({ "schema": "rowfeed/connectors@1", "items": items }));
+        return Ok(());
+    }
+    let mut rows = vec![["CONNECTOR", "STATE", "TASK", "SLOT", "SOURCE", "PROBLEM"].map(str::to_owned).to_vec()];
+    for (name, connector) in &all {
+        let at = |path: &str| connector.pointer(path).and_then(Json::as_str).unwrap_or("-").to_owned();
+        let source =
+            format!("{}:{}/{}", at("/info/config/database.hostname"), at("/info/config/database.port"), at("/info/config/database.dbname"));
+        let trace = at("/status/tasks/0/trace");
+        let problem = trace.lines().next().unwrap_or("").to_owned();
+        rows.push(vec![
+            name.clone(),
+            at("/status/connector/state"),
+            at("/status/tasks/0/state"),
+            at("/info/config/slot.name"),
+            source.replace(":-/", "/"),
+            if problem == "-" { String::new() } else { problem },
+        ]);
+    }
+    print!("{}", view::table(&rows, &[]));
+    Ok(())
+}

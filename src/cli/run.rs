@@ -1,0 +1,149 @@
+//! `rowfeed run`: settings, then the service, until a signal.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::{Failure, runtime_problem};
+use crate::config::ServiceConfig;
+use crate::config::service::{Sources, is_loopback, split_address};
+use crate::service::{Capture, Service};
+use crate::telemetry;
+
+/// Flags of `rowfeed run`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// The settings file [default: ./rowfeed.toml when it exists].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of connector files (connectors_dir).
+    #[arg(long, env = "ROWFEED_CONNECTORS", value_name = "DIR")]
+    connectors: Option<PathBuf>,
+    /// Folder of everything that is kept (data.dir).
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where HTTP listens (http.listen).
+    #[arg(long, value_name = "HOST:PORT")]
+    http: Option<String>,
+    /// Where the Kafka protocol listens (kafka.listen).
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// Any setting; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Form of log lines: auto, pretty or json (logging.format).
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Level of log lines (logging.level).
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+    /// Print every setting with where it came from, and end.
+    #[arg(long)]
+    print_config: bool,
+    /// Check the settings and every connector's configuration, and end.
+    #[arg(long)]
+    check_only: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  rowfeed run --data ./data
+  rowfeed run --config /etc/rowfeed/rowfeed.toml --set log.retention=3d
+  ROWFEED_SOURCE_URL=postgres://cdc@db/shop rowfeed run";
+
+impl RunArgs {
+    fn sources(&self) -> Sources {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let flags = [
+            ("connectors_dir", path(&self.connectors), "--connectors"),
+            ("data.dir", path(&self.data), "--data"),
+            ("http.listen", self.http.clone(), "--http"),
+            ("kafka.listen", self.kafka.clone(), "--kafka"),
+            ("logging.format", self.log_format.clone(), "--log-format"),
+            ("logging.level", self.log.clone(), "--log"),
+        ];
+        let flags = flags.into_iter().filter_map(|(name, value, flag)| Some((name, value?, flag)));
+        Sources { file: self.config.clone(), set: self.set.clone(), flags: flags.collect(), ..Sources::of_process() }
+    }
+}
+
+/// Runs the service in the foreground.
+pub fn run(args: RunArgs, capture: Capture) -> Result<(), Failure> {
+    let started = Instant::now();
+    let config = ServiceConfig::load(&args.sources())?;
+    if args.print_config {
+        print_config(&config);
+        return Ok(());
+    }
+    if args.check_only {
+        return check_only(&config);
+    }
+    telemetry::start(&config.logging_level, config.logging_format)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    // Two threads serve HTTP, the Kafka protocol and timers; every source and the log have threads of their own. Few
+    // blocking threads: each costs memory, and what blocks here is short.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .thread_name("rowfeed")
+        .enable_all()
+        .build()
+        .map_err(|error| runtime_problem(&error))?;
+    let result = runtime.block_on(async {
+        let service = Service::start(config.clone(), capture).await?;
+        banner(&service, &config, started);
+        service.run().await
+    });
+    // Whatever still blocks has been told to end and waited for already.
+    runtime.shutdown_background();
+    result.map_err(Failure::from)
+}
+
+fn print_config(config: &ServiceConfig) {
+    for origin in &config.origins {
+        println!("{:<28} {:<24} {}", origin.name, origin.value, origin.from);
+    }
+}
+
+/// For CI: are all files good? No database is asked.
+fn check_only(config: &ServiceConfig) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    for definition in crate::service::definitions(config)? {
+        match definition.config(config.topics) {
+            Ok(_) => println!("ok    {}", definition.name),
+            Err(found) => {
+                println!("fail  {}", definition.name);
+                problems.extend(found);
+            }
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+}
+
+/// What runs and where, for people.
+fn banner(service: &Service, config: &ServiceConfig, started: Instant) {
+    let file = config.file.as_deref().map_or_else(|| "none (defaults)".to_owned(), |file| file.display().to_string());
+    eprintln!(
+        "rowfeed {} ({})    config {file}   data {}",
+        env!("CARGO_PKG_VERSION"),
+        crate::http::admin::COMMIT,
+        config.data_dir.display()
+    );
+    match (service.kafka, service.log_size()) {
+        (Some(kafka), Some((topics, bytes))) => eprintln!("  kafka    {kafka}    {topics} topics, {}", super::view::bytes(bytes)),
+        _ => eprintln!("  kafka    external cluster {}", config.log.bootstrap),
+    }
+    eprintln!("  http     http://{}", service.http);
+    let loopback =
+        [&config.http_listen, &config.kafka_listen].iter().all(|address| split_address(address).is_some_and(|(host, _)| is_loopback(host)));
+    eprintln!("  auth     none{}", if loopback { " (loopback only)" } else { ": anyone who reaches these addresses can read every row" });
+    let connectors = service.registry.names();
+    match connectors.is_empty() {
+        true => eprintln!("  no connectors yet: put a file into {}, or PUT /connectors/NAME/config", config.connectors_dir.display()),
+        false => eprintln!("  connectors  {}", connectors.join(", ")),
+    }
+    eprintln!("ready in {:.2} s. Ctrl-C stops cleanly (nothing is lost).", started.elapsed().as_secs_f64());
+}

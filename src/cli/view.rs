@@ -1,0 +1,260 @@
+//! How things look on a terminal: sizes, columns, changes as diffs.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value as Json};
+
+/// Bytes in binary units.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut tenths = u128::from(bytes) * 10;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]) }
+}
+
+/// A number with separators.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Rows as aligned columns; `right` says which columns are numbers.
+pub fn table(rows: &[Vec<String>], right: &[usize]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let pad = " ".repeat(width - cell.chars().count());
+            line.push_str(&if right.contains(&column) { format!("{pad}{cell}  ") } else { format!("{cell}{pad}  ") });
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// What Debezium puts where the server did not send an unchanged large value.
+const UNAVAILABLE: &str = "__debezium_unavailable_value";
+
+/// Shows change events as diffs; remembers which hints it has given.
+#[derive(Debug, Default)]
+pub struct Changes {
+    hinted: BTreeSet<String>,
+    with_table: bool,
+}
+
+/// A change event taken apart.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// `c`, `u`, `d`, `r`, `t`, `m`.
+    pub op: &'a str,
+    /// The row before.
+    pub before: Option<&'a Map<String, Json>>,
+    /// The row after.
+    pub after: Option<&'a Map<String, Json>>,
+    /// Where it came from.
+    pub source: Option<&'a Map<String, Json>>,
+}
+
+impl<'a> Change<'a> {
+    /// Reads Debezium's envelope; `None` for anything else.
+    pub fn parse(value: &'a Json) -> Option<Self> {
+        let envelope = value.as_object()?;
+        let object = |name: &str| envelope.get(name).and_then(Json::as_object);
+        Some(Self { op: envelope.get("op")?.as_str()?, before: object("before"), after: object("after"), source: Some(object("source")?) })
+    }
+
+    /// Columns whose value changed, of those both sides show.
+    pub fn changed(&self) -> Vec<&'a str> {
+        let (Some(before), Some(after)) = (self.before, self.after) else { return Vec::new() };
+        let differs =
+            |(name, value): &(&String, &Json)| before.get(*name).is_some_and(|old| old != *value) && value.as_str() != Some(UNAVAILABLE);
+        after.iter().filter(differs).map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn source_text(&self, name: &str) -> &'a str {
+        self.source.and_then(|source| source.get(name)).and_then(Json::as_str).unwrap_or("")
+    }
+
+    fn table(&self) -> String {
+        format!("{}.{}", self.source_text("schema"), self.source_text("table"))
+    }
+}
+
+impl Changes {
+    /// Diffs; `with_table` says in each line which table it is about.
+    pub fn new(with_table: bool) -> Self {
+        Self { with_table, ..Self::default() }
+    }
+
+    /// One record of `tail` as text; `None` for what is not shown (tombstones).
+    pub fn show(&mut self, record: &Json) -> Option<String> {
+        if let Some(gap) = record.get("gap") {
+            let (from, to) = (gap.get("from")?.as_u64()?, gap.get("to")?.as_u64()?);
+            return Some(format!("gap: {} records expired (offsets {from}–{})", to - from, to.saturating_sub(1)));
+        }
+        let value = record.get("value")?;
+        if value.is_null() {
+            return None;
+        }
+        let time = record.get("ts").and_then(Json::as_str).and_then(|ts| ts.get(11..23)).unwrap_or("");
+        match Change::parse(value) {
+            Some(change) => Some(self.change(time, record.get("key"), &change)),
+            None => {
+                let topic = record.get("topic").and_then(Json::as_str).unwrap_or("");
+                Some(format!("{time}  {topic}  {value}"))
+            }
+        }
+    }
+
+    fn change(&mut self, time: &str, key: Option<&Json>, change: &Change<'_>) -> String {
+        let word = match change.op {
+            "c" => "INSERT",
+            "u" => "UPDATE",
+            "d" => "DELETE",
+            "r" => "READ",
+            "t" => "TRUNCATE",
+            "m" => "MESSAGE",
+            other => other,
+        };
+        let mut what = String::new();
+        if self.with_table {
+            what.push_str(&change.table());
+            what.push(' ');
+        }
+        if let Some(key) = key.and_then(Json::as_object) {
+            what.push_str(&key.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect::<Vec<_>>().join(" "));
+        }
+        let number = |name: &str| change.source.and_then(|source| source.get(name)).and_then(Json::as_u64);
+        let mut place = String::new();
+        if let Some(tx) = number("txId") {
+            place = format!("tx {tx}");
+        }
+        if let Some(lsn) = number("lsn") {
+            place.push_str(&format!(" · lsn {:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff));
+        }
+        let mut out = format!("{time}  {word:<8}  {what:<40}  {place}").trim_end().to_owned();
+        out.push_str(&self.body(change));
+        out
+    }
+
+    fn body(&mut self, change: &Change<'_>) -> String {
+        match (change.op, change.before, change.after) {
+            ("u", Some(before), Some(after)) => diff(before, after, &change.changed()),
+            ("u", None, Some(after)) => format!("\n   now  {}{}", row(after), self.hint(change)),
+            ("d", Some(before), _) => format!("\n   was  {}", row(before)),
+            (_, _, Some(after)) => format!("\n   {}", row(after)),
+            _ => String::new(),
+        }
+    }
+
+    fn hint(&mut self, change: &Change<'_>) -> String {
+        let table = change.table();
+        if !self.hinted.insert(table.clone()) {
+            return String::new();
+        }
+        format!(
+            "\nhint: old values are not in the WAL for {table} (replica identity DEFAULT).\n      ALTER TABLE {table} REPLICA IDENTITY FULL;           (shown once per table)"
+        )
+    }
+}
+
+fn diff(before: &Map<String, Json>, after: &Map<String, Json>, changed: &[&str]) -> String {
+    let width = changed.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for name in changed {
+        let (old, new) = (before.get(*name), after.get(*name));
+        let shown = |value: Option<&Json>| value.map_or_else(|| "?".to_owned(), plain);
+        out.push_str(&format!("\n   {name:<width$}  {} → {}", shown(old), shown(new)));
+    }
+    let unchanged = after.len() - changed.len();
+    if unchanged > 0 {
+        out.push_str(&format!("\n   · {unchanged} unchanged"));
+    }
+    out
+}
+
+fn row(row: &Map<String, Json>) -> String {
+    row.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect::<Vec<_>>().join("   ")
+}
+
+/// A value for people: words bare, other texts quoted, control characters escaped, long ones cut.
+fn plain(value: &Json) -> String {
+    let text = match value {
+        Json::String(text) if text == UNAVAILABLE => return "(unchanged, not sent)".to_owned(),
+        Json::String(text) if !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "-_.:+@/".contains(c)) => text.clone(),
+        other => other.to_string(),
+    };
+    // JSON escapes only the lower control characters; a terminal obeys some of the others.
+    let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    match text.char_indices().nth(VALUE_CHARS_MAX) {
+        Some((end, _)) => format!("{}… ({} characters)", text.get(..end).unwrap_or(""), text.chars().count()),
+        None => text,
+    }
+}
+
+const VALUE_CHARS_MAX: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn record(op: &str, before: Json, after: Json) -> Json {
+        let source = json!({ "schema": "public", "table": "orders", "txId": 8812, "lsn": 27_443_144 });
+        json!({ "topic": "t", "ts": "2026-11-21T14:02:11.482Z", "key": { "id": 42 }, "value": { "before": before, "after": after, "source": source, "op": op } })
+    }
+
+    #[test]
+    fn changes_read_like_diffs() {
+        let mut changes = Changes::default();
+        let update =
+            record("u", json!({"id": 42, "status": "pending", "big": "x"}), json!({"id": 42, "status": "paid", "big": UNAVAILABLE}));
+        let shown = changes.show(&update).expect("shown");
+        assert_eq!(
+            shown,
+            "14:02:11.482  UPDATE    id=42                                     tx 8812 · lsn 0/1A2BFC8\n   status  pending → paid\n   · 2 unchanged"
+        );
+        let insert = changes.show(&record("c", Json::Null, json!({"id": 43, "note": "a gift", "n": null}))).expect("shown");
+        assert!(insert.ends_with("\n   id 43   note \"a gift\"   n null"), "{insert}");
+        let delete = changes.show(&record("d", json!({"id": 17}), Json::Null)).expect("shown");
+        assert!(delete.ends_with("\n   was  id 17"), "{delete}");
+    }
+
+    #[test]
+    fn the_hint_about_old_values_comes_once_and_tombstones_are_not_shown() {
+        let mut changes = Changes::default();
+        let update = record("u", Json::Null, json!({"id": 42}));
+        assert!(changes.show(&update).expect("shown").contains("REPLICA IDENTITY FULL"));
+        assert!(!changes.show(&update).expect("shown").contains("REPLICA IDENTITY FULL"));
+        assert_eq!(changes.show(&json!({ "topic": "t", "key": {}, "value": null })), None);
+    }
+
+    #[test]
+    fn values_cannot_command_a_terminal() {
+        assert_eq!(plain(&json!("a\u{1b}[2Jb")), "\"a\\u001b[2Jb\"");
+        assert_eq!(plain(&json!("a\u{9b}2Jb")), "\"a\u{fffd}2Jb\"");
+        assert!(plain(&json!("x".repeat(500))).ends_with("… (500 characters)"));
+    }
+
+    #[test]
+    fn sizes_and_tables_are_aligned() {
+        assert_eq!((bytes(5), bytes(3 << 29), count(1_204_118)), ("5 B".into(), "1.5 GiB".into(), "1,204,118".into()));
+        let rows = vec![vec!["A".into(), "N".into()], vec!["long".into(), "10".into()]];
+        assert_eq!(table(&rows, &[1]), "A      N\nlong  10\n");
+    }
+}

@@ -1,0 +1,425 @@
+//! All connectors by name: what REST, the files and the service act on.
+//!
+//! Owns the map from name to definition, status and thread. Promises that files win (a connector that a file manages
+//! cannot be changed through the API), that what the API made is durable before it is acknowledged and comes back after a
+//! restart, and that masked secrets written back keep the old value. Requests that change something are one at a time.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::definitions::{Definition, check_name};
+use super::state::Rest;
+use super::status::{StatusSnapshot, TaskStatus};
+use super::store::{Kept, Store, TargetState};
+use super::supervisor::{Goal, OnFatal, RunTask, Supervisor, Work};
+use crate::config::postgres::{PostgresConfig, TopicDefaults};
+use crate::config::{Options, secrets};
+use crate::problem::Problem;
+
+/// More connectors than this is refused: each has a thread and a session in a database.
+const CONNECTORS_MAX: usize = 1000;
+
+/// Why a request was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No such connector.
+    #[error("Connector {0} not found")]
+    NotFound(String),
+    /// It exists already.
+    #[error("Connector {0} already exists")]
+    Exists(String),
+    /// A file manages it.
+    #[error("Connector {name} is managed by the file {}: change it there", file.display())]
+    ManagedByFile {
+        /// Its name.
+        name: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// The configuration is wrong.
+    #[error("Connector configuration is invalid and contains the following {} error(s):\n{}", .0.len(), list(.0))]
+    Invalid(Vec<Problem>),
+    /// It could not be kept or started.
+    #[error("{}", .0.text())]
+    Failed(Problem),
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::text).collect::<Vec<_>>().join("\n")
+}
+
+/// A connector as REST and metrics see it.
+#[derive(Clone, Debug)]
+pub struct ConnectorView {
+    /// Its name.
+    pub name: String,
+    /// Its options, as they were written.
+    pub options: Options,
+    /// The file that manages it.
+    pub file: Option<PathBuf>,
+    /// Its status now.
+    pub status: StatusSnapshot,
+    /// What a person wants of it.
+    pub target: TargetState,
+}
+
+struct Connector {
+    definition: Arc<Definition>,
+    status: Arc<TaskStatus>,
+    supervisor: Supervisor,
+    target: TargetState,
+}
+
+/// All connectors.
+pub struct Registry {
+    connectors: Mutex<BTreeMap<String, Connector>>,
+    /// Held over a whole change, durability included: what is kept and what runs cannot disagree.
+    changing: tokio::sync::Mutex<()>,
+    store: Store,
+    run: RunTask,
+    on_fatal: OnFatal,
+    topics: TopicDefaults,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new(store: Store, run: RunTask, on_fatal: OnFatal, topics: TopicDefaults) -> Self {
+        Self { connectors: Mutex::default(), changing: tokio::sync::Mutex::default(), store, run, on_fatal, topics }
+    }
+
+    fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Connector>> {
+        self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts what the files define and what the API made before.
+    pub fn start(&self, files: Vec<Definition>) -> Result<(), Problem> {
+        let Kept { connectors, states } = self.store.load()?;
+        let of_api = connectors.into_iter().map(|(name, options)| Definition::of_api(&name, options));
+        for definition in files.into_iter().chain(of_api) {
+            if let Some(known) = self.connectors().get(&definition.name) {
+                let file = known.definition.file.as_deref().map(|file| file.display().to_string());
+                tracing::warn!(connector = definition.name, file, "the file wins over the connector of the same name made through the API");
+                continue;
+            }
+            let target = states.get(&definition.name).copied().unwrap_or_default();
+            self.launch(definition, target)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the files with what runs: new ones start, changed ones begin again, missing ones stop and are reported.
+    pub async fn reconcile(&self, files: Vec<Definition>) -> Result<(), Problem> {
+        let _changing = self.changing.lock().await;
+        let gone: Vec<String> = self
+            .connectors()
+            .iter()
+            .filter(|(name, connector)| connector.definition.file.is_some() && !files.iter().any(|file| file.name == **name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in gone {
+            tracing::warn!(connector = name, "the connector's file is gone: stopped; its slot stays and keeps WAL until it is dropped");
+            if let Some(connector) = self.connectors().get_mut(&name) {
+                connector.target = TargetState::Stopped;
+                connector.supervisor.set_goal(Goal::Rest(Rest::Stop));
+            }
+        }
+        for definition in files {
+            self.reconcile_one(definition)?;
+        }
+        Ok(())
+    }
+
+    fn reconcile_one(&self, definition: Definition) -> Result<(), Problem> {
+        let mut connectors = self.connectors();
+        let Some(known) = connectors.get_mut(&definition.name) else {
+            drop(connectors);
+            return self.launch(definition, TargetState::Running);
+        };
+        if *known.definition != definition {
+            tracing::info!(connector = definition.name, "the connector's file changed");
+            known.definition = Arc::new(definition);
+            known.supervisor.redefine(Arc::clone(&known.definition));
+        }
+        Ok(())
+    }
+
+    fn launch(&self, definition: Definition, target: TargetState) -> Result<(), Problem> {
+        for (option, reason) in PostgresConfig::without_effect(&definition.options) {
+            tracing::debug!(connector = definition.name, option, "option without effect: {reason}");
+        }
+        let definition = Arc::new(definition);
+        let status = Arc::new(TaskStatus::new());
+        let work = Work {
+            definition: Arc::clone(&definition),
+            status: Arc::clone(&status),
+            run: Arc::clone(&self.run),
+            on_fatal: Arc::clone(&self.on_fatal),
+            topics: self.topics,
+        };
+        let supervisor = Supervisor::start(work, goal_of(target))?;
+        let name = definition.name.clone();
+        self.connectors().insert(name, Connector { definition, status, supervisor, target });
+        Ok(())
+    }
+
+    /// All names.
+    pub fn names(&self) -> Vec<String> {
+        self.connectors().keys().cloned().collect()
+    }
+
+    /// One connector.
+    pub fn view(&self, name: &str) -> Result<ConnectorView, RegistryError> {
+        self.connectors().get(name).map(view).ok_or_else(|| RegistryError::NotFound(name.to_owned()))
+    }
+
+    /// All connectors.
+    pub fn views(&self) -> Vec<ConnectorView> {
+        self.connectors().values().map(view).collect()
+    }
+
+    /// Makes a connector that does not exist yet.
+    pub async fn create(&self, name: &str, options: Options, target: TargetState) -> Result<ConnectorView, RegistryError> {
+        let _changing = self.changing.lock().await;
+        if self.connectors().contains_key(name) {
+            return Err(RegistryError::Exists(name.to_owned()));
+        }
+        self.define(name, options, target).await
+    }
+
+    /// Makes or changes a connector; true when it was made.
+    pub async fn put(&self, name: &str, options: Options) -> Result<(bool, ConnectorView), RegistryError> {
+        let _changing = self.changing.lock().await;
+        let known = self.connectors().get(name).map(|known| (Arc::clone(&known.definition), known.target));
+        match known {
+            None => Ok((true, self.define(name, options, TargetState::Running).await?)),
+            Some((definition, target)) => Ok((false, self.redefine(&definition, options, target).await?)),
+        }
+    }
+
+    async fn define(&self, name: &str, options: Options, target: TargetState) -> Result<ConnectorView, RegistryError> {
+        check_name(name).map_err(|problem| RegistryError::Invalid(vec![problem]))?;
+        if self.connectors().len() >= CONNECTORS_MAX {
+            let problem = Problem::refuse("config/too-many", format!("there are {CONNECTORS_MAX} connectors already"));
+            return Err(RegistryError::Failed(problem));
+        }
+        let definition = self.checked(name, options)?;
+        self.store.put(name, &definition.options, target).await.map_err(RegistryError::Failed)?;
+        self.launch(definition, target).map_err(RegistryError::Failed)?;
+        tracing::info!(connector = name, "connector created");
+        self.view(name)
+    }
+
+    async fn redefine(&self, known: &Definition, mut options: Options, target: TargetState) -> Result<ConnectorView, RegistryError> {
+        refuse_file(known)?;
+        for (option, value) in &mut options {
+            if value == secrets::MASK
+                && let Some(old) = known.options.get(option)
+            {
+                value.clone_from(old);
+            }
+        }
+        let definition = self.checked(&known.name, options)?;
+        if definition == *known {
+            return self.view(&known.name);
+        }
+        self.store.put(&known.name, &definition.options, target).await.map_err(RegistryError::Failed)?;
+        if let Some(connector) = self.connectors().get_mut(&known.name) {
+            connector.definition = Arc::new(definition);
+            connector.supervisor.redefine(Arc::clone(&connector.definition));
+        }
+        tracing::info!(connector = known.name, "connector changed");
+        self.view(&known.name)
+    }
+
+    fn checked(&self, name: &str, options: Options) -> Result<Definition, RegistryError> {
+        if let Some(inside) = options.get("name").filter(|inside| inside.as_str() != name) {
+            let text = format!("Connector name configuration ({inside}) doesn't match connector name in the URL ({name})");
+            return Err(RegistryError::Failed(Problem::refuse("config/name", text)));
+        }
+        let definition = Definition::of_api(name, options);
+        definition.config(self.topics).map_err(RegistryError::Invalid)?;
+        Ok(definition)
+    }
+
+    /// Ends and forgets a connector. Its slot stays unless `slot.drop.on.stop` says otherwise, its topics stay.
+    pub async fn delete(&self, name: &str) -> Result<(), RegistryError> {
+        let _changing = self.changing.lock().await;
+        let definition = self.definition(name)?;
+        refuse_file(&definition)?;
+        self.store.remove(name).await.map_err(RegistryError::Failed)?;
+        let removed = self.connectors().remove(name);
+        if let Some(mut connector) = removed {
+            connector.supervisor.set_goal(Goal::Quit);
+            // The answer waits for the end, so that the same name can be made again at once; but not for ever.
+            let ended = tokio::task::spawn_blocking(move || connector.supervisor.join(DELETE_WAIT_MAX)).await.unwrap_or(false);
+            tracing::info!(connector = name, ended, "connector deleted");
+        }
+        Ok(())
+    }
+
+    fn definition(&self, name: &str) -> Result<Arc<Definition>, RegistryError> {
+        let connectors = self.connectors();
+        connectors.get(name).map(|known| Arc::clone(&known.definition)).ok_or_else(|| RegistryError::NotFound(name.to_owned()))
+    }
+
+    /// Runs, pauses or stops a connector; the wish survives a restart. Doing it again does nothing.
+    pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), RegistryError> {
+        let _changing = self.changing.lock().await;
+        self.definition(name)?;
+        self.store.put_state(name, target).await.map_err(RegistryError::Failed)?;
+        if let Some(connector) = self.connectors().get_mut(name) {
+            connector.target = target;
+            connector.supervisor.set_goal(goal_of(target));
+        }
+        Ok(())
+    }
+
+    /// Begins a connector's task again; with `only_failed` only when it has failed. One that rests goes on resting.
+    pub fn restart(&self, name: &str, only_failed: bool) -> Result<ConnectorView, RegistryError> {
+        let connectors = self.connectors();
+        let connector = connectors.get(name).ok_or_else(|| RegistryError::NotFound(name.to_owned()))?;
+        let failed = matches!(connector.status.phase(), super::state::Phase::Failed { .. });
+        if connector.target == TargetState::Running && (failed || !only_failed) {
+            connector.supervisor.restart();
+        }
+        Ok(view(connector))
+    }
+
+    /// Ends every task, at most for `wait_max`; false when one did not end in time.
+    pub fn shut_down(&self, wait_max: Duration) -> bool {
+        let mut connectors = std::mem::take(&mut *self.connectors());
+        for connector in connectors.values() {
+            connector.supervisor.set_goal(Goal::Quit);
+        }
+        let deadline = Instant::now() + wait_max;
+        let mut all = true;
+        for connector in connectors.values_mut() {
+            all &= connector.supervisor.join(deadline.saturating_duration_since(Instant::now()));
+        }
+        all
+    }
+}
+
+/// How long a DELETE waits for the task's end.
+const DELETE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+fn goal_of(target: TargetState) -> Goal {
+    match target {
+        TargetState::Running => Goal::Run,
+        TargetState::Paused => Goal::Rest(Rest::Pause),
+        TargetState::Stopped => Goal::Rest(Rest::Stop),
+    }
+}
+
+fn refuse_file(definition: &Definition) -> Result<(), RegistryError> {
+    match &definition.file {
+        Some(file) => Err(RegistryError::ManagedByFile { name: definition.name.clone(), file: file.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn view(connector: &Connector) -> ConnectorView {
+    ConnectorView {
+        name: connector.definition.name.clone(),
+        options: connector.definition.options.clone(),
+        file: connector.definition.file.clone(),
+        status: connector.status.snapshot(),
+        target: connector.target,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::state::Phase;
+
+    fn options() -> Options {
+        let pairs = [
+            ("connector.class", "PostgresConnector"),
+            ("database.hostname", "h"),
+            ("database.user", "u"),
+            ("database.password", "secret"),
+            ("database.dbname", "d"),
+            ("topic.prefix", "p"),
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
+
+    fn steady() -> RunTask {
+        Arc::new(|config, status, mut stop| {
+            assert_eq!(config.connection.password.as_ref().map(secrets::Secret::expose), Some("secret"));
+            status.set_phase(Phase::Streaming);
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(async { stop.wait_for(|stop| *stop).await.map(drop) }).expect("told to stop");
+            Ok(())
+        })
+    }
+
+    fn registry(store: Store) -> Registry {
+        Registry::new(store, steady(), Arc::new(|_| {}), TopicDefaults::default())
+    }
+
+    async fn wait_for_phase(registry: &Registry, name: &str, phase: &Phase) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while registry.view(name).expect("there").status.phase != *phase {
+            assert!(Instant::now() < deadline, "waited for {phase:?}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connector_made_through_the_api_comes_back_after_a_restart() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::File(dir.path().join("connectors.json"));
+        let first = registry(store.clone());
+        assert!(first.put("shop", options()).await.expect("made").0);
+        wait_for_phase(&first, "shop", &Phase::Streaming).await;
+        first.set_target("shop", TargetState::Paused).await.expect("paused");
+        assert!(first.shut_down(Duration::from_secs(10)));
+        let second = registry(store);
+        second.start(Vec::new()).expect("started");
+        wait_for_phase(&second, "shop", &Phase::Paused).await;
+        second.delete("shop").await.expect("deleted");
+        assert!(matches!(second.view("shop"), Err(RegistryError::NotFound(_))));
+    }
+
+    #[tokio::test]
+    async fn a_masked_password_written_back_keeps_the_old_one() {
+        let registry = registry(Store::Memory);
+        registry.put("shop", options()).await.expect("made");
+        let mut changed = options();
+        changed.insert("database.password".to_owned(), secrets::MASK.to_owned());
+        changed.insert("tombstones.on.delete".to_owned(), "false".to_owned());
+        let (created, view) = registry.put("shop", changed).await.expect("changed");
+        assert!(!created);
+        assert_eq!(view.options["database.password"], "secret");
+        wait_for_phase(&registry, "shop", &Phase::Streaming).await;
+        assert!(registry.shut_down(Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn files_win_and_cannot_be_changed_through_the_api() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("shop.json");
+        std::fs::write(&path, serde_json::to_string(&options()).expect("JSON")).expect("written");
+        std::fs::write(dir.path().join("bad.toml"), "url = 1\nx = 2\n").expect("written");
+        let load = || super::super::definitions::load_folder(dir.path()).expect("readable");
+        let registry = registry(Store::Memory);
+        registry.start(load()).expect("started");
+        wait_for_phase(&registry, "shop", &Phase::Streaming).await;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !matches!(registry.view("bad").expect("seen").status.phase, Phase::Failed { retry: false, .. }) {
+            assert!(Instant::now() < deadline, "a broken file is a failed connector");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let refused = registry.put("shop", options()).await.expect_err("managed by a file");
+        assert_eq!(refused.to_string(), format!("Connector shop is managed by the file {}: change it there", path.display()));
+        assert!(matches!(registry.delete("shop").await, Err(RegistryError::ManagedByFile { .. })));
+        std::fs::remove_file(&path).expect("removed");
+        registry.reconcile(load()).await.expect("reconciled");
+        wait_for_phase(&registry, "shop", &Phase::Stopped).await;
+        assert!(registry.shut_down(Duration::from_secs(10)));
+    }
+}

@@ -1,0 +1,100 @@
+//! What is confirmed to PostgreSQL, and when: never more than is durable, never more than was received.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::change::Lsn;
+use crate::log::CommitSeq;
+
+/// A confirmation that moved is sent at the latest after this time: often enough for a watching operator, rarely enough
+/// to cost the server nothing.
+const CONFIRM_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Positions between received and confirmed.
+#[derive(Debug)]
+pub struct Feedback {
+    /// Status is sent at least this often.
+    interval: Duration,
+    /// Everything up to here has arrived.
+    received: Lsn,
+    /// Durable here.
+    flushed: Lsn,
+    /// Told to the server.
+    confirmed: Lsn,
+    sent: Instant,
+    /// Commits handed to the log, and what may be confirmed once they are durable.
+    in_flight: VecDeque<(CommitSeq, Lsn)>,
+}
+
+impl Feedback {
+    /// Nothing received yet; `flushed` is the checkpoint's.
+    pub fn new(interval: Duration, flushed: Lsn) -> Self {
+        Self { interval, received: Lsn(0), flushed, confirmed: Lsn(0), sent: Instant::now(), in_flight: VecDeque::new() }
+    }
+
+    /// Something up to `lsn` arrived.
+    #[inline]
+    pub fn receive(&mut self, lsn: Lsn) {
+        if lsn > self.received {
+            self.received = lsn;
+        }
+    }
+
+    /// A commit was handed over whose checkpoint says `flush`.
+    pub fn hand_over(&mut self, seq: CommitSeq, flush: Lsn) {
+        self.in_flight.push_back((seq, flush));
+    }
+
+    /// Everything up to `seq` is durable.
+    pub fn durable(&mut self, seq: CommitSeq) {
+        while let Some((first, flush)) = self.in_flight.front()
+            && *first <= seq
+        {
+            self.flushed = self.flushed.max(*flush);
+            self.in_flight.pop_front();
+        }
+    }
+
+    /// No commit is on its way.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// (received, flushed) to send. What is flushed was received on this connection or is in the checkpoint.
+    pub fn take(&mut self) -> (Lsn, Lsn) {
+        self.sent = Instant::now();
+        self.confirmed = self.flushed;
+        (self.received, self.flushed)
+    }
+
+    /// When the next status is due.
+    pub fn due(&self) -> Instant {
+        self.sent + if self.flushed > self.confirmed { CONFIRM_INTERVAL.min(self.interval) } else { self.interval }
+    }
+
+    /// Received, flushed, confirmed.
+    pub fn positions(&self) -> (Lsn, Lsn, Lsn) {
+        (self.received, self.flushed, self.confirmed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_durable_is_confirmed() {
+        let mut feedback = Feedback::new(Duration::from_secs(10), Lsn(5));
+        feedback.receive(Lsn(100));
+        feedback.hand_over(CommitSeq(1), Lsn(40));
+        feedback.hand_over(CommitSeq(2), Lsn(80));
+        assert_eq!(feedback.take(), (Lsn(100), Lsn(5)));
+        feedback.durable(CommitSeq(1));
+        assert!(feedback.due() < Instant::now() + Duration::from_secs(1), "a confirmation that moved does not wait long");
+        assert_eq!(feedback.take(), (Lsn(100), Lsn(40)));
+        assert!(!feedback.is_idle());
+        feedback.durable(CommitSeq(2));
+        assert_eq!(feedback.take(), (Lsn(100), Lsn(80)));
+        assert!(feedback.is_idle() && feedback.due() > Instant::now() + Duration::from_secs(5));
+    }
+}

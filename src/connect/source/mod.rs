@@ -1,0 +1,45 @@
+//! Capture: one PostgreSQL database into the log, exactly once.
+//!
+//! Owns the way of a change from the slot to a durable commit: preparing ([`task`]), the snapshot ([`snapshot`]), the hot
+//! loop ([`stream`]), the position ([`resume`]), and what is confirmed to PostgreSQL ([`feedback`]). Promises that nothing
+//! is confirmed before it is durable, and that every row change is published once, in order. Runs on the thread of its
+//! connector; starting it again after a failure is the supervisor's affair.
+
+pub mod commits;
+pub mod feedback;
+pub mod relations;
+pub mod resume;
+pub mod snapshot;
+pub mod stream;
+pub mod task;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::postgres::PostgresConfig;
+use crate::connect::TaskStatus;
+use crate::log::LogTarget;
+use crate::problem::Problem;
+
+/// Captures until `stop` becomes true or something goes wrong. Blocks the calling thread, on which everything runs.
+pub fn run(config: Arc<PostgresConfig>, target: LogTarget, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Result<(), Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::retry("service/runtime", "a connector's runtime could not be started").why(error.to_string()))?;
+    let work = async {
+        match target {
+            LogTarget::Builtin(log) => task::capture(config, log.writer(), status, stop).await,
+            #[cfg(feature = "kafka")]
+            LogTarget::Kafka(settings) => {
+                let writer = crate::log::kafka::KafkaWriter::open(&settings, &config.name).await.map_err(|error| error.problem())?;
+                task::capture(config, writer, status, stop).await
+            }
+        }
+    };
+    let result = runtime.block_on(work);
+    // Sessions that are still closing must not hold the thread up.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    result
+}

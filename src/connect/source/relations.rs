@@ -1,0 +1,154 @@
+//! Tables of the stream: relation id to plan, replaced by every Relation message.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio_postgres::Client;
+
+use crate::change::{Relation, RelationId, TypeKind};
+use crate::config::postgres::PostgresConfig;
+use crate::encode::{EventSettings, RelationPlan};
+use crate::log::{LogWriter, TopicSpec};
+use crate::postgres::PostgresError;
+use crate::postgres::catalog::{Catalog, Table};
+use crate::postgres::pgoutput::RelationMessage;
+use crate::problem::Problem;
+
+/// A table of the stream.
+enum Known {
+    /// Its events are written.
+    Captured(Box<RelationPlan>),
+    /// In the publication, but not in the include lists.
+    Left,
+}
+
+/// All tables seen so far.
+pub struct Relations {
+    config: Arc<PostgresConfig>,
+    settings: Arc<EventSettings>,
+    catalog: Catalog,
+    known: Vec<Known>,
+    by_id: HashMap<RelationId, usize>,
+    /// The relation of the last row: nearly always the next one's too.
+    last: Option<(RelationId, usize)>,
+    topics: HashMap<String, (String, String)>,
+    told: HashSet<String>,
+}
+
+impl Relations {
+    /// None yet.
+    pub fn new(config: Arc<PostgresConfig>, settings: Arc<EventSettings>) -> Self {
+        Self {
+            config,
+            settings,
+            catalog: Catalog::default(),
+            known: Vec::new(),
+            by_id: HashMap::new(),
+            last: None,
+            topics: HashMap::new(),
+            told: HashSet::new(),
+        }
+    }
+
+    /// How topics of change events are made.
+    pub fn topic_spec(config: &PostgresConfig) -> TopicSpec {
+        TopicSpec { partitions: config.topic_partitions, replication_factor: config.topic_replication_factor, ..TopicSpec::default() }
+    }
+
+    /// Takes in a Relation message.
+    pub async fn learn<W: LogWriter>(&mut self, client: &Client, message: &RelationMessage<'_>, writer: &mut W) -> Result<(), Problem> {
+        let schema = String::from_utf8_lossy(message.schema).into_owned();
+        let table = String::from_utf8_lossy(message.table).into_owned();
+        let known = if self.config.tables.includes(&schema, &table) {
+            let key = self.config.message_key_columns.for_table(&schema, &table);
+            let relation = self.catalog.describe(client, message, key.as_deref()).await.map_err(|error| self.problem(&error))?;
+            Known::Captured(Box::new(self.plan(relation, writer).await?))
+        } else {
+            Known::Left
+        };
+        self.last = None;
+        match self.by_id.get(&message.id) {
+            Some(index) => self.known[*index] = known,
+            None => {
+                self.by_id.insert(message.id, self.known.len());
+                self.known.push(known);
+            }
+        }
+        Ok(())
+    }
+
+    /// A plan for a table as the snapshot reads it.
+    pub async fn plan_table<W: LogWriter>(
+        &mut self,
+        client: &Client,
+        table: &Table,
+        published: Option<&[String]>,
+        writer: &mut W,
+    ) -> Result<RelationPlan, Problem> {
+        let key = self.config.message_key_columns.for_table(&table.schema, &table.table);
+        let described = self.catalog.describe_table(client, table, published, key.as_deref()).await;
+        let relation = described.map_err(|error| self.problem(&error))?;
+        self.plan(relation, writer).await
+    }
+
+    async fn plan<W: LogWriter>(&mut self, relation: Relation, writer: &mut W) -> Result<RelationPlan, Problem> {
+        let topic = self.settings.topic_name(&relation.schema, &relation.table);
+        let here = (relation.schema.to_string(), relation.table.to_string());
+        let there = self.topics.entry(topic.clone()).or_insert_with(|| here.clone());
+        if *there != here {
+            let name = |(schema, table): &(String, String)| format!("\"{schema}\".\"{table}\"");
+            return Err(Problem::fail("topic/collision", format!("{} and {} both map to the topic {topic}", name(there), name(&here)))
+                .fix("rename one of them, or leave one out of table.include.list"));
+        }
+        self.tell_of_text_types(&relation);
+        let handle = writer.topic(&topic, &Self::topic_spec(&self.config)).await.map_err(|error| error.problem())?;
+        let relation = Arc::new(relation);
+        let columns = &self.config.columns;
+        Ok(RelationPlan::new(Arc::clone(&relation), handle, &self.settings, |column| {
+            columns.includes(&relation.schema, &relation.table, column)
+        }))
+    }
+
+    /// Types without a form of their own are sent as text, and said once.
+    fn tell_of_text_types(&mut self, relation: &Relation) {
+        for column in &relation.columns {
+            let mut kind = &column.kind;
+            while let TypeKind::Array(element) = kind {
+                kind = element;
+            }
+            if let TypeKind::Other(name) = kind
+                && self.told.insert(name.to_string())
+            {
+                tracing::warn!(table = relation.name(), column = %column.name, r#type = %name, "values of this type are sent as PostgreSQL's text");
+            }
+        }
+    }
+
+    /// The plan of a relation; `None` when the table is not captured. A relation that was never described is fatal: its
+    /// rows cannot be understood, and skipping them would lose them.
+    #[inline]
+    pub fn plan_of(&mut self, id: RelationId) -> Result<Option<&mut RelationPlan>, Problem> {
+        let index = match self.last {
+            Some((last, index)) if last == id => index,
+            _ => {
+                let index = *self.by_id.get(&id).ok_or_else(|| unknown(id))?;
+                self.last = Some((id, index));
+                index
+            }
+        };
+        Ok(match &mut self.known[index] {
+            Known::Captured(plan) => Some(plan),
+            Known::Left => None,
+        })
+    }
+
+    fn problem(&self, error: &PostgresError) -> Problem {
+        error.problem(&self.config.connection)
+    }
+}
+
+fn unknown(id: RelationId) -> Problem {
+    Problem::fail("table/unknown-relation", format!("a row of relation {} arrived that PostgreSQL never described", id.0))
+        .why("going on would lose rows silently")
+        .fix("report this with the server's version; restarting the connector asks PostgreSQL to describe its tables again")
+}

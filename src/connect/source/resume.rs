@@ -1,0 +1,196 @@
+//! Where the stream goes on: which of the messages that PostgreSQL sends again were published before.
+//!
+//! Pure: it is told what arrives and says whether to publish it, and notices when the history is not the one that the
+//! checkpoint was written on. A transaction was seen exactly when its commit record is not above the last published one
+//! (commit records are compared with commit records, never with row or end positions: those coincide across
+//! transactions). Of a transaction that was cut, the first `rows` messages were published. Every commit that comes again
+//! must be the one that was remembered; a database that was restored from a backup has others at the same places.
+
+use crate::change::{Checkpoint, Fingerprint, Lsn, PartialTransaction};
+use crate::problem::Problem;
+
+/// What to do with the rows of the open transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skip {
+    Nothing,
+    /// Published before, or in the snapshot.
+    All,
+    /// The first ones were published before.
+    First(u64),
+}
+
+/// The open transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Open {
+    final_lsn: Lsn,
+    xid: u32,
+    time_us: i64,
+    /// Row messages received.
+    rows: u64,
+    skip: Skip,
+}
+
+/// The position, moving.
+#[derive(Debug)]
+pub struct Resume {
+    checkpoint: Checkpoint,
+    open: Option<Open>,
+    /// A commit that must come again before anything new does.
+    must_meet: Option<Fingerprint>,
+}
+
+impl Resume {
+    /// Goes on from a checkpoint; the slot will send everything after `confirmed`.
+    pub fn new(checkpoint: Checkpoint, confirmed: Lsn) -> Self {
+        let must_meet = checkpoint.ring.last().copied().filter(|last| confirmed <= last.final_lsn);
+        Self { checkpoint, open: None, must_meet }
+    }
+
+    /// The position as of now.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Inside a transaction.
+    pub fn in_transaction(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// A transaction begins.
+    pub fn begin(&mut self, final_lsn: Lsn, xid: u32, time_us: i64) -> Result<(), Problem> {
+        if let Some(open) = &self.open {
+            return Err(diverged(format!("transaction {xid} begins inside transaction {}", open.xid)));
+        }
+        let cp = &self.checkpoint;
+        let skip = if final_lsn <= cp.final_lsn || final_lsn < cp.snapshot_lsn {
+            Skip::All
+        } else {
+            if let Some(missed) = &self.must_meet {
+                return Err(diverged(format!(
+                    "the commit at {} (transaction {}), published before, did not come again",
+                    missed.final_lsn, missed.xid
+                )));
+            }
+            match &cp.partial {
+                Some(partial) if partial.final_lsn == final_lsn && partial.xid == xid => Skip::First(partial.rows),
+                Some(partial) => {
+                    return Err(diverged(format!(
+                        "the rest of transaction {} (commit {}) did not come again, {final_lsn} came instead",
+                        partial.xid, partial.final_lsn
+                    )));
+                }
+                None => Skip::Nothing,
+            }
+        };
+        self.open = Some(Open { final_lsn, xid, time_us, rows: 0, skip });
+        Ok(())
+    }
+
+    /// A row message of the open transaction: publish it?
+    #[inline]
+    pub fn row(&mut self) -> Result<bool, Problem> {
+        let Some(open) = &mut self.open else { return Err(diverged("a row outside a transaction".into())) };
+        open.rows += 1;
+        Ok(match open.skip {
+            Skip::Nothing => true,
+            Skip::All => false,
+            Skip::First(published) => open.rows > published,
+        })
+    }
+
+    /// The transaction ends: was it new? Then the checkpoint is behind it.
+    pub fn commit(&mut self, final_lsn: Lsn, end_lsn: Lsn, time_us: i64) -> Result<bool, Problem> {
+        let Some(open) = self.open.take() else { return Err(diverged(format!("a commit at {final_lsn} outside a transaction"))) };
+        if open.final_lsn != final_lsn {
+            return Err(diverged(format!("transaction {} began for the commit at {} and ends at {final_lsn}", open.xid, open.final_lsn)));
+        }
+        let commit = Fingerprint { final_lsn, end_lsn, xid: open.xid, time_us };
+        if open.skip == Skip::All {
+            self.recognise(commit)?;
+            return Ok(false);
+        }
+        if let Skip::First(published) = open.skip
+            && open.rows < published
+        {
+            return Err(diverged(format!("transaction {} has {} rows, of which {published} were published", open.xid, open.rows)));
+        }
+        let cp = &mut self.checkpoint;
+        cp.partial = None;
+        cp.final_lsn = final_lsn;
+        cp.end_lsn = end_lsn;
+        cp.flush_lsn = cp.flush_lsn.max(end_lsn);
+        cp.remember(commit);
+        Ok(true)
+    }
+
+    /// A commit that was published before must be the one that is remembered.
+    fn recognise(&mut self, commit: Fingerprint) -> Result<(), Problem> {
+        let ring = &self.checkpoint.ring;
+        if ring.first().is_none_or(|oldest| commit.final_lsn < oldest.final_lsn) {
+            return Ok(());
+        }
+        if !ring.contains(&commit) {
+            return Err(diverged(format!(
+                "the commit at {} is of transaction {}, which was never published",
+                commit.final_lsn, commit.xid
+            )));
+        }
+        if self.must_meet == Some(commit) {
+            self.must_meet = None;
+        }
+        Ok(())
+    }
+
+    /// A message outside transactions: publish it?
+    pub fn message(&mut self, lsn: Lsn) -> bool {
+        let new = lsn > self.checkpoint.message_lsn && lsn >= self.checkpoint.snapshot_lsn;
+        if new {
+            self.checkpoint.message_lsn = lsn;
+        }
+        new
+    }
+
+    /// Notes the last event, for the offset's Debezium part.
+    pub fn event(&mut self, lsn: Lsn) {
+        self.checkpoint.lsn = lsn;
+        if let Some(open) = &self.open {
+            self.checkpoint.xid = open.xid;
+            self.checkpoint.time_us = open.time_us;
+        }
+    }
+
+    /// The checkpoint to write with what was published so far, in the middle of a transaction too.
+    pub fn mark(&mut self) -> &Checkpoint {
+        if let Some(open) = &self.open {
+            let published = match open.skip {
+                Skip::All => 0,
+                Skip::Nothing => open.rows,
+                Skip::First(published) => open.rows.max(published),
+            };
+            if published > 0 {
+                self.checkpoint.partial = Some(PartialTransaction { final_lsn: open.final_lsn, xid: open.xid, rows: published });
+            }
+        }
+        &self.checkpoint
+    }
+
+    /// Everything up to `wal_end` was sent and is of no interest: the checkpoint may say so. False inside a transaction or
+    /// when it says so already.
+    pub fn advance_idle(&mut self, wal_end: Lsn) -> bool {
+        let free = self.open.is_none() && self.checkpoint.partial.is_none() && self.must_meet.is_none();
+        let further = free && wal_end > self.checkpoint.flush_lsn;
+        if further {
+            self.checkpoint.flush_lsn = wal_end;
+        }
+        further
+    }
+}
+
+fn diverged(why: String) -> Problem {
+    Problem::fail("source/history-diverged", "the database's history is not the one that was published")
+        .why(format!("{why}. The database was restored from a backup, or this data directory is an old copy"))
+        .fix("decide what is true: then drop the slot and delete the connector's position, and start it again with a new snapshot")
+}
+
+#[cfg(test)]
+mod tests;

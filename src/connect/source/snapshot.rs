@@ -1,0 +1,214 @@
+//! The initial snapshot: the rows that were there when the slot began, each once, as `r` events.
+//!
+//! It reads under the slot's own exported snapshot, so the stream begins exactly where it ends: no gap, no repeat. Rows
+//! come through COPY in the same text as streamed ones and through the same plans. One row is held back, because Debezium
+//! marks the last one of each table and of the whole. A snapshot that was interrupted begins again from zero: the exported
+//! snapshot ends with the session that made it.
+
+use std::mem;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio_postgres::Client;
+
+use super::commits::{COMMIT_BYTES_MAX, Commits};
+use super::relations::Relations;
+use super::task::{Context, now_ns};
+use crate::change::{Checkpoint, Lsn, Op, Position, RowChange, SnapshotMark};
+use crate::encode::{Encoder, RelationPlan};
+use crate::log::LogWriter;
+use crate::postgres::catalog::Table;
+use crate::postgres::connection::Session;
+use crate::postgres::copy_text::CopyRow;
+use crate::postgres::publication::Published;
+use crate::postgres::{Connection, PostgresError, identifier, literal};
+use crate::problem::Problem;
+
+/// How many rows pass between two looks at the clock and at the stop signal.
+const ROWS_PER_LOOK: u64 = 1000;
+
+/// Where a snapshot begins.
+pub struct Start {
+    /// The slot's consistent point: the stream begins here.
+    pub lsn: Lsn,
+    /// The exported snapshot.
+    pub snapshot: String,
+}
+
+/// One table to read.
+struct Source {
+    plan: RelationPlan,
+    sql: String,
+}
+
+/// Which of the database's tables a snapshot reads: the captured and published ones whose rows the stream would name so.
+pub fn select_tables(context: &Context, tables: &[Table], published: &[Published]) -> Vec<(Table, Option<Published>)> {
+    let config = &context.config;
+    tables
+        .iter()
+        .filter(|table| config.tables.includes(&table.schema, &table.table))
+        // Rows of a partitioned table are streamed under the root's name or under the partitions', never both.
+        .filter(|table| if config.publish_via_partition_root { !table.is_partition } else { !table.partitioned })
+        .filter_map(|table| {
+            let found = published.iter().find(|published| published.schema == table.schema && published.table == table.table);
+            // A partition is published through its root, which may be what the publication lists.
+            (found.is_some() || table.is_partition).then(|| (table.clone(), found.cloned()))
+        })
+        .collect()
+}
+
+/// Reads everything; `false` when it was told to stop. The last commit, with the final checkpoint, is left to the caller.
+pub async fn run<W: LogWriter>(
+    context: &mut Context,
+    client: &Client,
+    start: &Start,
+    tables: &[(Table, Option<Published>)],
+    relations: &mut Relations,
+    commits: &mut Commits<W>,
+    pending: &Checkpoint,
+) -> Result<bool, Problem> {
+    let mut sources = Vec::new();
+    for (table, published) in tables {
+        let columns = published.as_ref().and_then(|published| published.columns.as_deref());
+        let plan = relations.plan_table(client, table, columns, &mut commits.writer).await?;
+        let sql = copy_statement(&plan, table, published.as_ref());
+        sources.push(Source { plan, sql });
+    }
+    let wrong = |error: PostgresError| error.problem(&context.config.connection);
+    let mut session = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await.map_err(wrong)?;
+    let begin = format!(
+        "begin isolation level repeatable read, read only; set transaction snapshot {}; set local row_security = off; \
+         set local lock_timeout = '10s'; set local idle_in_transaction_session_timeout = 0",
+        literal(&start.snapshot)
+    );
+    session.query(&begin).await.map_err(wrong)?;
+    let xid = session.query("select case when pg_is_in_recovery() then 0 else txid_current() end").await.map_err(wrong)?;
+    let xid = xid.first().and_then(|row| row.first()?.as_deref()?.parse::<u64>().ok()).map(|xid| xid as u32);
+    let mut reader = Reader {
+        encoder: Encoder::new(&context.events),
+        held: None,
+        current: CopyRow::default(),
+        epoch: 0,
+        first: true,
+        lsn: start.lsn,
+        xid,
+        time_us: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64),
+        rows: 0,
+    };
+    let total = sources.len() as u32;
+    context.status.set_snapshot(total, 0, 0);
+    for index in 0..sources.len() {
+        let sql = sources[index].sql.clone();
+        session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &sources[index].plan))?;
+        let mut first_in_table = true;
+        while let Some(line) = session.copy_row().await.map_err(wrong)? {
+            reader
+                .current
+                .parse(line)
+                .map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(sources[index].plan.relation.name()))?;
+            commits.begin().await?;
+            reader.emit_held(&mut sources, Some(index), commits)?;
+            reader.hold(index, first_in_table);
+            first_in_table = false;
+            reader.rows += 1;
+            if reader.rows.is_multiple_of(ROWS_PER_LOOK) {
+                context.status.set_snapshot(total, index as u32, reader.rows);
+                reader.encoder.set_now(now_ns());
+                if context.is_stopping() {
+                    return Ok(false);
+                }
+            }
+            if commits.bytes() >= COMMIT_BYTES_MAX {
+                commits.hand_over(pending, reader.encoder.now_ms(), &context.status).await?;
+            }
+        }
+    }
+    commits.begin().await?;
+    reader.emit_held(&mut sources, None, commits)?;
+    context.status.set_snapshot(total, total, reader.rows);
+    session.query("commit").await.map_err(wrong)?;
+    tracing::info!(connector = context.config.name, tables = total, rows = reader.rows, lsn = %start.lsn, "snapshot finished");
+    Ok(true)
+}
+
+fn copy_statement(plan: &RelationPlan, table: &Table, published: Option<&Published>) -> String {
+    let columns: Vec<_> = plan.relation.columns.iter().map(|column| identifier(&column.name)).collect();
+    // Children of plain inheritance are tables of their own.
+    let only = if table.partitioned { "" } else { "only " };
+    let filter = published.and_then(|published| published.row_filter.as_ref()).map(|filter| format!(" where {filter}")).unwrap_or_default();
+    format!("copy (select {} from {only}{}{filter}) to stdout", columns.join(", "), table.quoted())
+}
+
+fn copy_problem(error: PostgresError, context: &Context, plan: &RelationPlan) -> Problem {
+    let (table, role) = (plan.relation.name(), &context.config.connection.user);
+    let quoted = format!("{}.{}", identifier(&plan.relation.schema), identifier(&plan.relation.table));
+    match error {
+        PostgresError::Server(message) if message.message.contains("row-level security") => {
+            Problem::fail("pg/rls", format!("{table} has row-level security: its snapshot would be partial, its stream is not"))
+                .why(message.message)
+                .fix(format!("ALTER ROLE {} BYPASSRLS;", identifier(role)))
+        }
+        PostgresError::Server(message) if message.code == "42501" => {
+            Problem::fail("pg/select", format!("role \"{role}\" may not read {table}"))
+                .why(message.message)
+                .fix(format!("GRANT SELECT ON {quoted} TO {};", identifier(role)))
+        }
+        other => other.problem(&context.config.connection),
+    }
+}
+
+/// The row that waits until it is known whether another one follows.
+struct Held {
+    source: usize,
+    row: CopyRow,
+    first_in_table: bool,
+}
+
+struct Reader {
+    encoder: Encoder,
+    held: Option<Held>,
+    current: CopyRow,
+    epoch: u64,
+    first: bool,
+    lsn: Lsn,
+    xid: Option<u32>,
+    time_us: i64,
+    rows: u64,
+}
+
+impl Reader {
+    fn hold(&mut self, source: usize, first_in_table: bool) {
+        let row = mem::take(&mut self.current);
+        // The row that was held before has been written; its memory is used again.
+        self.current = self.held.replace(Held { source, row, first_in_table }).map(|old| old.row).unwrap_or_default();
+    }
+
+    /// Writes the held row, now that it is known what follows: a row of table `next`, or nothing.
+    fn emit_held<W: LogWriter>(&mut self, sources: &mut [Source], next: Option<usize>, commits: &mut Commits<W>) -> Result<(), Problem> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let last_in_table = next != Some(held.source);
+        let mark = match (next, last_in_table) {
+            (None, _) => SnapshotMark::Last,
+            (_, true) => SnapshotMark::LastInDataCollection,
+            _ if self.first => SnapshotMark::First,
+            _ if held.first_in_table => SnapshotMark::FirstInDataCollection,
+            _ => SnapshotMark::True,
+        };
+        self.first = false;
+        self.epoch = mark as u64;
+        let at = Position {
+            lsn: self.lsn,
+            previous_commit: None,
+            xid: self.xid,
+            commit_time_us: self.time_us,
+            snapshot: mark,
+            epoch: self.epoch,
+        };
+        let plan = &mut sources[held.source].plan;
+        let relation = std::sync::Arc::clone(&plan.relation);
+        let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(held.row.tuple()), at };
+        let (sink, counts) = commits.sink();
+        counts.events += 1;
+        counts.reads += 1;
+        self.encoder.encode(plan, &change, sink).map_err(|error| Problem::fail("row/undecodable", error.to_string()))
+    }
+}

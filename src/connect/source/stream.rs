@@ -1,0 +1,493 @@
+//! The hot loop: messages of the slot into commits of the log.
+//!
+//! It runs at its own pace. At low load a transaction is handed over as soon as it is whole and the log is free: its
+//! latency is one sync. While a sync runs, the next transactions gather in one commit. When the slot has a backlog
+//! ("behind"), reads are spaced by [`GATHER`], because a walsender that is woken for every message it sends is two to
+//! three times as slow, and commits grow larger. Back-pressure is not reading: PostgreSQL keeps the WAL. Nothing per event
+//! allocates, locks, logs or reads the clock.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+
+use super::commits::{COMMIT_BYTES_MAX, Commits};
+use super::feedback::Feedback;
+use super::relations::Relations;
+use super::resume::Resume;
+use super::task::{Context, now_ns};
+use crate::change::{Lsn, Op, Position, RowChange, SnapshotMark};
+use crate::encode::{Encoder, control};
+use crate::log::{LogWriter, TopicSpec};
+use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
+use crate::postgres::replication::{ReplicationStream, StreamMessage};
+use crate::postgres::{PostgresError, catalog};
+use crate::problem::Problem;
+use crate::record::TopicHandle;
+
+/// Between two reads while there is a backlog. Measured: 0.3 ms is good for all workloads, 1 ms hurts one big transaction.
+const GATHER: Duration = Duration::from_micros(300);
+/// The socket has been busy without a gap for so long: there is a backlog.
+const BEHIND_AFTER: Duration = Duration::from_millis(2);
+/// A read that waited longer than this says that there is none.
+const GAP: Duration = Duration::from_micros(200);
+/// While behind, a commit is not handed over before it has this size or age: fewer, larger syncs.
+const BEHIND_COMMIT_BYTES: usize = 1 << 20;
+const BEHIND_COMMIT_AGE: Duration = Duration::from_millis(5);
+/// A log that takes nothing for so long: the connection is given up, so that the server can shut down or fail over.
+const STALL_LIMIT: Duration = Duration::from_secs(30);
+/// An idle position that the server asks for is written at most this often; any other at the status interval.
+const IDLE_ASKED_INTERVAL: Duration = Duration::from_millis(100);
+/// Messages with this prefix are our own heartbeats.
+pub const HEARTBEAT_PREFIX: &str = "rowfeed.heartbeat";
+/// How long a clean stop waits for the last commit.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// A connector that follows its slot.
+pub struct Stream<'c, W: LogWriter> {
+    context: &'c mut Context,
+    client: Client,
+    replication: ReplicationStream,
+    work: Work<W>,
+    feedback: Feedback,
+    pace: Pace,
+    idle_written: Instant,
+    heartbeat_due: Option<Instant>,
+}
+
+/// What handles messages: apart from the socket, which lends them.
+struct Work<W: LogWriter> {
+    commits: Commits<W>,
+    relations: Relations,
+    resume: Resume,
+    encoder: Encoder,
+    cells: Cells,
+    at: Position,
+    message_topic: Option<TopicHandle>,
+    /// The newest position the server says it has sent.
+    wal_end: Lsn,
+    reply_asked: bool,
+    published_time_us: Option<i64>,
+}
+
+/// Whether there is a backlog.
+struct Pace {
+    busy_since: Instant,
+    last_read: Instant,
+    behind: bool,
+}
+
+impl<'c, W: LogWriter> Stream<'c, W> {
+    /// Puts the parts together; `resume` knows where to go on.
+    pub fn new(
+        context: &'c mut Context,
+        client: Client,
+        replication: ReplicationStream,
+        commits: Commits<W>,
+        relations: Relations,
+        resume: Resume,
+    ) -> Self {
+        let now = Instant::now();
+        let interval = context.status_interval;
+        let checkpoint = resume.checkpoint();
+        let previous_commit = (checkpoint.end_lsn > Lsn(0)).then_some(checkpoint.end_lsn);
+        let feedback = Feedback::new(interval, checkpoint.flush_lsn);
+        let heartbeat = context.config.heartbeat_interval;
+        Self {
+            work: Work {
+                encoder: Encoder::new(&context.events),
+                cells: Cells::default(),
+                at: Position {
+                    lsn: Lsn(0),
+                    previous_commit,
+                    xid: None,
+                    commit_time_us: checkpoint.time_us,
+                    snapshot: SnapshotMark::False,
+                    epoch: 1,
+                },
+                message_topic: None,
+                wal_end: Lsn(0),
+                reply_asked: false,
+                published_time_us: None,
+                commits,
+                relations,
+                resume,
+            },
+            client,
+            replication,
+            feedback,
+            pace: Pace { busy_since: now, last_read: now, behind: false },
+            idle_written: now,
+            heartbeat_due: (!heartbeat.is_zero()).then(|| now + heartbeat),
+            context,
+        }
+    }
+
+    /// Follows the slot until told to stop.
+    pub async fn run(mut self) -> Result<(), Problem> {
+        // The server answers with its newest position: an idle database is confirmed at once.
+        self.send_status(true).await?;
+        loop {
+            self.open_commit().await?;
+            let full = self.take_messages().await?;
+            self.after_messages(full).await?;
+            if full {
+                continue;
+            }
+            if self.context.is_stopping() {
+                return self.drain().await;
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Handles what was read; true when the commit is full and more is there.
+    async fn take_messages(&mut self) -> Result<bool, Problem> {
+        let config = &self.context.config;
+        self.work.encoder.set_now(now_ns());
+        loop {
+            match self.replication.next_message() {
+                Err(error) => return Err(error.problem(&config.connection)),
+                Ok(None) => return Ok(false),
+                Ok(Some(StreamMessage::Keepalive { wal_end, reply })) => {
+                    self.feedback.receive(wal_end);
+                    self.work.wal_end = wal_end;
+                    self.work.reply_asked |= reply;
+                }
+                Ok(Some(StreamMessage::Wal { start, payload })) => {
+                    self.work.take(self.context, &self.client, start, payload).await?;
+                    self.feedback.receive(start);
+                }
+            }
+            if self.work.commits.bytes() >= COMMIT_BYTES_MAX {
+                return Ok(true);
+            }
+            let boundary = !self.work.resume.in_transaction();
+            if boundary && !self.pace.behind && self.work.commits.records() > 0 && self.work.commits.writer.is_idle() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Hands over, confirms, beats, as far as each is due.
+    async fn after_messages(&mut self, full: bool) -> Result<(), Problem> {
+        let commits = &self.work.commits;
+        let boundary = !self.work.resume.in_transaction();
+        if commits.records() > 0 {
+            let due = if self.pace.behind {
+                commits.bytes() >= BEHIND_COMMIT_BYTES || (commits.began().elapsed() >= BEHIND_COMMIT_AGE && commits.writer.is_idle())
+            } else {
+                commits.writer.is_idle()
+            };
+            if full || (due && boundary) {
+                self.hand_over().await?;
+            }
+        } else if boundary {
+            self.advance_idle().await?;
+        }
+        self.feedback.durable(self.work.commits.writer.durable());
+        if self.work.reply_asked || self.feedback.due() <= Instant::now() {
+            let asked = std::mem::take(&mut self.work.reply_asked);
+            let quiet = self.feedback.is_idle() && !asked;
+            self.send_status(quiet).await?;
+        }
+        self.beat().await
+    }
+
+    async fn hand_over(&mut self) -> Result<(), Problem> {
+        let work = &mut self.work;
+        let checkpoint = work.resume.mark();
+        let flush = checkpoint.flush_lsn;
+        let seq = work.commits.hand_over(checkpoint, work.encoder.now_ms(), &self.context.status).await?;
+        self.feedback.hand_over(seq, flush);
+        if let Some(time_us) = work.published_time_us.take() {
+            self.context.status.set_lag(time_us);
+        }
+        self.show_positions();
+        Ok(())
+    }
+
+    /// With nothing to publish, the position still moves: other databases' traffic must not keep WAL here. It is written
+    /// first and confirmed once durable.
+    async fn advance_idle(&mut self) -> Result<(), Problem> {
+        let interval = if self.work.reply_asked { IDLE_ASKED_INTERVAL } else { self.context.status_interval };
+        if !self.feedback.is_idle()
+            || self.work.wal_end <= self.work.resume.checkpoint().flush_lsn
+            || self.idle_written.elapsed() < interval
+        {
+            return Ok(());
+        }
+        if self.replication.buffered() == 0 && self.work.commits.is_open() && self.work.resume.advance_idle(self.work.wal_end) {
+            self.idle_written = Instant::now();
+            self.hand_over().await?;
+        }
+        Ok(())
+    }
+
+    /// Opens a commit. While the log takes none, the session is kept alive, for a while.
+    async fn open_commit(&mut self) -> Result<(), Problem> {
+        if self.work.commits.is_open() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let mut stop = self.context.stop.clone();
+        loop {
+            let due = self.feedback.due().min(Instant::now() + Duration::from_millis(500));
+            tokio::select! {
+                opened = self.work.commits.begin() => {
+                    if began.elapsed() > Duration::from_millis(500) {
+                        self.context.status.set_waiting(None);
+                    }
+                    return opened;
+                }
+                () = tokio::time::sleep_until(due.into()) => {}
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            }
+            let held_up = self.work.commits.writer.held_up();
+            if began.elapsed() > STALL_LIMIT {
+                let slow = Problem::retry("log/slow", format!("the log took nothing for {} s", STALL_LIMIT.as_secs()));
+                return Err(held_up.unwrap_or(slow));
+            }
+            self.context.status.set_waiting(held_up);
+            self.feedback.durable(self.work.commits.writer.durable());
+            if self.feedback.due() <= Instant::now() {
+                self.send_status(false).await?;
+            }
+        }
+    }
+
+    /// Waits for more to read, for the log, or for the clock.
+    async fn wait(&mut self) -> Result<(), Problem> {
+        if self.pace.behind {
+            let since = self.pace.last_read.elapsed();
+            if since < GATHER {
+                // The timers of the runtime are too coarse, and nothing else runs on this thread.
+                std::thread::sleep(GATHER - since);
+            }
+        }
+        let began = Instant::now();
+        let mut until = self.feedback.due();
+        until = self.heartbeat_due.map_or(until, |due| until.min(due));
+        if self.pace.behind && self.work.commits.records() > 0 {
+            until = until.min(began + BEHIND_COMMIT_AGE);
+        }
+        if self.work.commits.records() == 0 {
+            self.work.commits.touch();
+        }
+        let mut stop = self.context.stop.clone();
+        let seen = self.work.commits.writer.durable();
+        let in_flight = seen < self.work.commits.newest();
+        tokio::select! {
+            biased;
+            read = self.replication.fill() => {
+                read.map_err(|error| error.problem(&self.context.config.connection))?;
+                self.pace.read(began);
+            }
+            durable = self.work.commits.writer.wait_durable(seen), if in_flight => {
+                self.feedback.durable(durable.map_err(|error| error.problem())?);
+                self.show_positions();
+            }
+            () = tokio::time::sleep_until(until.into()) => self.pace.gap(),
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        Ok(())
+    }
+
+    async fn send_status(&mut self, reply: bool) -> Result<(), Problem> {
+        let (received, flushed) = self.feedback.take();
+        let sent = self.replication.send_status(received, flushed, reply).await;
+        sent.map_err(|error| error.problem(&self.context.config.connection))?;
+        self.show_positions();
+        Ok(())
+    }
+
+    fn show_positions(&self) {
+        let (received, flushed, confirmed) = self.feedback.positions();
+        let encoded = self.work.resume.checkpoint().flush_lsn;
+        self.context.status.set_positions(received.0, encoded.0, flushed.0, confirmed.0);
+    }
+
+    /// A heartbeat record, and a message in the WAL that moves an idle slot.
+    async fn beat(&mut self) -> Result<(), Problem> {
+        let now = Instant::now();
+        if self.heartbeat_due.is_none_or(|due| due > now) || self.work.resume.in_transaction() || !self.work.commits.is_open() {
+            return Ok(());
+        }
+        self.heartbeat_due = Some(now + self.context.config.heartbeat_interval);
+        self.work.encoder.set_now(now_ns());
+        let name = control::heartbeat_topic(&self.context.events);
+        let topic = self.work.commits.writer.topic(&name, &TopicSpec::default()).await.map_err(|error| error.problem())?;
+        let now_ms = self.work.encoder.now_ms();
+        let (sink, _) = self.work.commits.sink();
+        control::push_heartbeat(&self.context.events, topic, now_ms, sink)
+            .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
+        self.hand_over().await?;
+        if self.client.is_closed() {
+            self.client = catalog::open(&self.context.config.connection, &self.context.application_name())
+                .await
+                .map_err(|error| self.context.problem(&error))?;
+        }
+        // A standby or a role without the privilege cannot: the position still moves with the server's own.
+        let sql = format!("select pg_logical_emit_message(false, '{HEARTBEAT_PREFIX}', '')");
+        if let Err(error) = self.client.batch_execute(&sql).await {
+            tracing::debug!("no heartbeat in the WAL: {error}");
+        }
+        Ok(())
+    }
+
+    /// A clean stop: whole transactions are handed over, made durable, confirmed.
+    async fn drain(mut self) -> Result<(), Problem> {
+        if self.work.commits.is_open() && self.work.commits.records() > 0 && !self.work.resume.in_transaction() {
+            self.hand_over().await?;
+        }
+        if tokio::time::timeout(DRAIN_LIMIT, self.work.commits.settle()).await.is_ok_and(|settled| settled.is_ok()) {
+            self.feedback.durable(self.work.commits.writer.durable());
+            // What is not confirmed comes again and is recognised.
+            let _ = self.send_status(false).await;
+        }
+        self.replication.close().await;
+        Ok(())
+    }
+}
+
+impl Pace {
+    fn read(&mut self, began: Instant) {
+        let now = Instant::now();
+        if now - began > GAP {
+            self.busy_since = now;
+        }
+        self.last_read = now;
+        self.behind = now - self.busy_since > BEHIND_AFTER;
+    }
+
+    fn gap(&mut self) {
+        self.busy_since = Instant::now();
+        self.behind = false;
+    }
+}
+
+impl<W: LogWriter> Work<W> {
+    /// One message of the plugin.
+    #[inline]
+    async fn take(&mut self, context: &Context, client: &Client, start: Lsn, payload: &[u8]) -> Result<(), Problem> {
+        let message = pgoutput::decode(payload, &mut self.cells).map_err(|error| undecodable(context, &error.to_string()))?;
+        match message {
+            WalMessage::Insert(id) => self.row(context, start, id, Op::Create, OldRow::None, payload),
+            WalMessage::Update(id, old) => self.row(context, start, id, Op::Update, old, payload),
+            WalMessage::Delete(id, old) => self.row(context, start, id, Op::Delete, old, payload),
+            WalMessage::Begin { final_lsn, commit_time_us, xid } => {
+                self.resume.begin(final_lsn, xid, commit_time_us)?;
+                self.at.xid = Some(xid);
+                self.at.commit_time_us = commit_time_us;
+                self.at.epoch += 1;
+                Ok(())
+            }
+            WalMessage::Commit { commit_lsn, end_lsn, commit_time_us } => {
+                if self.resume.commit(commit_lsn, end_lsn, commit_time_us)? {
+                    self.commits.sink().1.transactions += 1;
+                    self.published_time_us = Some(commit_time_us);
+                }
+                self.at.previous_commit = Some(end_lsn);
+                Ok(())
+            }
+            WalMessage::Relation(relation) => self.relations.learn(client, &relation, &mut self.commits.writer).await,
+            WalMessage::Truncate(truncated) => {
+                if self.resume.row()? && !context.config.skipped.truncate {
+                    self.at.lsn = start;
+                    for id in truncated.relations() {
+                        self.encode(id, Op::Truncate, OldRow::None, payload)?;
+                    }
+                }
+                Ok(())
+            }
+            WalMessage::Message { transactional, lsn, prefix, content } => {
+                self.message(context, transactional, start, lsn, prefix, content).await
+            }
+            WalMessage::Origin | WalMessage::Type => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn row(
+        &mut self,
+        context: &Context,
+        start: Lsn,
+        id: crate::change::RelationId,
+        op: Op,
+        old: OldRow,
+        payload: &[u8],
+    ) -> Result<(), Problem> {
+        if !self.resume.row()? {
+            return Ok(());
+        }
+        let skipped = &context.config.skipped;
+        let skip = match op {
+            Op::Create => skipped.create,
+            Op::Update => skipped.update,
+            Op::Delete => skipped.delete,
+            Op::Read | Op::Truncate => false,
+        };
+        if skip {
+            return Ok(());
+        }
+        self.at.lsn = start;
+        self.encode(id, op, old, payload)
+    }
+
+    #[inline]
+    fn encode(&mut self, id: crate::change::RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<(), Problem> {
+        let Some(plan) = self.relations.plan_of(id)? else { return Ok(()) };
+        let relation = std::sync::Arc::clone(&plan.relation);
+        let before = (old != OldRow::None).then(|| self.cells.old(payload));
+        let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
+        let change = RowChange { relation: &relation, op, before, before_is_key: old == OldRow::Key, after, at: self.at };
+        let (sink, counts) = self.commits.sink();
+        counts.events += 1;
+        match op {
+            Op::Create => counts.inserts += 1,
+            Op::Update => counts.updates += 1,
+            Op::Delete => counts.deletes += 1,
+            Op::Truncate => counts.truncates += 1,
+            Op::Read => counts.reads += 1,
+        }
+        self.encoder.encode(plan, &change, sink).map_err(|error| Problem::fail("row/undecodable", error.to_string()))?;
+        self.resume.event(self.at.lsn);
+        Ok(())
+    }
+
+    async fn message(
+        &mut self,
+        context: &Context,
+        transactional: bool,
+        start: Lsn,
+        lsn: Lsn,
+        prefix: &[u8],
+        content: &[u8],
+    ) -> Result<(), Problem> {
+        let publish = if transactional { self.resume.row()? } else { self.resume.message(lsn) };
+        if !publish || prefix == HEARTBEAT_PREFIX.as_bytes() {
+            return Ok(());
+        }
+        let topic = match self.message_topic {
+            Some(topic) => topic,
+            None => {
+                let name = control::message_topic(&context.events);
+                let spec = Relations::topic_spec(&context.config);
+                let topic = self.commits.writer.topic(&name, &spec).await.map_err(|error| error.problem())?;
+                *self.message_topic.insert(topic)
+            }
+        };
+        let at = Position { lsn: start, xid: self.at.xid.filter(|_| transactional), ..self.at };
+        let now_ms = self.encoder.now_ms();
+        let (sink, counts) = self.commits.sink();
+        counts.events += 1;
+        counts.messages += 1;
+        control::push_message(&context.events, topic, prefix, content, &at, now_ms, sink)
+            .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
+        self.resume.event(start);
+        Ok(())
+    }
+}
+
+fn undecodable(context: &Context, why: &str) -> Problem {
+    PostgresError::Protocol(why.to_owned()).problem(&context.config.connection)
+}

@@ -1,0 +1,356 @@
+//! One capture from its start: checks, publication, slot, snapshot, stream.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+use tokio_postgres::Client;
+
+use super::commits::Commits;
+use super::relations::Relations;
+use super::resume::Resume;
+use super::snapshot;
+use super::stream::Stream;
+use crate::change::{Checkpoint, Lsn, SlotIdentity};
+use crate::config::postgres::{HeaderConverter, PostgresConfig, SnapshotMode};
+use crate::connect::{Phase, TaskStatus};
+use crate::encode::EventSettings;
+use crate::encode::values::ValueSettings;
+use crate::log::LogWriter;
+use crate::postgres::connection::Session;
+use crate::postgres::replication::{self, ReplicationStream, System};
+use crate::postgres::slot::{self, Slot};
+use crate::postgres::{Connection, PostgresError, catalog, publication};
+use crate::problem::Problem;
+use crate::record::HeaderBlock;
+
+/// How often and how long a slot that is still held (by our own session that just ended, most likely) is tried again
+/// before the supervisor's back-off takes over.
+const SLOT_TRIES: u32 = 20;
+const SLOT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Nanoseconds since 1970.
+pub fn now_ns() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
+}
+
+/// What every part of a capture needs.
+pub struct Context {
+    /// The connector.
+    pub config: Arc<PostgresConfig>,
+    /// How its events look.
+    pub events: Arc<EventSettings>,
+    /// Where its progress is shown.
+    pub status: Arc<TaskStatus>,
+    /// Becomes true when it shall end.
+    pub stop: watch::Receiver<bool>,
+    /// How often status is sent: well within the server's patience.
+    pub status_interval: Duration,
+}
+
+impl Context {
+    fn new(config: Arc<PostgresConfig>, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Self {
+        let events = Arc::new(event_settings(&config));
+        Self { status_interval: config.status_update_interval, config, events, status, stop }
+    }
+
+    /// It shall end.
+    pub fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// What `pg_stat_activity` shows.
+    pub fn application_name(&self) -> String {
+        format!("rowfeed {}", self.config.name)
+    }
+
+    /// An error of the server, worded for a person.
+    pub fn problem(&self, error: &PostgresError) -> Problem {
+        error.problem(&self.config.connection)
+    }
+}
+
+fn event_settings(config: &PostgresConfig) -> EventSettings {
+    let mut headers = HeaderBlock::default();
+    if config.extended_headers {
+        let run_id = uuid::Uuid::now_v7().to_string();
+        for (name, value) in
+            [("connectorLogicalName", config.topic_prefix.as_str()), ("taskId", "0"), ("connectorName", "postgresql"), ("runId", &run_id)]
+        {
+            let value = match config.header_converter {
+                HeaderConverter::Simple => value.to_owned(),
+                HeaderConverter::Json => serde_json::Value::from(value).to_string(),
+            };
+            headers.push(&format!("__debezium.context.{name}"), value.as_bytes());
+        }
+    }
+    EventSettings {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        topic_prefix: config.topic_prefix.clone(),
+        topic_delimiter: config.topic_delimiter.clone(),
+        database: config.connection.database.clone(),
+        values: ValueSettings {
+            decimal: config.decimal,
+            time: config.time,
+            binary: config.binary,
+            placeholder: config.unavailable_value_placeholder.clone(),
+        },
+        tombstones_on_delete: config.tombstones_on_delete,
+        headers,
+    }
+}
+
+/// Captures into a log until told to stop.
+pub async fn capture<W: LogWriter>(
+    config: Arc<PostgresConfig>,
+    writer: W,
+    status: Arc<TaskStatus>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Problem> {
+    status.set_phase(Phase::Preparing);
+    let mut context = Context::new(config, status, stop);
+    let mut stop = context.stop.clone();
+    let commits = Commits::new(writer, Checkpoint::key(&context.config.name, &context.config.topic_prefix)).await?;
+    let prepared = tokio::select! {
+        prepared = prepare(&mut context) => prepared?,
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+    };
+    let result = prepared.run(&mut context, commits).await;
+    if result.is_ok() && context.config.slot_drop_on_stop && context.is_stopping() {
+        drop_slot(&context).await;
+    }
+    result
+}
+
+async fn drop_slot(context: &Context) {
+    let dropped = async {
+        let client = catalog::open(&context.config.connection, &context.application_name()).await?;
+        slot::drop(&client, &context.config.slot_name).await
+    };
+    if let Err(error) = dropped.await {
+        tracing::warn!(slot = context.config.slot_name, "slot.drop.on.stop: the slot stays: {error}");
+    }
+}
+
+/// Both sessions, and what they said about the server.
+struct Prepared {
+    client: Client,
+    connection: Connection,
+    system: System,
+    server_version: u32,
+    slot: Option<Slot>,
+}
+
+async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
+    let config = Arc::clone(&context.config);
+    let name = context.application_name();
+    let sessions =
+        tokio::try_join!(catalog::open(&config.connection, &name), Connection::open(&config.connection, Session::Replication, &name));
+    let (client, mut connection) = sessions.map_err(|error| context.problem(&error))?;
+    let system = replication::identify(&mut connection).await.map_err(|error| context.problem(&error))?;
+    let server_version = replication::version_number(&connection);
+    if server_version < 130_000 {
+        return Err(
+            Problem::fail("pg/version", format!("PostgreSQL {} is too old", server_version / 10_000)).fix("use PostgreSQL 13 or newer")
+        );
+    }
+    let row = client
+        .query_one("select current_setting('wal_level'), (select setting::int8 from pg_settings where name = 'wal_sender_timeout')", &[])
+        .await;
+    let row = row.map_err(|error| context.problem(&error.into()))?;
+    let wal_level: String = row.try_get(0).unwrap_or_default();
+    if wal_level != "logical" {
+        return Err(Problem::fail("pg/wal-level", "this server does not write logical WAL")
+            .at(config.connection.shown())
+            .why(format!("wal_level is \"{wal_level}\", must be \"logical\""))
+            .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"));
+    }
+    let patience_ms: i64 = row.try_get(1).unwrap_or(60_000);
+    if patience_ms > 0 {
+        context.status_interval = context.status_interval.min(Duration::from_millis(patience_ms as u64 / 3));
+    }
+    let slot = slot::find(&client, &config.slot_name).await.map_err(|error| context.problem(&error))?;
+    if let Some(slot) = &slot {
+        slot::check(slot, &config.slot_name, &config.connection.database).map_err(|error| context.problem(&error))?;
+    }
+    Ok(Prepared { client, connection, system, server_version, slot })
+}
+
+impl Prepared {
+    async fn run<W: LogWriter>(mut self, context: &mut Context, mut commits: Commits<W>) -> Result<(), Problem> {
+        let stored = commits.stored().await?;
+        let tables = catalog::tables(&self.client).await.map_err(|error| context.problem(&error))?;
+        // Before the slot: PostgreSQL reads publications as of the past.
+        publication::ensure(&self.client, &context.config, &tables).await.map_err(|error| context.problem(&error))?;
+        let mut relations = Relations::new(Arc::clone(&context.config), Arc::clone(&context.events));
+        let checkpoint = match stored {
+            Some(checkpoint) if !checkpoint.snapshot_pending && context.config.snapshot_mode != SnapshotMode::Always => {
+                self.check_history(context, checkpoint).await?
+            }
+            _ => match self.begin_anew(context, &tables, &mut relations, &mut commits).await? {
+                Some(checkpoint) => checkpoint,
+                None => return Ok(()),
+            },
+        };
+        if context.config.snapshot_mode == SnapshotMode::InitialOnly {
+            let _ = context.stop.wait_for(|stop| *stop).await;
+            return Ok(());
+        }
+        let confirmed = self.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn).unwrap_or(checkpoint.flush_lsn);
+        let Some(replication) = start_stream(context, self.connection, self.server_version).await? else { return Ok(()) };
+        context.status.set_phase(Phase::Streaming);
+        tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
+        Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed)).run().await
+    }
+
+    fn identity(&self, context: &Context) -> SlotIdentity {
+        SlotIdentity { name: context.config.slot_name.clone(), system_id: self.system.system_id.clone(), timeline: self.system.timeline }
+    }
+
+    /// The stored position must belong to this database's past. Each way in which it may not is named.
+    async fn check_history(&mut self, context: &Context, mut checkpoint: Checkpoint) -> Result<Checkpoint, Problem> {
+        let config = &context.config;
+        let anew = "to go on with what the database has now: drop the slot, delete the connector's position, and start it again with a new snapshot";
+        if checkpoint.slot.system_id != self.system.system_id {
+            return Err(Problem::fail("source/other-cluster", "this is not the database cluster that the position belongs to")
+                .at(config.connection.shown())
+                .why(format!("system identifier {} was published, this server has {}", checkpoint.slot.system_id, self.system.system_id))
+                .fix(format!("correct database.hostname, or, {anew}")));
+        }
+        if checkpoint.slot.timeline != self.system.timeline {
+            self.check_timeline(context, &checkpoint, anew).await?;
+            checkpoint.slot.timeline = self.system.timeline;
+        }
+        let published = checkpoint.flush_lsn.max(checkpoint.end_lsn);
+        if self.system.flush_lsn < published {
+            return Err(Problem::fail("source/history-went-back", "the database is older than what was published")
+                .at(config.connection.shown())
+                .why(format!(
+                    "its WAL ends at {}, events up to {published} were published: it was restored from a backup",
+                    self.system.flush_lsn
+                ))
+                .fix(anew));
+        }
+        let Some(slot) = &self.slot else {
+            return Err(Problem::fail(
+                "slot/gone",
+                format!("slot \"{}\" was at {} and no longer exists", config.slot_name, checkpoint.flush_lsn),
+            )
+            .why("changes since then are lost to this connector; nothing goes on until you choose, so that the gap cannot go unnoticed")
+            .fix("delete the connector's position and start it again: it makes a new slot and takes a new snapshot"));
+        };
+        let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
+        if confirmed > checkpoint.flush_lsn {
+            return Err(Problem::fail("slot/moved-by-other", format!("slot \"{}\" is ahead of what was published", config.slot_name))
+                .why(format!("it was confirmed up to {confirmed}, here everything up to {} is durable: another program read it, or this data directory is an old copy", checkpoint.flush_lsn))
+                .fix(anew));
+        }
+        Ok(checkpoint)
+    }
+
+    /// After a failover: what was published must be before the point where the new timeline begins.
+    async fn check_timeline(&mut self, context: &Context, checkpoint: &Checkpoint, anew: &str) -> Result<(), Problem> {
+        let rows =
+            self.connection.query(&format!("TIMELINE_HISTORY {}", self.system.timeline)).await.map_err(|error| context.problem(&error))?;
+        let history = rows.into_iter().next().and_then(|row| row.get(1).cloned().flatten()).unwrap_or_default();
+        let switch = history.lines().find_map(|line| {
+            let mut parts = line.split_whitespace();
+            (parts.next()?.parse::<u32>().ok()? == checkpoint.slot.timeline).then_some(())?;
+            parts.next()?.parse::<Lsn>().ok()
+        });
+        match switch {
+            Some(switch) if switch >= checkpoint.end_lsn => Ok(()),
+            Some(switch) => Err(Problem::fail("source/ahead-of-primary", "the new primary lacks transactions that were published")
+                .why(format!(
+                    "timeline {} ended at {switch}, events up to {} were published from the old primary",
+                    checkpoint.slot.timeline, checkpoint.end_lsn
+                ))
+                .fix(anew)),
+            None => {
+                Err(Problem::fail("source/other-cluster", format!("timeline {} is not in this server's history", checkpoint.slot.timeline))
+                    .fix(anew))
+            }
+        }
+    }
+
+    /// No position to go on from: makes the slot, takes the snapshot where one is wanted. `None`: told to stop.
+    async fn begin_anew<W: LogWriter>(
+        &mut self,
+        context: &mut Context,
+        tables: &[catalog::Table],
+        relations: &mut Relations,
+        commits: &mut Commits<W>,
+    ) -> Result<Option<Checkpoint>, Problem> {
+        let config = Arc::clone(&context.config);
+        let wrong = |error: PostgresError| error.problem(&config.connection);
+        let mut checkpoint = Checkpoint { slot: self.identity(context), ..Checkpoint::default() };
+        if config.snapshot_mode == SnapshotMode::NoData {
+            checkpoint.flush_lsn = match &self.slot {
+                Some(slot) => slot.confirmed_flush_lsn.unwrap_or_default(),
+                None => {
+                    slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, false)
+                        .await
+                        .map_err(wrong)?
+                        .consistent_point
+                }
+            };
+            commits.begin().await?;
+            commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
+            return Ok(Some(checkpoint));
+        }
+        context.status.set_phase(Phase::Snapshotting);
+        // A slot that exists cannot export a snapshot any more: a temporary one can, and the stream leaves out what is in it.
+        let mut temporary = None;
+        let created = if self.slot.is_none() {
+            slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, false).await
+        } else {
+            let connection =
+                Connection::open(&config.connection, Session::Replication, &context.application_name()).await.map_err(wrong)?;
+            let name = format!("rowfeed_snapshot_{}", uuid::Uuid::new_v4().simple());
+            slot::create(temporary.insert(connection), &self.client, &name, self.server_version, true).await
+        };
+        let created = created.map_err(wrong)?;
+        checkpoint.snapshot_pending = true;
+        checkpoint.lsn = created.consistent_point;
+        checkpoint.time_us = now_ns() / 1000;
+        commits.begin().await?;
+        commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
+        let published = publication::published(&self.client, &config.publication_name, self.server_version).await.map_err(wrong)?;
+        let selected = snapshot::select_tables(context, tables, &published);
+        let start = snapshot::Start { lsn: created.consistent_point, snapshot: created.snapshot };
+        let finished = snapshot::run(context, &self.client, &start, &selected, relations, commits, &checkpoint).await?;
+        drop(temporary);
+        if !finished {
+            return Ok(None);
+        }
+        checkpoint.snapshot_pending = false;
+        checkpoint.snapshot_lsn = created.consistent_point;
+        checkpoint.flush_lsn = created.consistent_point;
+        commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
+        commits.settle().await?;
+        Ok(Some(checkpoint))
+    }
+}
+
+/// Starts the stream; a slot that is still held is tried again for a moment. `None`: told to stop.
+async fn start_stream(context: &Context, connection: Connection, server_version: u32) -> Result<Option<ReplicationStream>, Problem> {
+    let config = &context.config;
+    let mut connection = Some(connection);
+    for attempt in 1.. {
+        let ready = match connection.take() {
+            Some(ready) => ready,
+            None => Connection::open(&config.connection, Session::Replication, &context.application_name())
+                .await
+                .map_err(|error| context.problem(&error))?,
+        };
+        match ReplicationStream::start(ready, &config.slot_name, &config.publication_name, server_version).await {
+            Ok(stream) => return Ok(Some(stream)),
+            Err(error) if error.code() == "55006" && attempt < SLOT_TRIES => tokio::time::sleep(SLOT_PAUSE).await,
+            Err(error) => return Err(context.problem(&error)),
+        }
+        if context.is_stopping() {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,138 @@
+//! Health, metrics and what the worker says about itself.
+
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, extract::rejection::QueryRejection};
+use serde_json::json;
+
+use super::{App, Pairs, is_on, parameter};
+use crate::config::postgres::table;
+use crate::connect::registry::ConnectorView;
+use crate::connect::state::Phase;
+use crate::metrics::{self, ConnectorReport, PartitionReport, Report};
+
+/// The commit this program was built from, when the build said it.
+pub const COMMIT: &str = match option_env!("ROWFEED_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
+
+/// `GET /`: clients parse the first two numbers of the version as Kafka's.
+pub async fn root(State(app): State<App>) -> Response {
+    let version = concat!("4.1.0-rowfeed-", env!("CARGO_PKG_VERSION"));
+    Json(json!({ "version": version, "commit": COMMIT, "kafka_cluster_id": app.0.cluster_id })).into_response()
+}
+
+/// `GET /health`, as Kafka Connect 4.
+pub async fn health(State(app): State<App>) -> Response {
+    match failure(&app) {
+        None => {
+            let message = "Worker has completed startup and is ready to handle requests.";
+            Json(json!({ "status": "healthy", "message": message })).into_response()
+        }
+        Some(message) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "status": "unhealthy", "message": message }))).into_response(),
+    }
+}
+
+/// The process answers.
+pub async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// The service can serve consumers. A source that is away does not change it, unless `?require=connectors` asks.
+pub async fn readyz(State(app): State<App>, pairs: Result<Pairs, QueryRejection>) -> Response {
+    let Query(pairs) = pairs.unwrap_or_else(|_| Query(Vec::new()));
+    let failure = failure(&app);
+    let views = app.0.registry.views();
+    let all_work = views.iter().all(|view| matches!(view.status.phase, Phase::Streaming | Phase::Snapshotting));
+    let required = parameter(&pairs, "require") == Some("connectors");
+    let ready = failure.is_none() && (all_work || !required);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if !is_on(&pairs, "verbose") {
+        return (status, failure.unwrap_or_else(|| (if ready { "ok" } else { "connectors are not all working" }).to_owned()) + "\n")
+            .into_response();
+    }
+    let mut lines = match failure {
+        None => "[+]log ok\n".to_owned(),
+        Some(message) => format!("[-]log {message}\n"),
+    };
+    for view in views {
+        lines.push_str(&connector_line(&view));
+    }
+    (status, lines).into_response()
+}
+
+fn connector_line(view: &ConnectorView) -> String {
+    let problem = view.status.problem.as_ref().or(view.status.waiting.as_ref());
+    match problem {
+        Some(problem) => format!("[-]connector {} {}: {}: {}\n", view.name, view.status.phase.name(), problem.code, problem.what),
+        None => format!("[+]connector {} {}\n", view.name, view.status.phase.name()),
+    }
+}
+
+fn failure(app: &App) -> Option<String> {
+    app.0.log.as_ref()?.failed().map(|problem| problem.what)
+}
+
+/// `GET /connector-plugins`.
+pub async fn plugins() -> Response {
+    let class = table::CLASSES.first().copied().unwrap_or_default();
+    Json(json!([{ "class": class, "type": "source", "version": env!("CARGO_PKG_VERSION") }])).into_response()
+}
+
+/// `GET /metrics`.
+pub async fn metrics(State(app): State<App>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], metrics::render(&report(&app))).into_response()
+}
+
+fn report(app: &App) -> Report {
+    let log = app.0.log.as_ref();
+    Report {
+        build: (env!("CARGO_PKG_VERSION"), COMMIT),
+        states: &Phase::NAMES,
+        connectors: app.0.registry.views().iter().map(connector_report).collect(),
+        partitions: partitions(app),
+        log_bytes: log.map(|log| log.size_bytes()),
+        log_failed: log.is_some_and(|log| log.failed().is_some()),
+        log_paused: log.is_some_and(|log| log.paused().borrow().is_some()),
+        stream_clients: super::STREAMS_MAX - app.0.streams.available_permits(),
+    }
+}
+
+fn connector_report(view: &ConnectorView) -> ConnectorReport {
+    let (counts, at, snapshot) = (view.status.counts, view.status.positions, view.status.snapshot);
+    ConnectorReport {
+        name: view.name.clone(),
+        state: view.status.phase.name(),
+        restarts: view.status.restarts,
+        changes: [
+            ("c", counts.inserts),
+            ("u", counts.updates),
+            ("d", counts.deletes),
+            ("r", counts.reads),
+            ("t", counts.truncates),
+            ("m", counts.messages),
+        ],
+        change_bytes: counts.bytes,
+        transactions: counts.transactions,
+        lag: view.status.lag,
+        positions: [("received", at.received), ("encoded", at.encoded), ("durable", at.durable), ("confirmed", at.confirmed)],
+        snapshot_rows: snapshot.rows,
+        snapshot_tables: [("total", snapshot.tables_total), ("done", snapshot.tables_done)],
+    }
+}
+
+fn partitions(app: &App) -> Vec<PartitionReport> {
+    let Some(log) = &app.0.log else { return Vec::new() };
+    let mut reports = Vec::new();
+    for topic in log.topics().iter().filter(|topic| !topic.internal).take(metrics::TOPICS_MAX) {
+        for partition in 0..topic.partitions {
+            if let Some(range) = log.offsets(topic.index, partition) {
+                reports.push(PartitionReport { topic: topic.name.clone(), partition, start: range.start, end: range.end });
+            }
+        }
+    }
+    reports
+}

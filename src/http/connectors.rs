@@ -1,0 +1,267 @@
+//! `/connectors` and below, as Kafka Connect answers them.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json as JsonBody, extract::Query};
+use serde_json::{Map, Value as Json, json};
+
+use super::{ApiError, App, Pairs, is_on, json_body};
+use crate::config::document::json_scalar;
+use crate::config::postgres::masked;
+use crate::config::{Options, define};
+use crate::connect::registry::ConnectorView;
+use crate::connect::state::Phase;
+use crate::connect::store::TargetState;
+use crate::log::topic::OFFSETS_TOPIC;
+
+/// A source that is away for less than this is shown as RUNNING: every restart of a database is not an alarm.
+const AWAY_SHORTLY: Duration = Duration::from_secs(30);
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/connectors", get(list).post(create))
+        .route("/connectors/{name}", get(show).delete(delete))
+        .route("/connectors/{name}/config", get(config).put(put_config).patch(patch_config))
+        .route("/connectors/{name}/status", get(status))
+        .route("/connectors/{name}/tasks", get(tasks))
+        .route("/connectors/{name}/tasks/{task}/status", get(task_status))
+        .route("/connectors/{name}/tasks/{task}/restart", post(restart_task))
+        .route("/connectors/{name}/restart", post(restart))
+        .route("/connectors/{name}/pause", put(pause))
+        .route("/connectors/{name}/resume", put(resume))
+        .route("/connectors/{name}/stop", put(stop))
+        .route("/connectors/{name}/topics", get(topics))
+        .route("/connectors/{name}/offsets", get(offsets))
+}
+
+type Answer = Result<Response, ApiError>;
+
+async fn list(State(app): State<App>, Query(pairs): Pairs) -> Answer {
+    let expand: Vec<&str> = pairs.iter().filter(|(name, _)| name == "expand").map(|(_, value)| value.as_str()).collect();
+    let (with_status, with_info) = (expand.contains(&"status"), expand.contains(&"info"));
+    if !with_status && !with_info {
+        return Ok(JsonBody(app.0.registry.names()).into_response());
+    }
+    let mut all = Map::new();
+    for view in app.0.registry.views() {
+        let mut entry = Map::new();
+        if with_status {
+            entry.insert("status".into(), state_info(&app, &view));
+        }
+        if with_info {
+            entry.insert("info".into(), info(&view));
+        }
+        all.insert(view.name, entry.into());
+    }
+    Ok(JsonBody(all).into_response())
+}
+
+async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answer {
+    let body = json_body(&headers, &body)?;
+    let config = body.get("config").ok_or_else(|| ApiError::bad_request("the body must be {\"name\": ..., \"config\": {...}}"))?;
+    let mut options = options(config)?;
+    let inside = options.get("name").cloned();
+    let name = body.get("name").and_then(Json::as_str).map(str::to_owned).or(inside);
+    let name = name.ok_or_else(|| ApiError::bad_request("the connector has no name"))?;
+    let target = match body.get("initial_state").and_then(Json::as_str) {
+        None => TargetState::Running,
+        Some(text) => TargetState::parse(text)
+            .ok_or_else(|| ApiError::bad_request(define::invalid("initial_state", text, "RUNNING, PAUSED or STOPPED").text()))?,
+    };
+    options.entry("name".to_owned()).or_insert_with(|| name.clone());
+    let view = app.0.registry.create(&name, options, target).await?;
+    Ok(created(&view))
+}
+
+async fn show(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    Ok(JsonBody(info(&app.0.registry.view(&name)?)).into_response())
+}
+
+async fn config(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    Ok(JsonBody(masked(&app.0.registry.view(&name)?.options)).into_response())
+}
+
+async fn put_config(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+    let options = options(&json_body(&headers, &body)?)?;
+    let (made, view) = app.0.registry.put(&name, options).await?;
+    Ok(if made { created(&view) } else { JsonBody(info(&view)).into_response() })
+}
+
+/// Merges: a null removes a key.
+async fn patch_config(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+    let Json::Object(patch) = json_body(&headers, &body)? else { return Err(ApiError::bad_request("the body must be a JSON object")) };
+    let mut merged = app.0.registry.view(&name)?.options;
+    for (key, value) in patch {
+        match value {
+            Json::Null => drop(merged.remove(&key)),
+            value => drop(merged.insert(key.clone(), scalar(&key, &value)?)),
+        }
+    }
+    let (_, view) = app.0.registry.put(&name, merged).await?;
+    Ok(JsonBody(info(&view)).into_response())
+}
+
+async fn delete(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    app.0.registry.delete(&name).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn status(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    let view = app.0.registry.view(&name);
+    let view = view.map_err(|_| ApiError::new(StatusCode::NOT_FOUND, format!("No status found for connector {name}")))?;
+    Ok(JsonBody(state_info(&app, &view)).into_response())
+}
+
+async fn tasks(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    let view = app.0.registry.view(&name)?;
+    let task = json!({ "id": { "connector": name, "task": 0 }, "config": masked(&view.options) });
+    let tasks = if has_task(&view) { vec![task] } else { Vec::new() };
+    Ok(JsonBody(tasks).into_response())
+}
+
+async fn task_status(State(app): State<App>, Path((name, task)): Path<(String, String)>) -> Answer {
+    let view = app.0.registry.view(&name)?;
+    is_our_task(&view, &task)?;
+    Ok(JsonBody(task_info(&app, &view)).into_response())
+}
+
+async fn restart_task(State(app): State<App>, Path((name, task)): Path<(String, String)>) -> Answer {
+    is_our_task(&app.0.registry.view(&name)?, &task)?;
+    app.0.registry.restart(&name, false)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn is_our_task(view: &ConnectorView, task: &str) -> Result<(), ApiError> {
+    if task == "0" && has_task(view) {
+        return Ok(());
+    }
+    Err(ApiError::new(StatusCode::NOT_FOUND, format!("No status found for task {}-{task}", view.name)))
+}
+
+/// With either parameter the answer is the state (KIP-745), without it is empty.
+async fn restart(State(app): State<App>, Path(name): Path<String>, Query(pairs): Pairs) -> Answer {
+    let (tasks, only_failed) = (is_on(&pairs, "includeTasks"), is_on(&pairs, "onlyFailed"));
+    let view = app.0.registry.restart(&name, only_failed)?;
+    Ok(if tasks || only_failed {
+        (StatusCode::ACCEPTED, JsonBody(state_info(&app, &view))).into_response()
+    } else {
+        StatusCode::NO_CONTENT.into_response()
+    })
+}
+
+async fn pause(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    app.0.registry.set_target(&name, TargetState::Paused).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+async fn resume(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    app.0.registry.set_target(&name, TargetState::Running).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+async fn stop(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    app.0.registry.set_target(&name, TargetState::Stopped).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The connector's topics: those of the built-in log that begin with its prefix.
+async fn topics(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    let view = app.0.registry.view(&name)?;
+    let delimiter = view.options.get("topic.delimiter").map_or(".", String::as_str);
+    let prefix = format!("{}{delimiter}", view.options.get("topic.prefix").map_or("", String::as_str));
+    let topics = app.0.log.as_ref().map(|log| log.topics()).unwrap_or_default();
+    let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).filter(|topic| topic.starts_with(&prefix)).collect();
+    Ok(JsonBody(json!({ name: { "topics": names } })).into_response())
+}
+
+/// The position, as Debezium keeps it.
+async fn offsets(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    let view = app.0.registry.view(&name)?;
+    let partition = json!({ "server": view.options.get("topic.prefix") });
+    let key = json!([name, partition]).to_string();
+    let value = app.0.log.as_ref().and_then(|log| log.latest(OFFSETS_TOPIC, key.as_bytes()));
+    let offset = value.and_then(|value| serde_json::from_slice::<Json>(&value).ok());
+    let offsets = offset.map(|offset| vec![json!({ "partition": partition, "offset": offset })]).unwrap_or_default();
+    Ok(JsonBody(json!({ "offsets": offsets })).into_response())
+}
+
+/// A flat JSON map as options; numbers and booleans become text, as Kafka Connect's clients expect.
+fn options(json: &Json) -> Result<Options, ApiError> {
+    let Json::Object(map) = json else { return Err(ApiError::bad_request("a connector's configuration is a JSON object of texts")) };
+    map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| Ok((key.clone(), scalar(key, value)?))).collect()
+}
+
+fn scalar(key: &str, value: &Json) -> Result<String, ApiError> {
+    json_scalar(value).ok_or_else(|| ApiError::bad_request(format!("{key} must be a text, a number, true or false")))
+}
+
+fn created(view: &ConnectorView) -> Response {
+    let mut headers = HeaderMap::new();
+    if let Ok(location) = format!("/connectors/{}", escape(&view.name)).parse() {
+        headers.insert(header::LOCATION, location);
+    }
+    (StatusCode::CREATED, headers, JsonBody(info(view))).into_response()
+}
+
+/// %-escapes what cannot stand in a path.
+fn escape(name: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    name.bytes().map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// Kafka Connect's ConnectorInfo.
+fn info(view: &ConnectorView) -> Json {
+    let tasks = if has_task(view) { vec![json!({ "connector": view.name, "task": 0 })] } else { Vec::new() };
+    json!({ "name": view.name, "config": masked(&view.options), "tasks": tasks, "type": "source" })
+}
+
+/// A stopped connector has no tasks (KIP-875).
+fn has_task(view: &ConnectorView) -> bool {
+    view.target != TargetState::Stopped
+}
+
+/// Kafka Connect's ConnectorStateInfo.
+fn state_info(app: &App, view: &ConnectorView) -> Json {
+    let connector = json!({ "state": connector_state(view), "worker_id": app.0.worker_id, "version": env!("CARGO_PKG_VERSION") });
+    let tasks = if has_task(view) { vec![task_info(app, view)] } else { Vec::new() };
+    json!({ "name": view.name, "connector": connector, "tasks": tasks, "type": "source" })
+}
+
+fn task_info(app: &App, view: &ConnectorView) -> Json {
+    let mut task = json!({ "id": 0, "state": task_state(view), "worker_id": app.0.worker_id, "version": env!("CARGO_PKG_VERSION") });
+    let status = &view.status;
+    if let (Some(problem), Some(map)) = (status.problem.as_ref().or(status.waiting.as_ref()), task.as_object_mut()) {
+        map.insert("trace".into(), problem.text().into());
+    }
+    task
+}
+
+/// The connector's own state: a failed task leaves it RUNNING, as in Kafka Connect.
+fn connector_state(view: &ConnectorView) -> &'static str {
+    match (view.target, &view.status.phase) {
+        (TargetState::Stopped, _) | (_, Phase::Stopped) => "STOPPED",
+        (TargetState::Paused, _) | (_, Phase::Paused) => "PAUSED",
+        (_, Phase::Created) => "UNASSIGNED",
+        _ => "RUNNING",
+    }
+}
+
+/// The task's state, within what Kafka Connect's clients know.
+fn task_state(view: &ConnectorView) -> &'static str {
+    let status = &view.status;
+    let away_long = status.failing_for.is_some_and(|time| !status.has_worked || time >= AWAY_SHORTLY);
+    match &status.phase {
+        Phase::Failed { retry: false, .. } => "FAILED",
+        Phase::Failed { retry: true, .. } | Phase::Preparing if away_long => "RESTARTING",
+        Phase::Created => "UNASSIGNED",
+        Phase::Paused | Phase::Stopped => "PAUSED",
+        _ => "RUNNING",
+    }
+}

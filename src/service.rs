@@ -1,0 +1,246 @@
+//! The composition root: starts every part in order, stops them in reverse.
+//!
+//! Order of starting: listeners bound (a taken port is known before anything is opened), log, connectors, readers. Order of
+//! stopping: sources first, so that what they have read becomes durable and is confirmed; then the log; then the readers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::broker::{self, BrokerSettings, HostPort};
+use crate::config::ServiceConfig;
+use crate::config::service::{LogKind, split_address};
+use crate::connect::registry::Registry;
+use crate::connect::store::Store;
+use crate::connect::supervisor::{OnFatal, RunTask};
+use crate::connect::{Definition, definitions};
+use crate::http;
+use crate::log::builtin::{BuiltinLog, LogSettings};
+use crate::problem::Problem;
+
+/// Sources have this long to end; with the readers' time it stays within the 10 s that a service manager gives.
+const SOURCES_WAIT_MAX: Duration = Duration::from_secs(6);
+/// Readers have this long.
+const READERS_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Makes the task that captures a source into the log of the service.
+pub type Capture = Box<dyn FnOnce(Option<&BuiltinLog>, &ServiceConfig) -> Result<RunTask, Problem>>;
+
+/// The real one.
+pub fn capture(_log: Option<&BuiltinLog>, _config: &ServiceConfig) -> Result<RunTask, Problem> {
+    Ok(Arc::new(|_config, _status, _stop| Err(Problem::fail("internal/missing", "capture is not built in yet"))))
+}
+
+/// A running service.
+pub struct Service {
+    /// Where HTTP listens.
+    pub http: SocketAddr,
+    /// Where the Kafka protocol listens; `None` with an external log.
+    pub kafka: Option<SocketAddr>,
+    /// The connectors.
+    pub registry: Arc<Registry>,
+    config: ServiceConfig,
+    log: Option<BuiltinLog>,
+    fatal: mpsc::Receiver<Problem>,
+    stop: watch::Sender<bool>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Starts everything; it serves when this returns.
+    pub async fn start(config: ServiceConfig, capture: Capture) -> Result<Self, Problem> {
+        let http_listener = bind(&config.http_listen, "http").await?;
+        let builtin = config.log.kind == LogKind::Builtin;
+        let kafka_listener = if builtin { Some(bind(&config.kafka_listen, "kafka").await?) } else { None };
+        create_data_dir(&config)?;
+        let log = if builtin { Some(open_log(&config).await?) } else { None };
+
+        let (fatal_sender, fatal) = mpsc::channel(4);
+        // A full channel has a problem waiting already, and one is enough to stop.
+        let on_fatal: OnFatal = Arc::new(move |problem| drop(fatal_sender.try_send(problem)));
+        let store = match &log {
+            Some(log) => Store::Log(log.clone()),
+            None => Store::File(config.data_dir.join("connectors.json")),
+        };
+        let run = capture(log.as_ref(), &config)?;
+        let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics));
+        registry.start(definitions(&config)?)?;
+
+        let stop = watch::Sender::new(false);
+        let mut service = Self {
+            http: local_address(&http_listener)?,
+            kafka: kafka_listener.as_ref().map(local_address).transpose()?,
+            registry,
+            config,
+            log,
+            fatal,
+            stop,
+            readers: Vec::new(),
+        };
+        if let Some(listener) = kafka_listener {
+            service.serve_kafka(listener)?;
+        }
+        service.serve_http(http_listener);
+        Ok(service)
+    }
+
+    fn serve_kafka(&mut self, listener: TcpListener) -> Result<(), Problem> {
+        let (Some(log), Some(bound)) = (&self.log, self.kafka) else { return Ok(()) };
+        let advertised = advertised(&self.config, bound)?;
+        let served = broker::serve(BrokerSettings::new(advertised), log.clone(), listener, self.stop.subscribe());
+        self.readers.push(tokio::spawn(served));
+        Ok(())
+    }
+
+    fn serve_http(&mut self, listener: TcpListener) {
+        let cluster_id = self.log.as_ref().map_or("external", |log| log.cluster_id()).to_owned();
+        let app = http::App::new(Arc::clone(&self.registry), self.log.clone(), cluster_id, self.http.to_string(), self.stop.subscribe());
+        let served = http::serve(app, listener, self.stop.subscribe());
+        self.readers.push(tokio::spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!("HTTP ended: {error}");
+            }
+        }));
+    }
+
+    /// How many change topics the built-in log has, and its size.
+    pub fn log_size(&self) -> Option<(usize, u64)> {
+        let log = self.log.as_ref()?;
+        Some((log.topics().iter().filter(|topic| !topic.internal).count(), log.size_bytes()))
+    }
+
+    /// Works until a signal or a fatal problem, then stops in order. A second signal ends the process at once.
+    pub async fn run(mut self) -> Result<(), Problem> {
+        let trouble = |error: std::io::Error| Problem::fail("system/signal", "signals cannot be received").why(error.to_string());
+        let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(trouble)?;
+        let mut reload = signal(SignalKind::hangup()).map_err(trouble)?;
+        let log_failure = self.log.as_ref().map(|log| log.failure());
+        let failed = wait_failure(log_failure);
+        tokio::pin!(failed);
+        let outcome = loop {
+            tokio::select! {
+                _ = terminate.recv() => break Ok(()),
+                _ = interrupt.recv() => break Ok(()),
+                _ = reload.recv() => self.reload().await,
+                Some(problem) = self.fatal.recv() => break Err(problem),
+                problem = &mut failed => break Err(problem),
+            }
+        };
+        let hurried = async {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        };
+        tokio::select! {
+            () = self.stop() => outcome,
+            () = hurried => Err(Problem::stop("service/killed", "ended at once by a second signal").why("what was not confirmed is read again at the next start")),
+        }
+    }
+
+    async fn reload(&self) {
+        let result = match definitions(&self.config) {
+            Ok(files) => self.registry.reconcile(files).await,
+            Err(problem) => Err(problem),
+        };
+        match result {
+            Ok(()) => tracing::info!("connector files read again"),
+            Err(problem) => tracing::error!(code = problem.code, "connector files could not be read again: {}", problem.text()),
+        }
+    }
+
+    /// Stops everything in order.
+    pub async fn stop(self) {
+        let started = Instant::now();
+        tracing::info!("stopping");
+        let registry = Arc::clone(&self.registry);
+        let ended = tokio::task::spawn_blocking(move || registry.shut_down(SOURCES_WAIT_MAX)).await.unwrap_or(false);
+        if !ended {
+            tracing::warn!("a connector did not end in time; what it had not confirmed is read again at the next start");
+        }
+        if let Some(log) = self.log.clone()
+            && tokio::task::spawn_blocking(move || log.close()).await.is_err()
+        {
+            tracing::error!("closing the log failed");
+        }
+        self.stop.send_replace(true);
+        let deadline = tokio::time::Instant::now() + READERS_WAIT_MAX;
+        for reader in self.readers {
+            // One that does not end in time ends with the process.
+            let _ = tokio::time::timeout_at(deadline, reader).await;
+        }
+        tracing::info!(ms = started.elapsed().as_millis(), "stopped");
+    }
+}
+
+async fn wait_failure(failure: Option<watch::Receiver<Option<Problem>>>) -> Problem {
+    if let Some(mut failure) = failure
+        && let Ok(problem) = failure.wait_for(Option::is_some).await
+        && let Some(problem) = problem.clone()
+    {
+        return problem;
+    }
+    std::future::pending().await
+}
+
+/// All connectors that files and the environment define.
+pub fn definitions(config: &ServiceConfig) -> Result<Vec<Definition>, Problem> {
+    let mut found = definitions::load_folder(&config.connectors_dir)?;
+    if let Some(url) = &config.source_url {
+        found.push(definitions::of_source_url(url.expose(), &config.source_tables)?);
+    }
+    Ok(found)
+}
+
+async fn bind(address: &str, which: &'static str) -> Result<TcpListener, Problem> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let code = if which == "http" { "http/port-in-use" } else { "kafka/port-in-use" };
+        let problem = match error.kind() {
+            std::io::ErrorKind::AddrInUse => Problem::refuse(code, format!("{address} is in use by another program")),
+            _ => Problem::refuse("listener/bind", format!("{which}.listen = \"{address}\" cannot be listened on")).why(error.to_string()),
+        };
+        problem.fix(format!("end that program, or choose another address: --{which} 127.0.0.1:PORT"))
+    })
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr, Problem> {
+    listener.local_addr().map_err(|error| Problem::fail("listener/bind", "a listener has no address").why(error.to_string()))
+}
+
+fn create_data_dir(config: &ServiceConfig) -> Result<(), Problem> {
+    std::fs::create_dir_all(&config.data_dir).map_err(|error| {
+        Problem::refuse("data/dir", format!("the data folder {} cannot be made", config.data_dir.display()))
+            .why(error.to_string())
+            .fix("choose another one: --data DIR")
+    })
+}
+
+async fn open_log(config: &ServiceConfig) -> Result<BuiltinLog, Problem> {
+    let settings = LogSettings {
+        dir: config.data_dir.join("log"),
+        segment_bytes: config.log.segment_bytes,
+        max_bytes: config.log.max_bytes,
+        max_age: config.log.retention,
+        min_free_bytes: config.log.min_free_bytes,
+    };
+    let opened = tokio::task::spawn_blocking(move || BuiltinLog::open(settings)).await;
+    opened.map_err(|_| Problem::stop("log/io", "opening the log met a defect"))?.map_err(|error| error.problem())
+}
+
+/// What Kafka clients are told to connect to. An address that stands for all of them is no address to connect to.
+fn advertised(config: &ServiceConfig, bound: SocketAddr) -> Result<HostPort, Problem> {
+    if let Some((host, port)) = config.kafka_advertised.as_deref().and_then(split_address) {
+        return Ok(HostPort { host: host.to_owned(), port });
+    }
+    if bound.ip().is_unspecified() {
+        return Err(Problem::refuse("config/missing", "kafka.advertised is missing")
+            .why(format!("kafka.listen = \"{}\" stands for every address of this machine; clients must be told one", config.kafka_listen))
+            .fix("kafka.advertised = \"HOST:PORT\"   (ROWFEED_KAFKA_ADVERTISED)"));
+    }
+    // The name in the settings, when it is one, is what clients know.
+    let host = split_address(&config.kafka_listen).map_or_else(|| bound.ip().to_string(), |(host, _)| host.to_owned());
+    Ok(HostPort { host, port: bound.port() })
+}
