@@ -4,6 +4,7 @@
 mod clients;
 mod hostile;
 mod installed;
+mod latency;
 #[cfg(feature = "kafka")]
 mod librdkafka;
 mod protocol;
