@@ -18,8 +18,9 @@ use crate::config::service::{LogKind, split_address};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
-use crate::connect::{Definition, definitions};
+use crate::connect::{Definition, definitions, source};
 use crate::http;
+use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
 use crate::problem::Problem;
 
@@ -32,8 +33,26 @@ const READERS_WAIT_MAX: Duration = Duration::from_secs(2);
 pub type Capture = Box<dyn FnOnce(Option<&BuiltinLog>, &ServiceConfig) -> Result<RunTask, Problem>>;
 
 /// The real one.
-pub fn capture(_log: Option<&BuiltinLog>, _config: &ServiceConfig) -> Result<RunTask, Problem> {
-    Ok(Arc::new(|_config, _status, _stop| Err(Problem::fail("internal/missing", "capture is not built in yet"))))
+pub fn capture(log: Option<&BuiltinLog>, config: &ServiceConfig) -> Result<RunTask, Problem> {
+    let target = match log {
+        Some(log) => LogTarget::Builtin(log.clone()),
+        None => external(config)?,
+    };
+    Ok(Arc::new(move |config, status, stop| source::run(config, target.clone(), status, stop)))
+}
+
+#[cfg(feature = "kafka")]
+fn external(config: &ServiceConfig) -> Result<LogTarget, Problem> {
+    Ok(LogTarget::Kafka(crate::log::kafka::KafkaSettings {
+        bootstrap: config.log.bootstrap.clone(),
+        properties: config.log.kafka.clone(),
+        group: config.log.group.clone(),
+    }))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn external(_config: &ServiceConfig) -> Result<LogTarget, Problem> {
+    Err(Problem::refuse("config/not-supported", "log.kind = \"kafka\" is not in this build").why("it was built without the feature kafka"))
 }
 
 /// A running service.

@@ -76,6 +76,7 @@ pub static KEYS: &[ServiceKey] = &[
     setting("log.retention", "7d", Kind::Duration, "age at which a file of the built-in log goes"),
     setting("log.min_free_bytes", "256MiB", Kind::Bytes, "space that is always left on the disk; capture pauses before it is used"),
     setting("log.bootstrap", "", Kind::Text, "host:port,... of the external cluster; its other properties go under [log.kafka]"),
+    setting("log.group", "rowfeed", Kind::Text, "tells several services on one external cluster apart (part of the transactional id)"),
     setting("topics.partitions", "1", Kind::Number(1, 1024), "partitions of new topics; 1 keeps the order of a whole table"),
     setting("topics.replication_factor", "1", Kind::Number(1, 32767), "copies of new topics (external cluster)"),
     setting("source.url", "", Kind::Text, "a whole connector named \"default\" from one URL; empty: none"),
@@ -161,6 +162,8 @@ pub struct LogConfig {
     pub min_free_bytes: u64,
     /// Brokers of the external cluster.
     pub bootstrap: String,
+    /// Part of the transactional id in the external cluster.
+    pub group: String,
     /// librdkafka properties of the external cluster, secrets resolved.
     pub kafka: BTreeMap<String, String>,
 }
@@ -442,6 +445,7 @@ impl Reader<'_> {
                 retention: quantity::parse_duration(&text("log.retention")).unwrap_or_default(),
                 min_free_bytes: self.bytes("log.min_free_bytes"),
                 bootstrap: text("log.bootstrap"),
+                group: text("log.group"),
                 kafka: BTreeMap::new(),
             },
             topics: TopicDefaults {
