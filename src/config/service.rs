@@ -477,7 +477,10 @@ impl Reader<'_> {
             self.problems.push(problem.fix("log.bootstrap = \"HOST:9092\""));
         }
         // Smaller segments than a commit make no sense; larger ones than half the log make its limit useless.
-        if config.log.segment_bytes < SEGMENT_BYTES_MIN || config.log.segment_bytes > SEGMENT_BYTES_MAX {
+        let sizes = ["log.segment_bytes", "log.max_bytes"];
+        if sizes.iter().any(|name| quantity::parse_bytes(&self.text(name)).is_err()) {
+            // Told already.
+        } else if config.log.segment_bytes < SEGMENT_BYTES_MIN || config.log.segment_bytes > SEGMENT_BYTES_MAX {
             let value = self.text("log.segment_bytes");
             self.problem_at("log.segment_bytes", invalid("log.segment_bytes", &value, "a size from 1MiB to 1GiB"));
         } else if config.log.max_bytes < config.log.segment_bytes.saturating_mul(2) {
@@ -525,11 +528,11 @@ impl Reader<'_> {
                 split_address(&value).map(drop).ok_or_else(|| invalid(key.name, &value, "HOST:PORT, such as 127.0.0.1:8083"))
             }
             Kind::Bytes => {
-                quantity::parse_bytes(&value).map(drop).map_err(|why| invalid(key.name, &value, "a size such as 40GiB").why(why))
+                quantity::parse_bytes(&value).map(drop).map_err(|why| invalid(key.name, &value, &format!("a size such as 40GiB: {why}")))
             }
-            Kind::Duration => {
-                quantity::parse_duration(&value).map(drop).map_err(|why| invalid(key.name, &value, "a duration such as 7d").why(why))
-            }
+            Kind::Duration => quantity::parse_duration(&value)
+                .map(drop)
+                .map_err(|why| invalid(key.name, &value, &format!("a duration such as 7d: {why}"))),
             Kind::Number(low, high) => match value.parse::<u64>() {
                 Ok(number) if (low..=high).contains(&number) => Ok(()),
                 _ => Err(invalid(key.name, &value, &format!("a number from {low} to {high}"))),
