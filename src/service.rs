@@ -38,13 +38,13 @@ pub type Capture = Box<dyn FnOnce(Option<&BuiltinLog>, &ServiceConfig) -> Result
 pub fn capture(log: Option<&BuiltinLog>, config: &ServiceConfig) -> Result<RunTask, Problem> {
     let target = match log {
         Some(log) => LogTarget::Builtin(log.clone()),
-        None => external(config)?,
+        None => external_log(config)?,
     };
     Ok(Arc::new(move |config, status, stop| source::run(config, target.clone(), status, stop)))
 }
 
 #[cfg(feature = "kafka")]
-fn external(config: &ServiceConfig) -> Result<LogTarget, Problem> {
+fn external_log(config: &ServiceConfig) -> Result<LogTarget, Problem> {
     Ok(LogTarget::Kafka(crate::log::kafka::KafkaSettings {
         bootstrap: config.log.bootstrap.clone(),
         properties: config.log.kafka.clone(),
@@ -53,8 +53,9 @@ fn external(config: &ServiceConfig) -> Result<LogTarget, Problem> {
 }
 
 #[cfg(not(feature = "kafka"))]
-fn external(_config: &ServiceConfig) -> Result<LogTarget, Problem> {
-    Err(Problem::refuse("config/not-supported", "log.kind = \"kafka\" is not in this build").why("it was built without the feature kafka"))
+fn external_log(_: &ServiceConfig) -> Result<LogTarget, Problem> {
+    Err(Problem::refuse("config/feature", "this program was built without the external log")
+        .fix("build it with --features kafka, or set log.kind = \"builtin\""))
 }
 
 /// A running service.

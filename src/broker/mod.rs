@@ -51,7 +51,7 @@ pub struct BrokerSettings {
     pub connections_max: usize,
     /// The largest request, bytes.
     pub request_bytes_max: usize,
-    /// What large requests being read take in all, bytes.
+    /// What large requests being read or worked on take in all, bytes.
     pub requests_bytes_max: usize,
     /// The most record bytes of one Fetch response (a first batch that is larger alone excepted).
     pub fetch_bytes_max: usize,
@@ -73,8 +73,8 @@ impl BrokerSettings {
             advertised,
             node_id: 1,
             connections_max: 1000,
-            request_bytes_max: 8 << 20,
-            requests_bytes_max: 32 << 20,
+            request_bytes_max: 2 << 20,
+            requests_bytes_max: 16 << 20,
             fetch_bytes_max: 4 << 20,
             fetches_bytes_max: 32 << 20,
             idle_max: Duration::from_secs(600),

@@ -130,7 +130,7 @@ pub fn dispatch<'a>(broker: &'a Broker, frame: &'a [u8], client_host: &'a str) -
 }
 
 /// `None` stands for ApiVersions in a version that is not known: it gets an answer all the same (KIP-511).
-fn read_header<'a>(frame: &'a [u8], client_host: &'a str) -> Result<(Option<&'static Api>, Call<'a>), Refusal> {
+pub(super) fn read_header<'a>(frame: &'a [u8], client_host: &'a str) -> Result<(Option<&'static Api>, Call<'a>), Refusal> {
     let mut body = Decoder::new(frame);
     let (key, version, correlation_id) = (body.i16()?, body.i16()?, body.i32()?);
     let api = APIS.iter().find(|api| api.key == key && (api.min..=api.max).contains(&version));

@@ -76,7 +76,7 @@ pub static KEYS: &[ServiceKey] = &[
     setting("log.retention", "7d", Kind::Duration, "age at which a file of the built-in log goes"),
     setting("log.min_free_bytes", "256MiB", Kind::Bytes, "space that is always left on the disk; capture pauses before it is used"),
     setting("log.bootstrap", "", Kind::Text, "host:port,... of the external cluster; its other properties go under [log.kafka]"),
-    setting("log.group", "rowfeed", Kind::Text, "tells several services on one external cluster apart (part of the transactional id)"),
+    setting("log.group", "default", Kind::Text, "tells several services on one external cluster apart (part of the transactional id)"),
     setting("topics.partitions", "1", Kind::Number(1, 1024), "partitions of new topics; 1 keeps the order of a whole table"),
     setting("topics.replication_factor", "1", Kind::Number(1, 32767), "copies of new topics (external cluster)"),
     setting("source.url", "", Kind::Text, "a whole connector named \"default\" from one URL; empty: none"),

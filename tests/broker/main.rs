@@ -2,5 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clients;
+mod hostile;
 mod installed;
+mod latency;
+#[cfg(feature = "kafka")]
+mod librdkafka;
+mod protocol;
 mod served;
+mod wire;

@@ -43,7 +43,7 @@ pub(super) fn read(body: &mut Decoder<'_>, version: i16) -> Result<(), DecodeErr
     Ok(())
 }
 
-fn write(out: &mut Encoder, version: i16, error: ErrorCode, apis: impl Iterator<Item = &'static Api>) {
+pub(super) fn write(out: &mut Encoder, version: i16, error: ErrorCode, apis: impl Iterator<Item = &'static Api>) {
     out.i16(error.0);
     let apis: Vec<&Api> = apis.collect();
     out.array(apis.iter(), |out, api| {

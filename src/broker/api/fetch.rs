@@ -355,3 +355,11 @@ fn write_partition(out: &mut Encoder, version: i16, committed: bool, partition: 
     out.records(&partition.pieces);
     out.tags();
 }
+
+#[cfg(test)]
+impl Partition {
+    /// A partition with a high watermark of 42 that begins at 7.
+    pub(super) fn sample(partition: i32, error: ErrorCode, pieces: Vec<Bytes>) -> Self {
+        Self { partition, error, high_watermark: 42, log_start: 7, pieces, bytes: 0, bytes_max: 0, next: None }
+    }
+}

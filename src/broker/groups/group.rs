@@ -775,3 +775,6 @@ impl Group {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

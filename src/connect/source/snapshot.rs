@@ -94,6 +94,7 @@ pub async fn run<W: LogWriter>(
         time_us: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64),
         rows: 0,
     };
+    reader.encoder.set_now(now_ns());
     let total = sources.len() as u32;
     context.status.set_snapshot(total, 0, 0);
     for index in 0..sources.len() {

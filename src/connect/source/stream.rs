@@ -26,10 +26,11 @@ use crate::record::TopicHandle;
 
 /// Between two reads while there is a backlog. Measured: 0.3 ms is good for all workloads, 1 ms hurts one big transaction.
 const GATHER: Duration = Duration::from_micros(300);
-/// The socket has been busy without a gap for so long: there is a backlog.
-const BEHIND_AFTER: Duration = Duration::from_millis(2);
-/// A read that waited longer than this says that there is none.
-const GAP: Duration = Duration::from_micros(200);
+/// More than this arrived in a window: there is a backlog (about 20,000 narrow rows a second).
+const BEHIND_WINDOW: Duration = Duration::from_millis(5);
+const BEHIND_BYTES_PER_MS: u64 = 4 * 1024;
+/// Nothing arrived for so long: there is none.
+const QUIET: Duration = Duration::from_millis(2);
 /// While behind, a commit is not handed over before it has this size or age: fewer, larger syncs.
 const BEHIND_COMMIT_BYTES: usize = 1 << 20;
 const BEHIND_COMMIT_AGE: Duration = Duration::from_millis(5);
@@ -69,9 +70,10 @@ struct Work<W: LogWriter> {
     published_time_us: Option<i64>,
 }
 
-/// Whether there is a backlog.
+/// Whether there is a backlog, by how much arrives.
 struct Pace {
-    busy_since: Instant,
+    window_began: Instant,
+    window_bytes: u64,
     last_read: Instant,
     behind: bool,
 }
@@ -115,7 +117,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             client,
             replication,
             feedback,
-            pace: Pace { busy_since: now, last_read: now, behind: false },
+            pace: Pace { window_began: now, window_bytes: 0, last_read: now, behind: false },
             idle_written: now,
             heartbeat_due: (!heartbeat.is_zero()).then(|| now + heartbeat),
             context,
@@ -279,14 +281,14 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         tokio::select! {
             biased;
             read = self.replication.fill() => {
-                read.map_err(|error| error.problem(&self.context.config.connection))?;
-                self.pace.read(began);
+                let bytes = read.map_err(|error| error.problem(&self.context.config.connection))?;
+                self.pace.read(began, bytes);
             }
             durable = self.work.commits.writer.wait_durable(seen), if in_flight => {
                 self.feedback.durable(durable.map_err(|error| error.problem())?);
                 self.show_positions();
             }
-            () = tokio::time::sleep_until(until.into()) => self.pace.gap(),
+            () = tokio::time::sleep_until(until.into()) => self.pace.quiet(),
             _ = stop.wait_for(|stop| *stop) => {}
         }
         Ok(())
@@ -350,17 +352,24 @@ impl<'c, W: LogWriter> Stream<'c, W> {
 }
 
 impl Pace {
-    fn read(&mut self, began: Instant) {
+    fn read(&mut self, began: Instant, bytes: usize) {
         let now = Instant::now();
-        if now - began > GAP {
-            self.busy_since = now;
+        if now - began > QUIET {
+            self.quiet();
+        }
+        self.window_bytes += bytes as u64;
+        let window = now - self.window_began;
+        if window >= BEHIND_WINDOW {
+            self.behind = self.window_bytes > window.as_millis() as u64 * BEHIND_BYTES_PER_MS;
+            self.window_began = now;
+            self.window_bytes = 0;
         }
         self.last_read = now;
-        self.behind = now - self.busy_since > BEHIND_AFTER;
     }
 
-    fn gap(&mut self) {
-        self.busy_since = Instant::now();
+    fn quiet(&mut self) {
+        self.window_began = Instant::now();
+        self.window_bytes = 0;
         self.behind = false;
     }
 }
