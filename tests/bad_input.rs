@@ -234,7 +234,9 @@ fn rowfeed(args: &[&str]) -> (i32, String) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rowfeed"));
     let names = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("ROWFEED_"));
-    names.for_each(|name| drop(command.env_remove(name)));
+    for name in names {
+        command.env_remove(name);
+    }
     let output = command.args(args).current_dir(dir.path()).output().expect("the program runs");
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
 }
