@@ -26,8 +26,10 @@ use crate::problem::Problem;
 
 /// Sources have this long to end; with the readers' time it stays within the 10 s that a service manager gives.
 const SOURCES_WAIT_MAX: Duration = Duration::from_secs(6);
+/// The log has this long to write and sync what it was handed.
+const LOG_WAIT_MAX: Duration = Duration::from_millis(1500);
 /// Readers have this long.
-const READERS_WAIT_MAX: Duration = Duration::from_secs(2);
+const READERS_WAIT_MAX: Duration = Duration::from_millis(1500);
 
 /// Makes the task that captures a source into the log of the service.
 pub type Capture = Box<dyn FnOnce(Option<&BuiltinLog>, &ServiceConfig) -> Result<RunTask, Problem>>;
@@ -46,7 +48,7 @@ fn external_log(config: &ServiceConfig) -> Result<LogTarget, Problem> {
     Ok(LogTarget::Kafka(crate::log::kafka::KafkaSettings {
         bootstrap: config.log.bootstrap.clone(),
         properties: config.log.kafka.clone(),
-        group: "default".to_owned(),
+        group: config.log.group.clone(),
     }))
 }
 
@@ -181,10 +183,12 @@ impl Service {
         if !ended {
             tracing::warn!("a connector did not end in time; what it had not confirmed is read again at the next start");
         }
-        if let Some(log) = self.log.clone()
-            && tokio::task::spawn_blocking(move || log.close()).await.is_err()
-        {
-            tracing::error!("closing the log failed");
+        if let Some(log) = self.log.clone() {
+            // A disk that hangs or is full must not hold the end up: what is not durable was not confirmed either.
+            let closed = tokio::time::timeout(LOG_WAIT_MAX, tokio::task::spawn_blocking(move || log.close())).await;
+            if !matches!(closed, Ok(Ok(()))) {
+                tracing::warn!("the log was not closed in time; its tail is cut at the next start");
+            }
         }
         self.stop.send_replace(true);
         let deadline = tokio::time::Instant::now() + READERS_WAIT_MAX;

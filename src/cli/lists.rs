@@ -52,11 +52,12 @@ pub async fn connectors(server: &Server, as_json: bool) -> Result<(), Failure> {
             format!("{}:{}/{}", at("/info/config/database.hostname"), at("/info/config/database.port"), at("/info/config/database.dbname"));
         let trace = at("/status/tasks/0/trace");
         let problem = trace.lines().next().unwrap_or("").to_owned();
+        let slot = connector.pointer("/info/config/slot.name").and_then(Json::as_str).unwrap_or("debezium").to_owned();
         rows.push(vec![
             name.clone(),
             at("/status/connector/state"),
             at("/status/tasks/0/state"),
-            at("/info/config/slot.name"),
+            slot,
             source.replace(":-/", "/"),
             if problem == "-" { String::new() } else { problem },
         ]);

@@ -34,7 +34,9 @@ impl Place {
         let line = before.matches('\n').count() + 1;
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
-        let excerpt = text.get(line_start..).and_then(|rest| rest.lines().next()).map(str::to_owned);
+        let excerpt = text.get(line_start..).and_then(|rest| rest.lines().next());
+        // What stands beside a setting on its line may be a secret too.
+        let excerpt = excerpt.filter(|line| !may_hold_secret(line) && !line.contains("://")).map(str::to_owned);
         let width = text.get(span).map_or(1, |part| part.lines().next().unwrap_or("").chars().count()).max(1);
         Self { file: file.to_owned(), line, column, excerpt, width }
     }
@@ -52,7 +54,7 @@ impl Place {
 
     /// The place and, where it is safe, the line with a caret and a note.
     pub fn show(&self, note: &str) -> String {
-        let Some(excerpt) = &self.excerpt else { return self.short() };
+        let Some(excerpt) = &self.excerpt else { return format!("{} {note}", self.short()).trim_end().to_owned() };
         let number = self.line.to_string();
         let pad = " ".repeat(number.len());
         let carets = format!("{}{}", " ".repeat(self.column - 1), "^".repeat(self.width));
@@ -183,7 +185,7 @@ fn scalar(value: &DeValue<'_>, place: &Place) -> Result<String, Problem> {
 pub fn parse_connector_json(file: &str, text: &str) -> Result<(Vec<Entry>, Option<String>), Problem> {
     let json: Json = serde_json::from_str(text).map_err(|error| {
         Problem::refuse("config/syntax", "this is not valid JSON")
-            .at(format!("{file}:{}:{}", error.line(), error.column()))
+            .at(format!("{file}:{}:{}", error.line(), error.column().max(1)))
             .why(error.to_string())
     })?;
     let Json::Object(map) = &json else {

@@ -178,8 +178,8 @@ impl Translation {
             }
             "key.*" => self.message_key(entry),
             "heartbeat" => {
-                let interval =
-                    super::quantity::parse_duration(&text).map_err(|why| invalid(row.name, &text, "a duration such as 10s").why(why))?;
+                let interval = super::quantity::parse_duration(&text)
+                    .map_err(|why| invalid(row.name, &text, &format!("a duration such as 10s: {why}")))?;
                 self.set(row.option, interval.as_millis().to_string(), place);
             }
             "slot_on_stop" => self.set(row.option, word(&[("keep", "false"), ("drop", "true")])?, place),

@@ -30,7 +30,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         "d" => 86_400_000,
         "" if number == 0 => 1,
-        "" => return Err("a unit is missing: ms, s, m, h or d, as in 7d".to_owned()),
+        "" => return Err("the unit is missing: ms, s, m, h or d".to_owned()),
         _ => return Err(format!("unknown unit \"{unit}\": use ms, s, m, h or d")),
     };
     // A millisecond count that fits an i64 is what Kafka and timers can hold.
@@ -46,7 +46,7 @@ fn split(text: &str) -> Result<(u64, &str), String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     if digits.is_empty() {
-        return Err("it must begin with a whole number".to_owned());
+        return Err("a whole number comes first".to_owned());
     }
     let number = digits.parse().map_err(|_| "the number is too large".to_owned())?;
     Ok((number, unit.trim()))

@@ -76,6 +76,7 @@ pub static KEYS: &[ServiceKey] = &[
     setting("log.retention", "7d", Kind::Duration, "age at which a file of the built-in log goes"),
     setting("log.min_free_bytes", "256MiB", Kind::Bytes, "space that is always left on the disk; capture pauses before it is used"),
     setting("log.bootstrap", "", Kind::Text, "host:port,... of the external cluster; its other properties go under [log.kafka]"),
+    setting("log.group", "default", Kind::Text, "tells several services on one external cluster apart (part of the transactional id)"),
     setting("topics.partitions", "1", Kind::Number(1, 1024), "partitions of new topics; 1 keeps the order of a whole table"),
     setting("topics.replication_factor", "1", Kind::Number(1, 32767), "copies of new topics (external cluster)"),
     setting("source.url", "", Kind::Text, "a whole connector named \"default\" from one URL; empty: none"),
@@ -161,6 +162,8 @@ pub struct LogConfig {
     pub min_free_bytes: u64,
     /// Brokers of the external cluster.
     pub bootstrap: String,
+    /// Part of the transactional id in the external cluster.
+    pub group: String,
     /// librdkafka properties of the external cluster, secrets resolved.
     pub kafka: BTreeMap<String, String>,
 }
@@ -442,6 +445,7 @@ impl Reader<'_> {
                 retention: quantity::parse_duration(&text("log.retention")).unwrap_or_default(),
                 min_free_bytes: self.bytes("log.min_free_bytes"),
                 bootstrap: text("log.bootstrap"),
+                group: text("log.group"),
                 kafka: BTreeMap::new(),
             },
             topics: TopicDefaults {
@@ -473,7 +477,10 @@ impl Reader<'_> {
             self.problems.push(problem.fix("log.bootstrap = \"HOST:9092\""));
         }
         // Smaller segments than a commit make no sense; larger ones than half the log make its limit useless.
-        if config.log.segment_bytes < SEGMENT_BYTES_MIN || config.log.segment_bytes > SEGMENT_BYTES_MAX {
+        let sizes = ["log.segment_bytes", "log.max_bytes"];
+        if sizes.iter().any(|name| quantity::parse_bytes(&self.text(name)).is_err()) {
+            // Told already.
+        } else if config.log.segment_bytes < SEGMENT_BYTES_MIN || config.log.segment_bytes > SEGMENT_BYTES_MAX {
             let value = self.text("log.segment_bytes");
             self.problem_at("log.segment_bytes", invalid("log.segment_bytes", &value, "a size from 1MiB to 1GiB"));
         } else if config.log.max_bytes < config.log.segment_bytes.saturating_mul(2) {
@@ -521,11 +528,11 @@ impl Reader<'_> {
                 split_address(&value).map(drop).ok_or_else(|| invalid(key.name, &value, "HOST:PORT, such as 127.0.0.1:8083"))
             }
             Kind::Bytes => {
-                quantity::parse_bytes(&value).map(drop).map_err(|why| invalid(key.name, &value, "a size such as 40GiB").why(why))
+                quantity::parse_bytes(&value).map(drop).map_err(|why| invalid(key.name, &value, &format!("a size such as 40GiB: {why}")))
             }
-            Kind::Duration => {
-                quantity::parse_duration(&value).map(drop).map_err(|why| invalid(key.name, &value, "a duration such as 7d").why(why))
-            }
+            Kind::Duration => quantity::parse_duration(&value)
+                .map(drop)
+                .map_err(|why| invalid(key.name, &value, &format!("a duration such as 7d: {why}"))),
             Kind::Number(low, high) => match value.parse::<u64>() {
                 Ok(number) if (low..=high).contains(&number) => Ok(()),
                 _ => Err(invalid(key.name, &value, &format!("a number from {low} to {high}"))),

@@ -143,7 +143,10 @@ pub fn load_file(path: &Path) -> Definition {
             Ok(()) => Definition { file: Some(path.to_owned()), ..definition },
             Err(problem) => broken(vec![problem.at(shown)]),
         },
-        Err(problems) => broken(problems),
+        Err(problems) => {
+            let located = |problem: Problem| if problem.at.is_empty() { problem.at(shown.clone()) } else { problem };
+            broken(problems.into_iter().map(located).collect())
+        }
     }
 }
 

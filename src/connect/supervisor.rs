@@ -27,8 +27,10 @@ pub type OnFatal = Arc<dyn Fn(Problem) + Send + Sync>;
 const BACK_OFF_MIN: Duration = Duration::from_millis(500);
 /// The longest.
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
-/// A task that worked this long begins again with the first wait.
-const STEADY: Duration = Duration::from_secs(60);
+/// A task that got to work and lasted this long begins again with the first wait.
+const STEADY: Duration = Duration::from_secs(2);
+/// The same trouble is logged again after this.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the thread should be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +153,31 @@ impl Supervisor {
     }
 }
 
+/// What a thread remembers of the trouble it had.
+struct Trouble {
+    back_off: Duration,
+    /// The code that was logged last, and when.
+    said: Option<(&'static str, Instant)>,
+}
+
+impl Trouble {
+    /// The wait before the next try; each is twice the one before.
+    fn wait(&mut self) -> Duration {
+        let wait = with_jitter(self.back_off);
+        self.back_off = (self.back_off * 2).min(BACK_OFF_MAX);
+        wait
+    }
+
+    /// True when this trouble is new, or was not logged for a while.
+    fn is_news(&mut self, code: &'static str) -> bool {
+        let old = self.said.is_some_and(|(said, at)| said == code && at.elapsed() < SAY_AGAIN);
+        if !old {
+            self.said = Some((code, Instant::now()));
+        }
+        !old
+    }
+}
+
 /// How one run of a task ended.
 enum Ended {
     /// As it was told.
@@ -164,7 +191,7 @@ enum Ended {
 impl Shared {
     /// The thread: does what the goal says, until it says to quit.
     fn follow(self: Arc<Self>) {
-        let mut back_off = BACK_OFF_MIN;
+        let mut trouble = Trouble { back_off: BACK_OFF_MIN, said: None };
         loop {
             let (goal, generation) = {
                 let control = self.control();
@@ -176,7 +203,7 @@ impl Shared {
                     self.status.apply(Event::Rest(rest));
                     self.wait(generation, None);
                 }
-                Goal::Run => self.run_once(generation, &mut back_off),
+                Goal::Run => self.run_once(generation, &mut trouble),
             }
         }
         let mut control = self.control();
@@ -202,9 +229,12 @@ impl Shared {
         }
     }
 
-    fn run_once(&self, generation: u64, back_off: &mut Duration) {
+    fn run_once(&self, generation: u64, trouble: &mut Trouble) {
         let started = Instant::now();
         self.status.set_phase(Phase::Preparing);
+        if trouble.said.is_none() {
+            tracing::info!(connector = self.control().definition.name, "connector starting");
+        }
         match self.run_task(generation) {
             Ended::Told => self.end_as_told(),
             Ended::Finished => {
@@ -212,10 +242,11 @@ impl Shared {
                 self.wait(generation, None);
             }
             Ended::Problem(problem) => {
-                if started.elapsed() > STEADY {
-                    *back_off = BACK_OFF_MIN;
+                let status = self.status.snapshot();
+                if status.has_worked && status.failing_for.is_none() && started.elapsed() > STEADY {
+                    *trouble = Trouble { back_off: BACK_OFF_MIN, said: None };
                 }
-                self.fail(problem, generation, back_off);
+                self.fail(problem, generation, trouble);
             }
         }
     }
@@ -245,7 +276,6 @@ impl Shared {
             Ok(config) => Arc::new(config),
             Err(problems) => return Ended::Problem(combine(problems)),
         };
-        tracing::info!(connector, "connector starting");
         let run = AssertUnwindSafe(|| (self.run)(config, Arc::clone(&self.status), stop));
         let result = catch_unwind(run).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         let told = self.control().generation != generation;
@@ -265,14 +295,17 @@ impl Shared {
         }
     }
 
-    fn fail(&self, problem: Problem, generation: u64, back_off: &mut Duration) {
+    fn fail(&self, problem: Problem, generation: u64, trouble: &mut Trouble) {
         let connector = self.control().definition.name.clone();
         self.status.apply(Event::Fault(problem.clone()));
         match problem.action {
             Action::Retry => {
-                let wait = with_jitter(*back_off);
-                *back_off = (*back_off * 2).min(BACK_OFF_MAX);
-                tracing::warn!(connector, code = problem.code, retry_ms = wait.as_millis(), "{}", problem.text());
+                let wait = trouble.wait();
+                if trouble.is_news(problem.code) {
+                    tracing::warn!(connector, code = problem.code, retry_ms = wait.as_millis(), "{}", problem.text());
+                } else {
+                    tracing::debug!(connector, code = problem.code, retry_ms = wait.as_millis(), "still the same problem");
+                }
                 self.wait(generation, Some(wait));
             }
             Action::Fail | Action::Refuse => {
@@ -387,6 +420,16 @@ mod tests {
         assert_eq!((retry, problem.code, problem.why.as_str()), (false, "internal/panic", "a defect"));
         supervisor.set_goal(Goal::Quit);
         assert!(supervisor.join(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn the_same_trouble_is_told_once_a_minute_and_waits_double() {
+        let mut trouble = Trouble { back_off: BACK_OFF_MIN, said: None };
+        assert!(trouble.is_news("a") && !trouble.is_news("a") && trouble.is_news("b"));
+        for _ in 0..10 {
+            trouble.wait();
+        }
+        assert_eq!(trouble.back_off, BACK_OFF_MAX);
     }
 
     #[test]

@@ -110,7 +110,10 @@ impl Doctor<'_> {
     fn failed(&mut self, title: &'static str, error: &PostgresError) {
         let problem = error.problem(self.config);
         let observed = if problem.why.is_empty() { problem.what } else { format!("{}\n{}", problem.what, problem.why) };
-        self.found(problem.code, title, Mark::Fail, observed, problem.fix);
+        // A finding before may have said the same with a better remedy. These are in a connector's words, not SQL.
+        let known = self.findings.iter().any(|finding| finding.id == problem.code && finding.mark == Mark::Fail);
+        let advice = if known { String::new() } else { problem.fix.lines().map(|line| format!("-- {line}\n")).collect() };
+        self.found(problem.code, title, Mark::Fail, observed, advice.trim_end());
     }
 
     fn unasked(&mut self, title: &'static str, error: &tokio_postgres::Error) {

@@ -48,7 +48,7 @@ fn compile(option: &str, pattern: &str) -> Result<Regex, Problem> {
     RegexBuilder::new(&format!("^(?:{pattern})$")).case_insensitive(true).build().map_err(|error| {
         let text = error.to_string();
         let why = text.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&text).to_owned();
-        invalid(option, pattern, "a list of regular expressions on schema.table names").why(why)
+        invalid(option, pattern, &format!("a list of regular expressions: {why}"))
     })
 }
 
@@ -222,7 +222,7 @@ mod tests {
         let both = TableLists { table_include: "a", table_exclude: "b", ..TableLists::default() };
         assert_eq!(TableFilter::parse(both).expect_err("both").code, "config/exclusive");
         let problem = Patterns::parse("table.include.list", "public.(").expect_err("unclosed");
-        assert_eq!(problem.why, "unclosed group");
+        assert_eq!(problem.why, "it must be a list of regular expressions: unclosed group");
         assert!(MessageKeyColumns::parse("public.t").is_err() && MessageKeyColumns::parse("t:a,,b").is_err());
     }
 }

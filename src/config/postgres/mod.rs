@@ -239,6 +239,13 @@ impl Reader {
     }
 
     fn check_table(&mut self) {
+        // Another connector's options are all wrong here: one sentence says it.
+        let class = self.options.get("connector.class").zip(table::find("connector.class"));
+        if let Some((class, key)) = class
+            && let Err(problem) = key.check(key.name, class)
+        {
+            return self.refuse("connector.class", problem.fix("rowfeed captures PostgreSQL"));
+        }
         let names = table::names();
         for (name, value) in self.options.clone() {
             let result = match table::find(&name) {
@@ -393,7 +400,7 @@ impl Reader {
         let name = self.text("slot.name");
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(legal) {
-            let fix = format!("slot.name = \"{}\"", legal_name(&name));
+            let fix = format!("a legal form: {}", legal_name(&name));
             let problem = Problem::refuse("slot/name", format!("\"{name}\" cannot be the name of a replication slot"))
                 .why("PostgreSQL allows lower-case letters, digits and underscores, at most 63")
                 .fix(fix);
@@ -532,7 +539,7 @@ mod tests {
             ]
         );
         assert_eq!(problems[1].problem.fix, "did you mean \"table.include.list\"?");
-        assert_eq!(problems[3].problem.fix, "slot.name = \"shop_slot\"");
+        assert_eq!(problems[3].problem.fix, "a legal form: shop_slot");
     }
 
     #[test]

@@ -32,6 +32,11 @@ const GROUP_BYTES_MAX: u64 = 16 << 20;
 const GATHER_BYTES_MAX: usize = 64 * 1024;
 /// Commits in flight per writer: one being filled, one waiting, one being written.
 const BUFFERS_PER_WRITER: usize = 3;
+/// The newest bytes of the active segment that stay in the page cache for followers; older ones give their memory back, so
+/// that a backlog neither pays for fresh pages nor pushes the database's own out.
+const CACHED_BYTES: u64 = 32 << 20;
+/// How much is given back at once.
+const FORGET_BYTES: u64 = 8 << 20;
 /// How often retention and free space are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 /// How often a full disk is looked at again.
@@ -74,6 +79,8 @@ pub(super) struct Writer {
     catalog: Catalog,
     file: Arc<dyn super::files::LogFile>,
     end: u64,
+    /// Where the page cache of the active segment begins.
+    cached_from: u64,
     next_commit: u64,
     durable: u64,
     last_time_ms: i64,
@@ -111,6 +118,7 @@ impl Writer {
         let writer = Self {
             file: Arc::clone(&active.file),
             end: active.end,
+            cached_from: active.end,
             catalog: own,
             settings,
             files,
@@ -294,6 +302,11 @@ impl Writer {
         }
         self.pending = pending;
         self.spare_entries.truncate(8);
+        let cold = self.end.saturating_sub(CACHED_BYTES);
+        if cold >= self.cached_from + FORGET_BYTES {
+            self.file.forget(self.cached_from, cold - self.cached_from);
+            self.cached_from = cold;
+        }
         Ok(())
     }
 
@@ -333,8 +346,10 @@ impl Writer {
         let born = create_segment(&self.settings, self.files.as_ref(), self.next_commit, time_ms, &mut self.catalog, &mut state)?;
         state.recycle();
         self.keep(state);
+        self.file.forget(self.cached_from, self.end.saturating_sub(self.cached_from));
         self.file = Arc::clone(&born.file);
         self.end = born.end;
+        self.cached_from = 0;
         self.last_time_ms = time_ms;
         self.durable = self.next_commit;
         self.next_commit += 1;

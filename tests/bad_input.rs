@@ -1,0 +1,269 @@
+//! Wrong settings, files and URLs: what a person reads, word for word.
+//!
+//! Aim: every mistake of a first hour is refused before anything starts, with the place, the cause and the remedy.
+//! Method: a table of inputs and of the whole text shown; a changed word is a changed table.
+
+use std::path::Path;
+
+use rowfeed::config::ServiceConfig;
+use rowfeed::config::postgres::{ConnectionConfig, TopicDefaults};
+use rowfeed::config::service::Sources;
+use rowfeed::connect::definitions;
+use rowfeed::problem::Problem;
+
+/// What is wrong.
+enum Input {
+    /// A connection URL.
+    Url(&'static str),
+    /// `--set` of the service.
+    Set(&'static [&'static str]),
+    /// A whole `rowfeed.toml`.
+    ServiceFile(&'static str),
+    /// `connectors/shop.toml`.
+    Toml(&'static str),
+    /// `connectors/shop.json`: options beside a good minimum.
+    Json(&'static str),
+    /// `connectors/shop.json` as it stands.
+    JsonFile(&'static str),
+}
+use Input::{Json, JsonFile, ServiceFile, Set, Toml, Url};
+
+/// The options every connector needs.
+const MINIMUM: &str = "{\"connector.class\": \"PostgresConnector\", \"database.hostname\": \"db\", \"database.user\": \"cdc\",\n\
+                       \"database.dbname\": \"shop\", \"topic.prefix\": \"shop\",\n";
+
+#[rustfmt::skip]
+const TABLE: &[(Input, &str)] = &[
+    (Url("shop"),
+        "error[url/parse]: this is not a connection URL\n  why:  it has no ://\n  fix:  postgres://USER:PASSWORD@HOST:5432/DATABASE"),
+    (Url("mysql://root@db/shop"),
+        "error[url/scheme]: rowfeed captures PostgreSQL only, got mysql://\n  fix:  postgres://USER:PASSWORD@HOST:5432/DATABASE"),
+    (Url("postgres://cdc:p@ss/word@db/shop"),
+        "error[url/parse]: the connection URL has an \"@\" or \"/\" that belongs to the password\n  why:  in a URL they must be written %40 and %2F\n  fix:  postgres://cdc:p%40ss%2Fword@db/shop     or keep it out of the URL:  password = \"${env:DB_PASSWORD}\""),
+    (Url("postgres://cdc@db:port/shop"),
+        "error[url/parse]: port \"port\" in the connection URL is not a port\n  why:  it must be a number from 1 to 65535"),
+    (Url("postgres://cdc@db:0/shop"),
+        "error[url/parse]: port \"0\" in the connection URL is not a port\n  why:  it must be a number from 1 to 65535"),
+    (Url("postgres://cdc@a,b/shop"),
+        "error[url/parse]: the connection URL names several hosts\n  why:  changes are read from one server\n  fix:  name the primary"),
+    (Url("postgres://cdc@[::1/shop"),
+        "error[url/parse]: the connection URL has an IPv6 address without its closing \"]\""),
+    (Url("postgres://cdc:50%@db/shop"),
+        "error[url/parse]: the connection URL has a \"%\" that is not followed by two hexadecimal digits\n  fix:  write a literal percent sign as %25"),
+    (Url("postgres://cdc@db/shop?sslmode=on"),
+        "error[url/parse]: sslmode=on is not a mode of TLS\n  fix:  one of disable, allow, prefer, require, verify-ca, verify-full"),
+    (Url("postgres://cdc@db/shop?sslmod=require"),
+        "error[url/parse]: unknown parameter \"sslmod\" in the connection URL\n  fix:  did you mean \"sslmode\"?"),
+    (Set(&["http.listen=0.0.0.0:8083"]),
+        "error[listener/insecure]: http.listen = \"0.0.0.0:8083\" would be open to other machines without authentication\n  → --set\n  why:  anyone who reaches 0.0.0.0:8083 could read every captured row\n  fix:  listen on 127.0.0.1, or say so in words:  http.auth = \"none\"   (ROWFEED_HTTP_AUTH=none)"),
+    (Set(&["kafka.listen=db.internal:9092"]),
+        "error[listener/insecure]: kafka.listen = \"db.internal:9092\" would be open to other machines without authentication\n  → --set\n  why:  anyone who reaches db.internal:9092 could read every captured row\n  fix:  listen on 127.0.0.1, or say so in words:  kafka.auth = \"none\"   (ROWFEED_KAFKA_AUTH=none)"),
+    (Set(&["htp.listen=127.0.0.1:1"]),
+        "error[config/unknown-key]: unknown key \"htp.listen\"\n  → --set\n  fix:  did you mean \"http.listen\"?"),
+    (Set(&["http.listen"]),
+        "error[config/value]: --set http.listen has no value\n  fix:  --set key=value"),
+    (Set(&["http.listen=8083"]),
+        "error[config/value]: http.listen = \"8083\" is not allowed\n  → --set\n  why:  it must be HOST:PORT, such as 127.0.0.1:8083"),
+    (Set(&["log.kind=kafak"]),
+        "error[config/value]: log.kind = \"kafak\" is not allowed\n  → --set\n  why:  it must be one of builtin, kafka\n  fix:  did you mean \"kafka\"?"),
+    (Set(&["log.kind=kafka"]),
+        "error[config/missing]: log.bootstrap is missing\n  why:  log.kind = \"kafka\" needs the cluster's address\n  fix:  log.bootstrap = \"HOST:9092\""),
+    (Set(&["log.max_bytes=lots"]),
+        "error[config/value]: log.max_bytes = \"lots\" is not allowed\n  → --set\n  why:  it must be a size such as 40GiB: a whole number comes first"),
+    (Set(&["log.max_bytes=200MiB"]),
+        "error[config/value]: log.max_bytes = \"200MiB\" is not allowed\n  → --set\n  why:  it must be at least twice log.segment_bytes"),
+    (Set(&["log.retention=7"]),
+        "error[config/value]: log.retention = \"7\" is not allowed\n  → --set\n  why:  it must be a duration such as 7d: the unit is missing: ms, s, m, h or d"),
+    (Set(&["topics.partitions=0"]),
+        "error[config/value]: topics.partitions = \"0\" is not allowed\n  → --set\n  why:  it must be a number from 1 to 1024"),
+    (ServiceFile("[log\n"),
+        "error[config/syntax]: this is not valid TOML\n  → rowfeed.toml:1:5\n  why:  unclosed table, expected `]`"),
+    (ServiceFile("[http]\nlisten = 8083\n"),
+        "error[config/value]: http.listen = \"8083\" is not allowed\n  → rowfeed.toml:2:10\n  2 | listen = 8083\n    |          ^^^^\n  why:  it must be HOST:PORT, such as 127.0.0.1:8083"),
+    (ServiceFile("[kafka]\nlisten = \"127.0.0.1:9092\"\nadvertized = \"x\"\n"),
+        "error[config/unknown-key]: unknown key \"kafka.advertized\"\n  → rowfeed.toml:3:1\n  3 | advertized = \"x\"\n    | ^^^^^^^^^^ did you mean \"kafka.advertised\"?"),
+    (ServiceFile("[log]\nretention = { days = 7 }\n"),
+        "error[config/unknown-key]: unknown key \"log.retention.days\"\n  → rowfeed.toml:2:15\n  2 | retention = { days = 7 }\n    |               ^^^^"),
+    (ServiceFile("[log.kafka]\n\"sasl.password\" = \"${env:ROWFEED_TEST_NOT_SET}\"\n"),
+        "error[secret/missing]: the secret ${env:ROWFEED_TEST_NOT_SET} cannot be read\n  → rowfeed.toml:2:1\n  why:  the environment variable ROWFEED_TEST_NOT_SET is not set"),
+    (Toml(""),
+        "error[config/missing]: url is missing\n  → shop.toml\n  fix:  url = \"postgres://USER@HOST:5432/DATABASE\""),
+    (Toml("url = \"postgres://cdc@db/shop\"\ntabels = [\"public.orders\"]\n"),
+        "error[config/unknown-key]: unknown key \"tabels\"\n  → shop.toml:2:1\n  2 | tabels = [\"public.orders\"]\n    | ^^^^^^ did you mean \"tables\"?"),
+    (Toml("url = \"postgres://cdc@db/shop\"\ntables = [\"orders\"]\n"),
+        "error[config/value]: tables = \"orders\" is not allowed\n  → shop.toml:2:10\n  2 | tables = [\"orders\"]\n    |          ^^^^^^^^^^\n  why:  it must be patterns of the form schema.table, such as \"public.orders\""),
+    (Toml("url = \"postgres://cdc@db/shop\"\ntables = [1979-05-27]\n"),
+        "error[config/value]: a datetime cannot stand here\n  → shop.toml:2:10\n  2 | tables = [1979-05-27]\n    |          ^^^^^^^^^^^^\n  why:  settings are texts, numbers, true or false, and lists of those"),
+    (Toml("url = \"postgres://cdc:p@ss@db/shop\"\n"),
+        "error[url/parse]: the connection URL has an \"@\" or \"/\" that belongs to the password\n  → shop.toml:1:7\n  why:  in a URL they must be written %40 and %2F\n  fix:  postgres://cdc:p%40ss%2Fword@db/shop     or keep it out of the URL:  password = \"${env:DB_PASSWORD}\""),
+    (Toml("url = \"postgres://cdc@db/shop\"\n[values]\ndecimals = \"exact\"\ntimestamps = \"isso\"\n"),
+        "error[config/value]: values.decimals = \"exact\" is not allowed\n  → shop.toml:3:12\n  3 | decimals = \"exact\"\n    |            ^^^^^^^\n  why:  it must be one of string, precise, double\nerror[config/value]: values.timestamps = \"isso\" is not allowed\n  → shop.toml:4:14\n  4 | timestamps = \"isso\"\n    |              ^^^^^^\n  why:  it must be one of iso, adaptive\n  fix:  did you mean \"iso\"?"),
+    (Toml("url = \"postgres://cdc@db/shop\"\nheartbeat = \"often\"\n"),
+        "error[config/value]: heartbeat = \"often\" is not allowed\n  → shop.toml:2:13\n  2 | heartbeat = \"often\"\n    |             ^^^^^^^\n  why:  it must be a duration such as 10s: a whole number comes first"),
+    (Toml("url = \"postgres://cdc@db/shop\"\n[snapshot]\nwhere.\"public.orders\" = \"true\"\n"),
+        "error[config/not-supported]: snapshot.where.public.orders is not supported yet\n  → shop.toml:3:7\n  3 | where.\"public.orders\" = \"true\"\n    |       ^^^^^^^^^^^^^^^\n  why:  the snapshot would read all rows\n  fix:  remove snapshot.where.public.orders"),
+    (Toml("url = \"postgres://cdc@db/shop\"\nslot = \"Shop\"\n"),
+        "error[slot/name]: \"Shop\" cannot be the name of a replication slot\n  → shop.toml:2:8\n  2 | slot = \"Shop\"\n    |        ^^^^^^\n  why:  PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix:  a legal form: shop"),
+    (Toml("url = \"postgres://cdc@db/shop\"\npassword = \"${file:/nonexistent/pw}\"\n"),
+        "error[secret/missing]: the secret ${file:/nonexistent/pw} cannot be read\n  → shop.toml:2:12\n  why:  /nonexistent/pw: No such file or directory (os error 2)"),
+    (Toml("url = \"postgres://cdc@db/shop\"\nurl = \"x\"\n"),
+        "error[config/syntax]: this is not valid TOML\n  → shop.toml:2:1\n  why:  duplicate key"),
+    (JsonFile(""),
+        "error[config/syntax]: this is not valid JSON\n  → shop.json:1:1\n  why:  EOF while parsing a value at line 1 column 0"),
+    (JsonFile("{\"name\": \"shop\",}"),
+        "error[config/syntax]: this is not valid JSON\n  → shop.json:1:17\n  why:  trailing comma at line 1 column 17"),
+    (JsonFile("[]"),
+        "error[config/syntax]: a connector is a JSON object\n  → shop.json:1:1"),
+    (JsonFile("{}"),
+        "error[config/missing]: connector.class is missing\n  → shop.json\n  fix:  set connector.class"),
+    (JsonFile("{\"name\": \"a/b\", \"config\": {}}"),
+        "error[config/value]: name = \"a/b\" is not allowed\n  → shop.json\n  why:  it must be 1 to 200 bytes without slash, control characters and outer spaces"),
+    (Json("\"topic.prefix\": \"shop\""),
+        "error[config/duplicate-key]: \"topic.prefix\" is written twice\n  → shop.json:3:1\n  3 | \"topic.prefix\": \"shop\"}\n    | ^^^^^^^^^^^^^^"),
+    (Json("\"slot.name\": [\"a\"]"),
+        "error[config/value]: slot.name must be a text, a number, true or false\n  → shop.json:3:1\n  3 | \"slot.name\": [\"a\"]}\n    | ^^^^^^^^^^^"),
+    (Json("\"slot.nam\": \"a\""),
+        "error[config/unknown-key]: unknown key \"slot.nam\"\n  → shop.json:3:1\n  3 | \"slot.nam\": \"a\"}\n    | ^^^^^^^^^^\n  fix:  did you mean \"slot.name\"?"),
+    (Json("\"slot.name\": \"shop-slot\""),
+        "error[slot/name]: \"shop-slot\" cannot be the name of a replication slot\n  → shop.json:3:1\n  3 | \"slot.name\": \"shop-slot\"}\n    | ^^^^^^^^^^^\n  why:  PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix:  a legal form: shop_slot"),
+    (Json("\"database.port\": \"many\""),
+        "error[config/value]: database.port = \"many\" is not allowed\n  → shop.json:3:1\n  3 | \"database.port\": \"many\"}\n    | ^^^^^^^^^^^^^^^\n  why:  it must be a whole number"),
+    (Json("\"database.port\": 70000"),
+        "error[config/value]: database.port = \"70000\" is not allowed\n  → shop.json:3:1\n  3 | \"database.port\": 70000}\n    | ^^^^^^^^^^^^^^^\n  why:  it must be a number from 1 to 65535"),
+    (Json("\"table.include.list\": \"public.(orders\""),
+        "error[config/value]: table.include.list = \"public.(orders\" is not allowed\n  → shop.json:3:1\n  3 | \"table.include.list\": \"public.(orders\"}\n    | ^^^^^^^^^^^^^^^^^^^^\n  why:  it must be a list of regular expressions: unclosed group"),
+    (Json("\"table.include.list\": \"(?!x)y\""),
+        "error[config/value]: table.include.list = \"(?!x)y\" is not allowed\n  → shop.json:3:1\n  3 | \"table.include.list\": \"(?!x)y\"}\n    | ^^^^^^^^^^^^^^^^^^^^\n  why:  it must be a list of regular expressions: look-around, including look-ahead and look-behind, is not supported"),
+    (Json("\"table.include.list\": \"public.a\", \"table.exclude.list\": \"public.b\""),
+        "error[config/exclusive]: table.include.list and table.exclude.list cannot both be set\n  → shop.json:3:1\n  3 | \"table.include.list\": \"public.a\", \"table.exclude.list\": \"public.b\"}\n    | ^^^^^^^^^^^^^^^^^^^^\n  fix:  keep one of them: a table that table.include.list does not name is not captured anyway"),
+    (Json("\"message.key.columns\": \"public.orders\""),
+        "error[config/value]: message.key.columns = \"public.orders\" is not allowed\n  → shop.json:3:1\n  3 | \"message.key.columns\": \"public.orders\"}\n    | ^^^^^^^^^^^^^^^^^^^^^\n  why:  it must be <table regex>:<column>,<column>; several separated by semicolons"),
+    (Json("\"snapshot.mode\": \"initail\""),
+        "error[config/value]: snapshot.mode = \"initail\" is not allowed\n  → shop.json:3:1\n  3 | \"snapshot.mode\": \"initail\"}\n    | ^^^^^^^^^^^^^^^\n  why:  it must be one of always, initial, initial_only, no_data, never, schema_only, when_needed, when_needed_no_data, configuration_based, custom\n  fix:  did you mean \"initial\"?"),
+    (Json("\"snapshot.mode\": \"when_needed\""),
+        "error[config/not-supported]: snapshot.mode = \"when_needed\" is not supported yet\n  → shop.json:3:1\n  3 | \"snapshot.mode\": \"when_needed\"}\n    | ^^^^^^^^^^^^^^^\n  why:  this version knows initial, initial_only, no_data, always"),
+    (Json("\"time.precision.mode\": \"connect\""),
+        "error[config/not-supported]: time.precision.mode = \"connect\" is not supported yet\n  → shop.json:3:1\n  3 | \"time.precision.mode\": \"connect\"}\n    | ^^^^^^^^^^^^^^^^^^^^^\n  why:  this version knows adaptive, isostring"),
+    (Json("\"skipped.operations\": \"c,x\""),
+        "error[config/value]: skipped.operations = \"c,x\" is not allowed\n  → shop.json:3:1\n  3 | \"skipped.operations\": \"c,x\"}\n    | ^^^^^^^^^^^^^^^^^^^^\n  why:  it must be a list of c, u, d, t, or none"),
+    (Json("\"tombstones.on.delete\": \"yes\""),
+        "error[config/value]: tombstones.on.delete = \"yes\" is not allowed\n  → shop.json:3:1\n  3 | \"tombstones.on.delete\": \"yes\"}\n    | ^^^^^^^^^^^^^^^^^^^^^^\n  why:  it must be true or false"),
+    (Json("\"transforms\": \"unwrap\""),
+        "error[config/not-supported]: transforms is not supported yet\n  → shop.json:3:1\n  3 | \"transforms\": \"unwrap\"}\n    | ^^^^^^^^^^^^\n  why:  events would keep their original shape\n  fix:  remove transforms"),
+    (Json("\"value.converter\": \"io.confluent.connect.avro.AvroConverter\""),
+        "error[config/not-supported]: value.converter = \"io.confluent.connect.avro.AvroConverter\" is not supported yet\n  → shop.json:3:1\n  3 | \"value.converter\": \"io.confluent.connect.avro.AvroConverter\"}\n    | ^^^^^^^^^^^^^^^^^\n  why:  this version knows org.apache.kafka.connect.json.JsonConverter, JsonConverter"),
+    (Json("\"value.converter.schemas.enable\": true"),
+        "error[config/not-supported]: value.converter.schemas.enable is not supported yet\n  → shop.json:3:1\n  3 | \"value.converter.schemas.enable\": true}\n    | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n  why:  values are published without schema (the worker's default here is schemas.enable=false)\n  fix:  remove value.converter.schemas.enable"),
+    (Json("\"column.mask.with.5.chars\": \"public.a.b\""),
+        "error[config/not-supported]: column.mask.with.5.chars is not supported yet\n  → shop.json:3:1\n  3 | \"column.mask.with.5.chars\": \"public.a.b\"}\n    | ^^^^^^^^^^^^^^^^^^^^^^^^^^\n  why:  the column would be published as it is\n  fix:  remove column.mask.with.5.chars"),
+    (Json("\"unavailable.value.placeholder\": \"hex:zz\""),
+        "error[config/value]: unavailable.value.placeholder = \"hex:zz\" is not allowed\n  → shop.json:3:1\n  3 | \"unavailable.value.placeholder\": \"hex:zz\"}\n    | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n  why:  it must be hexadecimal digits, two per byte, after \"hex:\""),
+    (Json("\"database.password\": \"${env:ROWFEED_TEST_NOT_SET}\""),
+        "error[secret/missing]: the secret ${env:ROWFEED_TEST_NOT_SET} cannot be read\n  → shop.json:3:1\n  why:  the environment variable ROWFEED_TEST_NOT_SET is not set"),
+    (Json("\"signal.data.collection\": \"public.signals\""),
+        "error[config/not-supported]: signal.data.collection is not supported yet\n  → shop.json:3:1\n  3 | \"signal.data.collection\": \"public.signals\"}\n    | ^^^^^^^^^^^^^^^^^^^^^^^^\n  why:  signals are not read, so snapshots asked for by signal would silently not happen\n  fix:  remove signal.data.collection"),
+    (JsonFile("{\"connector.class\": \"Postgres\", \"database.hostname\": \"db\", \"database.user\": \"cdc\", \"database.dbname\": \"shop\",\n\"topic.prefix\": \"sh op\"}"),
+        "error[config/value]: topic.prefix = \"sh op\" is not allowed\n  → shop.json:2:1\n  2 | \"topic.prefix\": \"sh op\"}\n    | ^^^^^^^^^^^^^^\n  why:  it must be letters, digits, dot, dash and underscore, at most 120"),
+    (JsonFile("{\"connector.class\": \"io.debezium.connector.mysql.MySqlConnector\"}"),
+        "error[config/value]: connector.class = \"io.debezium.connector.mysql.MySqlConnector\" is not allowed\n  → shop.json:1:2\n  1 | {\"connector.class\": \"io.debezium.connector.mysql.MySqlConnector\"}\n    |  ^^^^^^^^^^^^^^^^^\n  why:  it must be one of io.debezium.connector.postgresql.PostgresConnector, PostgresConnector, Postgres\n  fix:  rowfeed captures PostgreSQL"),
+];
+
+fn shown(input: &Input) -> String {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let problems = refuse(input, dir.path());
+    let text = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    text.replace(&format!("{}/", dir.path().display()), "")
+}
+
+fn refuse(input: &Input, dir: &Path) -> Vec<Problem> {
+    let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).expect("written");
+    let service = |set: &[&str]| {
+        let set = set.iter().map(|text| (*text).to_owned()).collect();
+        ServiceConfig::load(&Sources { set, working_dir: dir.to_owned(), ..Sources::default() }).err().unwrap_or_default()
+    };
+    let connector = |name: &str| definitions::load_file(&dir.join(name)).config(TopicDefaults::default()).err().unwrap_or_default();
+    match input {
+        Url(url) => ConnectionConfig::from_url(url).err().into_iter().collect(),
+        Set(set) => service(set),
+        ServiceFile(text) => {
+            write("rowfeed.toml", text);
+            service(&[])
+        }
+        Toml(text) => {
+            write("shop.toml", text);
+            connector("shop.toml")
+        }
+        Json(options) => {
+            write("shop.json", &format!("{MINIMUM}{options}}}"));
+            connector("shop.json")
+        }
+        JsonFile(text) => {
+            write("shop.json", text);
+            connector("shop.json")
+        }
+    }
+}
+
+#[test]
+fn every_mistake_is_told_word_for_word() {
+    assert!(TABLE.len() >= 25);
+    let mut wrong = Vec::new();
+    for (at, (input, expected)) in TABLE.iter().enumerate() {
+        let shown = shown(input);
+        if shown != *expected {
+            wrong.push(format!("row {at}:\n{shown}\n--- expected:\n{expected}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_text_shows_a_secret() {
+    for input in [
+        Url("postgres://u:hunter2@a@h/d"),
+        Toml("url = \"postgres://u:hunter2@a@h/d\""),
+        Json("\"database.password\": \"hunter2\", \"database.passwrd\": \"hunter2\""),
+    ] {
+        let shown = shown(&input);
+        assert!(!shown.is_empty() && !shown.contains("hunter2"), "{shown}");
+    }
+}
+
+/// Runs the program; gives its exit code and what it wrote to stderr.
+fn rowfeed(args: &[&str]) -> (i32, String) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rowfeed"));
+    let names = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("ROWFEED_"));
+    for name in names {
+        command.env_remove(name);
+    }
+    let output = command.args(args).current_dir(dir.path()).output().expect("the program runs");
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn exit_codes_tell_scripts_what_kind_of_mistake_it_was() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = free.local_addr().expect("an address").to_string();
+    for (args, code, text) in [
+        (vec!["run", "--http", "0.0.0.0:1"], 2, "error[listener/insecure]"),
+        (vec!["run", "--config", "missing.toml"], 2, "error[config/file]: ./missing.toml cannot be read"),
+        (vec!["run", "--http", &taken], 2, "error[http/port-in-use]"),
+        (vec!["run", "--htp", "x"], 2, "a similar argument exists: '--http'"),
+        (vec!["check", "mysql://root@db/shop"], 2, "error[url/scheme]"),
+        (vec!["check", "nothing"], 5, "\"nothing\" is neither a URL, a file, nor a connector"),
+        (vec!["topics", "list", "--server", "127.0.0.1:1"], 4, "error[server/unreachable]"),
+        (vec!["topics", "list", "--server", "https://x:1"], 2, "error[server/url]"),
+        (vec!["tail", "--from", "yesterday", "t"], 2, "error[config/value]"),
+        (vec!["log", "verify", "missing"], 1, "error[log/missing]"),
+    ] {
+        let (found, stderr) = rowfeed(&args);
+        assert!(found == code && stderr.contains(text), "{args:?}: exit {found}\n{stderr}");
+    }
+}
+
+#[test]
+fn a_database_that_is_not_there_is_a_finding_of_check() {
+    let (code, _) = rowfeed(&["check", "postgres://u@127.0.0.1:1/d"]);
+    assert_eq!(code, 3);
+}

@@ -1,0 +1,306 @@
+//! The HTTP API as a client meets it: Kafka Connect's paths, bodies and codes, and our topics.
+//!
+//! Aim: what operators' tools send and read works unchanged. Method: the real router on a free port, a real log in a
+//! temporary folder, and a task that only says that it streams.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rowfeed::cli::client::{Response, Server};
+use rowfeed::config::postgres::TopicDefaults;
+use rowfeed::connect::registry::Registry;
+use rowfeed::connect::store::Store;
+use rowfeed::connect::{Phase, RunTask, definitions};
+use rowfeed::http;
+use rowfeed::log::builtin::{BuiltinLog, LogSettings};
+use rowfeed::log::{LogWriter, TopicSpec};
+use rowfeed::problem::Problem;
+use rowfeed::record::{Headers, RecordRef, RecordSink};
+use serde_json::{Value as Json, json};
+use tokio::sync::watch;
+
+const CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
+
+struct World {
+    server: Server,
+    log: BuiltinLog,
+    stop: watch::Sender<bool>,
+    dir: tempfile::TempDir,
+}
+
+/// Streams until told to stop; a connector on the host `broken` fails, one on `away` fails in passing.
+fn fake_task() -> RunTask {
+    Arc::new(|config, status, mut stop| {
+        match config.connection.host.as_str() {
+            "broken" => return Err(Problem::fail("pg/auth", "password authentication failed for user \"cdc\"").fix("correct it")),
+            "away" => return Err(Problem::retry("pg/refused", "nothing is listening on away:5432")),
+            _ => status.set_phase(Phase::Streaming),
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async { stop.wait_for(|stop| *stop).await.map(drop) }).expect("told to stop");
+        Ok(())
+    })
+}
+
+async fn world(files: &[(&str, &str)]) -> World {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = dir.path().join("connectors");
+    std::fs::create_dir(&folder).expect("a folder");
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).expect("written");
+    }
+    let log = BuiltinLog::open(LogSettings { min_free_bytes: 0, ..LogSettings::new(dir.path().join("log")) }).expect("a log");
+    let registry = Registry::new(Store::Log(log.clone()), fake_task(), Arc::new(|_| {}), TopicDefaults::default());
+    registry.start(definitions::load_folder(&folder).expect("readable")).expect("started");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let stop = watch::Sender::new(false);
+    let app = http::App::new(Arc::new(registry), Some(log.clone()), "cluster".into(), "worker:1".into(), stop.subscribe());
+    tokio::spawn(http::serve(app, listener, stop.subscribe()));
+    World { server: Server::parse(&address).expect("an address"), log, stop, dir }
+}
+
+impl World {
+    async fn send(&self, method: &str, path: &str, body: Option<Json>) -> Response {
+        self.server.request(method, path, body.map(|body| body.to_string()).as_deref()).await.expect("an answer")
+    }
+
+    /// Status and body.
+    async fn ask(&self, method: &str, path: &str, body: Option<Json>) -> (u16, Json) {
+        let mut response = self.send(method, path, body).await;
+        let text = response.text().await.expect("a body");
+        (response.status, if text.is_empty() { Json::Null } else { serde_json::from_str(&text).unwrap_or(Json::String(text)) })
+    }
+
+    async fn wait_for(&self, path: &str, pointer: &str, value: &str) -> Json {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let (_, body) = self.ask("GET", path, None).await;
+            if body.pointer(pointer).and_then(Json::as_str) == Some(value) {
+                return body;
+            }
+            assert!(Instant::now() < deadline, "waited for {value} at {pointer} of {path}: {body}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn append(&self, topic: &str, values: &[&str]) {
+        let mut writer = self.log.writer();
+        let topic = writer.topic(topic, &TopicSpec::default()).await.expect("a topic");
+        let mut commit = writer.begin().await.expect("a commit");
+        for value in values {
+            let key = Some(b"{\"id\":1}".as_slice());
+            let record = RecordRef { timestamp_ms: 1_795_233_128_832, key, value: Some(value.as_bytes()), headers: Headers::NONE };
+            commit.push(topic.route(key), record).expect("room");
+        }
+        let seq = writer.commit(commit).await.expect("accepted");
+        while writer.durable() < seq {
+            writer.wait_durable(writer.durable()).await.expect("durable");
+        }
+    }
+}
+
+fn config(host: &str) -> Json {
+    json!({
+        "connector.class": CLASS, "database.hostname": host, "database.port": 5432, "database.user": "cdc",
+        "database.password": "hunter2", "database.dbname": "shop", "topic.prefix": "shop", "tombstones.on.delete": true
+    })
+}
+
+fn info(host: &str) -> Json {
+    json!({
+        "name": "shop",
+        "config": {
+            "connector.class": CLASS, "database.dbname": "shop", "database.hostname": host, "database.password": "********",
+            "database.port": "5432", "database.user": "cdc", "name": "shop", "tombstones.on.delete": "true", "topic.prefix": "shop"
+        },
+        "tasks": [{ "connector": "shop", "task": 0 }],
+        "type": "source"
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_is_made_changed_and_deleted_as_in_kafka_connect() {
+    let world = world(&[]).await;
+    assert_eq!(world.ask("GET", "/connectors/", None).await, (200, json!([])));
+    let mut made = world.send("PUT", "/connectors/shop/config", Some(config("h"))).await;
+    assert_eq!((made.status, made.header("location")), (201, Some("/connectors/shop")));
+    let body: Json = serde_json::from_str(&made.text().await.expect("a body")).expect("JSON");
+    assert_eq!(body, info("h"));
+    assert_eq!(world.ask("PUT", "/connectors/shop/config/", Some(config("h2"))).await, (200, info("h2")));
+    assert_eq!(world.ask("GET", "/connectors/shop?forward=false", None).await, (200, info("h2")));
+    assert_eq!(world.ask("GET", "/connectors/shop/config", None).await, (200, info("h2")["config"].clone()));
+    let patched = world.ask("PATCH", "/connectors/shop/config", Some(json!({ "tombstones.on.delete": null }))).await;
+    assert_eq!((patched.0, patched.1["config"].get("tombstones.on.delete")), (200, None));
+    assert_eq!(world.ask("GET", "/connectors", None).await, (200, json!(["shop"])));
+    assert_eq!(world.ask("DELETE", "/connectors/shop", None).await, (204, Json::Null));
+    let gone = json!({ "error_code": 404, "message": "Connector shop not found" });
+    assert_eq!(world.ask("DELETE", "/connectors/shop", None).await, (404, gone.clone()));
+    assert_eq!(world.ask("GET", "/connectors/shop", None).await, (404, gone));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_speaks_kafka_connects_words() {
+    let world = world(&[]).await;
+    world.ask("POST", "/connectors", Some(json!({ "name": "shop", "config": config("h") }))).await;
+    let status = world.wait_for("/connectors/shop/status", "/tasks/0/state", "RUNNING").await;
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = json!({
+        "name": "shop",
+        "connector": { "state": "RUNNING", "worker_id": "worker:1", "version": version },
+        "tasks": [{ "id": 0, "state": "RUNNING", "worker_id": "worker:1", "version": version }],
+        "type": "source"
+    });
+    assert_eq!(status, expected);
+    let (_, expanded) = world.ask("GET", "/connectors?expand=status&expand=info&expand=other", None).await;
+    assert_eq!(expanded, json!({ "shop": { "status": expected, "info": info("h") } }));
+    let missing = json!({ "error_code": 404, "message": "No status found for connector nope" });
+    assert_eq!(world.ask("GET", "/connectors/nope/status", None).await, (404, missing));
+
+    world.ask("PUT", "/connectors/bad/config", Some(config("broken"))).await;
+    let bad = world.wait_for("/connectors/bad/status", "/tasks/0/state", "FAILED").await;
+    assert_eq!(bad["connector"]["state"], "RUNNING");
+    assert_eq!(bad["tasks"][0]["trace"], "pg/auth: password authentication failed for user \"cdc\"\n  fix: correct it");
+    world.ask("PUT", "/connectors/gone/config", Some(config("away"))).await;
+    let gone = world.wait_for("/connectors/gone/status", "/tasks/0/state", "RESTARTING").await;
+    assert_eq!(gone["tasks"][0]["trace"], "pg/refused: nothing is listening on away:5432");
+    let (code, verbose) = world.ask("GET", "/readyz?verbose", None).await;
+    assert_eq!(code, 200);
+    assert!(
+        verbose
+            .as_str()
+            .is_some_and(|text| text.contains("[+]connector shop streaming") && text.contains("[-]connector bad failed: pg/auth")),
+        "{verbose}"
+    );
+    assert_eq!(world.ask("GET", "/readyz?require=connectors", None).await.0, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_is_paused_resumed_stopped_and_restarted() {
+    let world = world(&[]).await;
+    world.ask("PUT", "/connectors/shop/config", Some(config("h"))).await;
+    for _ in 0..2 {
+        assert_eq!(world.ask("PUT", "/connectors/shop/pause", None).await, (202, Json::Null));
+    }
+    let paused = world.wait_for("/connectors/shop/status", "/connector/state", "PAUSED").await;
+    assert_eq!(paused["tasks"].as_array().map(Vec::len), Some(1));
+    assert_eq!(world.ask("PUT", "/connectors/shop/resume", None).await, (202, Json::Null));
+    world.wait_for("/connectors/shop/status", "/tasks/0/state", "RUNNING").await;
+    assert_eq!(world.ask("POST", "/connectors/shop/restart", None).await, (204, Json::Null));
+    assert_eq!(world.ask("POST", "/connectors/shop/tasks/0/restart", None).await, (204, Json::Null));
+    let (code, state) = world.ask("POST", "/connectors/shop/restart?includeTasks=true&onlyFailed=false", None).await;
+    assert_eq!((code, state["name"].as_str()), (202, Some("shop")));
+    assert_eq!(world.ask("PUT", "/connectors/shop/stop", None).await, (204, Json::Null));
+    let stopped = world.wait_for("/connectors/shop/status", "/connector/state", "STOPPED").await;
+    assert_eq!(stopped["tasks"], json!([]));
+    assert_eq!(world.ask("GET", "/connectors/shop/tasks", None).await, (200, json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_requests_are_refused_in_kafka_connects_shape() {
+    let world = world(&[("filed.json", &config("h").to_string())]).await;
+    let error = |code: u16, message: &str| (code, json!({ "error_code": code, "message": message }));
+    assert_eq!(world.ask("GET", "/nope", None).await, error(404, "HTTP 404 Not Found"));
+    assert_eq!(world.ask("DELETE", "/connectors", None).await, error(405, "HTTP 405 Method Not Allowed"));
+    let mut wrong = config("h");
+    wrong["slot.name"] = "Shop-Slot".into();
+    wrong["tabel.include.list"] = "public.*".into();
+    let expected = "Connector configuration is invalid and contains the following 2 error(s):\n\
+        config/unknown-key: unknown key \"tabel.include.list\"\n  fix: did you mean \"table.include.list\"?\n\
+        slot/name: \"Shop-Slot\" cannot be the name of a replication slot\n  why: PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix: a legal form: shop_slot\n\
+        You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`";
+    assert_eq!(world.ask("PUT", "/connectors/shop/config", Some(wrong)).await, error(400, expected));
+    let mut named = config("h");
+    named["name"] = "a".into();
+    let expected = "Connector name configuration (a) doesn't match connector name in the URL (b)";
+    assert_eq!(world.ask("PUT", "/connectors/b/config", Some(named)).await, error(400, expected));
+    world.ask("PUT", "/connectors/shop/config", Some(config("h"))).await;
+    let again = json!({ "name": "shop", "config": config("h") });
+    assert_eq!(world.ask("POST", "/connectors", Some(again)).await, error(409, "Connector shop already exists"));
+    let (code, body) = world.ask("DELETE", "/connectors/filed", None).await;
+    let path = world.dir.path().join("connectors/filed.json");
+    assert_eq!(
+        (code, body["message"].as_str()),
+        (403, Some(format!("Connector filed is managed by the file {}: change it there", path.display()).as_str()))
+    );
+    assert_eq!(world.ask("PUT", "/connectors/filed/config", Some(config("x"))).await.0, 403);
+    assert_eq!(world.ask("PUT", "/connectors/x/config", Some(json!([1]))).await.0, 400);
+    assert_eq!(world.ask("PUT", "/connectors/x/config", Some(json!({ "a": { "b": 1 } }))).await.0, 400);
+    let deep = "[".repeat(100_000);
+    assert_eq!(world.server.request("PUT", "/connectors/x/config", Some(&deep)).await.expect("an answer").status, 400);
+    let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(2 << 20));
+    // The server may answer before it has read everything, and end the connection.
+    if let Ok(answer) = world.server.request("PUT", "/connectors/x/config", Some(&huge)).await {
+        assert_eq!(answer.status, 413);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_says_who_and_how_it_is() {
+    let world = world(&[]).await;
+    let (_, root) = world.ask("GET", "/", None).await;
+    assert_eq!(root["kafka_cluster_id"], "cluster");
+    assert!(root["version"].as_str().is_some_and(|version| version.starts_with("4.1.0-rowfeed-")));
+    let (_, health) = world.ask("GET", "/health", None).await;
+    assert_eq!(health, json!({ "status": "healthy", "message": "Worker has completed startup and is ready to handle requests." }));
+    assert_eq!(world.ask("GET", "/livez", None).await, (200, Json::String("ok\n".into())));
+    assert_eq!(world.ask("GET", "/readyz", None).await, (200, Json::String("ok\n".into())));
+    let (_, plugins) = world.ask("GET", "/connector-plugins", None).await;
+    assert_eq!(plugins, json!([{ "class": CLASS, "type": "source", "version": env!("CARGO_PKG_VERSION") }]));
+    world.append("shop.public.t", &["{}"]).await;
+    let (_, metrics) = world.ask("GET", "/metrics", None).await;
+    assert!(
+        metrics.as_str().is_some_and(|text| text.contains("rowfeed_topic_end_offset{topic=\"shop.public.t\",partition=\"0\"} 1.0")),
+        "{metrics}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_read_from_any_place_and_followed_live() {
+    let world = world(&[]).await;
+    world.append("shop.public.t", &["{\"n\":1}", "{\"n\":2}", "plain"]).await;
+    let path = "/v1/topics/shop.public.t/records";
+    let mut whole = world.send("GET", path, None).await;
+    assert_eq!(whole.header("content-type"), Some("application/x-ndjson"));
+    let line = |offset: u64, value: &str| {
+        format!(
+            "{{\"topic\":\"shop.public.t\",\"partition\":0,\"offset\":{offset},\"ts\":\"2026-11-21T03:52:08.832Z\",\"key\":{{\"id\":1}},\"value\":{value}}}\n"
+        )
+    };
+    assert_eq!(whole.text().await.expect("lines"), line(0, "{\"n\":1}") + &line(1, "{\"n\":2}") + &line(2, "\"plain\""));
+    for (query, offsets) in [
+        ("from=-2", "1 2"),
+        ("from=offset:1&limit=1", "1"),
+        ("from=%2B2", "2"),
+        ("from=end", ""),
+        ("from=now-1000d", "0 1 2"),
+        ("partition=0&limit=1", "0"),
+    ] {
+        let text = world.send("GET", &format!("{path}?{query}"), None).await.text().await.expect("lines");
+        let found: Vec<String> = text.lines().map(|line| serde_json::from_str::<Json>(line).expect("JSON")["offset"].to_string()).collect();
+        assert_eq!(found.join(" "), offsets, "{query}");
+    }
+    for (query, code) in [("from=offset:9", 400), ("from=yesterday", 400), ("form=end", 400), ("partition=7", 404), ("limit=x", 400)] {
+        assert_eq!(world.send("GET", &format!("{path}?{query}"), None).await.status, code, "{query}");
+    }
+    let (code, missing) = world.ask("GET", "/v1/topics/shop.public.x/records", None).await;
+    assert_eq!((code, missing["message"].as_str()), (404, Some("there is no topic \"shop.public.x\"; did you mean \"shop.public.t\"?")));
+
+    let mut live = world.send("GET", &format!("{path}?from=-1&follow=true"), None).await;
+    assert!(live.line().await.expect("a line").expect("the newest").contains("\"offset\":2"));
+    world.append("shop.public.t", &["{\"n\":4}"]).await;
+    assert!(live.line().await.expect("a line").expect("the next").contains("\"value\":{\"n\":4}"));
+    world.stop.send_replace(true);
+    assert_eq!(live.line().await.expect("a clean end"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_are_listed_with_their_offsets() {
+    let world = world(&[]).await;
+    world.append("shop.public.t", &["1", "2"]).await;
+    let (_, topic) = world.ask("GET", "/v1/topics/shop.public.t", None).await;
+    let expected = json!({ "name": "shop.public.t", "partitions": [{ "partition": 0, "start": 0, "end": 2 }], "records": 2, "cleanup": "delete", "internal": false });
+    assert_eq!(topic, expected);
+    let (_, all) = world.ask("GET", "/v1/topics", None).await;
+    assert!(all["items"].as_array().is_some_and(|items| items.contains(&expected)), "{all}");
+}
