@@ -1,0 +1,211 @@
+//! The hot path allocates nothing per event.
+//!
+//! A counting allocator around the whole way of a change: decode, position, encode, append to a batch. Scratch and batches
+//! grow while warming up; after that ten thousand events must not allocate once.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rowfeed::change::{Checkpoint, Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
+use rowfeed::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+use rowfeed::connect::source::resume::Resume;
+use rowfeed::encode::values::ValueSettings;
+use rowfeed::encode::{Encoder, EventSettings, RelationPlan};
+use rowfeed::log::commit::CommitBuffer;
+use rowfeed::postgres::pgoutput::{Cells, OldRow, WalMessage, decode};
+use rowfeed::record::{HeaderBlock, TopicHandle, TopicIndex};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+#[expect(unsafe_code, reason = "an allocator cannot be counted otherwise")]
+// SAFETY: every call goes to the system's allocator unchanged; only a counter is added.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const ROW: [(&str, TypeKind, &str); 12] = [
+    ("id", TypeKind::Int8, "4711"),
+    ("ok", TypeKind::Bool, "t"),
+    ("status", TypeKind::Text, "paid \"in\" full"),
+    ("amount", TypeKind::Numeric(Some((12, 2))), "1234567.89"),
+    ("free", TypeKind::Numeric(None), "123.4500"),
+    ("ratio", TypeKind::Float8, "0.30000000000000004"),
+    ("at", TypeKind::TimestampTz(6), "2026-11-21 08:00:00.123456+00"),
+    ("day", TypeKind::Date, "2026-11-21"),
+    ("uid", TypeKind::Uuid, "b68a35a7-17ad-35b3-af2a-ae46edb4545a"),
+    ("doc", TypeKind::Json, "{\"a\": [1, 2, {\"b\": null}]}"),
+    ("raw", TypeKind::Bytea, "\\x0102ff"),
+    ("note", TypeKind::Text, "(1,x)"),
+];
+
+fn relation() -> Arc<Relation> {
+    let mut columns: Vec<Column> = Vec::new();
+    for (name, kind, _) in ROW {
+        columns.push(Column {
+            name: name.into(),
+            type_oid: 0,
+            type_mod: -1,
+            kind,
+            nullable: name != "id",
+            default: None,
+            key_ordinal: (name == "id").then_some(0),
+        });
+    }
+    columns.push(Column {
+        name: "tags".into(),
+        type_oid: 0,
+        type_mod: -1,
+        kind: TypeKind::Array(Box::new(TypeKind::Int4)),
+        nullable: true,
+        default: None,
+        key_ordinal: None,
+    });
+    Arc::new(Relation {
+        id: RelationId(7),
+        schema: "public".into(),
+        table: "orders".into(),
+        identity: ReplicaIdentity::Full,
+        columns: columns.into(),
+        version: 1,
+    })
+}
+
+fn tuple(out: &mut Vec<u8>, id: &str) {
+    out.extend_from_slice(&13u16.to_be_bytes());
+    let mut cell = |text: &str| {
+        out.push(b't');
+        out.extend_from_slice(&(text.len() as u32).to_be_bytes());
+        out.extend_from_slice(text.as_bytes());
+    };
+    for (name, _, text) in ROW {
+        cell(if name == "id" { id } else { text });
+    }
+    cell("{1,NULL,3}");
+}
+
+/// Insert, update with the whole old row, update of the key, delete: as pgoutput sends them.
+fn messages() -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for (kind, old, new) in [(b'I', None, Some("1")), (b'U', Some("1"), Some("1")), (b'U', Some("1"), Some("2")), (b'D', Some("2"), None)] {
+        let mut message = vec![kind, 0, 0, 0, 7];
+        if let Some(id) = old {
+            message.push(b'O');
+            tuple(&mut message, id);
+        }
+        if let Some(id) = new {
+            message.push(b'N');
+            tuple(&mut message, id);
+        }
+        all.push(message);
+    }
+    all
+}
+
+struct HotPath {
+    cells: Cells,
+    resume: Resume,
+    encoder: Encoder,
+    plan: RelationPlan,
+    commit: CommitBuffer,
+    lsn: u64,
+}
+
+impl HotPath {
+    fn transaction(&mut self, messages: &[Vec<u8>]) {
+        self.lsn += 100;
+        let final_lsn = Lsn(self.lsn);
+        self.resume.begin(final_lsn, 1, 2).expect("in order");
+        for message in messages {
+            assert!(self.resume.row().expect("inside a transaction"));
+            let (op, old, has_new) = match decode(message, &mut self.cells).expect("well-formed") {
+                WalMessage::Insert(_) => (Op::Create, OldRow::None, true),
+                WalMessage::Update(_, old) => (Op::Update, old, true),
+                WalMessage::Delete(_, old) => (Op::Delete, old, false),
+                other => panic!("{other:?}"),
+            };
+            let relation = Arc::clone(&self.plan.relation);
+            let change = RowChange {
+                relation: &relation,
+                op,
+                before: (old != OldRow::None).then(|| self.cells.old(message)),
+                before_is_key: old == OldRow::Key,
+                after: has_new.then(|| self.cells.new_row(message)),
+                at: Position {
+                    lsn: final_lsn,
+                    previous_commit: Some(Lsn(1)),
+                    xid: Some(1),
+                    commit_time_us: 2,
+                    snapshot: SnapshotMark::False,
+                    epoch: self.lsn,
+                },
+            };
+            self.encoder.encode(&mut self.plan, &change, &mut self.commit).expect("encodes");
+        }
+        assert!(self.resume.commit(final_lsn, Lsn(self.lsn + 50), 2).expect("in order"));
+    }
+
+    /// As much as one commit of the log holds, then the buffer is used again.
+    fn commit(&mut self, messages: &[Vec<u8>]) {
+        for _ in 0..250 {
+            self.transaction(messages);
+        }
+        self.commit.recycle();
+    }
+}
+
+#[test]
+fn ten_thousand_events_allocate_nothing() {
+    let mut headers = HeaderBlock::default();
+    headers.push("__debezium.context.taskId", b"0");
+    let settings = EventSettings {
+        version: "1".into(),
+        topic_prefix: "shop".into(),
+        topic_delimiter: ".".into(),
+        database: "shop".into(),
+        values: ValueSettings {
+            decimal: DecimalMode::Precise,
+            time: TimePrecision::Adaptive,
+            binary: BinaryMode::Bytes,
+            placeholder: b"x".to_vec(),
+        },
+        tombstones_on_delete: true,
+        headers,
+    };
+    let topic = TopicHandle { index: TopicIndex(20), partitions: 3 };
+    let mut path = HotPath {
+        cells: Cells::default(),
+        resume: Resume::new(Checkpoint::default(), Lsn(0)),
+        encoder: Encoder::new(&settings),
+        plan: RelationPlan::new(relation(), topic, &settings, |_| true),
+        commit: CommitBuffer::default(),
+        lsn: 0,
+    };
+    let messages = messages();
+    for _ in 0..3 {
+        path.commit(&messages);
+    }
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..10 {
+        path.commit(&messages);
+    }
+    let events = 10 * 250 * messages.len();
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "allocations for {events} events");
+}
