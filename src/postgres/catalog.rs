@@ -1,6 +1,7 @@
 //! What the catalogue says: tables, keys, nullability, defaults, types. Small queries through `tokio-postgres`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
 
@@ -43,6 +44,25 @@ pub async fn open(config: &ConnectionConfig, application_name: &str) -> Result<C
 /// As [`open`], with the error worded for a person.
 pub async fn connect(config: &ConnectionConfig) -> Result<Client, Problem> {
     open(config, "rowfeed").await.map_err(|error| error.problem(config))
+}
+
+/// Settings of the server that capture depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// Must be `logical`.
+    pub wal_level: String,
+    /// How long the server waits for a sign of life; `None`: for ever.
+    pub wal_sender_timeout: Option<Duration>,
+}
+
+/// Reads [`ServerSettings`].
+pub async fn server_settings(client: &Client) -> Result<ServerSettings, PostgresError> {
+    let row = client
+        .query_one("select current_setting('wal_level'), (select setting::int8 from pg_settings where name = 'wal_sender_timeout')", &[])
+        .await?;
+    let patience_ms: i64 = row.try_get(1)?;
+    let wal_sender_timeout = u64::try_from(patience_ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis);
+    Ok(ServerSettings { wal_level: row.try_get(0)?, wal_sender_timeout })
 }
 
 /// A table of the database.

@@ -19,6 +19,8 @@ pub mod types;
 
 pub use connection::Connection;
 pub use error::PostgresError;
+/// An SQL session.
+pub use tokio_postgres::Client;
 
 /// An SQL identifier, quoted.
 pub fn identifier(name: &str) -> String {

@@ -128,3 +128,9 @@ pub async fn drop(client: &Client, name: &str) -> Result<(), PostgresError> {
         .await?;
     Ok(())
 }
+
+/// Writes an empty message outside any transaction, which moves the slots of an otherwise idle database. Needs no table.
+pub async fn emit_message(client: &Client, prefix: &str) -> Result<(), PostgresError> {
+    client.execute("select pg_logical_emit_message(false, $1, '')", &[&prefix]).await?;
+    Ok(())
+}

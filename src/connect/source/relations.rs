@@ -3,15 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use tokio_postgres::Client;
-
 use crate::change::{Relation, RelationId, TypeKind};
 use crate::config::postgres::PostgresConfig;
 use crate::encode::{EventSettings, RelationPlan};
 use crate::log::{LogWriter, TopicSpec};
-use crate::postgres::PostgresError;
 use crate::postgres::catalog::{Catalog, Table};
 use crate::postgres::pgoutput::RelationMessage;
+use crate::postgres::{Client, PostgresError};
 use crate::problem::Problem;
 
 /// A table of the stream.

@@ -8,8 +8,6 @@
 use std::mem;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio_postgres::Client;
-
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::relations::Relations;
 use super::task::{Context, now_ns};
@@ -20,7 +18,7 @@ use crate::postgres::catalog::Table;
 use crate::postgres::connection::Session;
 use crate::postgres::copy_text::CopyRow;
 use crate::postgres::publication::Published;
-use crate::postgres::{Connection, PostgresError, identifier, literal};
+use crate::postgres::{Client, Connection, PostgresError, identifier, literal};
 use crate::problem::Problem;
 
 /// How many rows pass between two looks at the clock and at the stop signal.

@@ -8,8 +8,6 @@
 
 use std::time::{Duration, Instant};
 
-use tokio_postgres::Client;
-
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::feedback::Feedback;
 use super::relations::Relations;
@@ -20,7 +18,7 @@ use crate::encode::{Encoder, control};
 use crate::log::{LogWriter, TopicSpec};
 use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
 use crate::postgres::replication::{ReplicationStream, StreamMessage};
-use crate::postgres::{PostgresError, catalog};
+use crate::postgres::{Client, PostgresError, catalog, slot};
 use crate::problem::Problem;
 use crate::record::TopicHandle;
 
@@ -329,8 +327,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 .map_err(|error| self.context.problem(&error))?;
         }
         // A standby or a role without the privilege cannot: the position still moves with the server's own.
-        let sql = format!("select pg_logical_emit_message(false, '{HEARTBEAT_PREFIX}', '')");
-        if let Err(error) = self.client.batch_execute(&sql).await {
+        if let Err(error) = slot::emit_message(&self.client, HEARTBEAT_PREFIX).await {
             tracing::debug!("no heartbeat in the WAL: {error}");
         }
         Ok(())

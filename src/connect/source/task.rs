@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::watch;
-use tokio_postgres::Client;
-
 use super::commits::Commits;
 use super::relations::Relations;
 use super::resume::Resume;
@@ -20,9 +17,10 @@ use crate::log::LogWriter;
 use crate::postgres::connection::Session;
 use crate::postgres::replication::{self, ReplicationStream, System};
 use crate::postgres::slot::{self, Slot};
-use crate::postgres::{Connection, PostgresError, catalog, publication};
+use crate::postgres::{Client, Connection, PostgresError, catalog, publication};
 use crate::problem::Problem;
 use crate::record::HeaderBlock;
+use tokio::sync::watch;
 
 /// How often and how long a slot that is still held (by our own session that just ended, most likely) is tried again
 /// before the supervisor's back-off takes over.
@@ -154,20 +152,15 @@ async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
             Problem::fail("pg/version", format!("PostgreSQL {} is too old", server_version / 10_000)).fix("use PostgreSQL 13 or newer")
         );
     }
-    let row = client
-        .query_one("select current_setting('wal_level'), (select setting::int8 from pg_settings where name = 'wal_sender_timeout')", &[])
-        .await;
-    let row = row.map_err(|error| context.problem(&error.into()))?;
-    let wal_level: String = row.try_get(0).unwrap_or_default();
-    if wal_level != "logical" {
+    let server = catalog::server_settings(&client).await.map_err(|error| context.problem(&error))?;
+    if server.wal_level != "logical" {
         return Err(Problem::fail("pg/wal-level", "this server does not write logical WAL")
             .at(config.connection.shown())
-            .why(format!("wal_level is \"{wal_level}\", must be \"logical\""))
+            .why(format!("wal_level is \"{}\", must be \"logical\"", server.wal_level))
             .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"));
     }
-    let patience_ms: i64 = row.try_get(1).unwrap_or(60_000);
-    if patience_ms > 0 {
-        context.status_interval = context.status_interval.min(Duration::from_millis(patience_ms as u64 / 3));
+    if let Some(patience) = server.wal_sender_timeout {
+        context.status_interval = context.status_interval.min(patience / 3);
     }
     let slot = slot::find(&client, &config.slot_name).await.map_err(|error| context.problem(&error))?;
     if let Some(slot) = &slot {

@@ -8,8 +8,11 @@ use crate::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
 use crate::encode::values::ValueSettings;
 use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
 
+/// Key, value, headers.
+type Record = (Option<String>, Option<String>, Vec<(String, String)>);
+
 #[derive(Default)]
-struct Collected(Vec<(Option<String>, Option<String>, Vec<(String, String)>)>);
+struct Collected(Vec<Record>);
 
 impl RecordSink for Collected {
     fn push(&mut self, _: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {

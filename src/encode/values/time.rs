@@ -166,7 +166,7 @@ fn put_time(out: &mut Vec<u8>, micros: i64, digits: Option<u8>) {
             }
         }
         None => {
-            while places > 0 && fraction % 10 == 0 {
+            while places > 0 && fraction.is_multiple_of(10) {
                 fraction /= 10;
                 places -= 1;
             }

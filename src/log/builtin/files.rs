@@ -32,7 +32,7 @@ pub trait LogFile: Send + Sync {
     /// Makes everything written so far durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
     /// The file's size in bytes.
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
     /// Cuts the file.
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// Says that synced bytes will not be read soon: their memory may be used again. A hint without effect on the data.
@@ -110,7 +110,7 @@ impl LogFile for File {
         self.sync_data()
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 

@@ -107,7 +107,7 @@ impl Recovered {
         }
         let end = match &footer {
             Some((trailer, _)) => trailer.body_position,
-            None => file.len().map_err(io)?,
+            None => file.size().map_err(io)?,
         };
         let vouched = footer.is_some() || !newest;
         let mut segment = Segment {

@@ -170,7 +170,7 @@ fn u32_le(bytes: &[u8], at: usize) -> u32 {
 
 /// A sealed segment's footer, if the file ends with a whole one.
 pub fn read_footer(file: &dyn LogFile) -> io::Result<Option<(Trailer, HashMap<Route, Span>)>> {
-    let len = file.len()?;
+    let len = file.size()?;
     let Some(tail_at) = len.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
     let mut tail = [0; TRAILER_BYTES];
     if read_full(file, &mut tail, tail_at)? < TRAILER_BYTES {

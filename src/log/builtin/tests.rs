@@ -345,7 +345,7 @@ impl LogFile for SimHandle {
         })
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         self.with(|file| file.seen.len() as u64)
     }
 

@@ -49,7 +49,7 @@ pub fn walk(dir: &Path, mut each: impl FnMut(&Path, u64, &FrameHeader, &[Entry],
             });
         }
         let footer = read_footer(file.as_ref()).map_err(io)?;
-        let len = file.len().map_err(io)?;
+        let len = file.size().map_err(io)?;
         let end = footer.as_ref().map_or(len, |(trailer, _)| trailer.body_position);
         let mut whole = SEGMENT_HEADER_BYTES as u64;
         let cut = Scan::new(file.as_ref(), &path, end).run(first_commit, |position, header, entries, body| {

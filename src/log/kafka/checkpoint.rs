@@ -34,11 +34,8 @@ pub fn latest(settings: &KafkaSettings, topic: &str, partition: i32, key: &[u8])
             None => {}
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
             Some(Err(error)) => return Err(external(&error)),
-            Some(Ok(message)) => {
-                if message.key() == Some(key) {
-                    found = message.payload().map(<[u8]>::to_vec);
-                }
-            }
+            Some(Ok(message)) if message.key() == Some(key) => found = message.payload().map(<[u8]>::to_vec),
+            Some(Ok(_)) => {}
         }
     }
     Err(LogError::External(format!("the positions in {topic} could not be read within {} s", READ_LIMIT.as_secs())))
