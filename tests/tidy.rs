@@ -26,7 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Layer 4: the edges.
     ("telemetry", &["config"]),
     ("service", &["broker", "change", "clock", "config", "connect", "encode", "http", "log", "metrics", "postgres", "record", "telemetry"]),
-    ("demo", &["config", "log", "record", "service", "telemetry"]),
+    ("demo", &["config", "connect", "service"]),
     ("cli", &["broker", "change", "config", "connect", "demo", "http", "log", "metrics", "postgres", "record", "service", "telemetry"]),
     ("main", &["cli", "config", "service", "telemetry"]),
     ("lib", &[]),

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod client;
+pub mod demo;
 pub mod lists;
 pub mod logs;
 pub mod run;
@@ -64,6 +65,7 @@ struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
+  rowfeed demo                                            see it work, nothing else needed
   rowfeed check postgres://cdc@db.internal:5432/shop      can this database be captured? what to fix?
   rowfeed run --data ./data                               start the service
   rowfeed tail shop.public.orders --from -10              live changes as readable diffs";
@@ -72,6 +74,8 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     /// Start the service in the foreground.
     Run(run::RunArgs),
+    /// A temporary PostgreSQL, a live shop and its changes on this terminal; nothing is left behind.
+    Demo(demo::DemoArgs),
     /// Can this database be captured? What to fix?
     Check(check::CheckArgs),
     /// Live changes as readable diffs.
@@ -171,6 +175,7 @@ pub fn main(capture: Capture) -> ExitCode {
 fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args, capture),
+        Command::Demo(args) => demo::demo(args, capture),
         Command::Check(args) => small_runtime()?.block_on(check::check(args)),
         Command::Tail(args) => small_runtime()?.block_on(tail::tail(args)),
         Command::Topics(TopicsCommand::List { server, internal, json }) => {

@@ -38,6 +38,14 @@ pub struct TailArgs {
     server: ServerArgs,
 }
 
+impl TailArgs {
+    /// Follows topics of a service from now on, as readable diffs: what the demo shows.
+    pub fn following(server: String, topics: String) -> Self {
+        let server = ServerArgs { server };
+        Self { topics: vec![topics], from: "end".to_owned(), count: None, no_follow: false, json: false, raw: false, server }
+    }
+}
+
 /// Lines that wait to be printed.
 const LINES_MAX: usize = 256;
 /// How often new topics that match are looked for.

@@ -5,6 +5,8 @@
 #[cfg(feature = "kafka")]
 mod connect_api;
 #[cfg(feature = "kafka")]
+mod demo;
+#[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
 mod kill;

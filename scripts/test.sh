@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# test.sh [cargo test arguments]  - gets what the tests need and runs every test, and the checks of the code itself.
+# On a bare Debian 12 with a Rust toolchain, as root; else it says what to install. What is not a Debian package goes
+# into .cache/. With arguments: only the tests they name (`scripts/test.sh --test e2e kill::`), without the checks.
+#   ROWFEED_LONG=1   the long form: 200 kills instead of 25
+#   ROWFEED_PG=18    the tests run on that PostgreSQL (13 to 18) instead of the machine's own
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/needs.sh"
+need_build
+need kcat kcat
+need openjdk-17-jdk-headless java javac
+need maven mvn
+need nodejs node
+need npm npm
+need python3 python3
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+install_missing
+if [ ! -d .cache/kafka/libs ]; then
+  scripts/get_kafka.sh
+fi
+if [ -n "${ROWFEED_PG:-}" ]; then
+  scripts/get_postgres.sh "$ROWFEED_PG"
+fi
+# A test that cannot run for want of something fails instead of being skipped.
+export ROWFEED_REQUIRE_ALL=1
+if [ $# -gt 0 ]; then
+  exec cargo test --locked "$@"
+fi
+cargo fmt --all --check
+cargo clippy --locked --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+cargo test --locked --lib --bins --tests
+cargo test --locked --doc
