@@ -6,6 +6,7 @@
 //! and writing events to `source/`, and HTTP to [`crate::http`].
 
 pub mod definitions;
+pub mod position;
 pub mod registry;
 pub mod source;
 pub mod state;

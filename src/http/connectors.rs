@@ -15,10 +15,10 @@ use super::{ApiError, App, Pairs, is_on, json_body};
 use crate::config::document::json_scalar;
 use crate::config::postgres::masked;
 use crate::config::{Options, define};
+use crate::connect::position;
 use crate::connect::registry::ConnectorView;
 use crate::connect::state::Phase;
 use crate::connect::store::TargetState;
-use crate::log::topic::OFFSETS_TOPIC;
 
 /// A source that is away for less than this is shown as RUNNING: every restart of a database is not an alarm.
 const AWAY_SHORTLY: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ pub fn routes() -> Router<App> {
         .route("/connectors/{name}/resume", put(resume))
         .route("/connectors/{name}/stop", put(stop))
         .route("/connectors/{name}/topics", get(topics))
-        .route("/connectors/{name}/offsets", get(offsets))
+        .route("/connectors/{name}/offsets", get(offsets).delete(reset_offsets))
 }
 
 type Answer = Result<Response, ApiError>;
@@ -184,12 +184,26 @@ async fn topics(State(app): State<App>, Path(name): Path<String>) -> Answer {
 /// The position, as Debezium keeps it.
 async fn offsets(State(app): State<App>, Path(name): Path<String>) -> Answer {
     let view = app.0.registry.view(&name)?;
-    let partition = json!({ "server": view.options.get("topic.prefix") });
-    let key = json!([name, partition]).to_string();
-    let value = app.0.log.as_ref().and_then(|log| log.latest(OFFSETS_TOPIC, key.as_bytes()));
+    let partition = json!({ "server": position::server(&view) });
+    let value = app.0.log.as_ref().and_then(|log| position::stored(log, &view));
     let offset = value.and_then(|value| serde_json::from_slice::<Json>(&value).ok());
     let offsets = offset.map(|offset| vec![json!({ "partition": partition, "offset": offset })]).unwrap_or_default();
     Ok(JsonBody(json!({ "offsets": offsets })).into_response())
+}
+
+/// Forgets the position, of a stopped connector only (KIP-875): it begins anew when it is resumed.
+async fn reset_offsets(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    let view = app.0.registry.view(&name)?;
+    if !matches!(view.status.phase, Phase::Stopped) {
+        return Err(ApiError::bad_request(format!(
+            "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+        )));
+    }
+    let Some(log) = &app.0.log else {
+        return Err(ApiError::bad_request("positions in an external cluster are reset there: write a tombstone to its offsets topic"));
+    };
+    position::reset(log, &view).await.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.problem().text()))?;
+    Ok(JsonBody(json!({ "message": "The offsets for this connector have been reset successfully" })).into_response())
 }
 
 /// A flat JSON map as options; numbers and booleans become text, as Kafka Connect's clients expect.

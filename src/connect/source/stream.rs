@@ -38,6 +38,8 @@ const STALL_LIMIT: Duration = Duration::from_secs(30);
 const IDLE_ASKED_INTERVAL: Duration = Duration::from_millis(100);
 /// Messages with this prefix are our own heartbeats.
 pub const HEARTBEAT_PREFIX: &str = "rowfeed.heartbeat";
+/// How long the loop may wait for a heartbeat to be written.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
 /// How long a clean stop waits for the last commit.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -127,7 +129,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         // The server answers with its newest position: an idle database is confirmed at once.
         self.send_status(true).await?;
         loop {
-            self.open_commit().await?;
+            if !self.open_commit().await? {
+                return self.drain().await;
+            }
             let full = self.take_messages().await?;
             self.after_messages(full).await?;
             if full {
@@ -154,7 +158,13 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     self.work.reply_asked |= reply;
                 }
                 Ok(Some(StreamMessage::Wal { start, payload })) => {
-                    self.work.take(self.context, &self.client, start, payload).await?;
+                    if let Some(rare) = self.work.take(self.context, start, payload)? {
+                        if self.client.is_closed() {
+                            let reopened = catalog::open(&self.context.config.connection, &self.context.application_name()).await;
+                            self.client = reopened.map_err(|error| self.context.problem(&error))?;
+                        }
+                        self.work.take_rare(self.context, &self.client, start, rare, payload).await?;
+                    }
                     self.feedback.receive(start);
                 }
             }
@@ -223,10 +233,10 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         Ok(())
     }
 
-    /// Opens a commit. While the log takes none, the session is kept alive, for a while.
-    async fn open_commit(&mut self) -> Result<(), Problem> {
+    /// Opens a commit. While the log takes none, the session is kept alive, for a while. False: told to stop meanwhile.
+    async fn open_commit(&mut self) -> Result<bool, Problem> {
         if self.work.commits.is_open() {
-            return Ok(());
+            return Ok(true);
         }
         let began = Instant::now();
         let mut stop = self.context.stop.clone();
@@ -237,10 +247,10 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     if began.elapsed() > Duration::from_millis(500) {
                         self.context.status.set_waiting(None);
                     }
-                    return opened;
+                    return opened.map(|()| true);
                 }
                 () = tokio::time::sleep_until(due.into()) => {}
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                _ = stop.wait_for(|stop| *stop) => return Ok(false),
             }
             let held_up = self.work.commits.writer.held_up();
             if began.elapsed() > STALL_LIMIT {
@@ -321,16 +331,20 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         control::push_heartbeat(&self.context.events, topic, now_ms, sink)
             .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
         self.hand_over().await?;
-        if self.client.is_closed() {
-            self.client = catalog::open(&self.context.config.connection, &self.context.application_name())
-                .await
-                .map_err(|error| self.context.problem(&error))?;
-        }
-        // A standby or a role without the privilege cannot: the position still moves with the server's own.
-        if let Err(error) = slot::emit_message(&self.client, HEARTBEAT_PREFIX).await {
-            tracing::debug!("no heartbeat in the WAL: {error}");
+        // A standby or a role without the privilege cannot, a busy server answers late: the position moves all the same.
+        match tokio::time::timeout(HEARTBEAT_LIMIT, self.emit_heartbeat()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!("no heartbeat in the WAL: {error}"),
+            Err(_) => tracing::debug!("no heartbeat in the WAL within {HEARTBEAT_LIMIT:?}"),
         }
         Ok(())
+    }
+
+    async fn emit_heartbeat(&mut self) -> Result<(), PostgresError> {
+        if self.client.is_closed() {
+            self.client = catalog::open(&self.context.config.connection, &self.context.application_name()).await?;
+        }
+        slot::emit_message(&self.client, HEARTBEAT_PREFIX).await
     }
 
     /// A clean stop: whole transactions are handed over, made durable, confirmed.
@@ -372,20 +386,19 @@ impl Pace {
 }
 
 impl<W: LogWriter> Work<W> {
-    /// One message of the plugin.
+    /// One message of the plugin; given back when it needs more than this thread, which few do.
     #[inline]
-    async fn take(&mut self, context: &Context, client: &Client, start: Lsn, payload: &[u8]) -> Result<(), Problem> {
+    fn take<'p>(&mut self, context: &Context, start: Lsn, payload: &'p [u8]) -> Result<Option<WalMessage<'p>>, Problem> {
         let message = pgoutput::decode(payload, &mut self.cells).map_err(|error| undecodable(context, &error.to_string()))?;
         match message {
-            WalMessage::Insert(id) => self.row(context, start, id, Op::Create, OldRow::None, payload),
-            WalMessage::Update(id, old) => self.row(context, start, id, Op::Update, old, payload),
-            WalMessage::Delete(id, old) => self.row(context, start, id, Op::Delete, old, payload),
+            WalMessage::Insert(id) => self.row(context, start, id, Op::Create, OldRow::None, payload)?,
+            WalMessage::Update(id, old) => self.row(context, start, id, Op::Update, old, payload)?,
+            WalMessage::Delete(id, old) => self.row(context, start, id, Op::Delete, old, payload)?,
             WalMessage::Begin { final_lsn, commit_time_us, xid } => {
                 self.resume.begin(final_lsn, xid, commit_time_us)?;
                 self.at.xid = Some(xid);
                 self.at.commit_time_us = commit_time_us;
                 self.at.epoch += 1;
-                Ok(())
             }
             WalMessage::Commit { commit_lsn, end_lsn, commit_time_us } => {
                 if self.resume.commit(commit_lsn, end_lsn, commit_time_us)? {
@@ -393,8 +406,23 @@ impl<W: LogWriter> Work<W> {
                     self.published_time_us = Some(commit_time_us);
                 }
                 self.at.previous_commit = Some(end_lsn);
-                Ok(())
             }
+            WalMessage::Origin | WalMessage::Type => {}
+            rare => return Ok(Some(rare)),
+        }
+        Ok(None)
+    }
+
+    /// Messages that ask the catalogue or the log something.
+    async fn take_rare(
+        &mut self,
+        context: &Context,
+        client: &Client,
+        start: Lsn,
+        message: WalMessage<'_>,
+        payload: &[u8],
+    ) -> Result<(), Problem> {
+        match message {
             WalMessage::Relation(relation) => self.relations.learn(client, &relation, &mut self.commits.writer).await,
             WalMessage::Truncate(truncated) => {
                 if self.resume.row()? && !context.config.skipped.truncate {
@@ -408,7 +436,7 @@ impl<W: LogWriter> Work<W> {
             WalMessage::Message { transactional, lsn, prefix, content } => {
                 self.message(context, transactional, start, lsn, prefix, content).await
             }
-            WalMessage::Origin | WalMessage::Type => Ok(()),
+            _ => Ok(()),
         }
     }
 
