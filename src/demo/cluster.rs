@@ -227,7 +227,7 @@ impl Cluster {
         }
         let mut initdb = self.as_owner(&self.shape.programs.bin.join("initdb"));
         initdb.arg("-D").arg(self.dir.join("data"));
-        initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]);
+        initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
         let made = initdb.stdin(Stdio::null()).output()?;
         if !made.status.success() {
             let said = format!("{}{}", String::from_utf8_lossy(&made.stdout), String::from_utf8_lossy(&made.stderr));
