@@ -510,6 +510,11 @@ impl<W: LogWriter> Work<W> {
                 *self.message_topic.insert(topic)
             }
         };
+        if !transactional {
+            // As in Debezium, what follows in the stream follows this, also within a transaction that committed later.
+            self.at.previous_commit = Some(start);
+            self.at.epoch += 1;
+        }
         let at = Position { lsn: start, xid: self.at.xid.filter(|_| transactional), ..self.at };
         let now_ms = self.encoder.now_ms();
         let (sink, counts) = self.commits.sink();
