@@ -498,7 +498,15 @@ impl<W: LogWriter> Work<W> {
         content: &[u8],
     ) -> Result<(), Problem> {
         let publish = if transactional { self.resume.row()? } else { self.resume.message(lsn) };
-        if !publish || prefix == HEARTBEAT_PREFIX.as_bytes() {
+        if prefix == HEARTBEAT_PREFIX.as_bytes() {
+            return Ok(());
+        }
+        if !transactional {
+            // As in Debezium, what follows in the stream follows this, also within a transaction that committed later.
+            self.at.previous_commit = Some(start);
+            self.at.epoch += 1;
+        }
+        if !publish {
             return Ok(());
         }
         let topic = match self.message_topic {
@@ -510,11 +518,6 @@ impl<W: LogWriter> Work<W> {
                 *self.message_topic.insert(topic)
             }
         };
-        if !transactional {
-            // As in Debezium, what follows in the stream follows this, also within a transaction that committed later.
-            self.at.previous_commit = Some(start);
-            self.at.epoch += 1;
-        }
         let at = Position { lsn: start, xid: self.at.xid.filter(|_| transactional), ..self.at };
         let now_ms = self.encoder.now_ms();
         let (sink, counts) = self.commits.sink();
