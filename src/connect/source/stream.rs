@@ -500,7 +500,15 @@ impl<W: LogWriter> Work<W> {
         content: &[u8],
     ) -> Result<(), Problem> {
         let publish = if transactional { self.resume.row()? } else { self.resume.message(lsn) };
-        if !publish || prefix == HEARTBEAT_PREFIX.as_bytes() {
+        if prefix == HEARTBEAT_PREFIX.as_bytes() {
+            return Ok(());
+        }
+        if !transactional {
+            // As in Debezium, what follows in the stream follows this, also within a transaction that committed later.
+            self.at.previous_commit = Some(start);
+            self.at.epoch += 1;
+        }
+        if !publish {
             return Ok(());
         }
         let topic = match self.message_topic {
