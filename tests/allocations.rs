@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rowfeed::change::{Checkpoint, Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+use rowfeed::config::postgres::{BinaryMode, DecimalMode, HeaderConverter, TimePrecision};
 use rowfeed::connect::source::resume::Resume;
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Encoder, EventSettings, RelationPlan};
@@ -187,6 +187,7 @@ fn ten_thousand_events_allocate_nothing() {
             placeholder: b"x".to_vec(),
         },
         tombstones_on_delete: true,
+        header_converter: HeaderConverter::Simple,
         headers,
     };
     let topic = TopicHandle { index: TopicIndex(20), partitions: 3 };

@@ -17,6 +17,8 @@ pub struct Encoder {
     tombstones_on_delete: bool,
     key: Vec<u8>,
     old_key: Vec<u8>,
+    /// The key that a header names.
+    header_key: Vec<u8>,
     value: Vec<u8>,
     headers: HeaderBlock,
     /// `","ts_ms":...,"ts_us":...,"ts_ns":...}`.
@@ -31,6 +33,7 @@ impl Encoder {
             tombstones_on_delete: settings.tombstones_on_delete,
             key: Vec::new(),
             old_key: Vec::new(),
+            header_key: Vec::new(),
             value: Vec::new(),
             headers: HeaderBlock::default(),
             now: Vec::new(),
@@ -98,11 +101,13 @@ impl Encoder {
     }
 
     fn change_key<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
+        write_columns(&mut self.header_key, &plan.header_key, plan, change.after, change.before)?;
         self.write_value(plan, Op::Delete, change.before, None, None, &change.at)?;
         self.push_event(plan, out, Key::Old, Extra::NewKey)?;
         if self.tombstones_on_delete {
             self.push_tombstone(plan, out, Key::Old, Extra::NewKey)?;
         }
+        write_columns(&mut self.header_key, &plan.header_key, plan, change.before, None)?;
         self.write_value(plan, Op::Create, None, change.after, change.before, &change.at)?;
         self.push_event(plan, out, Key::New, Extra::OldKey)
     }
@@ -143,10 +148,8 @@ impl Encoder {
             Extra::None => plan.headers.headers(),
             Extra::NewKey | Extra::OldKey => {
                 self.headers.clear();
-                match extra {
-                    Extra::NewKey => self.headers.push(NEW_KEY_HEADER, &self.key),
-                    _ => self.headers.push(OLD_KEY_HEADER, &self.old_key),
-                }
+                let name = if matches!(extra, Extra::NewKey) { NEW_KEY_HEADER } else { OLD_KEY_HEADER };
+                self.headers.push(name, &self.header_key);
                 self.headers.extend(&plan.headers);
                 self.headers.headers()
             }
@@ -195,11 +198,18 @@ enum Extra {
 }
 
 fn write_key(out: &mut Vec<u8>, plan: &RelationPlan, row: Option<Tuple<'_>>, older: Option<Tuple<'_>>) -> Result<(), EncodeError> {
+    write_columns(out, &plan.key, plan, row, older)
+}
+
+fn write_columns(
+    out: &mut Vec<u8>,
+    columns: &[ColumnPlan],
+    plan: &RelationPlan,
+    row: Option<Tuple<'_>>,
+    older: Option<Tuple<'_>>,
+) -> Result<(), EncodeError> {
     out.clear();
-    if plan.key.is_empty() {
-        return Ok(());
-    }
-    write_row(out, &plan.key, &plan.relation, row, older)
+    if columns.is_empty() { Ok(()) } else { write_row(out, columns, &plan.relation, row, older) }
 }
 
 #[inline]

@@ -1,7 +1,8 @@
 //! JSON as Jackson writes it, appended to a byte vector: strings, numbers, base64. No allocation of its own.
 
 /// Appends `bytes` as a JSON string. They are UTF-8 (PostgreSQL converts to the client's encoding) and stay as they are;
-/// only what JSON forbids is escaped, in Jackson's way (`\u001F` in capitals, no escape for `/` or non-ASCII).
+/// only what Jackson escapes is: what JSON forbids (`\u001F` in capitals, no escape for `/`), and characters beyond 16 bits,
+/// which it writes as two halves (`\uD83D\uDE00`). The same bytes matter: a key's partition is their hash.
 #[inline]
 pub fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
@@ -19,7 +20,9 @@ const fn needs_escape(word: u64) -> bool {
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
     let equal = (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash);
-    (below_space | equal) & HIGHS != 0
+    // The first byte of four begins with four ones.
+    let four_bytes = word & word << 1 & word << 2 & word << 3;
+    (below_space | equal | four_bytes) & HIGHS != 0
 }
 
 /// The inside of a JSON string.
@@ -37,20 +40,43 @@ pub fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
         let stop = (at + 8).min(bytes.len());
         while at < stop {
             let byte = bytes[at];
+            let mut length = 1;
             if byte < 0x20 || byte == b'"' || byte == b'\\' {
                 out.extend_from_slice(&bytes[start..at]);
                 escape(out, byte);
                 start = at + 1;
+            } else if byte >= 0xf0
+                && let Some(character) = four_byte_character(&bytes[at..])
+            {
+                out.extend_from_slice(&bytes[start..at]);
+                escape_halves(out, character);
+                length = 4;
+                start = at + 4;
             }
-            at += 1;
+            at += length;
         }
     }
     out.extend_from_slice(&bytes[start..]);
 }
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// The character at the beginning, when it is one of four bytes. Anything else that is not UTF-8 stays as it is.
+#[cold]
+fn four_byte_character(bytes: &[u8]) -> Option<char> {
+    std::str::from_utf8(bytes.get(..4)?).ok()?.chars().next()
+}
+
+#[cold]
+fn escape_halves(out: &mut Vec<u8>, character: char) {
+    for half in character.encode_utf16(&mut [0; 2]) {
+        out.extend_from_slice(b"\\u");
+        out.extend([12, 8, 4, 0].map(|shift| HEX[usize::from(*half >> shift & 15)]));
+    }
+}
+
 #[cold]
 fn escape(out: &mut Vec<u8>, byte: u8) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     match byte {
         b'"' => out.extend_from_slice(b"\\\""),
         b'\\' => out.extend_from_slice(b"\\\\"),
@@ -140,7 +166,7 @@ pub fn double(out: &mut Vec<u8>, value: f64) {
         return;
     }
     let mut buffer = FloatText { bytes: [0; 40], length: 0 };
-    let text = buffer.of(value);
+    let text = buffer.shortest(value, value.is_subnormal(), |text| text.parse() == Ok(value));
     java_float(out, text);
 }
 
@@ -150,7 +176,7 @@ pub fn float(out: &mut Vec<u8>, value: f32) {
         return;
     }
     let mut buffer = FloatText { bytes: [0; 40], length: 0 };
-    let text = buffer.of(value);
+    let text = buffer.shortest(value, value.is_subnormal(), |text| text.parse() == Ok(value));
     java_float(out, text);
 }
 
@@ -175,11 +201,24 @@ struct FloatText {
 }
 
 impl FloatText {
-    fn of(&mut self, value: impl std::fmt::LowerExp) -> &[u8] {
+    fn shortest(&mut self, value: impl std::fmt::LowerExp, subnormal: bool, is_exact: impl Fn(&str) -> bool) -> &[u8] {
         use std::fmt::Write;
         self.length = 0;
-        // The longest shortest form of a double is 24 bytes.
-        let _ = write!(self, "{value:e}");
+        // Java has two digits at least, and takes the nearest two: that is not one digit and a zero only among the numbers
+        // that are too small for full precision.
+        if subnormal {
+            let _ = write!(self, "{value:.1e}");
+            if !std::str::from_utf8(&self.bytes[..self.length]).is_ok_and(is_exact) {
+                self.length = 0;
+            } else if let Some(zero) = self.bytes[..self.length].windows(3).position(|three| three == b".0e") {
+                self.bytes.copy_within(zero + 2..self.length, zero);
+                self.length -= 2;
+            }
+        }
+        if self.length == 0 {
+            // The longest shortest form of a double is 24 bytes.
+            let _ = write!(self, "{value:e}");
+        }
         &self.bytes[..self.length]
     }
 }
@@ -300,6 +339,14 @@ mod tests {
         ] {
             assert_eq!(text(|out| double(out, value)), expected);
         }
+        for (value, expected) in [(5e-324, "4.9E-324"), (1.5e-323, "1.5E-323"), (2e-323, "2.0E-323"), (1e-310, "1.0E-310")] {
+            assert_eq!(text(|out| double(out, value)), expected);
+        }
+        for (value, expected) in
+            [(1e-45, "1.4E-45"), (3e-45, "2.8E-45"), (1e-44, "9.8E-45"), (-1.5e-38, "-1.5E-38"), (1.234e-40, "1.234E-40")]
+        {
+            assert_eq!(text(|out| float(out, value)), expected);
+        }
         assert_eq!(text(|out| float(out, 3.3)), "3.3");
         assert_eq!(text(|out| float(out, 1.0e10)), "1.0E10");
     }
@@ -314,6 +361,8 @@ mod tests {
 
     #[test]
     fn escapes_are_jacksons() {
+        assert_eq!(text(|out| string(out, "☃ 😀é𐀀".as_bytes())), "\"☃ \\uD83D\\uDE00é\\uD800\\uDC00\"");
+        assert_eq!(text(|out| string(out, "12345é😀".as_bytes())), "\"12345é\\uD83D\\uDE00\"");
         assert_eq!(text(|out| string(out, "\u{1f}\n\t\r\u{8}\u{c}\"\\/é\u{7f}".as_bytes())), "\"\\u001F\\n\\t\\r\\b\\f\\\"\\\\/é\u{7f}\"");
     }
 }

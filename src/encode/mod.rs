@@ -7,6 +7,7 @@
 
 pub mod control;
 pub mod envelope;
+pub mod header;
 pub mod json;
 pub mod plan;
 pub mod values;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::json;
 use super::values::{Form, ValueSettings, choose};
-use crate::change::Relation;
+use super::{header, json};
+use crate::change::{Column, Relation, TypeKind};
+use crate::config::postgres::HeaderConverter;
 
 use crate::record::{HeaderBlock, TopicHandle};
 
@@ -23,6 +24,8 @@ pub struct EventSettings {
     pub values: ValueSettings,
     /// `tombstones.on.delete`.
     pub tombstones_on_delete: bool,
+    /// `header.converter`: how the keys in headers are written.
+    pub header_converter: HeaderConverter,
     /// The context headers of `extended.headers.enabled`; empty when it is off.
     pub headers: HeaderBlock,
 }
@@ -62,6 +65,8 @@ pub struct RelationPlan {
     pub topic: TopicHandle,
     pub(super) columns: Vec<ColumnPlan>,
     pub(super) key: Vec<ColumnPlan>,
+    /// The key as it stands in a header.
+    pub(super) header_key: Vec<ColumnPlan>,
     pub(super) headers: HeaderBlock,
     /// `"source":` up to the value of `ts_ms`.
     pub(super) source_start: Box<[u8]>,
@@ -90,6 +95,10 @@ impl RelationPlan {
         let row = relation.columns.iter().enumerate().filter(|(_, column)| includes(&column.name)).map(|(index, _)| index);
         let columns = plan_columns(&relation, row, settings);
         let key = plan_columns(&relation, relation.key_columns().into_iter(), settings);
+        let header_key = match settings.header_converter {
+            HeaderConverter::Json => plan_columns(&relation, relation.key_columns().into_iter(), settings),
+            HeaderConverter::Simple => in_header(plan_columns(&relation, relation.key_columns().into_iter(), settings), &relation),
+        };
         let mut source_start = b"\"source\":{\"version\":".to_vec();
         json::string(&mut source_start, settings.version.as_bytes());
         source_start.extend_from_slice(b",\"connector\":\"postgresql\",\"name\":");
@@ -107,6 +116,7 @@ impl RelationPlan {
             topic,
             columns,
             key,
+            header_key,
             headers: settings.headers.clone(),
             source_start: source_start.into(),
             source_db: source_db.into(),
@@ -131,22 +141,62 @@ fn plan_columns(relation: &Relation, indexes: impl Iterator<Item = usize>, setti
             let mut lead = vec![if place == 0 { b'{' } else { b',' }];
             json::string(&mut lead, column.name.as_bytes());
             lead.push(b':');
-            let null = if column.nullable { b"null"[..].into() } else { filler(&form, column.default.as_deref()) };
+            let null = if column.nullable { b"null"[..].into() } else { filler(column, &form) };
             ColumnPlan { index, lead: lead.into(), form, null }
         })
         .collect()
 }
 
-/// What stands for a NOT NULL column that an old row does not carry: its constant default, else its type's zero, as in
-/// Debezium.
-fn filler(form: &Form, default: Option<&str>) -> Box<[u8]> {
-    if let Some(literal) = default.and_then(constant) {
+/// A key's columns as Kafka Connect's `SimpleHeaderConverter` writes them, which looks like JSON and is not quite.
+fn in_header(mut key: Vec<ColumnPlan>, relation: &Relation) -> Vec<ColumnPlan> {
+    for (place, plan) in key.iter_mut().enumerate() {
+        let column = &relation.columns[plan.index];
+        let mut lead = vec![if place == 0 { b'{' } else { b',' }];
+        header::string(&mut lead, column.name.as_bytes());
+        lead.push(b':');
+        plan.lead = lead.into();
+        if let Some(write) = header::writer(&column.kind, &plan.form) {
+            plan.form.write = write;
+        }
+    }
+    key
+}
+
+/// What stands for a NOT NULL column that an old row does not carry, as in Debezium: its constant default, else a zero,
+/// which has more than one form.
+fn filler(column: &Column, form: &Form) -> Box<[u8]> {
+    let Some(default) = column.default.as_deref() else { return form.zero.clone() };
+    // It reads no defaults of these.
+    let unread = matches!(column.kind, TypeKind::Bytea | TypeKind::Array(_)) || form.zero.starts_with(b"{");
+    if let Some(literal) = constant(default).filter(|_| !unread) {
+        let literal = match column.kind {
+            TypeKind::Numeric(Some((_, scale))) => with_scale(literal, usize::try_from(scale).unwrap_or_default()),
+            _ => literal,
+        };
         let mut out = Vec::new();
         if (form.write)(&mut out, literal.as_bytes(), form).is_ok() {
             return out.into();
         }
     }
-    form.zero.clone()
+    match column.kind {
+        TypeKind::Uuid => b"\"00000000-0000-0000-0000-000000000000\""[..].into(),
+        TypeKind::Json => b"\"{}\""[..].into(),
+        TypeKind::TimestampTz(1..) => {
+            let digits = "0".repeat(usize::try_from(form.scale).unwrap_or_default());
+            format!("\"1970-01-01T00:00:00.{digits}Z\"").into_bytes().into()
+        }
+        _ => form.zero.clone(),
+    }
+}
+
+/// A number with as many digits behind the point as PostgreSQL would print.
+fn with_scale(number: String, scale: usize) -> String {
+    let digits = number.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    if scale <= digits || !number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.')) {
+        return number;
+    }
+    let point = if digits == 0 { "." } else { "" };
+    format!("{number}{point}{}", "0".repeat(scale - digits))
 }
 
 /// The text of a default that is a literal: `5`, `-1.5`, `true`, `'x'::text`.
@@ -195,6 +245,53 @@ mod tests {
             ("inf", None),
         ] {
             assert_eq!(constant(expression).as_deref(), expected, "{expression}");
+        }
+    }
+
+    #[test]
+    fn old_rows_are_filled_with_what_debezium_fills_them_with() {
+        let values = ValueSettings {
+            decimal: crate::config::postgres::DecimalMode::Precise,
+            time: crate::config::postgres::TimePrecision::Adaptive,
+            binary: crate::config::postgres::BinaryMode::Bytes,
+            placeholder: Vec::new(),
+        };
+        for (kind, default, expected) in [
+            (TypeKind::Int4, None, "0"),
+            (TypeKind::Int4, Some("7"), "7"),
+            (TypeKind::Int4, Some("(1 + 1)"), "0"),
+            (TypeKind::Uuid, None, "\"\""),
+            (TypeKind::Uuid, Some("gen_random_uuid()"), "\"00000000-0000-0000-0000-000000000000\""),
+            (TypeKind::Json, None, "\"\""),
+            (TypeKind::Json, Some("f()"), "\"{}\""),
+            (TypeKind::Json, Some("'[]'::jsonb"), "\"[]\""),
+            (TypeKind::TimestampTz(3), None, "\"1970-01-01T00:00:00Z\""),
+            (TypeKind::TimestampTz(3), Some("now()"), "\"1970-01-01T00:00:00.000Z\""),
+            (TypeKind::TimestampTz(0), Some("now()"), "\"1970-01-01T00:00:00Z\""),
+            (TypeKind::Numeric(Some((6, 2))), Some("1.5"), "\"AJY=\""),
+            (TypeKind::Numeric(None), Some("12.50"), r#"{"scale":0,"value":"AA=="}"#),
+            (TypeKind::Bytea, Some(r"'\x0102'::bytea"), "\"\""),
+            (TypeKind::Array(Box::new(TypeKind::Int4)), Some("'{1,2}'::integer[]"), "[]"),
+        ] {
+            let form = choose(&kind, &values);
+            let name = format!("{kind:?} {default:?}");
+            let column = Column {
+                name: "c".into(),
+                type_oid: 0,
+                type_mod: -1,
+                kind,
+                nullable: false,
+                default: default.map(Into::into),
+                key_ordinal: None,
+            };
+            assert_eq!(String::from_utf8_lossy(&filler(&column, &form)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_default_has_its_columns_scale() {
+        for (number, scale, expected) in [("1.5", 2, "1.50"), ("-7", 2, "-7.00"), ("1.55", 2, "1.55"), ("3", 0, "3"), ("NaN", 2, "NaN")] {
+            assert_eq!(with_scale(number.to_owned(), scale), expected);
         }
     }
 

@@ -30,24 +30,16 @@ fn nested(oid: u32, type_mod: i32, lookup: &dyn Fn(u32) -> Option<TypeRow>, dept
         return kind;
     }
     if let Some(element) = array_element(oid) {
-        return TypeKind::Array(Box::new(in_array(nested(element, type_mod, lookup, depth))));
+        return TypeKind::Array(Box::new(nested(element, type_mod, lookup, depth)));
     }
     let Some(row) = lookup(oid).filter(|_| depth > 0) else { return TypeKind::Other(format!("type {oid}").into()) };
     match row.kind {
         b'e' => TypeKind::Enum,
         b'd' => nested(row.base, if type_mod >= 0 { type_mod } else { row.base_mod }, lookup, depth - 1),
         b'r' => TypeKind::Text,
-        b'b' if row.element != 0 => TypeKind::Array(Box::new(in_array(nested(row.element, type_mod, lookup, depth - 1)))),
+        b'b' if row.element != 0 => TypeKind::Array(Box::new(nested(row.element, type_mod, lookup, depth - 1))),
         b'b' if matches!(row.name.as_str(), "citext" | "ltree" | "isbn" | "isbn13" | "issn" | "ean13" | "upc") => TypeKind::Text,
         _ => TypeKind::Other(row.name.into()),
-    }
-}
-
-/// Debezium writes times in arrays with all six digits.
-fn in_array(element: TypeKind) -> TypeKind {
-    match element {
-        TypeKind::TimestampTz(_) => TypeKind::TimestampTz(6),
-        other => other,
     }
 }
 
@@ -152,7 +144,8 @@ mod tests {
         assert_eq!(kind(1700, ((5 << 16) | (-2i32 & 0x7ff)) + 4), TypeKind::Numeric(Some((5, -2))));
         assert_eq!(kind(1700, -1), TypeKind::Numeric(None));
         assert_eq!(kind(1184, 3), TypeKind::TimestampTz(3));
-        assert_eq!(kind(1185, 3), TypeKind::Array(Box::new(TypeKind::TimestampTz(6))));
+        assert_eq!(kind(1185, 3), TypeKind::Array(Box::new(TypeKind::TimestampTz(3))));
+        assert_eq!(kind(1185, -1), TypeKind::Array(Box::new(TypeKind::TimestampTz(6))));
         assert_eq!(kind(50_001, -1), TypeKind::Enum);
         assert_eq!(kind(50_002, -1), TypeKind::Array(Box::new(TypeKind::Enum)));
         assert_eq!(kind(50_003, -1), TypeKind::Numeric(Some((10, 2))));

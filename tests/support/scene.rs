@@ -76,6 +76,11 @@ impl Scene {
         });
     }
 
+    /// The connector's configuration.
+    pub fn config(&self) -> &Value {
+        &self.config
+    }
+
     /// The slot's name.
     pub fn slot(&self) -> &str {
         self.config["slot.name"].as_str().unwrap_or_default()

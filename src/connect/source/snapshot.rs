@@ -187,8 +187,8 @@ impl Reader {
         let last_in_table = next != Some(held.source);
         let mark = match (next, last_in_table) {
             (None, _) => SnapshotMark::Last,
-            (_, true) => SnapshotMark::LastInDataCollection,
             _ if self.first => SnapshotMark::First,
+            (_, true) => SnapshotMark::LastInDataCollection,
             _ if held.first_in_table => SnapshotMark::FirstInDataCollection,
             _ => SnapshotMark::True,
         };

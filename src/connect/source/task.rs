@@ -94,6 +94,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             placeholder: config.unavailable_value_placeholder.clone(),
         },
         tombstones_on_delete: config.tombstones_on_delete,
+        header_converter: config.header_converter,
         headers,
     }
 }

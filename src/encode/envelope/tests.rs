@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::change::{CellSpan, Column, Lsn, RelationId, ReplicaIdentity, SnapshotMark, TypeKind};
-use crate::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+use crate::config::postgres::{BinaryMode, DecimalMode, HeaderConverter, TimePrecision};
 use crate::encode::values::ValueSettings;
 use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
 
@@ -37,6 +37,7 @@ fn settings() -> EventSettings {
             placeholder: b"__debezium_unavailable_value".to_vec(),
         },
         tombstones_on_delete: true,
+        header_converter: HeaderConverter::Simple,
         headers: HeaderBlock::default(),
     }
 }

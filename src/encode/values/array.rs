@@ -4,6 +4,7 @@
 
 use super::{Form, Malformed, ValueSettings, choose};
 use crate::change::TypeKind;
+use crate::config::postgres::TimePrecision;
 use crate::encode::json;
 
 /// PostgreSQL's own limit is 6.
@@ -12,9 +13,14 @@ const DEPTH_MAX: usize = 8;
 /// The form of an array of `element`.
 pub fn form(element: &TypeKind, settings: &ValueSettings) -> Form {
     let element_form = choose(element, settings);
+    let numbers = match element {
+        TypeKind::Int2 | TypeKind::Int4 | TypeKind::Int8 => true,
+        TypeKind::Date => settings.time != TimePrecision::IsoString,
+        _ => false,
+    };
     let mut unavailable = vec![b'['];
     match element {
-        TypeKind::Int2 | TypeKind::Int4 | TypeKind::Int8 | TypeKind::Date => {
+        _ if numbers => {
             for (index, byte) in settings.placeholder.iter().enumerate() {
                 if index > 0 {
                     unavailable.push(b',');
@@ -137,7 +143,7 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+    use crate::config::postgres::{BinaryMode, DecimalMode};
     use proptest::prelude::*;
 
     fn settings() -> ValueSettings {
@@ -179,6 +185,9 @@ mod tests {
         let mark = |element| String::from_utf8(form(&element, &settings()).unavailable.to_vec()).unwrap();
         assert_eq!(mark(TypeKind::Text), "[\"__debezium_unavailable_value\"]");
         assert!(mark(TypeKind::Int4).starts_with("[95,95,100,101,98,"));
+        assert!(mark(TypeKind::Date).starts_with("[95,95,100,101,98,"));
+        let iso = ValueSettings { time: TimePrecision::IsoString, ..settings() };
+        assert_eq!(&*super::form(&TypeKind::Date, &iso).unavailable, b"[\"__debezium_unavailable_value\"]");
         assert_eq!(mark(TypeKind::Uuid), "[\"b68a35a7-17ad-35b3-af2a-ae46edb4545a\"]");
         assert_eq!(mark(TypeKind::Bytea), "[\"X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==\"]");
     }

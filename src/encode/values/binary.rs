@@ -6,17 +6,20 @@ use crate::encode::json::{self, Alphabet, Base64};
 
 /// The form of `bytea`.
 pub fn form(settings: &ValueSettings) -> Form {
-    let mut unavailable = vec![b'"'];
-    let (write, alphabet): (super::Write, _) = match settings.binary {
-        BinaryMode::Bytes | BinaryMode::Base64 => (base64, Some(Alphabet::Standard)),
-        BinaryMode::Base64UrlSafe => (base64_url_safe, Some(Alphabet::UrlSafe)),
-        BinaryMode::Hex => (hex, None),
+    let mut unavailable = Vec::new();
+    let write: super::Write = match settings.binary {
+        BinaryMode::Bytes | BinaryMode::Base64 => base64,
+        BinaryMode::Base64UrlSafe => base64_url_safe,
+        BinaryMode::Hex => hex,
     };
-    match alphabet {
-        Some(alphabet) => json::base64(&mut unavailable, &settings.placeholder, alphabet),
-        None => unavailable.extend(settings.placeholder.iter().flat_map(|byte| format!("{byte:02x}").into_bytes())),
+    if settings.binary == BinaryMode::Bytes {
+        unavailable.push(b'"');
+        json::base64(&mut unavailable, &settings.placeholder, Alphabet::Standard);
+        unavailable.push(b'"');
+    } else {
+        // The modes that make a string of the value have the placeholder as it is.
+        json::string(&mut unavailable, &settings.placeholder);
     }
-    unavailable.push(b'"');
     Form::new(write, 0, unavailable, b"\"\"")
 }
 
@@ -62,4 +65,28 @@ fn hex(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
     out.extend_from_slice(digits);
     out.push(b'"');
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::postgres::{DecimalMode, TimePrecision};
+
+    #[test]
+    fn values_and_marks_are_debeziums() {
+        for (binary, value, mark) in [
+            (BinaryMode::Bytes, "\"++8=\"", "\"fn4=\""),
+            (BinaryMode::Base64, "\"++8=\"", "\"~~\""),
+            (BinaryMode::Base64UrlSafe, "\"--8=\"", "\"~~\""),
+            (BinaryMode::Hex, "\"fbef\"", "\"~~\""),
+        ] {
+            let settings =
+                ValueSettings { decimal: DecimalMode::Precise, time: TimePrecision::Adaptive, binary, placeholder: b"~~".to_vec() };
+            let form = form(&settings);
+            let mut out = Vec::new();
+            (form.write)(&mut out, b"\\xfbef", &form).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), value);
+            assert_eq!(String::from_utf8_lossy(&form.unavailable), mark);
+        }
+    }
 }

@@ -46,7 +46,7 @@ pub struct Form {
     pub element: Option<Box<Form>>,
     /// What an unchanged value that was not sent is written as.
     pub unavailable: Box<[u8]>,
-    /// What stands for a NOT NULL value that was not sent.
+    /// What stands for a NOT NULL value that was not sent and has no default.
     pub zero: Box<[u8]>,
 }
 
@@ -67,9 +67,9 @@ pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
         TypeKind::Float4 => Form::new(number::float4, 0, placeholder, b"0.0"),
         TypeKind::Float8 => Form::new(number::float8, 0, placeholder, b"0.0"),
         TypeKind::Numeric(declared) => numeric::form(*declared, settings.decimal, placeholder),
-        TypeKind::Text | TypeKind::Enum | TypeKind::Other(_) => Form::new(text::text, 0, placeholder, b"\"\""),
-        TypeKind::Uuid => Form::new(text::text, 0, placeholder, b"\"00000000-0000-0000-0000-000000000000\""),
-        TypeKind::Json => Form::new(text::text, 0, placeholder, b"\"{}\""),
+        TypeKind::Text | TypeKind::Enum | TypeKind::Uuid | TypeKind::Json | TypeKind::Other(_) => {
+            Form::new(text::text, 0, placeholder, b"\"\"")
+        }
         TypeKind::Bytea => binary::form(settings),
         TypeKind::Date => time::date_form(iso, placeholder),
         TypeKind::Time(digits) => time::time_form(*digits, iso, placeholder),

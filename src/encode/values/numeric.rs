@@ -13,6 +13,10 @@ use crate::encode::json::{self, Alphabet, Base64};
 /// The form of `numeric`.
 pub fn form(declared: Option<(u16, i16)>, mode: DecimalMode, placeholder: Vec<u8>) -> Form {
     match (mode, declared) {
+        (DecimalMode::String, Some((_, scale @ 1..))) => {
+            let zero = format!("\"0.{}\"", "0".repeat(usize::try_from(scale).unwrap_or_default()));
+            Form::new(string, scale, placeholder, zero.as_bytes())
+        }
         (DecimalMode::String, _) => Form::new(string, 0, placeholder, b"\"0\""),
         (DecimalMode::Double, _) => Form::new(double, 0, placeholder, b"0.0"),
         (DecimalMode::Precise, Some((_, scale))) => Form::new(precise, scale, placeholder, b"\"AA==\""),

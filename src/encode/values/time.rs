@@ -319,13 +319,7 @@ fn timestamp_iso(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malform
 
 /// The form of `timestamp with time zone`: ISO text with as many digits as the column has, in every mode.
 pub fn timestamp_tz_form(digits: u8, placeholder: Vec<u8>) -> Form {
-    let mut zero = b"\"1970-01-01T00:00:00".to_vec();
-    if digits > 0 {
-        zero.push(b'.');
-        zero.extend(std::iter::repeat_n(b'0', usize::from(digits)));
-    }
-    zero.extend_from_slice(b"Z\"");
-    Form::new(timestamp_tz, i16::from(digits), placeholder, &zero)
+    Form::new(timestamp_tz, i16::from(digits), placeholder, b"\"1970-01-01T00:00:00Z\"")
 }
 
 fn timestamp_tz(out: &mut Vec<u8>, text: &[u8], form: &Form) -> Result<(), Malformed> {

@@ -1,0 +1,85 @@
+//! The real Debezium, when its jars are in `.cache/golden` (`scripts/golden_refresh.sh` puts them there).
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::masks::Event;
+use crate::support::wait_at_most;
+
+/// A running Debezium; it ends when this is dropped.
+pub struct Debezium {
+    home: TempDir,
+    child: Child,
+    /// Its standard input: the end of it is the order to stop.
+    _held: Option<ChildStdin>,
+}
+
+fn cache() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/golden")
+}
+
+impl Debezium {
+    /// Starts it with a connector configuration.
+    pub fn start(config: &Value) -> Self {
+        let home = tempfile::Builder::new().prefix("rowfeed-golden-").tempdir().expect("a temporary folder");
+        let mut properties = String::new();
+        for (name, value) in config.as_object().expect("an object") {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let escaped: String = text.chars().map(|c| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", c as u32) }).collect();
+            properties.push_str(&format!("{name}={}\n", escaped.replace('\\', "\\\\").replace("\\\\u", "\\u")));
+        }
+        fs::write(home.path().join("connector.properties"), properties).expect("a file");
+        let class_path = format!("{}:{}/*", cache().join("classes").display(), cache().join("libs").display());
+        let mut child = Command::new("java")
+            .args([
+                "-Xmx512m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Duser.timezone=UTC",
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            ])
+            .args(["-cp", &class_path, "Capture"])
+            .arg(home.path().join("connector.properties"))
+            .stdin(Stdio::piped())
+            .stdout(File::create(home.path().join("events")).expect("a file"))
+            .stderr(File::create(home.path().join("log")).expect("a file"))
+            .spawn()
+            .expect("java runs");
+        let held = child.stdin.take();
+        Self { home, child, _held: held }
+    }
+
+    /// Waits until a record has `text` in its value.
+    pub fn wait_for(&mut self, what: &str, text: &str) {
+        wait_at_most(Duration::from_secs(120), what, || {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                panic!("Debezium ended with {status}:\n{}", self.log());
+            }
+            self.events().iter().any(|event| event.value.as_deref().is_some_and(|value| value.contains(text))).then_some(())
+        });
+    }
+
+    /// What it printed as problems.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+    }
+
+    /// The whole records so far.
+    pub fn events(&self) -> Vec<Event> {
+        let text = fs::read_to_string(self.home.path().join("events")).unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().filter(|line| line.starts_with('{')).map(Event::from_line).collect()
+    }
+}
+
+impl Drop for Debezium {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,230 @@
+//! The scenes: a database, options, and the comparison.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::debezium::Debezium;
+use crate::differences::{DIFFERENCES, Difference};
+use crate::masks::{Event, rank};
+use crate::support::postgres::{programs, shared_server};
+use crate::support::scene::Scene;
+use crate::support::service::with;
+use crate::support::wait_for;
+
+/// The statements of a section of a file; a statement ends at the end of a line.
+fn section<'a>(sql: &'a str, name: &str) -> Vec<&'a str> {
+    let head = format!("--- {name}\n");
+    let Some((_, rest)) = sql.split_once(&head) else { return Vec::new() };
+    let text = rest.split("--- ").next().unwrap_or_default();
+    text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty()).collect()
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// True when Debezium is to run beside rowfeed and its output to be kept.
+fn refreshing() -> bool {
+    std::env::var("ROWFEED_GOLDEN_REFRESH").as_deref() == Ok("1")
+}
+
+/// Builds `sql_file`'s database, publishes it, and compares with the captured events (and with Debezium's, when refreshing).
+fn hold(name: &str, sql_file: &str, options: &Value) {
+    let sql = &fs::read_to_string(folder().join(sql_file)).expect("the database's file");
+    let Some(server) = shared_server() else { return };
+    if programs().is_some_and(|programs| programs.major() < 15) {
+        return eprintln!("SKIPPED: the databases need PostgreSQL 15");
+    }
+    let options = with(json!({"snapshot.mode": "initial", "table.include.list": "public[.].*,s.1 é[.].*"}), options);
+    let scene = Scene::prepared(server, name, "select 1", &options);
+    for part in ["setup", "rows"] {
+        section(sql, part).iter().for_each(|statement| scene.sql.run(statement));
+    }
+    // No snapshot is empty: its end can be waited for.
+    scene.sql.run("insert into fence values (0)");
+    scene.connect();
+    scene.wait_until_streaming();
+    let mut debezium = refreshing().then(|| {
+        let own = json!({"slot.name": format!("{}_dbz", scene.slot()), "publication.autocreate.mode": "disabled",
+            "key.converter.schemas.enable": "false", "value.converter.schemas.enable": "false",
+            "key.converter.replace.null.with.default": "false", "value.converter.replace.null.with.default": "false"});
+        let mut debezium = Debezium::start(&with(scene.config().clone(), &own));
+        debezium.wait_for("Debezium's snapshot", ",\"snapshot\":\"last\",");
+        debezium
+    });
+    wait_for("every slot to be active", || {
+        (scene.sql.one("select count(*) from pg_replication_slots where database = current_database() and not active") == "0").then_some(())
+    });
+    scene.fence();
+    for part in ["rows", "stream"] {
+        section(sql, part).iter().for_each(|statement| scene.sql.run(statement));
+    }
+    scene.fence();
+    let mut ours = Vec::new();
+    for (topic, _) in scene.reader.topics() {
+        if topic.starts_with("srv.") && topic != "srv.public.fence" {
+            ours.extend(scene.reader.read(&topic).iter().map(|record| Event::from_record(&topic, record)));
+        }
+    }
+    ours.iter_mut().for_each(Event::mask);
+    let file = folder().join(format!("{name}.jsonl"));
+    if let Some(debezium) = &mut debezium {
+        debezium.wait_for("Debezium's last event", "\"after\":{\"id\":2},");
+        let mut theirs = debezium.events();
+        theirs.retain(|event| event.topic != "srv.public.fence");
+        theirs.sort_by(|a, b| a.topic.cmp(&b.topic));
+        theirs.iter_mut().for_each(|event| {
+            event.restore_snapshot_default();
+            event.mask();
+        });
+        let log = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!(".cache/golden/{name}.log"));
+        let _ = fs::write(log, debezium.log());
+        let live = compare(name, &theirs, &ours);
+        rank(&mut theirs);
+        let lines: Vec<String> = theirs.iter().map(|event| event.line(&scene.database.name) + "\n").collect();
+        fs::write(&file, lines.concat()).expect("the captured file");
+        assert!(live.is_empty(), "{name} beside Debezium: {} differ\n{}", live.len(), live.join("\n"));
+    }
+    let captured = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let theirs: Vec<Event> = captured.lines().map(|line| Event::from_captured(line, &scene.database.name)).collect();
+    rank(&mut ours);
+    let wrong = compare(name, &theirs, &ours);
+    assert!(wrong.is_empty(), "{name}: {} differ\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Everything that differs and is not listed; and what is listed and does not differ.
+fn compare(name: &str, theirs: &[Event], ours: &[Event]) -> Vec<String> {
+    let by_topic = |events: &[Event]| {
+        let mut topics: BTreeMap<String, Vec<Event>> = BTreeMap::new();
+        for event in events {
+            topics.entry(event.topic.clone()).or_default().push(event.clone());
+        }
+        topics
+    };
+    let (theirs, ours) = (by_topic(theirs), by_topic(ours));
+    let mut used = vec![false; DIFFERENCES.len()];
+    let mut wrong = Vec::new();
+    let topics: std::collections::BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
+    for topic in topics {
+        let none = Vec::new();
+        let (theirs, ours) = (theirs.get(topic).unwrap_or(&none), ours.get(topic).unwrap_or(&none));
+        if theirs.len() != ours.len() {
+            wrong.push(format!("{topic}: Debezium has {} records, rowfeed {}", theirs.len(), ours.len()));
+        }
+        for (place, (theirs, ours)) in theirs.iter().zip(ours).enumerate() {
+            let agreed = agree(name, theirs, &mut used);
+            for (what, theirs, ours) in [("key", &agreed.key, &ours.key), ("value", &agreed.value, &ours.value)] {
+                if theirs != ours {
+                    wrong.push(format!("{topic} {place} {what}\n{}", contrast(theirs.as_deref(), ours.as_deref())));
+                }
+            }
+            if agreed.headers != ours.headers {
+                wrong.push(format!("{topic} {place} headers\n  - {:?}\n  + {:?}", agreed.headers, ours.headers));
+            }
+        }
+    }
+    for (difference, used) in DIFFERENCES.iter().zip(used) {
+        if difference.scenes.contains(&name) && !used {
+            let Difference { table, theirs, ours, why, .. } = difference;
+            wrong.push(format!("{table}: listed, but there is no {theirs} to be {ours} ({why})"));
+        }
+    }
+    wrong
+}
+
+/// What we promise instead of Debezium's record.
+fn agree(name: &str, theirs: &Event, used: &mut [bool]) -> Event {
+    let mut agreed = theirs.clone();
+    for (difference, used) in DIFFERENCES.iter().zip(used) {
+        if difference.scenes.contains(&name)
+            && agreed.topic.strip_prefix("srv.public.") == Some(difference.table)
+            && let Some(value) = &mut agreed.value
+            && value.contains(difference.theirs)
+            && value.contains(difference.only)
+        {
+            *value = value.replace(difference.theirs, difference.ours);
+            *used = true;
+        }
+    }
+    agreed
+}
+
+/// Two texts from where they differ to where they agree again, with a little around it.
+fn contrast(theirs: Option<&str>, ours: Option<&str>) -> String {
+    let (Some(theirs), Some(ours)) = (theirs, ours) else { return format!("  - {theirs:?}\n  + {ours:?}") };
+    let (a, b): (Vec<char>, Vec<char>) = (theirs.chars().collect(), ours.chars().collect());
+    let start = a.iter().zip(&b).take_while(|(a, b)| a == b).count().saturating_sub(40);
+    let same_end = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count().saturating_sub(20);
+    let cut = |text: &[char]| text[start..text.len().saturating_sub(same_end).max(start)].iter().take(600).collect::<String>();
+    format!("  - {}\n  + {}", cut(&a), cut(&b))
+}
+
+#[test]
+fn values_in_the_default_modes() {
+    hold("values_default", "values.sql", &json!({}));
+}
+
+#[test]
+fn values_as_text() {
+    hold(
+        "values_text",
+        "values.sql",
+        &json!({"decimal.handling.mode": "string", "time.precision.mode": "isostring", "binary.handling.mode": "hex",
+            "table.include.list": "public[.](v_numeric|v_bytea|v_date|v_time.*|a_numeric|a_bytea|a_date|a_time.*|fence)"}),
+    );
+}
+
+#[test]
+fn values_with_doubles_and_base64() {
+    hold(
+        "values_double",
+        "values.sql",
+        &json!({"decimal.handling.mode": "double", "binary.handling.mode": "base64",
+        "table.include.list": "public[.](v_numeric|v_bytea|a_numeric|a_bytea|fence)"}),
+    );
+}
+
+#[test]
+fn keys_identities_large_values_names_and_transactions() {
+    hold("shapes", "shapes.sql", &json!({"skipped.operations": "none"}));
+}
+
+/// What stands for values that were not sent, in the other modes.
+#[test]
+fn stand_ins_as_text() {
+    hold(
+        "stand_ins_text",
+        "shapes.sql",
+        &json!({"decimal.handling.mode": "string", "time.precision.mode": "isostring", "binary.handling.mode": "hex",
+            "unavailable.value.placeholder": "hex:2d2d", "table.include.list": "public[.](fillers|defaulted|big|big_not_null|text_key|key_types|fence)"}),
+    );
+}
+
+#[test]
+fn stand_ins_with_doubles_and_base64() {
+    hold(
+        "stand_ins_double",
+        "shapes.sql",
+        &json!({"decimal.handling.mode": "double", "binary.handling.mode": "base64",
+            "table.include.list": "public[.](fillers|defaulted|big|text_key|key_types|fence)"}),
+    );
+}
+
+#[test]
+fn options_that_change_the_shape() {
+    hold(
+        "options",
+        "options.sql",
+        &json!({
+            "message.key.columns": "public.cust.*:alt,id;public.no_key:a",
+            "column.exclude.list": "public[.]cust.*[.]secret",
+            "tombstones.on.delete": "false",
+            "extended.headers.enabled": "false",
+            "binary.handling.mode": "base64-url-safe",
+            "table.include.list": "public[.](cust|cust_full|no_key|other|fence)",
+        }),
+    );
+}
