@@ -1,0 +1,167 @@
+//! What an event costs, step by step: decode, encode, append, seal. `cargo bench --bench hot_path`
+
+use std::sync::Arc;
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use rowfeed::change::{Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
+use rowfeed::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+use rowfeed::encode::values::ValueSettings;
+use rowfeed::encode::{Encoder, EventSettings, RelationPlan};
+use rowfeed::log::commit::CommitBuffer;
+use rowfeed::postgres::pgoutput::{Cells, decode};
+use rowfeed::record::{HeaderBlock, Headers, RecordRef, RecordSink, Route, SinkFull, TopicHandle, TopicIndex};
+
+const EVENTS: usize = 1000;
+
+fn main() {
+    divan::main();
+}
+
+/// The narrow table of the w1 workload.
+const COLUMNS: [(&str, TypeKind, &str); 6] = [
+    ("id", TypeKind::Int8, "123456"),
+    ("customer_id", TypeKind::Int4, "4711"),
+    ("status", TypeKind::Text, "new"),
+    ("amount", TypeKind::Numeric(Some((12, 2))), "1234.56"),
+    ("created_at", TypeKind::TimestampTz(6), "2026-01-02 10:17:36+00"),
+    ("note", TypeKind::Text, "0cc175b9c0f1b6a831c399e269772661-note-56"),
+];
+
+fn insert() -> Vec<u8> {
+    let mut message = vec![b'I', 0, 0, 0, 7, b'N', 0, COLUMNS.len() as u8];
+    for (_, _, text) in COLUMNS {
+        message.push(b't');
+        message.extend_from_slice(&(text.len() as u32).to_be_bytes());
+        message.extend_from_slice(text.as_bytes());
+    }
+    message
+}
+
+fn settings() -> EventSettings {
+    let mut headers = HeaderBlock::default();
+    for (name, value) in [
+        ("connectorLogicalName", "bench"),
+        ("taskId", "0"),
+        ("connectorName", "postgresql"),
+        ("runId", "01a1fd0e-8aae-719d-a7fe-3535ccad22ab"),
+    ] {
+        headers.push(&format!("__debezium.context.{name}"), value.as_bytes());
+    }
+    EventSettings {
+        version: "1".into(),
+        topic_prefix: "bench".into(),
+        topic_delimiter: ".".into(),
+        database: "bench".into(),
+        values: ValueSettings {
+            decimal: DecimalMode::Precise,
+            time: TimePrecision::Adaptive,
+            binary: BinaryMode::Bytes,
+            placeholder: b"x".to_vec(),
+        },
+        tombstones_on_delete: true,
+        headers,
+    }
+}
+
+fn plan(settings: &EventSettings) -> RelationPlan {
+    let mut columns = Vec::new();
+    for (name, kind, _) in COLUMNS {
+        columns.push(Column {
+            name: name.into(),
+            type_oid: 0,
+            type_mod: -1,
+            kind,
+            nullable: true,
+            default: None,
+            key_ordinal: (name == "id").then_some(0),
+        });
+    }
+    let relation = Relation {
+        id: RelationId(7),
+        schema: "public".into(),
+        table: "orders".into(),
+        identity: ReplicaIdentity::Default,
+        columns: columns.into(),
+        version: 1,
+    };
+    RelationPlan::new(Arc::new(relation), TopicHandle { index: TopicIndex(20), partitions: 1 }, settings, |_| true)
+}
+
+#[divan::bench]
+fn decode_insert(bencher: Bencher) {
+    let message = insert();
+    let mut cells = Cells::default();
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            divan::black_box(decode(divan::black_box(&message), &mut cells).is_ok());
+        }
+    });
+}
+
+/// Takes records and forgets them: the encoder alone.
+struct Nowhere;
+
+impl RecordSink for Nowhere {
+    fn push(&mut self, _: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
+        divan::black_box(record);
+        Ok(())
+    }
+}
+
+fn encode_into<S: RecordSink>(sink: &mut S, plan: &mut RelationPlan, encoder: &mut Encoder, message: &[u8], cells: &mut Cells) {
+    decode(message, cells).expect("well-formed");
+    let relation = Arc::clone(&plan.relation);
+    let at = Position {
+        lsn: Lsn(28_789_624),
+        previous_commit: Some(Lsn(28_789_000)),
+        xid: Some(746),
+        commit_time_us: 1_795_233_128_832_839,
+        snapshot: SnapshotMark::False,
+        epoch: 1,
+    };
+    let change =
+        RowChange { relation: &relation, op: Op::Create, before: None, before_is_key: false, after: Some(cells.new_row(message)), at };
+    encoder.encode(plan, &change, sink).expect("encodes");
+}
+
+#[divan::bench]
+fn decode_and_encode(bencher: Bencher) {
+    let (message, settings) = (insert(), settings());
+    let (mut plan, mut encoder, mut cells) = (plan(&settings), Encoder::new(&settings), Cells::default());
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            encode_into(&mut Nowhere, &mut plan, &mut encoder, &message, &mut cells);
+        }
+    });
+}
+
+#[divan::bench]
+fn decode_encode_append_and_seal(bencher: Bencher) {
+    let (message, settings) = (insert(), settings());
+    let (mut plan, mut encoder, mut cells) = (plan(&settings), Encoder::new(&settings), Cells::default());
+    let mut commit = CommitBuffer::default();
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            encode_into(&mut commit, &mut plan, &mut encoder, &message, &mut cells);
+        }
+        for part in commit.parts_mut() {
+            divan::black_box(part.batch.seal(0));
+        }
+        commit.recycle();
+    });
+}
+
+#[divan::bench]
+fn append_a_record(bencher: Bencher) {
+    let value = vec![b'x'; 600];
+    let mut commit = CommitBuffer::default();
+    let route = Route { topic: TopicIndex(20), partition: 0 };
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            let record = RecordRef { timestamp_ms: 1, key: Some(b"{\"id\":1}"), value: Some(&value), headers: Headers::NONE };
+            commit.push(route, record).expect("a commit buffer grows");
+        }
+        commit.recycle();
+    });
+}
