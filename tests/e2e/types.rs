@@ -33,7 +33,7 @@ const PLAIN: &[Case] = &[
     ("varchar(20)", "'é \"q\" \\'", "\"é \\\"q\\\" \\\\\""),
     ("text", "E'line\\nfeed\\ttab\\x01end'", "\"line\\nfeed\\ttab\\u0001end\""),
     ("text", "''", "\"\""),
-    ("text", "'snow ☃ and 😀'", "\"snow ☃ and 😀\""),
+    ("text", "'snow ☃ and 😀'", "\"snow ☃ and \\uD83D\\uDE00\""),
     ("bytea", "'\\x0102ff'", "\"AQL/\""),
     ("bytea", "''", "\"\""),
     ("uuid", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\""),
