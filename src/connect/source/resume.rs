@@ -56,6 +56,11 @@ impl Resume {
         self.open.is_some()
     }
 
+    /// Rows of the open transaction so far; 0 outside one.
+    pub fn open_rows(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.rows)
+    }
+
     /// A transaction begins.
     pub fn begin(&mut self, final_lsn: Lsn, xid: u32, time_us: i64) -> Result<(), Problem> {
         if let Some(open) = &self.open {
