@@ -5,7 +5,7 @@ use std::sync::Arc;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use rowfeed::change::{Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+use rowfeed::config::postgres::{BinaryMode, DecimalMode, HeaderConverter, TimePrecision};
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Encoder, EventSettings, RelationPlan};
 use rowfeed::log::commit::CommitBuffer;
@@ -60,6 +60,7 @@ fn settings() -> EventSettings {
             placeholder: b"x".to_vec(),
         },
         tombstones_on_delete: true,
+        header_converter: HeaderConverter::Simple,
         headers,
     }
 }

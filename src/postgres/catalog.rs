@@ -197,10 +197,12 @@ impl Catalog {
         published: Option<&[String]>,
         key_override: Option<&[String]>,
     ) -> Result<Relation, PostgresError> {
-        // Generated columns are not in the stream (before PostgreSQL 18 never, there only when the publication says so).
+        // Generated columns are not in the stream: before PostgreSQL 18 never, though column lists name them; there only when
+        // the publication says so, and then its column list names them.
         let rows = client
             .query(
-                "select a.attname, a.atttypid, a.atttypmod, a.attgenerated::text <> '' from pg_attribute a \
+                "select a.attname, a.atttypid, a.atttypmod, a.attgenerated::text <> '', current_setting('server_version_num')::int4 \
+                 from pg_attribute a \
                  where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum",
                 &[&table.id.0],
             )
@@ -210,7 +212,8 @@ impl Catalog {
         for row in &rows {
             let name: String = row.try_get(0)?;
             let generated: bool = row.try_get(3)?;
-            if published.map_or(!generated, |published| published.contains(&name)) {
+            let streams_generated = row.try_get::<_, i32>(4)? >= 180_000;
+            if published.map_or(!generated, |published| published.contains(&name) && (!generated || streams_generated)) {
                 columns.push(Named { type_oid: row.try_get(1)?, type_mod: row.try_get(2)?, identity: identity.contains(&name), name });
             }
         }

@@ -33,7 +33,6 @@ const PLAIN: &[Case] = &[
     ("varchar(20)", "'é \"q\" \\'", "\"é \\\"q\\\" \\\\\""),
     ("text", "E'line\\nfeed\\ttab\\x01end'", "\"line\\nfeed\\ttab\\u0001end\""),
     ("text", "''", "\"\""),
-    // Jackson writes what is beyond 16 bits as two escapes.
     ("text", "'snow ☃ and 😀'", "\"snow ☃ and \\uD83D\\uDE00\""),
     ("bytea", "'\\x0102ff'", "\"AQL/\""),
     ("bytea", "''", "\"\""),

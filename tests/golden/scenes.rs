@@ -219,12 +219,17 @@ fn options_that_change_the_shape() {
         "options",
         "options.sql",
         &json!({
-            "message.key.columns": "public.cust.*:alt,id;public.no_key:a",
+            "message.key.columns": "public.cust.*:alt,id;public.no_key:a;public.by_index:id",
             "column.exclude.list": "public[.]cust.*[.]secret",
             "tombstones.on.delete": "false",
             "extended.headers.enabled": "false",
             "binary.handling.mode": "base64-url-safe",
-            "table.include.list": "public[.](cust|cust_full|no_key|other|fence)",
+            "table.include.list": "public[.](cust|cust_full|no_key|by_index|other|fence)",
         }),
     );
+}
+
+#[test]
+fn a_partitioned_table_published_as_one() {
+    hold("partitions", "partitions.sql", &json!({"publish.via.partition.root": "true", "table.include.list": "public[.](parted|fence)"}));
 }

@@ -86,7 +86,6 @@ pub async fn run<W: LogWriter>(
         held: None,
         current: CopyRow::default(),
         epoch: 0,
-        first: true,
         lsn: start.lsn,
         xid,
         time_us: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64),
@@ -167,7 +166,6 @@ struct Reader {
     held: Option<Held>,
     current: CopyRow,
     epoch: u64,
-    first: bool,
     lsn: Lsn,
     xid: Option<u32>,
     time_us: i64,
@@ -187,12 +185,12 @@ impl Reader {
         let last_in_table = next != Some(held.source);
         let mark = match (next, last_in_table) {
             (None, _) => SnapshotMark::Last,
-            _ if self.first => SnapshotMark::First,
+            // As in Debezium: the first row of the first table, so none when that one is empty.
+            _ if held.source == 0 && held.first_in_table => SnapshotMark::First,
             (_, true) => SnapshotMark::LastInDataCollection,
             _ if held.first_in_table => SnapshotMark::FirstInDataCollection,
             _ => SnapshotMark::True,
         };
-        self.first = false;
         self.epoch = mark as u64;
         let at = Position {
             lsn: self.lsn,

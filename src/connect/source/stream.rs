@@ -72,6 +72,8 @@ struct Work<W: LogWriter> {
     wal_end: Lsn,
     reply_asked: bool,
     published_time_us: Option<i64>,
+    /// Bytes of the open commit before the open transaction.
+    bytes_before: usize,
 }
 
 /// Whether there is a backlog, by how much arrives.
@@ -114,6 +116,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 wal_end: Lsn(0),
                 reply_asked: false,
                 published_time_us: None,
+                bytes_before: 0,
                 commits,
                 relations,
                 resume,
@@ -172,10 +175,12 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     self.feedback.receive(start);
                 }
             }
-            if self.work.commits.bytes() >= COMMIT_BYTES_MAX {
+            // An ordinary transaction stays whole, so that it becomes visible whole; only one that is too large by itself is cut.
+            let boundary = !self.work.resume.in_transaction();
+            let bytes = self.work.commits.bytes();
+            if bytes - if boundary { 0 } else { self.work.bytes_before } >= COMMIT_BYTES_MAX {
                 return Ok(true);
             }
-            let boundary = !self.work.resume.in_transaction();
             if boundary && !self.pace.behind && self.work.commits.records() > 0 && self.work.commits.writer.is_idle() {
                 return Ok(true);
             }
@@ -213,6 +218,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         let flush = checkpoint.flush_lsn;
         let seq = work.commits.hand_over(checkpoint, work.encoder.now_ms(), &self.context.status).await?;
         self.feedback.hand_over(seq, flush);
+        work.bytes_before = 0;
         if let Some(time_us) = work.published_time_us.take() {
             self.context.status.set_lag(time_us);
         }
@@ -401,6 +407,7 @@ impl<W: LogWriter> Work<W> {
                 self.at.xid = Some(xid);
                 self.at.commit_time_us = commit_time_us;
                 self.at.epoch += 1;
+                self.bytes_before = self.commits.bytes();
             }
             WalMessage::Commit { commit_lsn, end_lsn, commit_time_us } => {
                 if self.resume.commit(commit_lsn, end_lsn, commit_time_us)? {
