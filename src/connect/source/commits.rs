@@ -46,9 +46,10 @@ impl<W: LogWriter> Commits<W> {
     /// The connector's stored position.
     pub async fn stored(&self) -> Result<Option<Checkpoint>, Problem> {
         let stored = self.writer.latest(OFFSETS_TOPIC, &self.key).await.map_err(|error| error.problem())?;
-        stored.map(|value| Checkpoint::parse(&value)).transpose().map_err(|error| {
-            Problem::fail("source/position", error.to_string()).fix("delete the connector's position to begin with a new snapshot")
-        })
+        stored
+            .map(|value| Checkpoint::parse(&value))
+            .transpose()
+            .map_err(|error| Problem::fail("source/position", error.to_string()).fix(super::resume::BEGIN_ANEW))
     }
 
     /// A commit is open.

@@ -191,10 +191,15 @@ impl Resume {
     }
 }
 
+/// How a connector is made to begin again.
+pub const BEGIN_ANEW: &str = "to go on with what the database has now:\n\
+    PUT /connectors/NAME/stop, DELETE /connectors/NAME/offsets, SELECT pg_drop_replication_slot('SLOT'), PUT /connectors/NAME/resume\n\
+    (it makes a new slot and takes a new snapshot)";
+
 fn diverged(why: String) -> Problem {
     Problem::fail("source/history-diverged", "the database's history is not the one that was published")
         .why(format!("{why}. The database was restored from a backup, or this data directory is an old copy"))
-        .fix("decide what is true: then drop the slot and delete the connector's position, and start it again with a new snapshot")
+        .fix(format!("decide what is true; {BEGIN_ANEW}"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::commits::Commits;
 use super::relations::Relations;
-use super::resume::Resume;
+use super::resume::{BEGIN_ANEW, Resume};
 use super::snapshot;
 use super::stream::Stream;
 use crate::change::{Checkpoint, Lsn, SlotIdentity};
@@ -204,7 +204,7 @@ impl Prepared {
     /// The stored position must belong to this database's past. Each way in which it may not is named.
     async fn check_history(&mut self, context: &Context, mut checkpoint: Checkpoint) -> Result<Checkpoint, Problem> {
         let config = &context.config;
-        let anew = "to go on with what the database has now: drop the slot, delete the connector's position, and start it again with a new snapshot";
+        let anew = BEGIN_ANEW;
         if checkpoint.slot.system_id != self.system.system_id {
             return Err(Problem::fail("source/other-cluster", "this is not the database cluster that the position belongs to")
                 .at(config.connection.shown())
