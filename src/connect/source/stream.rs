@@ -2,7 +2,7 @@
 //!
 //! It runs at its own pace. At low load a transaction is handed over as soon as it is whole and the log is free: its
 //! latency is one sync. While a sync runs, the next transactions gather in one commit. When the slot has a backlog
-//! ("behind"), reads are spaced by [`GATHER`], because a walsender that is woken for every message it sends is two to
+//! ("behind"), reads are spaced by `GATHER`, because a walsender that is woken for every message it sends is two to
 //! three times as slow, and commits grow larger. Back-pressure is not reading: PostgreSQL keeps the WAL. Nothing per event
 //! allocates, locks, logs or reads the clock.
 

@@ -3,7 +3,7 @@
 //! Owns the files of `<data>/log`. Promises, and how:
 //!
 //! - **A commit is a frame.** All its batches, over any number of topics, and the checkpoint record stand in one frame
-//!   ([`format`]); it counts whole or not at all. One write, one `fdatasync` for all frames that are waiting.
+//!   ([`mod@format`]); it counts whole or not at all. One write, one `fdatasync` for all frames that are waiting.
 //! - **Visible means durable.** Readers see a frame only after the sync that covers it. Offsets are dense and never change.
 //! - **Recovery** ([`recover`]) cuts a torn tail and refuses real damage, naming file and position: every frame says which
 //!   commit was durable when it was written, so a bad frame that a later one vouches for is damage, never a tail.
