@@ -205,6 +205,53 @@ fn a_flipped_bit_in_synced_data_is_refused_with_file_and_position() {
     }
 }
 
+/// Every commit adds one record to each of five topics; a reader that asks all the time, newest topic first, never sees one
+/// ahead of another: what it asks later is there at least as far.
+#[test]
+fn a_commit_over_many_topics_is_visible_whole_or_not_at_all() {
+    const TOPICS: usize = 5;
+    let dir = tempfile::tempdir().unwrap();
+    let log = BuiltinLog::open(settings(dir.path())).unwrap();
+    block_on(async {
+        let mut writer = log.writer();
+        let mut topics = Vec::new();
+        for index in 0..TOPICS {
+            topics.push(writer.topic(&format!("t{index}"), &TopicSpec::default()).await.unwrap());
+        }
+        let watched: Vec<_> = topics.iter().map(|topic| topic.index).collect();
+        let reader = log.clone();
+        let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let stop = Arc::clone(&done);
+        let watching = std::thread::spawn(move || {
+            let mut looks = 0u64;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                for order in [watched.clone(), watched.iter().rev().copied().collect()] {
+                    let ends: Vec<_> = order.iter().map(|topic| reader.offsets(*topic, 0).unwrap().end).collect();
+                    assert!(ends.is_sorted(), "{ends:?}: a later look shows less of the same commits");
+                    looks += 1;
+                }
+            }
+            looks
+        });
+        for round in 0..300 {
+            let mut commit = writer.begin().await.unwrap();
+            for topic in &topics {
+                let value = [round as u8; 50];
+                commit
+                    .push(topic.route(None), RecordRef { timestamp_ms: 1, key: None, value: Some(&value), headers: Headers::NONE })
+                    .unwrap();
+            }
+            let seq = writer.commit(commit).await.unwrap();
+            while writer.durable() < seq {
+                writer.wait_durable(writer.durable()).await.unwrap();
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(watching.join().unwrap() > 100);
+    });
+    log.close();
+}
+
 #[test]
 fn a_second_process_is_refused() {
     let dir = tempfile::tempdir().unwrap();
