@@ -36,9 +36,7 @@ impl Open {
                     .expect("grows");
             }
             let seq = writer.commit(commit).await.expect("open");
-            while writer.durable() < seq {
-                writer.wait_durable(writer.durable()).await.expect("open");
-            }
+            writer.wait_durable(seq).await.expect("open");
         });
     }
 }

@@ -94,9 +94,7 @@ impl World {
             commit.push(topic.route(key), record).expect("room");
         }
         let seq = writer.commit(commit).await.expect("accepted");
-        while writer.durable() < seq {
-            writer.wait_durable(writer.durable()).await.expect("durable");
-        }
+        writer.wait_durable(seq).await.expect("durable");
     }
 }
 

@@ -11,6 +11,8 @@ use crate::record::{RecordRef, RecordSink, Route, SinkFull};
 
 /// A batch is closed before it passes this size: half of Kafka's default `max.message.bytes`.
 pub const BATCH_BYTES_MAX: usize = 512 * 1024;
+/// The largest record: what the length fields of a batch and of a fetch response carry with room to spare.
+pub const RECORD_BYTES_MAX: usize = 1 << 30;
 /// Memory a recycled buffer may keep, in bytes; above it the spare batches are dropped.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What the first record of a batch reserves.
@@ -87,6 +89,9 @@ impl RecordSink for CommitBuffer {
     fn push(&mut self, to: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
         // 32 covers the record's own varints.
         let record_bytes = 32 + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + record.headers.bytes.len();
+        if record_bytes > RECORD_BYTES_MAX {
+            return Err(SinkFull(format!("an event of {record_bytes} bytes is too large for a topic, which takes {RECORD_BYTES_MAX}")));
+        }
         let index = self.part_for(to, record_bytes);
         self.parts[index].batch.append(record);
         self.bytes += record_bytes;
@@ -136,5 +141,13 @@ mod tests {
             assert_eq!(seen[1], (1..20).step_by(2).collect::<Vec<_>>());
             commit.recycle();
         }
+    }
+
+    #[test]
+    fn a_record_that_no_consumer_could_read_is_refused() {
+        let value = vec![0; RECORD_BYTES_MAX];
+        let record = RecordRef { timestamp_ms: 0, key: None, value: Some(&value), headers: Headers::NONE };
+        let refused = CommitBuffer::default().push(Route { topic: TopicIndex(0), partition: 0 }, record);
+        assert!(refused.unwrap_err().to_string().contains("too large"));
     }
 }

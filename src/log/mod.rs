@@ -58,13 +58,14 @@ pub trait LogWriter: Send {
     /// The newest durable commit of this writer, without waiting.
     fn durable(&self) -> CommitSeq;
 
-    /// Waits until the watermark passes `seen`. Cancel-safe.
-    fn wait_durable(&self, seen: CommitSeq) -> impl Future<Output = Result<CommitSeq, LogError>> + Send;
+    /// Waits until everything up to `seq` is durable; the watermark then, which may be further. Cancel-safe.
+    fn wait_durable(&self, seq: CommitSeq) -> impl Future<Output = Result<CommitSeq, LogError>> + Send;
 
     /// What holds the log up for the moment (a full disk), when something does.
     fn held_up(&self) -> Option<Problem>;
 
-    /// The newest durable value of a key of a compacted topic, as of when this writer was opened or later.
+    /// The newest value of a key of a compacted topic. What an earlier writer of this key handed over counts: it is waited
+    /// for, so that a successor never goes on from a position that is about to be passed.
     fn latest(&self, topic: &str, key: &[u8]) -> impl Future<Output = Result<Option<Vec<u8>>, LogError>> + Send;
 }
 

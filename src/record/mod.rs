@@ -114,11 +114,11 @@ impl HeaderBlock {
 
 /// Where encoders push records; they never return them.
 pub trait RecordSink {
-    /// Appends a record. Only an external log's client can refuse one (its queue is full or the record is too large).
+    /// Appends a record. One that is too large is refused; the commit must then be given up.
     fn push(&mut self, to: Route, record: RecordRef<'_>) -> Result<(), SinkFull>;
 }
 
-/// The sink cannot take this record now; the text says why.
+/// The sink does not take this record; the text says why.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SinkFull(pub String);

@@ -68,10 +68,7 @@ impl Served {
                 commit.push(handle.route(Some(key.as_bytes())), record).unwrap();
             }
             let seq = writer.commit(commit).await.unwrap();
-            let mut seen = writer.durable();
-            while seen < seq {
-                seen = writer.wait_durable(seen).await.unwrap();
-            }
+            writer.wait_durable(seq).await.unwrap();
         });
     }
 

@@ -15,7 +15,7 @@ use super::resume::Resume;
 use super::task::{Context, now_ns};
 use crate::change::{Lsn, Op, Position, RowChange, SnapshotMark};
 use crate::encode::{Encoder, control};
-use crate::log::{LogWriter, TopicSpec};
+use crate::log::{CommitSeq, LogWriter, TopicSpec};
 use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
 use crate::postgres::replication::{ReplicationStream, StreamMessage};
 use crate::postgres::{Client, PostgresError, catalog, slot};
@@ -293,14 +293,14 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         let mut stop = self.context.stop.clone();
         let seen = self.work.commits.writer.durable();
-        let in_flight = seen < self.work.commits.newest();
+        let (next, in_flight) = (CommitSeq(seen.0 + 1), seen < self.work.commits.newest());
         tokio::select! {
             biased;
             read = self.replication.fill() => {
                 let bytes = read.map_err(|error| error.problem(&self.context.config.connection))?;
                 self.pace.read(began, bytes);
             }
-            durable = self.work.commits.writer.wait_durable(seen), if in_flight => {
+            durable = self.work.commits.writer.wait_durable(next), if in_flight => {
                 self.feedback.durable(durable.map_err(|error| error.problem())?);
                 self.show_positions();
             }

@@ -29,6 +29,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -87,6 +88,8 @@ struct Shared {
     failure: watch::Sender<Option<Problem>>,
     paused: watch::Sender<Option<Problem>>,
     cluster_id: String,
+    /// Told to end, also while the disk is full.
+    closing: AtomicBool,
 }
 
 impl Shared {
@@ -125,6 +128,7 @@ impl BuiltinLog {
             durable: watch::Sender::new(CommitSeq(writer.durable())),
             failure: watch::Sender::new(None),
             paused: watch::Sender::new(None),
+            closing: AtomicBool::new(false),
             index: RwLock::new(index),
         });
         let for_thread = Arc::clone(&shared);
@@ -142,6 +146,7 @@ impl BuiltinLog {
     pub fn close(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
+            self.shared.closing.store(true, Ordering::Relaxed);
             // A thread that has ended already (a failed disk) has dropped its end: nothing to tell it.
             let _ = self.commands.send(Command::Close);
             let _ = thread.join();

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::files::{Files, LogFile};
 use super::{BuiltinLog, LogSettings, verify};
 use crate::log::topic::OFFSETS_TOPIC;
-use crate::log::{LogError, LogWriter, TopicSpec};
+use crate::log::{CommitSeq, LogError, LogWriter, TopicSpec};
 use crate::record::view::BatchView;
 use crate::record::{Headers, RecordRef, RecordSink, TopicIndex};
 
@@ -43,10 +43,7 @@ async fn append(
     let record = RecordRef { timestamp_ms: 1, key: Some(b"shop"), value: Some(position.as_bytes()), headers: Headers::NONE };
     commit.push(crate::record::Route { topic: offsets, partition: 0 }, record).unwrap();
     let seq = writer.commit(commit).await?;
-    while writer.durable() < seq {
-        writer.wait_durable(writer.durable()).await?;
-    }
-    Ok(())
+    writer.wait_durable(seq).await.map(drop)
 }
 
 async fn read_all(log: &BuiltinLog, topic: TopicIndex, max_bytes: usize) -> Vec<(u64, Vec<u8>)> {
@@ -242,9 +239,7 @@ fn a_commit_over_many_topics_is_visible_whole_or_not_at_all() {
                     .unwrap();
             }
             let seq = writer.commit(commit).await.unwrap();
-            while writer.durable() < seq {
-                writer.wait_durable(writer.durable()).await.unwrap();
-            }
+            writer.wait_durable(seq).await.unwrap();
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(watching.join().unwrap() > 100);
@@ -448,7 +443,7 @@ proptest! {
                     commit.push(crate::record::Route { topic: offsets, partition: 0 }, record).unwrap();
                     let seq = writer.commit(commit).await.unwrap();
                     if next() % 4 == 0 {
-                        while writer.durable() < seq { writer.wait_durable(writer.durable()).await.unwrap(); }
+                        writer.wait_durable(seq).await.unwrap();
                         acknowledged = value;
                     }
                 }
@@ -489,21 +484,68 @@ fn a_full_disk_pauses_and_goes_on_when_there_is_space() {
         append(&log, &mut writer, "t", &[vec![1; 100]], 1).await.unwrap();
         let used = log.size_bytes();
         files.0.lock().unwrap().full_after = Some(used + 50);
-        let other = log.clone();
-        let blocked = std::thread::spawn(move || {
-            block_on(async {
-                let mut writer = other.writer();
-                append(&other, &mut writer, "t", &[vec![2; 1 << 20]], 2).await
-            })
-        });
+        // As much as one writer may have on its way: one is being written, two wait behind it.
+        let to = writer.topic("t", &TopicSpec::default()).await.unwrap();
+        let mut newest = CommitSeq(0);
+        for number in 2..5u8 {
+            let mut commit = writer.begin().await.unwrap();
+            let value = vec![number; 1 << 20];
+            commit.push(to.route(None), RecordRef { timestamp_ms: 2, key: None, value: Some(&value), headers: Headers::NONE }).unwrap();
+            newest = writer.commit(commit).await.unwrap();
+        }
         let mut paused = log.paused();
         tokio::time::timeout(Duration::from_secs(20), paused.wait_for(Option::is_some)).await.expect("it pauses").unwrap();
         let topic = log.topic("t").unwrap().index;
+        // Long enough for the paused writer to look at the disk several times.
+        assert!(tokio::time::timeout(Duration::from_secs(1), writer.wait_durable(newest)).await.is_err(), "it waits");
         assert_eq!(read_all(&log, topic, 1000).await.len(), 1, "readers go on");
         files.0.lock().unwrap().full_after = None;
-        blocked.join().unwrap().unwrap();
-        assert_eq!(read_all(&log, topic, 1000).await.len(), 2);
+        writer.wait_durable(newest).await.unwrap();
+        let firsts: Vec<u8> = read_all(&log, topic, 1000).await.iter().map(|(_, value)| value[0]).collect();
+        assert_eq!(firsts, [1, 2, 3, 4], "nothing that waited is lost");
         assert!(log.paused().borrow().is_none());
+        for _ in 0..3 {
+            let begun = tokio::time::timeout(Duration::from_secs(20), writer.begin()).await;
+            std::mem::forget(begun.expect("all buffers came back"));
+        }
+    });
+    log.close();
+}
+
+/// A successor reads its position only after what its predecessor handed over is durable.
+#[test]
+fn a_position_is_read_after_everything_that_was_handed_over() {
+    let files = SimFiles::default();
+    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    block_on(async {
+        let offsets = log.topic(OFFSETS_TOPIC).unwrap().index;
+        let mut first = log.writer();
+        append(&log, &mut first, "t", &[vec![1]], 1).await.unwrap();
+        files.0.lock().unwrap().full_after = Some(log.size_bytes());
+        let mut commit = first.begin().await.unwrap();
+        let record = RecordRef { timestamp_ms: 1, key: Some(b"shop"), value: Some(b"2"), headers: Headers::NONE };
+        commit.push(crate::record::Route { topic: offsets, partition: 0 }, record).unwrap();
+        first.commit(commit).await.unwrap();
+        drop(first);
+        let next = log.writer();
+        let mut reading = std::pin::pin!(next.latest(OFFSETS_TOPIC, b"shop"));
+        assert!(tokio::time::timeout(Duration::from_millis(600), &mut reading).await.is_err(), "position 2 is on its way");
+        files.0.lock().unwrap().full_after = None;
+        assert_eq!(reading.await.unwrap().as_deref(), Some(&b"2"[..]));
+    });
+    log.close();
+}
+
+#[test]
+fn a_log_that_waits_for_space_can_be_closed() {
+    let files = SimFiles::default();
+    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    block_on(async {
+        let mut writer = log.writer();
+        append(&log, &mut writer, "t", &[vec![1]], 1).await.unwrap();
+        files.0.lock().unwrap().full_after = Some(log.size_bytes());
+        let blocked = [vec![2]];
+        assert!(tokio::time::timeout(Duration::from_millis(300), append(&log, &mut writer, "t", &blocked, 2)).await.is_err());
     });
     log.close();
 }

@@ -50,6 +50,8 @@ pub(super) enum Command {
     Put { topic: TopicIndex, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, done: oneshot::Sender<Result<(), LogError>> },
     /// Make a topic.
     Topic { name: String, spec: TopicSpec, done: oneshot::Sender<Result<TopicHandle, LogError>> },
+    /// Make durable what was handed over before, then answer.
+    Settle { done: oneshot::Sender<()> },
     /// Finish.
     Close,
 }
@@ -140,7 +142,9 @@ impl Writer {
 
     /// The thread's loop.
     pub(super) fn run(mut self, inbox: &Receiver<Command>, shared: &Shared) {
-        let result = self.serve(inbox, shared);
+        // Whoever waits for this thread must learn of its end, whatever ended it.
+        let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve(inbox, shared)));
+        let result = served.unwrap_or_else(|_| Err(LogError::Poisoned("its thread ended with a defect of the program".into())));
         if let Err(error) = result {
             let problem = match &error {
                 LogError::Poisoned(_) => error.problem(),
@@ -168,7 +172,7 @@ impl Writer {
                     break;
                 }
                 let before = self.end;
-                self.take(command, shared, inbox)?;
+                self.take(command, shared)?;
                 group_bytes += self.end - before;
                 if group_bytes < GROUP_BYTES_MAX && self.end < self.settings.segment_bytes {
                     next = inbox.try_recv().ok();
@@ -188,7 +192,7 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, command: Command, shared: &Shared, inbox: &Receiver<Command>) -> Result<(), LogError> {
+    fn take(&mut self, command: Command, shared: &Shared) -> Result<(), LogError> {
         let time_ms = now_ms().max(self.last_time_ms);
         let (commit, ack) = match command {
             Command::Commit { commit, seq, of } => (commit, Ack::Writer(seq, of)),
@@ -210,28 +214,26 @@ impl Writer {
                 self.catalog.push_topic(&mut commit, time_ms, &name, &spec);
                 (commit, Ack::Topic(name, done))
             }
+            Command::Settle { done } => {
+                self.sync_and_publish(shared)?;
+                let _ = done.send(());
+                return Ok(());
+            }
             Command::Close => return Ok(()),
         };
         if commit.records() == 0 {
             self.acknowledge(ack, commit);
             return Ok(());
         }
-        self.append(commit, Some(ack), time_ms, shared, inbox)
+        self.append(commit, Some(ack), time_ms, shared)
     }
 
     /// Writes a frame, waiting while the disk is full.
-    fn append(
-        &mut self,
-        mut commit: CommitBuffer,
-        ack: Option<Ack>,
-        time_ms: i64,
-        shared: &Shared,
-        inbox: &Receiver<Command>,
-    ) -> Result<(), LogError> {
+    fn append(&mut self, mut commit: CommitBuffer, ack: Option<Ack>, time_ms: i64, shared: &Shared) -> Result<(), LogError> {
         let mut entries = self.spare_entries.pop().unwrap_or_default();
         entries.clear();
         let frame_bytes = plan_frame(&self.catalog, &mut commit, &mut entries)?;
-        self.wait_for_space(frame_bytes, shared, inbox)?;
+        self.wait_for_space(frame_bytes, shared)?;
         let header = FrameHeader {
             frame_len: frame_bytes as u32,
             commit: self.next_commit,
@@ -246,7 +248,7 @@ impl Writer {
                     // A short write is cut off again; if even that fails nobody knows what is there.
                     self.file.truncate(self.end).map_err(|error| poisoned("cannot undo a short write", &error))?;
                     self.sync_and_publish(shared)?;
-                    self.pause(u64::MAX, shared, inbox)?;
+                    self.pause(u64::MAX, shared)?;
                 }
                 Err(error) => return Err(poisoned("a write failed", &error)),
             }
@@ -393,13 +395,13 @@ impl Writer {
     }
 
     /// Returns when `bytes` more leave the reserve untouched.
-    fn wait_for_space(&mut self, bytes: u64, shared: &Shared, inbox: &Receiver<Command>) -> Result<(), LogError> {
+    fn wait_for_space(&mut self, bytes: u64, shared: &Shared) -> Result<(), LogError> {
         if self.free_bytes() >= bytes {
             return Ok(());
         }
         self.sync_and_publish(shared)?;
         self.retain(shared)?;
-        self.pause(bytes, shared, inbox)
+        self.pause(bytes, shared)
     }
 
     /// Bytes that may be written without touching the reserve. One system call; a frame costs many more.
@@ -409,8 +411,9 @@ impl Writer {
         free.saturating_sub(self.settings.min_free_bytes)
     }
 
-    /// Waits for free space, readers going on; `u64::MAX` asks for any more than now (a write has just failed).
-    fn pause(&mut self, bytes: u64, shared: &Shared, inbox: &Receiver<Command>) -> Result<(), LogError> {
+    /// Waits for free space, readers going on; `u64::MAX` asks for any more than now (a write has just failed). The queue is
+    /// left alone: what is in it comes after what waits here.
+    fn pause(&mut self, bytes: u64, shared: &Shared) -> Result<(), LogError> {
         let needed = if bytes == u64::MAX { 1 << 20 } else { bytes };
         loop {
             if self.free_bytes() >= needed {
@@ -422,7 +425,7 @@ impl Writer {
                 tracing::warn!(code = "log/full", "{full}; capture waits");
             }
             shared.paused.send_replace(Some(full.problem()));
-            if let Ok(Command::Close) = inbox.try_recv() {
+            if shared.closing.load(Ordering::Relaxed) {
                 return Err(full);
             }
             std::thread::sleep(FULL_RETRY);
@@ -629,11 +632,11 @@ impl LogWriter for BuiltinWriter {
         *self.shared.durable.borrow()
     }
 
-    async fn wait_durable(&self, seen: CommitSeq) -> Result<CommitSeq, LogError> {
+    async fn wait_durable(&self, seq: CommitSeq) -> Result<CommitSeq, LogError> {
         let mut durable = self.shared.durable.subscribe();
         let mut failure = self.log.failure();
         tokio::select! {
-            newest = durable.wait_for(|newest| *newest > seen) => newest.map(|newest| *newest).map_err(|_| LogError::Closed),
+            newest = durable.wait_for(|newest| *newest >= seq) => newest.map(|newest| *newest).map_err(|_| LogError::Closed),
             _ = failure.wait_for(Option::is_some) => Err(self.log.closed()),
         }
     }
@@ -643,6 +646,9 @@ impl LogWriter for BuiltinWriter {
     }
 
     async fn latest(&self, topic: &str, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
+        let (done, wait) = oneshot::channel();
+        self.log.send(Command::Settle { done }).await?;
+        wait.await.map_err(|_| self.log.closed())?;
         Ok(self.log.latest(topic, key).map(|value| value.to_vec()))
     }
 }

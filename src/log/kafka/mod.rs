@@ -165,11 +165,11 @@ impl LogWriter for KafkaWriter {
         *self.shared.durable.borrow()
     }
 
-    async fn wait_durable(&self, seen: CommitSeq) -> Result<CommitSeq, LogError> {
+    async fn wait_durable(&self, seq: CommitSeq) -> Result<CommitSeq, LogError> {
         let mut durable = self.shared.durable.subscribe();
         let mut failure = self.shared.failure.subscribe();
         tokio::select! {
-            newest = durable.wait_for(|newest| *newest > seen) => newest.map(|newest| *newest).map_err(|_| LogError::Closed),
+            newest = durable.wait_for(|newest| *newest >= seq) => newest.map(|newest| *newest).map_err(|_| LogError::Closed),
             _ = failure.wait_for(Option::is_some) => Err(self.failure()),
         }
     }
