@@ -5,26 +5,23 @@
 //! the same transactions, event for event. A reader that follows all the time must never have seen anything else.
 //! 25 kills; 200 with `ROWFEED_LONG=1`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rowfeed::demo::cluster::{Cluster, Stop};
-use serde_json::{Value, json};
+use rowfeed::demo::cluster::Stop;
+use serde_json::json;
 
-use crate::oracle::check::{Streams, Truth, check};
-use crate::oracle::event::Event;
+use crate::oracle::check::{Truth, check};
 use crate::oracle::workload::{Load, Pace};
-use crate::oracle::{SETUP, TABLES, Table, include_list, reference, table};
-use crate::support::postgres::{Database, Sql, fresh_database, own_server};
+use crate::oracle::{Table, reference};
+use crate::support::long_form;
+use crate::support::postgres::{Sql, own_server};
 use crate::support::random::Random;
 use crate::support::reader::{Follower, Reader, Record};
-use crate::support::service::{Rowfeed, connector_config, with};
-use crate::support::{DEADLINE, long_form, wait_for};
+use crate::support::service::Rowfeed;
+use crate::trial::{PACE, assert_clean, assert_same, config, connect, prepare, read_when_settled, streams_of, topic};
 
-const PREFIX: &str = "kill";
 /// PostgreSQL crashes this often in one run.
 const CRASHES: u64 = 5;
-/// Fast enough that something is always on its way, slow enough that two cores carry everything.
-const PACE: Pace = Pace { writers: 4, transactions: u64::MAX, pause: Duration::from_millis(3) };
 
 #[test]
 fn killed_at_any_moment_nothing_is_lost_repeated_or_reordered() {
@@ -90,61 +87,6 @@ fn killed_while_it_reads_the_snapshot_it_reads_it_again_and_loses_nothing() {
     assert_clean(&check(&streams, &truth));
 }
 
-fn prepare(server: &Cluster) -> Database {
-    let database = fresh_database(server, "kill");
-    database.sql().run(SETUP);
-    database
-}
-
-fn config(database: &Database, more: &Value) -> Value {
-    let config = connector_config(database, PREFIX, &include_list());
-    with(with(config, &json!({"decimal.handling.mode": "string"})), more)
-}
-
-fn connect(rowfeed: &Rowfeed, database: &Database, more: &Value) {
-    let answer = rowfeed.put_connector("kill", &config(database, more));
-    assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
-    let sql = database.sql();
-    wait_for("the slot to be active", || {
-        let status = rowfeed.status("kill");
-        assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-        (sql.one(&format!(
-            "select active and confirmed_flush_lsn is not null from pg_replication_slots where slot_name = '{}'",
-            database.name
-        )) == "t")
-            .then_some(())
-    });
-}
-
-fn topic(table: &str) -> String {
-    format!("{PREFIX}.public.{table}")
-}
-
-/// Reads all topics once the journal's is as long as the journal; if that never happens, reads what there is, so that
-/// the check can say what is missing.
-fn read_when_settled(rowfeed: &Rowfeed, truth: &Truth) -> Vec<(&'static Table, Record)> {
-    let reader = Reader::new(rowfeed.kafka());
-    let until = Instant::now() + DEADLINE;
-    let there = |reader: &Reader| {
-        let events = reader.read(&topic("journal"));
-        let rows: std::collections::HashSet<_> = events.iter().map(|record| record.key.clone()).collect();
-        rows.len() >= truth.transactions()
-    };
-    while !there(&reader) && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    TABLES.iter().flat_map(|table| reader.read(&topic(table.name)).into_iter().map(move |record| (table, record))).collect()
-}
-
-fn streams_of(records: &[(&'static Table, Record)]) -> Streams {
-    let mut streams = Streams::new();
-    for (table, record) in records {
-        let event = Event::from_record(table, record).unwrap_or_else(|wrong| panic!("{}: {wrong}: {record:?}", table.name));
-        streams.entry((table.name, record.partition)).or_default().push(event);
-    }
-    streams
-}
-
 /// A snapshot that was cut begins again under another `runId`, as in Debezium: what the earlier run read is void. (Rows
 /// that were deleted in between are the ones that matter: the second reading cannot tell of them.)
 fn without_cut_snapshots(mut records: Vec<(&'static Table, Record)>) -> Vec<(&'static Table, Record)> {
@@ -156,30 +98,6 @@ fn without_cut_snapshots(mut records: Vec<(&'static Table, Record)>) -> Vec<(&'s
     records.retain(|(_, record)| !read(record) || run(record) == last);
     println!("{} rows were read by cut snapshots, {} events count", all - records.len(), records.len());
     records
-}
-
-fn assert_clean(findings: &[String]) {
-    assert!(
-        findings.is_empty(),
-        "{} findings, the first:\n{}",
-        findings.len(),
-        findings.iter().take(10).cloned().collect::<Vec<_>>().join("\n")
-    );
-}
-
-/// Event for event what PostgreSQL tells itself.
-fn assert_same(streams: &Streams, reference: &Streams) {
-    for ((name, partition), want) in reference {
-        let got = streams.get(&(name, *partition)).map(Vec::as_slice).unwrap_or_default();
-        let sent = |events: &[Event], at: usize| events.get(at).map(|event| event.as_sent(table(name)));
-        let differs = (0..want.len().max(got.len())).find(|at| sent(got, *at) != sent(want, *at));
-        assert!(
-            differs.is_none(),
-            "{name}: event {differs:?} is\n{:?}, must be\n{:?}",
-            got.get(differs.unwrap_or(0)),
-            want.get(differs.unwrap_or(0))
-        );
-    }
 }
 
 /// What was going on at each kill: a test that kills an idle process proves nothing.

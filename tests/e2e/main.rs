@@ -7,9 +7,13 @@ mod connect_api;
 #[cfg(feature = "kafka")]
 mod demo;
 #[cfg(feature = "kafka")]
+mod disk;
+#[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
 mod kill;
+#[cfg(feature = "kafka")]
+mod network;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod oracle_itself;
@@ -21,5 +25,7 @@ mod snapshot;
 mod streaming;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "kafka")]
+mod trial;
 #[cfg(feature = "kafka")]
 mod types;

@@ -8,6 +8,7 @@
 pub mod http;
 pub mod kafka_broker;
 pub mod postgres;
+pub mod proxy;
 pub mod random;
 #[cfg(feature = "kafka")]
 pub mod reader;

@@ -15,6 +15,9 @@ use super::http::{self, Response};
 use super::postgres::Database;
 use super::{wait_at_most, wait_for};
 
+/// What gives a process mounts of its own, for any user.
+const NAMESPACE: [&str; 3] = ["--user", "--map-root-user", "--mount"];
+
 /// A rowfeed and what it needs to be started again.
 #[derive(Debug)]
 pub struct Rowfeed {
@@ -22,6 +25,8 @@ pub struct Rowfeed {
     kafka_port: u16,
     http_port: u16,
     extra: Vec<String>,
+    /// Size of a file system of its own for the data, MiB.
+    disk_mib: Option<u32>,
     child: Option<Child>,
 }
 
@@ -30,7 +35,20 @@ impl Rowfeed {
     pub fn prepared(extra: &[&str]) -> Self {
         let home = tempfile::Builder::new().prefix("rowfeed-test-data-").tempdir().expect("a temporary folder");
         let (kafka_port, http_port) = (free_port().expect("a port"), free_port().expect("a port"));
-        Self { home, kafka_port, http_port, extra: extra.iter().map(|text| (*text).to_owned()).collect(), child: None }
+        Self { home, kafka_port, http_port, extra: extra.iter().map(|text| (*text).to_owned()).collect(), disk_mib: None, child: None }
+    }
+
+    /// An installation whose data directory is a small disk in memory, which ends with the process. Not started yet;
+    /// `None` where the kernel does not let this user mount one.
+    pub fn on_a_small_disk(size_mib: u32, extra: &[&str]) -> Option<Self> {
+        let may = Command::new("unshare").args(NAMESPACE).arg("true").output().is_ok_and(|done| done.status.success());
+        if !may {
+            super::missing("a file system of the test's own (unshare with mounts)");
+            return None;
+        }
+        let mut rowfeed = Self::prepared(extra);
+        rowfeed.disk_mib = Some(size_mib);
+        Some(rowfeed)
     }
 
     /// Starts with a fresh data directory and waits until it serves.
@@ -46,7 +64,16 @@ impl Rowfeed {
         assert!(self.child.is_none(), "it runs already");
         fs::create_dir_all(self.data()).expect("a data directory");
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rowfeed"));
+        let program = env!("CARGO_BIN_EXE_rowfeed");
+        let mut command = match self.disk_mib {
+            None => Command::new(program),
+            Some(size) => {
+                let mount = format!("mount -t tmpfs -o size={size}m none \"$0\" && exec \"$@\"");
+                let mut command = Command::new("unshare");
+                command.args(NAMESPACE).arg("sh").arg("-c").arg(mount).arg(self.data()).arg(program);
+                command
+            }
+        };
         command.arg("run").arg("--data").arg(self.data());
         command.arg("--kafka").arg(self.kafka()).arg("--http").arg(self.http()).args(&self.extra);
         // The tests' own switches are not settings of the service.
