@@ -1,7 +1,11 @@
 //! `log.kind = "kafka"`: the same events in a real Apache Kafka, and the position beside them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 
 use crate::support::kafka_broker::KafkaBroker;
@@ -34,18 +38,23 @@ fn events_go_to_apache_kafka_once_however_often_the_service_is_killed() {
     });
     sql.run("insert into t values(0, 0); update t set n = 1; delete from t");
     let mut random = Random::new(Random::seed(13));
+    let other = OtherConnector::start(&kafka.bootstrap());
     let mut next = 1;
+    let reader = Reader::new(kafka.bootstrap());
+    let published = || reader.watermarks("ext.public.t", 0).map_or(0, |(_, next)| next);
     for _ in 0..5 {
+        let before = published();
         for _ in 0..200 {
             sql.run(&format!("insert into t select g, 0 from generate_series({next}, {}) g", next + 4));
             next += 5;
         }
+        wait_for("events of this round", || (published() > before).then_some(()));
         std::thread::sleep(Duration::from_millis(random.among(10..400)));
         rowfeed.kill();
         rowfeed.run();
         rowfeed.wait_until_ready();
     }
-    let reader = Reader::new(kafka.bootstrap());
+    other.stop();
     let last = format!("{{\"id\":{}}}", next - 1);
     let records = wait_for("the last row in Kafka", || {
         let records = reader.read("ext.public.t");
@@ -57,4 +66,37 @@ fn events_go_to_apache_kafka_once_however_often_the_service_is_killed() {
     assert_eq!(ids, (1..next).collect::<Vec<_>>());
     let first: Value = records[0].json();
     assert_eq!(first["source"]["name"], "ext");
+}
+
+/// Somebody else whose positions share the topic, in transactions that stay open for a while: readers of committed records
+/// see nothing behind them meanwhile.
+struct OtherConnector {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl OtherConnector {
+    fn start(bootstrap: &str) -> Self {
+        let producer: BaseProducer =
+            ClientConfig::new().set("bootstrap.servers", bootstrap).set("transactional.id", "other").create().expect("a producer");
+        let limit = Duration::from_secs(30);
+        producer.init_transactions(limit).expect("a coordinator");
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                producer.begin_transaction().expect("begin");
+                producer.send(BaseRecord::to("connect-offsets").key("other").payload("1")).expect("sent");
+                producer.flush(limit).expect("flushed");
+                std::thread::sleep(Duration::from_secs(3));
+                producer.commit_transaction(limit).expect("committed");
+            }
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the other connector works");
+    }
 }

@@ -27,9 +27,10 @@ pub struct Commits<W: LogWriter> {
 }
 
 impl<W: LogWriter> Commits<W> {
-    /// Takes a writer; `key` is the connector's key in the offsets topic.
-    pub async fn new(mut writer: W, key: Vec<u8>) -> Result<Self, Problem> {
-        let spec = TopicSpec { compact: true, ..TopicSpec::default() };
+    /// Takes a writer; `key` is the connector's key in the offsets topic, which is made with that many copies when it is
+    /// missing.
+    pub async fn new(mut writer: W, key: Vec<u8>, replication_factor: i16) -> Result<Self, Problem> {
+        let spec = TopicSpec { compact: true, replication_factor, ..TopicSpec::default() };
         let offsets = writer.topic(OFFSETS_TOPIC, &spec).await.map_err(|error| error.problem())?;
         Ok(Self {
             writer,

@@ -109,7 +109,9 @@ pub async fn capture<W: LogWriter>(
     status.set_phase(Phase::Preparing);
     let mut context = Context::new(config, status, stop);
     let mut stop = context.stop.clone();
-    let commits = Commits::new(writer, Checkpoint::key(&context.config.name, &context.config.topic_prefix)).await?;
+    let commits =
+        Commits::new(writer, Checkpoint::key(&context.config.name, &context.config.topic_prefix), context.config.topic_replication_factor)
+            .await?;
     let prepared = tokio::select! {
         prepared = prepare(&mut context) => prepared?,
         _ = stop.wait_for(|stop| *stop) => return Ok(()),

@@ -59,6 +59,8 @@ impl KafkaSettings {
             client.set(name, value);
         }
         client.set("bootstrap.servers", &self.bootstrap);
+        // To ask whether a topic exists must not make it, with the broker's own settings.
+        client.set("allow.auto.create.topics", "false");
         client
     }
 }

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -27,7 +27,7 @@ use crate::record::view::{BatchView, RecordView, read_headers};
 use crate::record::{Route, TopicIndex};
 
 /// A transaction that is not ended after this time is aborted by the broker.
-const TRANSACTION_TIMEOUT_MS: &str = "60000";
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// A record that is not delivered after this time fails its transaction; less than the transaction's own time.
 const MESSAGE_TIMEOUT_MS: &str = "45000";
 /// Waiting for the coordinator at the start, and for one answer to a commit.
@@ -68,6 +68,17 @@ pub(super) fn external(error: &KafkaError) -> LogError {
         )
     ) || matches!(error, KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_));
     if for_a_person { LogError::ExternalFatal(text) } else { LogError::External(text) }
+}
+
+/// A broker that ended a transaction for its age fences the producer just as another instance would. The wall clock
+/// counts: a machine that was asleep did not see the time go by.
+fn timed_out_or(began: SystemTime, error: LogError) -> LogError {
+    match error {
+        LogError::Fenced(why) if began.elapsed().is_ok_and(|age| age >= TRANSACTION_TIMEOUT) => {
+            LogError::External(format!("the transaction was open for more than {} s: {why}", TRANSACTION_TIMEOUT.as_secs()))
+        }
+        other => other,
+    }
 }
 
 /// The thread.
@@ -115,7 +126,7 @@ fn open(settings: &KafkaSettings, connector: &str) -> Result<BaseProducer, LogEr
         .client()
         .set("transactional.id", format!("rowfeed-{}-{connector}", settings.group))
         .set("enable.idempotence", "true")
-        .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
+        .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
         .set("message.timeout.ms", MESSAGE_TIMEOUT_MS)
         .set("linger.ms", "2")
         .set("batch.size", "524288")
@@ -187,10 +198,11 @@ impl Thread<'_> {
 
     /// One transaction.
     fn publish(&self, commit: &mut CommitBuffer) -> Result<(), LogError> {
+        let began = SystemTime::now();
         self.producer.begin_transaction().map_err(|error| external(&error))?;
         if let Err(error) = self.send_all(commit) {
             self.abort();
-            return Err(error);
+            return Err(timed_out_or(began, error));
         }
         // rust-rdkafka's own flush sleeps 100 ms at a time: the queue is drained first.
         while self.producer.in_flight_count() > 0 {
@@ -202,12 +214,12 @@ impl Thread<'_> {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
                     self.abort();
-                    return Err(external(&KafkaError::Transaction(error)));
+                    return Err(timed_out_or(began, external(&KafkaError::Transaction(error))));
                 }
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < deadline => {
                     tracing::debug!("commit_transaction again: {error}");
                 }
-                Err(error) => return Err(external(&error)),
+                Err(error) => return Err(timed_out_or(began, external(&error))),
             }
         }
     }
