@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub trait Files: Send + Sync {
     /// Names of the files in a folder.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// Opens a file for reading and writing; `create` makes a new one and refuses an existing one.
+    /// Opens a file for reading and writing; `create` makes an empty one.
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn LogFile>>;
     /// Gives a file its final name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -63,6 +63,10 @@ impl Files for RealFiles {
     }
 
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn LogFile>> {
+        // One that a failed attempt left behind was never a segment.
+        if create {
+            let _ = std::fs::remove_file(path);
+        }
         Ok(Arc::new(OpenOptions::new().read(true).write(true).create_new(create).open(path)?))
     }
 

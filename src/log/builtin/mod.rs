@@ -114,6 +114,10 @@ impl BuiltinLog {
             path: settings.dir.clone(),
             source,
         })?;
+        // New folders must outlive a power cut, as what is in them does.
+        for parent in settings.dir.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty()) {
+            RealFiles.sync_dir(parent).map_err(|source| LogError::Io { what: "cannot sync", path: parent.to_owned(), source })?;
+        }
         let lock = lock(&settings.dir)?;
         Self::open_with(settings, Arc::new(RealFiles), Some(lock))
     }

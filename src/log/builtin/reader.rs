@@ -13,6 +13,7 @@ use super::catalog::OffsetRange;
 use super::files::{LogFile, read_full};
 use super::format::{self, FRAME_HEADER_BYTES, FrameAt, FrameHeader};
 use super::segment::{POINT_INTERVAL_BYTES, Point, Points, Segment};
+use super::writer::CACHED_BYTES;
 use crate::log::LogError;
 use crate::record::view::BatchView;
 use crate::record::{Route, TopicIndex};
@@ -36,6 +37,16 @@ struct Place {
     sealed: bool,
 }
 
+impl Place {
+    fn is_cold(&self) -> bool {
+        let first = match &self.points {
+            Points::Here(points) => points.first().map(|point| point.position),
+            Points::InFile { .. } => None,
+        };
+        first.is_none_or(|first| self.end - first.min(self.end) > CACHED_BYTES)
+    }
+}
+
 impl BuiltinLog {
     /// Whole batches of a partition from offset `from` on, about `max_bytes` of them: the first one even if it is larger,
     /// and it may begin before `from`. Empty at the end of the partition.
@@ -43,8 +54,8 @@ impl BuiltinLog {
         let route = Route { topic, partition };
         let Some(place) = self.place(route, from)? else { return Ok(Bytes::new()) };
         let max_bytes = max_bytes.clamp(1, READ_BYTES_MAX);
-        // The newest segment is in the page cache; an old one may have to come from the disk.
-        if place.sealed {
+        // The newest bytes are in the page cache; older ones may have to come from the disk.
+        if place.sealed || place.is_cold() {
             tokio::task::spawn_blocking(move || collect(&place, route, from, max_bytes)).await.map_err(|_| LogError::Closed)?
         } else {
             collect(&place, route, from, max_bytes)
@@ -160,13 +171,9 @@ fn collect(place: &Place, route: Route, from: u64, max_bytes: usize) -> Result<B
         if !out.is_empty() && out.len() + bytes.len() > max_bytes {
             return false;
         }
-        if out.is_empty() {
-            out.reserve_exact(bytes.len().max(max_bytes.min((place.end as usize).min(CHUNK_BYTES.end))).min(bytes.len().max(max_bytes)));
-        }
         out.extend_from_slice(bytes);
         out.len() < max_bytes
     })?;
-    out.shrink_to_fit();
     Ok(Bytes::from(out))
 }
 

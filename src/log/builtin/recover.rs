@@ -28,8 +28,6 @@ pub struct Recovered {
     pub segments: VecDeque<Segment>,
     /// The newest whole commit, 0 when there is none.
     pub last_commit: u64,
-    /// Bytes cut from the end of the newest segment.
-    pub cut_bytes: u64,
 }
 
 /// A segment's file name.
@@ -58,10 +56,9 @@ pub fn list_segments(dir: &Path, files: &dyn Files) -> Result<Vec<(u64, PathBuf)
 pub fn recover(settings: &LogSettings, files: &dyn Files) -> Result<Recovered, LogError> {
     remove_unborn(&settings.dir, files)?;
     let found = list_segments(&settings.dir, files)?;
-    let mut recovered = Recovered { catalog: Catalog::new(), segments: VecDeque::new(), last_commit: 0, cut_bytes: 0 };
-    let count = found.len();
-    for (index, (first_commit, path)) in found.into_iter().enumerate() {
-        let newest = index + 1 == count;
+    let mut recovered = Recovered { catalog: Catalog::new(), segments: VecDeque::new(), last_commit: 0 };
+    for (index, (first_commit, path)) in found.iter().cloned().enumerate() {
+        let next = found.get(index + 1).map(|(next, _)| *next);
         let file = files.open(&path, false).map_err(|source| LogError::Io { what: "cannot open", path: path.clone(), source })?;
         if index > 0 && first_commit != recovered.last_commit + 1 {
             let what = format!("the segment begins with commit {first_commit}, but the one before ends with {}", recovered.last_commit);
@@ -70,7 +67,7 @@ pub fn recover(settings: &LogSettings, files: &dyn Files) -> Result<Recovered, L
         if index == 0 {
             recovered.last_commit = first_commit.saturating_sub(1);
         }
-        recovered.take_segment(first_commit, path, file, newest)?;
+        recovered.take_segment(first_commit, path, file, next)?;
     }
     recovered.settle_offsets();
     Ok(recovered)
@@ -86,10 +83,21 @@ fn remove_unborn(dir: &Path, files: &dyn Files) -> Result<(), LogError> {
 }
 
 impl Recovered {
-    fn take_segment(&mut self, first_commit: u64, path: PathBuf, file: Arc<dyn LogFile>, newest: bool) -> Result<(), LogError> {
+    /// `next`: the first commit of the segment behind it; the newest has none.
+    fn take_segment(&mut self, first_commit: u64, path: PathBuf, file: Arc<dyn LogFile>, next: Option<u64>) -> Result<(), LogError> {
+        let newest = next.is_none();
         check_header(first_commit, &path, file.as_ref())?;
         let io = |source| LogError::Io { what: "cannot read", path: path.clone(), source };
-        let footer = read_footer(file.as_ref()).map_err(io)?;
+        if newest {
+            // A process that was killed left whole frames in the page cache alone; after a failed sync the cache holds what the
+            // disk does not. What is found counts as durable, so first it is made so, and then read from the disk.
+            file.sync().map_err(io)?;
+            file.forget(0, file.size().map_err(io)?);
+        }
+        let footer = read_footer(file.as_ref()).map_err(io)?.filter(|(trailer, _)| {
+            // Bytes of a client at the very end of the file may look like a footer: it must fit the frames.
+            !newest || matches!(Scan::new(file.as_ref(), &path, trailer.body_position).run(first_commit, |_, _, _, _| {}), Ok(None))
+        });
         if let Some((trailer, spans)) = &footer
             && !newest
         {
@@ -130,10 +138,16 @@ impl Recovered {
         })?;
         if let Some((at, what)) = cut {
             let expected = self.last_commit + 1;
+            if next == Some(expected) {
+                // Every frame is there; only the footer, which can be made again from them, is damaged.
+                tracing::warn!(segment = %path.display(), at, "a sealed segment's footer is damaged; its frames are whole");
+                self.segments.push_back(segment);
+                return Ok(());
+            }
             if vouched || vouched_for_later(file.as_ref(), &path, at, end, expected)? {
                 return Err(LogError::Damaged { path, at, what: what.to_owned() });
             }
-            self.cut_bytes = end - at;
+            tracing::warn!(segment = %path.display(), at, bytes = end - at, "a torn tail was cut: {what}");
             file.truncate(at).and_then(|()| file.sync()).map_err(|source| LogError::Io {
                 what: "cannot cut",
                 path: path.clone(),
@@ -300,7 +314,13 @@ fn vouched_for_later(file: &dyn LogFile, path: &Path, at: u64, end: u64, expecte
                 continue;
             }
             let FrameAt::Header(header) = format::frame_header(&buffer[start..got]) else { continue };
-            if header.commit <= expected || header.durable < expected || header.durable >= header.commit {
+            // As many frames must fit between the two; a client's bytes that look like a head do not know that.
+            let between = (position + start as u64 - at) / FRAME_HEADER_BYTES as u64;
+            if header.commit <= expected
+                || header.commit - expected > between
+                || header.durable < expected
+                || header.durable >= header.commit
+            {
                 continue;
             }
             let mut head = vec![0; header.head_bytes().min((end - position) as usize)];

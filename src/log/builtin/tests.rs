@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::files::{Files, LogFile};
 use super::{BuiltinLog, LogSettings, verify};
-use crate::log::topic::OFFSETS_TOPIC;
+use crate::log::topic::{GROUPS_TOPIC, OFFSETS_TOPIC};
 use crate::log::{CommitSeq, LogError, LogWriter, TopicSpec};
 use crate::record::view::BatchView;
 use crate::record::{Headers, RecordRef, RecordSink, TopicIndex};
@@ -276,6 +276,8 @@ struct SimDisk {
     fail_sync_at: Option<u64>,
     syncs: u64,
     full_after: Option<u64>,
+    /// New files find no room.
+    fail_create: bool,
 }
 
 #[derive(Clone, Default)]
@@ -313,6 +315,9 @@ impl Files for SimFiles {
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn LogFile>> {
         let mut disk = self.0.lock().unwrap();
         if create {
+            if disk.fail_create {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             disk.files.insert(path.to_owned(), SimFile::default());
         } else if !disk.files.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
@@ -547,5 +552,100 @@ fn a_log_that_waits_for_space_can_be_closed() {
         let blocked = [vec![2]];
         assert!(tokio::time::timeout(Duration::from_millis(300), append(&log, &mut writer, "t", &blocked, 2)).await.is_err());
     });
+    log.close();
+}
+
+/// A process was killed between write and sync. What the next one finds and shows is durable first.
+#[test]
+fn what_recovery_shows_survives_a_power_cut_right_after() {
+    let files = SimFiles::default();
+    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    block_on(async {
+        let mut writer = log.writer();
+        append(&log, &mut writer, "t", &[vec![1]], 1).await.unwrap();
+        let at = files.0.lock().unwrap().syncs + 1;
+        files.0.lock().unwrap().fail_sync_at = Some(at);
+        assert!(append(&log, &mut writer, "t", &[vec![2]], 2).await.is_err());
+    });
+    log.close();
+    files.0.lock().unwrap().fail_sync_at = None;
+    let shown = |files: &SimFiles| {
+        let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+        let stored = log.latest(OFFSETS_TOPIC, b"shop");
+        log.close();
+        stored
+    };
+    assert_eq!(shown(&files).as_deref(), Some(&b"2"[..]));
+    assert_eq!(shown(&files.after_power_cut(|| false)).as_deref(), Some(&b"2"[..]));
+}
+
+#[test]
+fn a_full_disk_at_the_end_of_a_segment_only_puts_the_next_one_off() {
+    let files = SimFiles::default();
+    let small = LogSettings { segment_bytes: 20_000, ..settings(Path::new("/sim")) };
+    let log = BuiltinLog::open_with(small.clone(), Arc::new(files.clone()), None).unwrap();
+    block_on(async {
+        let mut writer = log.writer();
+        files.0.lock().unwrap().fail_create = true;
+        for number in 0..10u64 {
+            append(&log, &mut writer, "t", &[vec![number as u8; 5_000]], number).await.unwrap();
+        }
+        assert_eq!(files.list(Path::new("/sim")).unwrap().len(), 1, "the segment goes on");
+        files.0.lock().unwrap().fail_create = false;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        append(&log, &mut writer, "t", &[vec![10; 5_000]], 10).await.unwrap();
+        append(&log, &mut writer, "t", &[vec![11; 5_000]], 11).await.unwrap();
+        let topic = log.topic("t").unwrap().index;
+        assert_eq!(read_all(&log, topic, 9_000).await.len(), 12);
+    });
+    log.close();
+    assert_eq!(files.list(Path::new("/sim")).unwrap().len(), 2);
+    let log = BuiltinLog::open_with(small, Arc::new(files.clone()), None).unwrap();
+    assert_eq!(log.latest(OFFSETS_TOPIC, b"shop").as_deref(), Some(&b"11"[..]));
+    log.close();
+}
+
+/// Groups may store more than a small segment holds: a log that rolled for its own state alone would push out the events.
+#[test]
+fn state_larger_than_a_segment_does_not_roll_for_ever() {
+    let files = SimFiles::default();
+    let small = LogSettings { segment_bytes: 4_000, ..settings(Path::new("/sim")) };
+    let log = BuiltinLog::open_with(small, Arc::new(files.clone()), None).unwrap();
+    block_on(async {
+        log.put(GROUPS_TOPIC, (0..20u8).map(|key| (vec![key], Some(vec![7; 1_000]))).collect()).await.unwrap();
+        for _ in 0..40 {
+            log.put(GROUPS_TOPIC, vec![(vec![0], Some(vec![8; 10]))]).await.unwrap();
+        }
+    });
+    log.close();
+    let segments = files.list(Path::new("/sim")).unwrap().len();
+    assert!(segments <= 3, "{segments} segments");
+}
+
+#[test]
+fn a_damaged_footer_is_made_good_from_the_frames() {
+    let files = SimFiles::default();
+    let small = LogSettings { segment_bytes: 20_000, ..settings(Path::new("/sim")) };
+    let log = BuiltinLog::open_with(small.clone(), Arc::new(files.clone()), None).unwrap();
+    let values: Vec<Vec<u8>> = (0..20u8).map(|number| vec![number; 3_000]).collect();
+    block_on(async {
+        let mut writer = log.writer();
+        for (number, value) in values.iter().enumerate() {
+            append(&log, &mut writer, "t", std::slice::from_ref(value), number as u64).await.unwrap();
+        }
+    });
+    log.close();
+    {
+        let mut disk = files.0.lock().unwrap();
+        assert!(disk.files.len() > 2);
+        let first = disk.files.values_mut().next().unwrap();
+        let last = first.seen.len() - 20;
+        first.seen[last] ^= 1;
+        first.durable = first.seen.clone();
+    }
+    let log = BuiltinLog::open_with(small, Arc::new(files.clone()), None).unwrap();
+    let topic = log.topic("t").unwrap().index;
+    let got: Vec<Vec<u8>> = block_on(read_all(&log, topic, 10_000)).into_iter().map(|(_, value)| value).collect();
+    assert_eq!(got, values);
     log.close();
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{Files, RealFiles};
+use super::files::RealFiles;
 use super::format::{Entry, FrameHeader, SEGMENT_HEADER_BYTES};
 use super::recover::{Scan, batches, check_header, list_segments};
 use super::segment::read_footer;
@@ -38,8 +38,8 @@ pub fn walk(dir: &Path, mut each: impl FnMut(&Path, u64, &FrameHeader, &[Entry],
     let count = found.len();
     for (index, (first_commit, path)) in found.into_iter().enumerate() {
         let io = |source| LogError::Io { what: "cannot read", path: path.clone(), source };
-        let file = files.open(&path, false).map_err(io)?;
-        check_header(first_commit, &path, file.as_ref())?;
+        let file = std::fs::File::open(&path).map_err(io)?;
+        check_header(first_commit, &path, &file)?;
         let expected = report.commits.map_or(first_commit, |(_, last)| last + 1);
         if first_commit != expected {
             return Err(LogError::Damaged {
@@ -48,11 +48,11 @@ pub fn walk(dir: &Path, mut each: impl FnMut(&Path, u64, &FrameHeader, &[Entry],
                 what: format!("the segment begins with commit {first_commit}, expected {expected}"),
             });
         }
-        let footer = read_footer(file.as_ref()).map_err(io)?;
-        let len = file.size().map_err(io)?;
+        let footer = read_footer(&file).map_err(io)?;
+        let len = file.metadata().map(|data| data.len()).map_err(io)?;
         let end = footer.as_ref().map_or(len, |(trailer, _)| trailer.body_position);
         let mut whole = SEGMENT_HEADER_BYTES as u64;
-        let cut = Scan::new(file.as_ref(), &path, end).run(first_commit, |position, header, entries, body| {
+        let cut = Scan::new(&file, &path, end).run(first_commit, |position, header, entries, body| {
             report.frames += 1;
             report.batches += entries.len() as u64;
             report.records += entries.iter().map(|entry| u64::from(entry.records)).sum::<u64>();

@@ -34,11 +34,13 @@ const GATHER_BYTES_MAX: usize = 64 * 1024;
 const BUFFERS_PER_WRITER: usize = 3;
 /// The newest bytes of the active segment that stay in the page cache for followers; older ones give their memory back, so
 /// that a backlog neither pays for fresh pages nor pushes the database's own out.
-const CACHED_BYTES: u64 = 32 << 20;
+pub(super) const CACHED_BYTES: u64 = 32 << 20;
 /// How much is given back at once.
 const FORGET_BYTES: u64 = 8 << 20;
 /// How often retention and free space are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// How long a segment that could not be followed by another goes on at least.
+const ROLL_RETRY: Duration = Duration::from_secs(1);
 /// How often a full disk is looked at again.
 const FULL_RETRY: Duration = Duration::from_millis(250);
 
@@ -81,6 +83,11 @@ pub(super) struct Writer {
     catalog: Catalog,
     file: Arc<dyn super::files::LogFile>,
     end: u64,
+    /// How much of the active segment is the state it began with, where that is known.
+    born_bytes: u64,
+    /// Not before this.
+    next_roll: Instant,
+    clock: RetentionClock,
     /// Where the page cache of the active segment begins.
     cached_from: u64,
     next_commit: u64,
@@ -94,6 +101,25 @@ pub(super) struct Writer {
 
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// The time by which records grow old. A wall clock that jumps ahead (a bad time server, a restored machine) must not remove
+/// a week of events: it is followed at twice the speed
+/// of the machine's own clock.
+struct RetentionClock {
+    now_ms: i64,
+    looked: Instant,
+}
+
+impl RetentionClock {
+    fn tick(&mut self, wall_ms: i64) -> i64 {
+        let passed = self.looked.elapsed();
+        self.looked = Instant::now();
+        let furthest =
+            self.now_ms.saturating_add(2 * passed.as_millis() as i64).saturating_add(if passed >= HOUSEKEEPING { 60_000 } else { 0 });
+        self.now_ms = wall_ms.min(furthest);
+        self.now_ms
+    }
 }
 
 impl Writer {
@@ -120,6 +146,9 @@ impl Writer {
         let writer = Self {
             file: Arc::clone(&active.file),
             end: active.end,
+            born_bytes: 0,
+            next_roll: Instant::now(),
+            clock: RetentionClock { now_ms: now_ms(), looked: Instant::now() },
             cached_from: active.end,
             catalog: own,
             settings,
@@ -179,15 +208,15 @@ impl Writer {
                 }
             }
             self.sync_and_publish(shared)?;
-            if self.end >= self.settings.segment_bytes {
-                self.roll(shared)?;
+            if self.is_segment_full() && Instant::now() >= self.next_roll && !self.roll(shared)? {
+                self.next_roll = Instant::now() + ROLL_RETRY;
             }
             if closing {
                 return Ok(());
             }
             if housekept.elapsed() >= HOUSEKEEPING {
                 housekept = Instant::now();
-                self.retain(shared)?;
+                self.retain(shared);
             }
         }
     }
@@ -222,6 +251,7 @@ impl Writer {
             Command::Close => return Ok(()),
         };
         if commit.records() == 0 {
+            self.sync_and_publish(shared)?;
             self.acknowledge(ack, commit);
             return Ok(());
         }
@@ -333,24 +363,45 @@ impl Writer {
         }
     }
 
-    /// Seals the active segment and begins the next one.
-    fn roll(&mut self, shared: &Shared) -> Result<(), LogError> {
+    /// A segment holds at least as much data as the state it begins with, however small segments are set.
+    fn is_segment_full(&self) -> bool {
+        self.end >= self.settings.segment_bytes && self.end - self.born_bytes >= self.born_bytes
+    }
+
+    /// Seals the active segment and begins the next one. False: there is no room or no free descriptor for that now; the
+    /// active segment goes on.
+    fn roll(&mut self, shared: &Shared) -> Result<bool, LogError> {
         let (footer, sealed) = {
             let index = shared.index();
             index.segments.back().expect("there is always an active segment").footer(self.durable)
         };
-        if let Err(error) = self.file.write_all_at(&footer, self.end).and_then(|()| self.file.sync()) {
-            return Err(poisoned("cannot seal a segment", &error));
-        }
         let mut state = self.spare.pop().unwrap_or_default();
         let time_ms = now_ms().max(self.last_time_ms);
         self.catalog.push_state(&mut state, time_ms);
-        let born = create_segment(&self.settings, self.files.as_ref(), self.next_commit, time_ms, &mut self.catalog, &mut state)?;
+        let seal = self.file.write_all_at(&footer, self.end).and_then(|()| self.file.sync()).map_err(|source| LogError::Io {
+            what: "cannot seal",
+            path: self.settings.dir.clone(),
+            source,
+        });
+        let born = seal
+            .and_then(|()| create_segment(&self.settings, self.files.as_ref(), self.next_commit, time_ms, &mut self.catalog, &mut state));
         state.recycle();
+        let born = match born {
+            Ok(born) => born,
+            Err(LogError::Io { what, path, source }) if is_full(&source) || is_out_of_files(&source) => {
+                tracing::warn!("the log's segment goes on: {what} {}: {source}", path.display());
+                self.keep(state);
+                // The footer must not stand behind what is written next.
+                self.file.truncate(self.end).map_err(|error| poisoned("cannot undo a footer", &error))?;
+                return Ok(false);
+            }
+            Err(error) => return Err(poisoned("cannot begin a segment", &io::Error::other(error.to_string()))),
+        };
         self.keep(state);
         self.file.forget(self.cached_from, self.end.saturating_sub(self.cached_from));
         self.file = Arc::clone(&born.file);
         self.end = born.end;
+        self.born_bytes = born.end;
         self.cached_from = 0;
         self.last_time_ms = time_ms;
         self.durable = self.next_commit;
@@ -365,32 +416,45 @@ impl Writer {
             }
             index.segments.push_back(born);
         }
-        self.retain(shared)
+        self.retain(shared);
+        Ok(true)
     }
 
-    /// Removes the oldest sealed segments above the limits.
-    fn retain(&mut self, shared: &Shared) -> Result<(), LogError> {
+    /// Removes the oldest sealed segments above the limits. One that cannot be removed now is tried again next time: the
+    /// order is kept, so that never one in the middle is missing.
+    fn retain(&mut self, shared: &Shared) {
+        let now_ms = self.clock.tick(now_ms());
         loop {
-            let removed = {
-                let mut index = shared.index.write().unwrap_or_else(PoisonError::into_inner);
+            let oldest = {
+                let index = shared.index();
                 let total: u64 = index.segments.iter().map(|segment| segment.end).sum();
                 let oldest = index.segments.front().expect("there is always an active segment");
-                let age_ms = now_ms().saturating_sub(oldest.last_time_ms);
+                let age_ms = now_ms.saturating_sub(oldest.last_time_ms);
                 let expired = total > self.settings.max_bytes || age_ms > self.settings.max_age.as_millis() as i64;
                 if index.segments.len() < 2 || !expired {
-                    return Ok(());
+                    return;
                 }
-                let removed = index.segments.pop_front().expect("two were there");
-                let Index { catalog, segments } = &mut *index;
-                settle_starts(catalog, segments);
-                removed.path
+                oldest.path.clone()
             };
-            tracing::info!(segment = %removed.display(), "segment removed by retention");
-            self.files.remove(&removed).and_then(|()| self.files.sync_dir(&self.settings.dir)).map_err(|source| LogError::Io {
-                what: "cannot remove",
-                path: removed,
-                source,
-            })?;
+            // Readers that have it open still read it.
+            match self.files.remove(&oldest) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(segment = %oldest.display(), "retention cannot remove a segment: {error}");
+                    return;
+                }
+                _ => {}
+            }
+            {
+                let mut index = shared.index.write().unwrap_or_else(PoisonError::into_inner);
+                let Index { catalog, segments } = &mut *index;
+                segments.pop_front();
+                settle_starts(catalog, segments);
+            }
+            tracing::info!(segment = %oldest.display(), "segment removed by retention");
+            if let Err(error) = self.files.sync_dir(&self.settings.dir) {
+                tracing::warn!("retention cannot sync the log's folder: {error}");
+                return;
+            }
         }
     }
 
@@ -400,7 +464,7 @@ impl Writer {
             return Ok(());
         }
         self.sync_and_publish(shared)?;
-        self.retain(shared)?;
+        self.retain(shared);
         self.pause(bytes, shared)
     }
 
@@ -415,10 +479,9 @@ impl Writer {
     /// left alone: what is in it comes after what waits here.
     fn pause(&mut self, bytes: u64, shared: &Shared) -> Result<(), LogError> {
         let needed = if bytes == u64::MAX { 1 << 20 } else { bytes };
-        loop {
-            if self.free_bytes() >= needed {
-                break;
-            }
+        // A failed write is believed, whatever the file system says of its space: quotas are not in it.
+        let mut refused = bytes == u64::MAX;
+        while std::mem::take(&mut refused) || self.free_bytes() < needed {
             let free_bytes = self.files.free_bytes(&self.settings.dir).unwrap_or(0);
             let full = LogError::DiskFull { path: self.settings.dir.clone(), free_bytes, reserve_bytes: self.settings.min_free_bytes };
             if shared.paused.borrow().is_none() {
@@ -429,7 +492,7 @@ impl Writer {
                 return Err(full);
             }
             std::thread::sleep(FULL_RETRY);
-            self.retain(shared)?;
+            self.retain(shared);
         }
         if shared.paused.send_replace(None).is_some() {
             tracing::info!("there is space again; capture goes on");
@@ -440,6 +503,10 @@ impl Writer {
 
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero)
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 fn poisoned(what: &str, error: &io::Error) -> LogError {
@@ -656,5 +723,18 @@ impl LogWriter for BuiltinWriter {
 impl std::fmt::Debug for BuiltinLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BuiltinLog").field("cluster_id", &self.cluster_id()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_ahead_is_followed_slowly() {
+        let day = 24 * 3600 * 1000;
+        let mut clock = RetentionClock { now_ms: 1_000, looked: Instant::now() };
+        assert!(clock.tick(8 * day) < day);
+        assert_eq!(clock.tick(500), 500, "one that is set back is followed at once");
     }
 }
