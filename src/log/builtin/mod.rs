@@ -114,6 +114,10 @@ impl BuiltinLog {
             path: settings.dir.clone(),
             source,
         })?;
+        // Every segment and every client keeps a descriptor; the usual limit of 1,024 is a relic that a process may lift.
+        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+            tracing::debug!("the limit of open files stays: {error}");
+        }
         // New folders must outlive a power cut, as what is in them does.
         for parent in settings.dir.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty()) {
             RealFiles.sync_dir(parent).map_err(|source| LogError::Io { what: "cannot sync", path: parent.to_owned(), source })?;
