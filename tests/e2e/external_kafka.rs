@@ -27,15 +27,7 @@ fn events_go_to_apache_kafka_once_however_often_the_service_is_killed() {
     let config = with(connector_config(&database, "ext", "public.t"), &json!({"snapshot.mode": "no_data"}));
     let answer = rowfeed.put_connector("external", &config);
     assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
-    wait_for("the slot to be active", || {
-        let status = rowfeed.status("external");
-        assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-        (sql.one(&format!(
-            "select active and confirmed_flush_lsn is not null from pg_replication_slots where slot_name = '{}'",
-            database.name
-        )) == "t")
-            .then_some(())
-    });
+    rowfeed.wait_until_streaming("external", &sql, &database.name);
     sql.run("insert into t values(0, 0); update t set n = 1; delete from t");
     let mut random = Random::new(Random::seed(13));
     let other = OtherConnector::start(&kafka.bootstrap());

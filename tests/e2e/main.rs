@@ -11,6 +11,8 @@ mod disk;
 #[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
+mod history;
+#[cfg(feature = "kafka")]
 mod kill;
 #[cfg(feature = "kafka")]
 mod network;

@@ -11,10 +11,10 @@ use crate::oracle::check::{Streams, Truth};
 use crate::oracle::event::Event;
 use crate::oracle::workload::Pace;
 use crate::oracle::{SETUP, TABLES, Table, include_list, table};
+use crate::support::DEADLINE;
 use crate::support::postgres::{Database, fresh_database};
 use crate::support::reader::{Reader, Record};
 use crate::support::service::{Rowfeed, connector_config, with};
-use crate::support::{DEADLINE, wait_for};
 
 const PREFIX: &str = "kill";
 /// Fast enough that something is always on its way, slow enough that two cores carry everything.
@@ -37,16 +37,7 @@ pub fn config(database: &Database, more: &Value) -> Value {
 pub fn connect(rowfeed: &Rowfeed, database: &Database, more: &Value) {
     let answer = rowfeed.put_connector("kill", &config(database, more));
     assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
-    let sql = database.sql();
-    wait_for("the slot to be active", || {
-        let status = rowfeed.status("kill");
-        assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-        (sql.one(&format!(
-            "select active and confirmed_flush_lsn is not null from pg_replication_slots where slot_name = '{}'",
-            database.name
-        )) == "t")
-            .then_some(())
-    });
+    rowfeed.wait_until_streaming("kill", &database.sql(), &database.name);
 }
 
 /// The topic of a table.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use rowfeed::demo::cluster::Cluster;
 use serde_json::{Value, json};
 
+use super::DEADLINE;
 use super::postgres::{Database, Sql, fresh_database, shared_server};
 use super::reader::{Reader, Record};
 use super::service::{Rowfeed, connector_config, with};
-use super::{DEADLINE, wait_for};
 
 /// The prefix of every topic of a scene.
 pub const PREFIX: &str = "srv";
@@ -61,19 +61,9 @@ impl Scene {
         assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
     }
 
-    /// Waits until the connector's slot is in use. A slot is active while it is being made, too; only when it has a position
-    /// are later commits sure to be captured.
+    /// Waits until the connector's slot is in use.
     pub fn wait_until_streaming(&self) {
-        let slot = self.slot();
-        wait_for("the slot to be active", || {
-            let status = self.rowfeed.status("scene");
-            assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-            (self
-                .sql
-                .one(&format!("select active and confirmed_flush_lsn is not null from pg_replication_slots where slot_name = '{slot}'"))
-                == "t")
-                .then_some(())
-        });
+        self.rowfeed.wait_until_streaming("scene", &self.sql, self.slot());
     }
 
     /// The connector's configuration.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::http::{self, Response};
-use super::postgres::Database;
+use super::postgres::{Database, Sql};
 use super::{wait_at_most, wait_for};
 
 /// What gives a process mounts of its own, for any user.
@@ -179,6 +179,17 @@ impl Rowfeed {
     /// `GET /connectors/{name}/status`.
     pub fn status(&self, name: &str) -> Value {
         http::get(&self.http(), &format!("/connectors/{name}/status")).expect("rowfeed answers").json()
+    }
+
+    /// Waits until the connector streams from its slot. A slot is active while it is being made, too; only when it has a
+    /// position are later commits sure to be captured.
+    pub fn wait_until_streaming(&self, name: &str, sql: &Sql, slot: &str) {
+        let ready = format!("select active and confirmed_flush_lsn is not null from pg_replication_slots where slot_name = '{slot}'");
+        wait_for("the slot to be active", || {
+            let status = self.status(name);
+            assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
+            (sql.one(&ready) == "t").then_some(())
+        });
     }
 
     /// Waits until the connector's task is FAILED; its trace.

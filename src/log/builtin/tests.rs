@@ -286,6 +286,10 @@ struct SimFiles(Arc<Mutex<SimDisk>>);
 struct SimHandle(SimFiles, Mutex<PathBuf>);
 
 impl SimFiles {
+    fn open_log(&self) -> BuiltinLog {
+        BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(self.clone()), None).unwrap()
+    }
+
     /// What a power cut leaves: of every file the synced bytes, and of the rest any subset of its pages.
     fn after_power_cut(&self, mut keep: impl FnMut() -> bool) -> Self {
         let mut disk = self.0.lock().unwrap().clone();
@@ -464,7 +468,7 @@ proptest! {
 #[test]
 fn a_failed_sync_stops_the_log_for_good() {
     let files = SimFiles::default();
-    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    let log = files.open_log();
     block_on(async {
         let mut writer = log.writer();
         append(&log, &mut writer, "t", &[vec![1]], 1).await.unwrap();
@@ -483,7 +487,7 @@ fn a_failed_sync_stops_the_log_for_good() {
 #[test]
 fn a_full_disk_pauses_and_goes_on_when_there_is_space() {
     let files = SimFiles::default();
-    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    let log = files.open_log();
     block_on(async {
         let mut writer = log.writer();
         append(&log, &mut writer, "t", &[vec![1; 100]], 1).await.unwrap();
@@ -521,7 +525,7 @@ fn a_full_disk_pauses_and_goes_on_when_there_is_space() {
 #[test]
 fn a_position_is_read_after_everything_that_was_handed_over() {
     let files = SimFiles::default();
-    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    let log = files.open_log();
     block_on(async {
         let offsets = log.topic(OFFSETS_TOPIC).unwrap().index;
         let mut first = log.writer();
@@ -544,7 +548,7 @@ fn a_position_is_read_after_everything_that_was_handed_over() {
 #[test]
 fn a_log_that_waits_for_space_can_be_closed() {
     let files = SimFiles::default();
-    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    let log = files.open_log();
     block_on(async {
         let mut writer = log.writer();
         append(&log, &mut writer, "t", &[vec![1]], 1).await.unwrap();
@@ -559,7 +563,7 @@ fn a_log_that_waits_for_space_can_be_closed() {
 #[test]
 fn what_recovery_shows_survives_a_power_cut_right_after() {
     let files = SimFiles::default();
-    let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+    let log = files.open_log();
     block_on(async {
         let mut writer = log.writer();
         append(&log, &mut writer, "t", &[vec![1]], 1).await.unwrap();
@@ -570,7 +574,7 @@ fn what_recovery_shows_survives_a_power_cut_right_after() {
     log.close();
     files.0.lock().unwrap().fail_sync_at = None;
     let shown = |files: &SimFiles| {
-        let log = BuiltinLog::open_with(settings(Path::new("/sim")), Arc::new(files.clone()), None).unwrap();
+        let log = files.open_log();
         let stored = log.latest(OFFSETS_TOPIC, b"shop");
         log.close();
         stored
