@@ -49,6 +49,7 @@ public final class Capture {
         values.configure(under(given, "value.converter."), false);
         SimpleHeaderConverter headers = new SimpleHeaderConverter();
         Path offsets = Files.createTempFile("golden-offsets", ".dat");
+        offsets.toFile().deleteOnExit();
         Files.delete(offsets);
         given.setProperty("name", "golden");
         given.setProperty("offset.storage", "org.apache.kafka.connect.storage.FileOffsetBackingStore");
