@@ -27,7 +27,7 @@ use crate::config::postgres::{ConnectionConfig, SslMode};
 
 /// Settings that decide how PostgreSQL writes values: pinned in every session that reads rows, so that a role's own
 /// settings cannot change events.
-pub const PINNED: [(&str, &str); 7] = [
+pub const PINNED: [(&str, &str); 8] = [
     ("datestyle", "ISO"),
     ("intervalstyle", "postgres"),
     ("extra_float_digits", "3"),
@@ -35,6 +35,8 @@ pub const PINNED: [(&str, &str); 7] = [
     ("timezone", "UTC"),
     ("client_min_messages", "warning"),
     ("statement_timeout", "0"),
+    // A session that exports a snapshot idles in a transaction while the snapshot is read.
+    ("idle_in_transaction_session_timeout", "0"),
 ];
 
 /// A stream to a server.
@@ -118,7 +120,7 @@ impl Socket {
             Err(error) => return Err(error.into()),
         }
         let name = ServerName::try_from(config.host.clone()).map_err(|error| PostgresError::Tls(error.to_string()))?;
-        let stream = tls::connector(config)?.connect(name, stream).await.map_err(|error| PostgresError::Tls(error.to_string()))?;
+        let stream = tls::connector(config)?.connect(name, stream).await.map_err(handshake)?;
         Ok(Self::Tls(Box::new(stream)))
     }
 
@@ -128,6 +130,11 @@ impl Socket {
             _ => None,
         }
     }
+}
+
+/// What rustls refuses it reports as invalid data; a connection that breaks during the handshake is the network.
+fn handshake(error: io::Error) -> PostgresError {
+    if error.kind() == io::ErrorKind::InvalidData { PostgresError::Tls(error.to_string()) } else { error.into() }
 }
 
 /// What a session is for.
