@@ -85,7 +85,7 @@ struct Pace {
 }
 
 impl<'c, W: LogWriter> Stream<'c, W> {
-    /// Puts the parts together; `resume` knows where to go on.
+    /// Puts the parts together; `resume` knows where to go on, `confirmed` is what the slot already has.
     pub fn new(
         context: &'c mut Context,
         client: Client,
@@ -93,12 +93,13 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         commits: Commits<W>,
         relations: Relations,
         resume: Resume,
+        confirmed: Lsn,
     ) -> Self {
         let now = Instant::now();
         let interval = context.status_interval;
         let checkpoint = resume.checkpoint();
         let previous_commit = (checkpoint.end_lsn > Lsn(0)).then_some(checkpoint.end_lsn);
-        let feedback = Feedback::new(interval, checkpoint.flush_lsn);
+        let feedback = Feedback::new(interval, confirmed, checkpoint.flush_lsn);
         let heartbeat = context.config.heartbeat_interval;
         Self {
             work: Work {

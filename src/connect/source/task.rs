@@ -194,7 +194,7 @@ impl Prepared {
         let Some(replication) = start_stream(context, self.connection, self.server_version).await? else { return Ok(()) };
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
-        Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed)).run().await
+        Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed), confirmed).run().await
     }
 
     fn identity(&self, context: &Context) -> SlotIdentity {
@@ -212,7 +212,9 @@ impl Prepared {
                 .fix(format!("correct database.hostname, or, {anew}")));
         }
         if checkpoint.slot.timeline != self.system.timeline {
-            self.check_timeline(context, &checkpoint, anew).await?;
+            let switch = self.check_timeline(context, &checkpoint, anew).await?;
+            // What was idle beyond the switch belongs to the old timeline; the new one has commits of its own there.
+            checkpoint.flush_lsn = checkpoint.flush_lsn.min(switch);
             checkpoint.slot.timeline = self.system.timeline;
         }
         let published = checkpoint.flush_lsn.max(checkpoint.end_lsn);
@@ -242,8 +244,8 @@ impl Prepared {
         Ok(checkpoint)
     }
 
-    /// After a failover: what was published must be before the point where the new timeline begins.
-    async fn check_timeline(&mut self, context: &Context, checkpoint: &Checkpoint, anew: &str) -> Result<(), Problem> {
+    /// After a failover: what was published must be before the point where the new timeline begins, which is returned.
+    async fn check_timeline(&mut self, context: &Context, checkpoint: &Checkpoint, anew: &str) -> Result<Lsn, Problem> {
         let rows =
             self.connection.query(&format!("TIMELINE_HISTORY {}", self.system.timeline)).await.map_err(|error| context.problem(&error))?;
         let history = rows.into_iter().next().and_then(|row| row.get(1).cloned().flatten()).unwrap_or_default();
@@ -253,7 +255,7 @@ impl Prepared {
             parts.next()?.parse::<Lsn>().ok()
         });
         match switch {
-            Some(switch) if switch >= checkpoint.end_lsn => Ok(()),
+            Some(switch) if switch >= checkpoint.end_lsn => Ok(switch),
             Some(switch) => Err(Problem::fail("source/ahead-of-primary", "the new primary lacks transactions that were published")
                 .why(format!(
                     "timeline {} ended at {switch}, events up to {} were published from the old primary",
