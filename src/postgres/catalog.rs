@@ -65,6 +65,14 @@ pub async fn server_settings(client: &Client) -> Result<ServerSettings, Postgres
     Ok(ServerSettings { wal_level: row.try_get(0)?, wal_sender_timeout })
 }
 
+/// A transaction's id of now; 0 on a standby. Its own short transaction ends at once: an id that a snapshot held while it
+/// reads would keep every new slot of the cluster waiting until then.
+pub async fn current_xid(client: &Client) -> Result<u32, PostgresError> {
+    let row = client.query_one("select case when pg_is_in_recovery() then 0 else txid_current() end", &[]).await?;
+    // The lower half is what the stream carries.
+    Ok((row.try_get::<_, i64>(0)? & i64::from(u32::MAX)) as u32)
+}
+
 /// A table of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -76,8 +84,8 @@ pub struct Table {
     pub table: String,
     /// The root of a partitioned table; its rows are in its partitions.
     pub partitioned: bool,
-    /// A partition.
-    pub is_partition: bool,
+    /// The partitioned tables above it, when it is a partition.
+    pub ancestors: Vec<RelationId>,
     /// Its replica identity.
     pub identity: ReplicaIdentity,
     /// It has an immediate primary key.
@@ -106,7 +114,9 @@ impl Table {
 pub async fn tables(client: &Client) -> Result<Vec<Table>, PostgresError> {
     let rows = client
         .query(
-            "select c.oid, n.nspname, c.relname, c.relkind = 'p', c.relispartition, c.relreplident::text, \
+            "select c.oid, n.nspname, c.relname, c.relkind = 'p', \
+                    array(select a.relid::oid from pg_partition_ancestors(c.oid) a(relid) where c.relispartition and a.relid <> c.oid), \
+                    c.relreplident::text, \
                     exists (select 1 from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indimmediate and i.indisvalid) \
              from pg_class c join pg_namespace n on n.oid = c.relnamespace \
              where c.relkind in ('r', 'p') and c.relpersistence = 'p' \
@@ -122,7 +132,7 @@ pub async fn tables(client: &Client) -> Result<Vec<Table>, PostgresError> {
                 schema: row.try_get(1)?,
                 table: row.try_get(2)?,
                 partitioned: row.try_get(3)?,
-                is_partition: row.try_get(4)?,
+                ancestors: row.try_get::<_, Vec<u32>>(4)?.into_iter().map(RelationId).collect(),
                 identity: row
                     .try_get::<_, String>(5)?
                     .bytes()

@@ -14,6 +14,8 @@ mod kill;
 mod oracle;
 mod oracle_itself;
 #[cfg(feature = "kafka")]
+mod publication;
+#[cfg(feature = "kafka")]
 mod resume;
 #[cfg(feature = "kafka")]
 mod snapshot;
