@@ -16,6 +16,7 @@ use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 use postgres_protocol::message::frontend;
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
@@ -101,6 +102,7 @@ impl Socket {
         }
         let mut stream = TcpStream::connect((config.host.as_str(), config.port)).await?;
         stream.set_nodelay(true)?;
+        keep_alive(&stream)?;
         if matches!(config.ssl_mode, SslMode::Disable | SslMode::Allow) {
             return Ok(Self::Tcp(stream));
         }
@@ -130,6 +132,16 @@ impl Socket {
             _ => None,
         }
     }
+}
+
+/// A peer that vanished without a word (power, firewall, failover of an address) shows after a minute, whoever was to speak.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    let probes = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10)).with_retries(3);
+    socket.set_tcp_keepalive(&probes)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))?;
+    Ok(())
 }
 
 /// What rustls refuses it reports as invalid data; a connection that breaks during the handshake is the network.
@@ -220,6 +232,9 @@ impl Connection {
                 .ok_or_else(|| PostgresError::Login("the server asks for a password and none is configured".into()))
         };
         match i32::from_be_bytes(*kind) {
+            0 if scram.is_some() => {
+                return Err(PostgresError::Login("the server ended SCRAM without proving that it knows the password".into()));
+            }
             0 => return Ok(true),
             3 => frontend::password_message(password()?, &mut self.out)?,
             5 => {
@@ -252,6 +267,7 @@ impl Connection {
             12 => {
                 let exchange = scram.as_mut().ok_or_else(|| PostgresError::Protocol("SASL ends before it began".into()))?;
                 exchange.finish(rest).map_err(|_| PostgresError::Login("the server could not prove that it knows the password".into()))?;
+                *scram = None;
                 return Ok(false);
             }
             other => return Err(PostgresError::Login(format!("authentication method {other} is not supported; use scram-sha-256"))),
