@@ -12,12 +12,11 @@ use tokio::io::AsyncWriteExt;
 use super::connection::{Connection, Socket};
 use super::error::ServerMessage;
 use super::frames::FrameBuffer;
+use super::pgoutput::POSTGRES_EPOCH_US;
 use super::{PostgresError, identifier, literal};
 use crate::change::Lsn;
 use crate::problem::Problem;
 
-/// PostgreSQL counts microseconds from 2000-01-01.
-const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 /// How long a status message may take to leave: a server that reads nothing for so long is gone.
 const SEND_LIMIT: Duration = Duration::from_secs(30);
 
