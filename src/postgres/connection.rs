@@ -144,6 +144,12 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// `sslmode=allow`: what to try once the server has refused us without TLS.
+pub(super) fn with_tls(config: &ConnectionConfig, error: &PostgresError) -> Option<ConnectionConfig> {
+    let refused = config.ssl_mode == SslMode::Allow && error.code() == "28000" && !config.host.starts_with('/');
+    refused.then(|| ConnectionConfig { ssl_mode: SslMode::Prefer, ..config.clone() })
+}
+
 /// What rustls refuses it reports as invalid data; a connection that breaks during the handshake is the network.
 fn handshake(error: io::Error) -> PostgresError {
     if error.kind() == io::ErrorKind::InvalidData { PostgresError::Tls(error.to_string()) } else { error.into() }
@@ -167,16 +173,23 @@ pub struct Connection {
     frames: FrameBuffer,
     out: BytesMut,
     parameters: HashMap<String, String>,
-    /// Warnings and notices the server sent, for whoever must not overlook them; bounded.
+    /// Warnings and notices the server sent, for the stream, which must not overlook them; bounded.
     notices: Vec<ServerMessage>,
 }
 
-/// How many notices are kept until somebody takes them.
+/// How many notices are kept until the stream takes them.
 const NOTICES_MAX: usize = 64;
 
 impl Connection {
     /// Connects and logs in. `application_name` is what `pg_stat_activity` shows.
     pub async fn open(config: &ConnectionConfig, session: Session, application_name: &str) -> Result<Self, PostgresError> {
+        match Self::open_as(config, session, application_name).await {
+            Err(error) if let Some(encrypted) = with_tls(config, &error) => Self::open_as(&encrypted, session, application_name).await,
+            opened => opened,
+        }
+    }
+
+    async fn open_as(config: &ConnectionConfig, session: Session, application_name: &str) -> Result<Self, PostgresError> {
         let socket = Socket::open(config).await?;
         let mut connection =
             Self { socket, frames: FrameBuffer::default(), out: BytesMut::new(), parameters: HashMap::new(), notices: Vec::new() };
@@ -290,11 +303,6 @@ impl Connection {
     /// A server parameter such as `server_version`, as reported.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str)
-    }
-
-    /// Notices since the last call.
-    pub fn take_notices(&mut self) -> Vec<ServerMessage> {
-        std::mem::take(&mut self.notices)
     }
 
     async fn flush(&mut self) -> Result<(), PostgresError> {
@@ -443,4 +451,39 @@ fn text_row(body: &[u8]) -> Result<TextRow, PostgresError> {
         });
     }
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(mode: &str) -> ConnectionConfig {
+        ConnectionConfig::from_url(&format!("postgres://u:p@db/d?sslmode={mode}")).expect("valid")
+    }
+
+    /// Aim: a server that does not know the password cannot skip its half of SCRAM.
+    #[tokio::test]
+    async fn scram_without_the_servers_proof_is_refused() {
+        let (ours, _theirs) = UnixStream::pair().expect("a pair");
+        let mut connection = Connection {
+            socket: Socket::Unix(ours),
+            frames: FrameBuffer::default(),
+            out: BytesMut::new(),
+            parameters: HashMap::new(),
+            notices: Vec::new(),
+        };
+        let mut scram = None;
+        let begin = connection.authenticate(&config("disable"), b"\0\0\0\x0aSCRAM-SHA-256\0\0", &mut scram).await;
+        assert!(matches!(begin, Ok(false)));
+        let ok = connection.authenticate(&config("disable"), &[0; 4], &mut scram).await;
+        assert!(matches!(ok, Err(PostgresError::Login(_))));
+    }
+
+    #[test]
+    fn allow_tries_tls_after_a_plain_refusal_only() {
+        let refused = |code: &str| PostgresError::Server(ServerMessage { code: code.into(), ..ServerMessage::default() });
+        assert_eq!(with_tls(&config("allow"), &refused("28000")).map(|again| again.ssl_mode), Some(SslMode::Prefer));
+        assert_eq!(with_tls(&config("allow"), &refused("28P01")), None);
+        assert_eq!(with_tls(&config("disable"), &refused("28000")), None);
+    }
 }

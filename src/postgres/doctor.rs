@@ -138,6 +138,11 @@ impl Doctor<'_> {
             let (mark, fix) = if number < 160_000 { (Mark::Fail, "-- connect to the primary") } else { (Mark::Warn, "") };
             self.found("pg/standby", "primary", mark, "this is a standby", fix);
         }
+        if let Ok(encoding) = text(client, "select current_setting('server_encoding')", &[]).await
+            && let Err(error) = catalog::check_encoding(&encoding)
+        {
+            self.failed("encoding", &error);
+        }
         self.wal_level(client).await;
         self.slots(client).await;
         self.senders(client).await;

@@ -62,8 +62,7 @@ impl Relations {
         let schema = String::from_utf8_lossy(message.schema).into_owned();
         let table = String::from_utf8_lossy(message.table).into_owned();
         let known = if self.config.tables.includes(&schema, &table) {
-            let key = self.config.message_key_columns.for_table(&schema, &table);
-            let described = self.catalog.describe(client, message, key.as_deref());
+            let described = self.catalog.describe(client, message, &self.config.message_key_columns);
             let described = tokio::time::timeout(LOOKUP_LIMIT, described).await;
             let relation = described
                 .unwrap_or(Err(PostgresError::Timeout(LOOKUP_LIMIT, "describing a table")))
@@ -91,8 +90,7 @@ impl Relations {
         published: Option<&[String]>,
         writer: &mut W,
     ) -> Result<RelationPlan, Problem> {
-        let key = self.config.message_key_columns.for_table(&table.schema, &table.table);
-        let described = self.catalog.describe_table(client, table, published, key.as_deref()).await;
+        let described = self.catalog.describe_table(client, table, published, &self.config.message_key_columns).await;
         let relation = described.map_err(|error| self.problem(&error))?;
         self.plan(relation, writer).await
     }

@@ -176,6 +176,7 @@ async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
             .why(format!("wal_level is \"{}\", must be \"logical\"", server.wal_level))
             .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"));
     }
+    catalog::check_encoding(&server.encoding).map_err(|error| context.problem(&error))?;
     if let Some(patience) = server.wal_sender_timeout {
         context.status_interval = context.status_interval.min(patience / 3);
     }
