@@ -480,6 +480,13 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_breaks_in_the_tls_handshake_is_the_network() {
+        assert!(matches!(handshake(io::ErrorKind::UnexpectedEof.into()), PostgresError::Io(_)));
+        assert!(matches!(handshake(io::ErrorKind::ConnectionReset.into()), PostgresError::Io(_)));
+        assert!(matches!(handshake(io::ErrorKind::InvalidData.into()), PostgresError::Tls(_)));
+    }
+
+    #[test]
     fn allow_tries_tls_after_a_plain_refusal_only() {
         let refused = |code: &str| PostgresError::Server(ServerMessage { code: code.into(), ..ServerMessage::default() });
         assert_eq!(with_tls(&config("allow"), &refused("28000")).map(|again| again.ssl_mode), Some(SslMode::Prefer));

@@ -1,9 +1,12 @@
 //! What the publication says about partitions, keys and columns, and what rowfeed does about it.
 
+use rowfeed::config::postgres::{ConnectionConfig, TableFilter};
+use rowfeed::postgres::doctor::examine;
 use serde_json::json;
 
-use crate::support::postgres::shared_server;
+use crate::support::postgres::{fresh_database, own_server, runtime, shared_server};
 use crate::support::scene::Scene;
+use crate::support::wait_for;
 
 const PARTITIONED: &str = "create table p(id int primary key) partition by range(id);
     create table p1 partition of p for values from (0) to (100); insert into p values(1)";
@@ -67,4 +70,21 @@ fn a_column_list_of_the_administrator_stays_when_a_table_is_added() {
     scene.sql.run("insert into t values(1, 'hidden')");
     let events = scene.events("t");
     assert_eq!(events[0]["after"], json!({"id": 1}));
+}
+
+/// Aim: a slot that waits for an open transaction leaves nothing behind when it is given up; the server's session would
+/// wait on without looking at its socket. Method: the check's temporary slot, which waits for 10 s.
+#[test]
+fn a_slot_that_cannot_be_made_leaves_nothing_behind() {
+    let Some(server) = own_server(false, &[]) else { return };
+    let database = fresh_database(&server, "waits");
+    let (open, sql) = (database.sql(), database.sql());
+    open.run("begin");
+    open.run("create table t(id int)");
+    let connection = ConnectionConfig::from_url(&database.url()).expect("a URL");
+    let diagnosis = runtime().block_on(examine(&connection, &TableFilter::everything(), true));
+    assert!(diagnosis.findings.iter().any(|finding| finding.id == "pg/long-tx"), "{diagnosis:?}");
+    let left = "select count(*) from pg_replication_slots";
+    wait_for("the slot to be gone", || (sql.one(left) == "0").then_some(()));
+    open.run("rollback");
 }

@@ -208,7 +208,11 @@ impl Prepared {
         };
         let Some(checkpoint) = checkpoint.filter(|_| !initial_only) else { return Ok(()) };
         let confirmed = self.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn).unwrap_or(checkpoint.flush_lsn);
-        let Some(replication) = start_stream(context, self.connection, self.server_version).await? else { return Ok(()) };
+        let replication = tokio::select! {
+            replication = start_stream(context, self.connection, self.server_version) => replication?,
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        let Some(replication) = replication else { return Ok(()) };
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
         Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed), confirmed).run().await
