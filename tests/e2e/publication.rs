@@ -1,4 +1,4 @@
-//! What the publication says about partitions, keys and columns, and what rowfeed does about it.
+//! What is looked at before a slot is read: the publication's partitions, keys and columns, the encoding, the slot itself.
 
 use rowfeed::config::postgres::{ConnectionConfig, TableFilter};
 use rowfeed::postgres::doctor::examine;
@@ -87,4 +87,18 @@ fn a_slot_that_cannot_be_made_leaves_nothing_behind() {
     let left = "select count(*) from pg_replication_slots";
     wait_for("the slot to be gone", || (sql.one(left) == "0").then_some(()));
     open.run("rollback");
+}
+
+#[test]
+fn a_database_without_an_encoding_is_refused() {
+    let Some(server) = shared_server() else { return };
+    let more = json!({"database.dbname": "any_bytes"});
+    let scene = Scene::prepared(server, "ascii", "", &more);
+    scene.sql.run("create database any_bytes encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' template template0");
+    scene.connect();
+    let trace = scene.rowfeed.wait_until_failed("scene");
+    assert!(trace.contains("pg/encoding"), "{trace}");
+    let connection = ConnectionConfig { database: "any_bytes".into(), ..ConnectionConfig::from_url(&scene.database.url()).expect("a URL") };
+    let diagnosis = runtime().block_on(examine(&connection, &TableFilter::everything(), false));
+    assert!(diagnosis.findings.iter().any(|finding| finding.id == "pg/encoding"), "{diagnosis:?}");
 }
