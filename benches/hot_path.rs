@@ -84,7 +84,6 @@ fn plan(settings: &EventSettings) -> RelationPlan {
         table: "orders".into(),
         identity: ReplicaIdentity::Default,
         columns: columns.into(),
-        version: 1,
     };
     RelationPlan::new(Arc::new(relation), TopicHandle { index: TopicIndex(20), partitions: 1 }, settings, |_| true)
 }

@@ -84,7 +84,6 @@ fn relation() -> Arc<Relation> {
         table: "orders".into(),
         identity: ReplicaIdentity::Full,
         columns: columns.into(),
-        version: 1,
     })
 }
 

@@ -51,6 +51,8 @@ pub enum TypeKind {
     Numeric(Option<(u16, i16)>),
     /// `text`, `varchar`, `char`, `citext`, `name`, and types whose event is their text (inet, ranges, ...).
     Text,
+    /// `"char"`: one byte of no encoding.
+    Char,
     /// `bytea`.
     Bytea,
     /// `uuid`.
@@ -107,8 +109,6 @@ pub struct Relation {
     pub identity: ReplicaIdentity,
     /// The columns in the order in which rows carry them.
     pub columns: Box<[Column]>,
-    /// One more for every description of this table in this run.
-    pub version: u32,
 }
 
 impl Relation {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::Options;
 use super::define::invalid;
 use super::document::{Entry, Place, Value};
+use super::postgres::connection::CONNECT_TIMEOUT;
 use super::postgres::{ConnectionConfig, legal_name};
 use super::suggest;
 use crate::problem::Problem;
@@ -172,6 +173,10 @@ impl Translation {
                     Value::List(globs) => globs.clone(),
                     Value::Text(glob) => vec![glob.clone()],
                 };
+                // An empty list of Debezium's means everything: hardly what somebody means who writes one.
+                if row.name == "tables" && globs.iter().all(|glob| glob.trim().is_empty()) {
+                    return Err(invalid(row.name, &text, "a list of at least one pattern").fix("for every table leave out tables"));
+                }
                 let parts = if row.name.ends_with("columns") { COLUMN_PARTS } else { TABLE_PARTS };
                 let list = regex_list(&globs, parts).map_err(|why| invalid(row.name, &text, &why))?;
                 self.set(row.option, list, place);
@@ -197,6 +202,9 @@ impl Translation {
         self.set("database.user", connection.user, place);
         self.set("database.dbname", connection.database, place);
         self.set("database.sslmode", connection.ssl_mode.name(), place);
+        if connection.connect_timeout != CONNECT_TIMEOUT {
+            self.set("driver.connectTimeout", connection.connect_timeout.as_secs().to_string(), place);
+        }
         if let Some(password) = &connection.password {
             self.set("database.password", password.expose(), place);
         }
@@ -260,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_native_file_becomes_debezium_options_with_readable_defaults() {
-        let text = "url = \"postgres://cdc@db.internal:5433/shop?sslmode=verify-full\"\npassword = \"${env:PATH}\"\n\
+        let text = "url = \"postgres://cdc@db.internal:5433/shop?sslmode=verify-full&connect_timeout=3\"\npassword = \"${env:PATH}\"\n\
                     tables = [\"public.orders\", \"public.order_*\"]\nexclude_columns = [\"public.customers.password_hash\"]\n\
                     key.\"public.clicks\" = [\"a\", \"b\"]\n[values]\ndecimals = \"precise\"\n[options]\n\"snapshot.fetch.size\" = 5\n";
         let options = options(text).expect("valid");
@@ -271,8 +279,15 @@ mod tests {
         assert_eq!((config.slot_name.as_str(), config.publication_name.as_str()), ("shop_slot", "shop_pub"));
         assert_eq!(config.publication_autocreate, PublicationAutocreate::Filtered);
         assert_eq!((config.decimal, config.time), (DecimalMode::Precise, TimePrecision::IsoString));
-        assert_eq!((config.heartbeat_interval.as_secs(), config.snapshot_fetch_size), (10, 5));
+        assert_eq!(config.heartbeat_interval.as_secs(), 10);
+        assert_eq!(config.connection.connect_timeout.as_secs(), 3);
         assert!(config.tables.includes("public", "order_items") && !config.tables.includes("public", "other"));
+    }
+
+    #[test]
+    fn a_list_of_no_tables_is_not_a_list_of_all() {
+        let problems = options("url = \"postgres://cdc@db/shop\"\ntables = []\n").expect_err("no table");
+        assert_eq!((problems.len(), problems[0].code), (1, "config/value"));
     }
 
     #[test]

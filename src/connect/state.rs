@@ -1,14 +1,13 @@
-//! A connector's life as a pure function.
+//! A connector's life: the phases, and as a pure function what an order or a fault makes of them.
 //!
 //! ```text
-//!             Start           NeedSnapshot               SnapshotDone
-//!   Created ---------> Preparing ---------> Snapshotting -----------------> Streaming
-//!      ^                 |   \  Resumable ________________________________^    |
-//!      |   Start         |                                                     | Pause / Stop (from any running phase)
-//!   Paused/Stopped <-----|----- Draining <-------------------------------------+   finish or drop the open commit, close
-//!                        | Fault
-//!                        v         RetryDue (back-off) -> Preparing
-//!                   Failed { retry } -- Start -> Preparing;   Stop -> Stopped
+//!   Created -> Preparing -> Snapshotting -> Streaming      the task says so itself, when it gets there
+//!                  |  \___________________/^   |
+//!                  |                           | Rest (from any running phase)
+//!   Paused/Stopped <------- Draining <---------+           Drained: the task has ended as asked
+//!                  | Fault (from any running phase)
+//!                  v
+//!           Failed { retry } -> Preparing, after a back-off or by order;   Rest -> Paused/Stopped
 //! ```
 
 use crate::problem::{Action, Problem};
@@ -52,22 +51,12 @@ pub enum Rest {
 /// What happens to a connector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Run: the first start, a resume, a restart.
-    Start,
-    /// There is no position to go on from.
-    NeedSnapshot,
-    /// There is one.
-    Resumable,
-    /// The snapshot is durable.
-    SnapshotDone,
     /// A person wants it to rest.
     Rest(Rest),
     /// The task has ended as asked.
     Drained(Rest),
     /// The task has ended with a problem.
     Fault(Problem),
-    /// The back-off is over.
-    RetryDue,
 }
 
 impl Phase {
@@ -99,11 +88,6 @@ impl Phase {
 pub fn next(phase: &Phase, event: Event) -> Option<Phase> {
     use Phase::{Created, Draining, Failed, Paused, Preparing, Snapshotting, Stopped, Streaming};
     match (phase, event) {
-        (Created | Paused | Stopped | Failed { .. }, Event::Start) => Some(Preparing),
-        (Failed { retry: true, .. }, Event::RetryDue) => Some(Preparing),
-        (Preparing, Event::NeedSnapshot) => Some(Snapshotting),
-        (Preparing, Event::Resumable) => Some(Streaming),
-        (Snapshotting, Event::SnapshotDone) => Some(Streaming),
         (Preparing | Snapshotting | Streaming | Draining, Event::Rest(_)) => Some(Draining),
         (Created | Paused | Stopped | Failed { .. }, Event::Rest(rest)) => Some(resting(rest)),
         (Preparing | Snapshotting | Streaming | Draining, Event::Drained(rest)) => Some(resting(rest)),
@@ -138,32 +122,27 @@ mod tests {
     fn the_machine_is_the_picture() {
         use Phase::{Created, Draining, Paused, Preparing, Snapshotting, Stopped, Streaming};
         let events = [
-            Event::Start,
-            Event::NeedSnapshot,
-            Event::Resumable,
-            Event::SnapshotDone,
             Event::Rest(Rest::Pause),
             Event::Rest(Rest::Stop),
             Event::Drained(Rest::Pause),
             Event::Drained(Rest::Stop),
             Event::Fault(problem(true)),
             Event::Fault(problem(false)),
-            Event::RetryDue,
         ];
         let (again, over) = (Some(failed(true)), Some(failed(false)));
         let rest = |phase: Phase| Some(phase);
         #[rustfmt::skip]
-        let table: [(Phase, [Option<Phase>; 11]); 9] = [
-            //             Start            NeedSnapshot         Resumable        SnapshotDone     Rest(Pause)     Rest(Stop)      Drained(Pause) Drained(Stop)  Fault          Fault         RetryDue
-            (Created,      [rest(Preparing), None,               None,            None,            rest(Paused),   rest(Stopped),  None,          None,          again.clone(), over.clone(), None]),
-            (Preparing,    [None,            rest(Snapshotting), rest(Streaming), None,            rest(Draining), rest(Draining), rest(Paused),  rest(Stopped), again.clone(), over.clone(), None]),
-            (Snapshotting, [None,            None,               None,            rest(Streaming), rest(Draining), rest(Draining), rest(Paused),  rest(Stopped), again.clone(), over.clone(), None]),
-            (Streaming,    [None,            None,               None,            None,            rest(Draining), rest(Draining), rest(Paused),  rest(Stopped), again.clone(), over.clone(), None]),
-            (Draining,     [None,            None,               None,            None,            rest(Draining), rest(Draining), rest(Paused),  rest(Stopped), again.clone(), over.clone(), None]),
-            (failed(true), [rest(Preparing), None,               None,            None,            rest(Paused),   rest(Stopped),  None,          None,          None,          None,         rest(Preparing)]),
-            (failed(false),[rest(Preparing), None,               None,            None,            rest(Paused),   rest(Stopped),  None,          None,          None,          None,         None]),
-            (Paused,       [rest(Preparing), None,               None,            None,            rest(Paused),   rest(Stopped),  None,          None,          None,          None,         None]),
-            (Stopped,      [rest(Preparing), None,               None,            None,            rest(Paused),   rest(Stopped),  None,          None,          None,          None,         None]),
+        let table: [(Phase, [Option<Phase>; 6]); 9] = [
+            //             Rest(Pause)     Rest(Stop)      Drained(Pause) Drained(Stop)  Fault          Fault
+            (Created,      [rest(Paused),   rest(Stopped),  None,          None,          again.clone(), over.clone()]),
+            (Preparing,    [rest(Draining), rest(Draining), rest(Paused),  rest(Stopped), again.clone(), over.clone()]),
+            (Snapshotting, [rest(Draining), rest(Draining), rest(Paused),  rest(Stopped), again.clone(), over.clone()]),
+            (Streaming,    [rest(Draining), rest(Draining), rest(Paused),  rest(Stopped), again.clone(), over.clone()]),
+            (Draining,     [rest(Draining), rest(Draining), rest(Paused),  rest(Stopped), again.clone(), over.clone()]),
+            (failed(true), [rest(Paused),   rest(Stopped),  None,          None,          None,          None]),
+            (failed(false),[rest(Paused),   rest(Stopped),  None,          None,          None,          None]),
+            (Paused,       [rest(Paused),   rest(Stopped),  None,          None,          None,          None]),
+            (Stopped,      [rest(Paused),   rest(Stopped),  None,          None,          None,          None]),
         ];
         for (phase, outcomes) in &table {
             for (event, outcome) in events.iter().zip(outcomes) {

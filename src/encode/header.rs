@@ -23,6 +23,7 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
 pub(super) fn writer(kind: &TypeKind, form: &Form) -> Option<Write> {
     match kind {
         TypeKind::Text | TypeKind::Enum | TypeKind::Uuid | TypeKind::Json | TypeKind::Other(_) => Some(text),
+        TypeKind::Char => Some(byte),
         TypeKind::Float4 => Some(float4),
         TypeKind::Float8 => Some(float8),
         // In the string mode the zero is a quoted number, in the exact one a quoted base64 or a struct.
@@ -34,6 +35,11 @@ pub(super) fn writer(kind: &TypeKind, form: &Form) -> Option<Write> {
 
 fn text(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
     string(out, text);
+    Ok(())
+}
+
+fn byte(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+    string(out, String::from_utf8_lossy(text).as_bytes());
     Ok(())
 }
 

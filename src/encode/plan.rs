@@ -38,9 +38,11 @@ impl EventSettings {
     }
 }
 
-/// A legal topic name of at most 249 characters.
+/// A legal topic name of at most 249 characters. As in Java, which counts UTF-16: a character of two units is two `_`.
 pub fn sanitised(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).take(249).collect()
+    let legal = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let unit = |unit: u16| u8::try_from(unit).map(char::from).ok().filter(legal).unwrap_or('_');
+    name.encode_utf16().map(unit).take(249).collect()
 }
 
 /// A column of the event's row.
@@ -299,6 +301,7 @@ mod tests {
     fn topic_names_are_debeziums() {
         assert_eq!(sanitised("srv.s1.dbz_878_some|test@data"), "srv.s1.dbz_878_some_test_data");
         assert_eq!(sanitised("srv.public.Weird Table"), "srv.public.Weird_Table");
+        assert_eq!(sanitised("s.é.😀"), "s._.__");
         assert_eq!(sanitised(&"é".repeat(300)).len(), 249);
     }
 }

@@ -1,20 +1,27 @@
 //! What the catalogue says: tables, keys, nullability, defaults, types. Small queries through `tokio-postgres`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
 
-use super::connection::{PINNED, Socket};
+use super::connection::{PINNED, Socket, with_tls};
 use super::pgoutput::RelationMessage;
 use super::types::{self, TypeRow};
 use super::{PostgresError, identifier};
 use crate::change::{Column, Relation, RelationId, ReplicaIdentity};
-use crate::config::postgres::ConnectionConfig;
+use crate::config::postgres::{ConnectionConfig, MessageKeyColumns};
 use crate::problem::Problem;
 
 /// Opens an SQL session by `tokio-postgres`, over our own sockets and TLS. Its task ends with the client.
 pub async fn open(config: &ConnectionConfig, application_name: &str) -> Result<Client, PostgresError> {
+    match open_as(config, application_name).await {
+        Err(error) if let Some(encrypted) = with_tls(config, &error) => open_as(&encrypted, application_name).await,
+        opened => opened,
+    }
+}
+
+async fn open_as(config: &ConnectionConfig, application_name: &str) -> Result<Client, PostgresError> {
     let socket = Socket::open(config).await?;
     let mut settings = tokio_postgres::Config::new();
     settings
@@ -41,11 +48,6 @@ pub async fn open(config: &ConnectionConfig, application_name: &str) -> Result<C
     Ok(client)
 }
 
-/// As [`open`], with the error worded for a person.
-pub async fn connect(config: &ConnectionConfig) -> Result<Client, Problem> {
-    open(config, "rowfeed").await.map_err(|error| error.problem(config))
-}
-
 /// Settings of the server that capture depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -53,16 +55,42 @@ pub struct ServerSettings {
     pub wal_level: String,
     /// How long the server waits for a sign of life; `None`: for ever.
     pub wal_sender_timeout: Option<Duration>,
+    /// The database's encoding.
+    pub encoding: String,
+}
+
+/// What is wrong with a database whose text is no text: `SQL_ASCII` stores any bytes, and JSON must be UTF-8.
+pub fn check_encoding(encoding: &str) -> Result<(), PostgresError> {
+    if encoding != "SQL_ASCII" {
+        return Ok(());
+    }
+    Err(PostgresError::Problem(
+        Problem::fail("pg/encoding", "the database's encoding is SQL_ASCII: its text may be any bytes")
+            .why("PostgreSQL cannot convert it to UTF-8, and events must be UTF-8")
+            .fix("move the data to a database WITH ENCODING 'UTF8'"),
+    ))
 }
 
 /// Reads [`ServerSettings`].
 pub async fn server_settings(client: &Client) -> Result<ServerSettings, PostgresError> {
     let row = client
-        .query_one("select current_setting('wal_level'), (select setting::int8 from pg_settings where name = 'wal_sender_timeout')", &[])
+        .query_one(
+            "select current_setting('wal_level'), (select setting::int8 from pg_settings where name = 'wal_sender_timeout'), \
+                current_setting('server_encoding')",
+            &[],
+        )
         .await?;
     let patience_ms: i64 = row.try_get(1)?;
     let wal_sender_timeout = u64::try_from(patience_ms).ok().filter(|ms| *ms > 0).map(Duration::from_millis);
-    Ok(ServerSettings { wal_level: row.try_get(0)?, wal_sender_timeout })
+    Ok(ServerSettings { wal_level: row.try_get(0)?, wal_sender_timeout, encoding: row.try_get(2)? })
+}
+
+/// A transaction's id of now; 0 on a standby. Its own short transaction ends at once: an id that a snapshot held while it
+/// reads would keep every new slot of the cluster waiting until then.
+pub async fn current_xid(client: &Client) -> Result<u32, PostgresError> {
+    let row = client.query_one("select case when pg_is_in_recovery() then 0 else txid_current() end", &[]).await?;
+    // The lower half is what the stream carries.
+    Ok((row.try_get::<_, i64>(0)? & i64::from(u32::MAX)) as u32)
 }
 
 /// A table of the database.
@@ -76,8 +104,8 @@ pub struct Table {
     pub table: String,
     /// The root of a partitioned table; its rows are in its partitions.
     pub partitioned: bool,
-    /// A partition.
-    pub is_partition: bool,
+    /// The partitioned tables above it, when it is a partition.
+    pub ancestors: Vec<RelationId>,
     /// Its replica identity.
     pub identity: ReplicaIdentity,
     /// It has an immediate primary key.
@@ -106,7 +134,9 @@ impl Table {
 pub async fn tables(client: &Client) -> Result<Vec<Table>, PostgresError> {
     let rows = client
         .query(
-            "select c.oid, n.nspname, c.relname, c.relkind = 'p', c.relispartition, c.relreplident::text, \
+            "select c.oid, n.nspname, c.relname, c.relkind = 'p', \
+                    array(select a.relid::oid from pg_partition_ancestors(c.oid) a(relid) where c.relispartition and a.relid <> c.oid), \
+                    c.relreplident::text, \
                     exists (select 1 from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indimmediate and i.indisvalid) \
              from pg_class c join pg_namespace n on n.oid = c.relnamespace \
              where c.relkind in ('r', 'p') and c.relpersistence = 'p' \
@@ -122,7 +152,7 @@ pub async fn tables(client: &Client) -> Result<Vec<Table>, PostgresError> {
                 schema: row.try_get(1)?,
                 table: row.try_get(2)?,
                 partitioned: row.try_get(3)?,
-                is_partition: row.try_get(4)?,
+                ancestors: row.try_get::<_, Vec<u32>>(4)?.into_iter().map(RelationId).collect(),
                 identity: row
                     .try_get::<_, String>(5)?
                     .bytes()
@@ -150,7 +180,8 @@ struct Details {
 pub struct Catalog {
     types: BTreeMap<u32, TypeRow>,
     last_key: HashMap<RelationId, Vec<String>>,
-    versions: HashMap<RelationId, u32>,
+    /// Tables whose key rules were looked at: what is wrong with them is said once.
+    told: HashSet<RelationId>,
 }
 
 /// A column as the stream or the snapshot names it.
@@ -164,12 +195,12 @@ struct Named {
 impl Catalog {
     /// A relation as the stream describes it, with what the catalogue adds.
     ///
-    /// `key_override` is `message.key.columns` of the table.
+    /// `rules` is `message.key.columns`.
     pub async fn describe(
         &mut self,
         client: &Client,
         message: &RelationMessage<'_>,
-        key_override: Option<&[String]>,
+        rules: &MessageKeyColumns,
     ) -> Result<Relation, PostgresError> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let schema = if message.schema.is_empty() { "pg_catalog".to_owned() } else { text(message.schema) };
@@ -184,7 +215,7 @@ impl Catalog {
             })
             .collect();
         let identity = ReplicaIdentity::from_catalog(message.identity).unwrap_or(ReplicaIdentity::Default);
-        self.relation(client, message.id, schema, text(message.table), identity, columns, key_override).await
+        self.relation(client, message.id, schema, text(message.table), identity, columns, rules).await
     }
 
     /// A table as a snapshot reads it: the columns that the stream would send, in its order.
@@ -195,7 +226,7 @@ impl Catalog {
         client: &Client,
         table: &Table,
         published: Option<&[String]>,
-        key_override: Option<&[String]>,
+        rules: &MessageKeyColumns,
     ) -> Result<Relation, PostgresError> {
         // Generated columns are not in the stream: before PostgreSQL 18 never, though column lists name them; there only when
         // the publication says so, and then its column list names them.
@@ -217,7 +248,7 @@ impl Catalog {
                 columns.push(Named { type_oid: row.try_get(1)?, type_mod: row.try_get(2)?, identity: identity.contains(&name), name });
             }
         }
-        self.relation(client, table.id, table.schema.clone(), table.table.clone(), table.identity, columns, key_override).await
+        self.relation(client, table.id, table.schema.clone(), table.table.clone(), table.identity, columns, rules).await
     }
 
     async fn identity_columns(&mut self, client: &Client, table: &Table) -> Result<Vec<String>, PostgresError> {
@@ -238,12 +269,24 @@ impl Catalog {
         table: String,
         identity: ReplicaIdentity,
         columns: Vec<Named>,
-        key_override: Option<&[String]>,
+        rules: &MessageKeyColumns,
     ) -> Result<Relation, PostgresError> {
         self.learn_types(client, columns.iter().map(|column| column.type_oid)).await?;
         let details = details(client, id).await?;
-        let key = match key_override {
-            Some(key) => key.to_vec(),
+        let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+        let first_time = !self.told.contains(&id) && self.told.insert(id);
+        if first_time {
+            for rule in rules.without_effect(&schema, &table, &names) {
+                tracing::warn!(table = format!("{schema}.{table}"), rule, "message.key.columns: the rule matches no column of this table");
+            }
+        }
+        let key = match rules.for_table(&schema, &table, &names) {
+            Some(key) => {
+                if first_time && identity == ReplicaIdentity::Default {
+                    warn_of_wrong_deletes(&format!("{schema}.{table}"), &key, &columns);
+                }
+                key
+            }
             None => self.key(id, identity, &columns, &details),
         };
         let columns = columns
@@ -261,9 +304,7 @@ impl Catalog {
                 }
             })
             .collect();
-        let version = self.versions.entry(id).or_default();
-        *version += 1;
-        Ok(Relation { id, schema: schema.into(), table: table.into(), identity, columns, version: *version })
+        Ok(Relation { id, schema: schema.into(), table: table.into(), identity, columns })
     }
 
     /// Which columns identify a row. What the stream flags is trusted first: the catalogue may be ahead of it. The
@@ -289,6 +330,9 @@ impl Catalog {
     }
 
     /// Looks up what is needed to understand types that are not built in: domains' bases and arrays' elements included.
+    ///
+    /// An array is the array type of some element: `int2vector` and its like look like one and are written otherwise. Where
+    /// elements are not separated by commas (`box[]`), the text is sent as it is.
     async fn learn_types(&mut self, client: &Client, oids: impl Iterator<Item = u32>) -> Result<(), PostgresError> {
         // Object ids below 16384 are PostgreSQL's own.
         let mut wanted: Vec<u32> = oids.filter(|oid| !self.types.contains_key(oid)).collect();
@@ -304,8 +348,9 @@ impl Catalog {
                    select unnest($1::oid[]) \
                    union \
                    select u.oid from wanted w join pg_type t on t.oid = w.oid \
-                     cross join lateral (values (t.typbasetype), (case when t.typcategory = 'A' then t.typelem else 0 end)) u(oid) where u.oid <> 0) \
-                 select t.oid, t.typname::text, t.typtype::text, case when t.typcategory = 'A' then t.typelem else 0::oid end, t.typbasetype, t.typtypmod \
+                     cross join lateral (values (t.typbasetype), ((select e.oid from pg_type e where e.typarray = t.oid and e.typdelim = ','))) u(oid) where u.oid <> 0) \
+                 select t.oid, t.typname::text, t.typtype::text, \
+                        coalesce((select e.oid from pg_type e where e.typarray = t.oid and e.typdelim = ','), 0::oid), t.typbasetype, t.typtypmod \
                  from pg_type t join wanted w on w.oid = t.oid",
                 &[&wanted],
             )
@@ -324,6 +369,19 @@ impl Catalog {
             );
         }
         Ok(())
+    }
+}
+
+/// PostgreSQL sends no other columns of a deleted row than its identity's: the others would be a stand-in in the key.
+fn warn_of_wrong_deletes(table: &str, key: &[String], columns: &[Named]) {
+    let outside: Vec<_> =
+        columns.iter().filter(|column| !column.identity && key.contains(&column.name)).map(|column| &*column.name).collect();
+    if !outside.is_empty() {
+        tracing::warn!(
+            table,
+            columns = outside.join(", "),
+            "message.key.columns: deletes do not carry these columns, so their keys are wrong; ALTER TABLE ... REPLICA IDENTITY FULL sends them"
+        );
     }
 }
 

@@ -16,6 +16,7 @@ use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 use postgres_protocol::message::frontend;
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
@@ -27,7 +28,7 @@ use crate::config::postgres::{ConnectionConfig, SslMode};
 
 /// Settings that decide how PostgreSQL writes values: pinned in every session that reads rows, so that a role's own
 /// settings cannot change events.
-pub const PINNED: [(&str, &str); 7] = [
+pub const PINNED: [(&str, &str); 8] = [
     ("datestyle", "ISO"),
     ("intervalstyle", "postgres"),
     ("extra_float_digits", "3"),
@@ -35,6 +36,8 @@ pub const PINNED: [(&str, &str); 7] = [
     ("timezone", "UTC"),
     ("client_min_messages", "warning"),
     ("statement_timeout", "0"),
+    // A session that exports a snapshot idles in a transaction while the snapshot is read.
+    ("idle_in_transaction_session_timeout", "0"),
 ];
 
 /// A stream to a server.
@@ -99,6 +102,7 @@ impl Socket {
         }
         let mut stream = TcpStream::connect((config.host.as_str(), config.port)).await?;
         stream.set_nodelay(true)?;
+        keep_alive(&stream)?;
         if matches!(config.ssl_mode, SslMode::Disable | SslMode::Allow) {
             return Ok(Self::Tcp(stream));
         }
@@ -118,7 +122,7 @@ impl Socket {
             Err(error) => return Err(error.into()),
         }
         let name = ServerName::try_from(config.host.clone()).map_err(|error| PostgresError::Tls(error.to_string()))?;
-        let stream = tls::connector(config)?.connect(name, stream).await.map_err(|error| PostgresError::Tls(error.to_string()))?;
+        let stream = tls::connector(config)?.connect(name, stream).await.map_err(handshake)?;
         Ok(Self::Tls(Box::new(stream)))
     }
 
@@ -128,6 +132,27 @@ impl Socket {
             _ => None,
         }
     }
+}
+
+/// A peer that vanished without a word (power, firewall, failover of an address) shows after a minute, whoever was to speak.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    let probes = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10)).with_retries(3);
+    socket.set_tcp_keepalive(&probes)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(60)))?;
+    Ok(())
+}
+
+/// `sslmode=allow`: what to try once the server has refused us without TLS.
+pub(super) fn with_tls(config: &ConnectionConfig, error: &PostgresError) -> Option<ConnectionConfig> {
+    let refused = config.ssl_mode == SslMode::Allow && error.code() == "28000" && !config.host.starts_with('/');
+    refused.then(|| ConnectionConfig { ssl_mode: SslMode::Prefer, ..config.clone() })
+}
+
+/// What rustls refuses it reports as invalid data; a connection that breaks during the handshake is the network.
+fn handshake(error: io::Error) -> PostgresError {
+    if error.kind() == io::ErrorKind::InvalidData { PostgresError::Tls(error.to_string()) } else { error.into() }
 }
 
 /// What a session is for.
@@ -148,16 +173,23 @@ pub struct Connection {
     frames: FrameBuffer,
     out: BytesMut,
     parameters: HashMap<String, String>,
-    /// Warnings and notices the server sent, for whoever must not overlook them; bounded.
+    /// Warnings and notices the server sent, for the stream, which must not overlook them; bounded.
     notices: Vec<ServerMessage>,
 }
 
-/// How many notices are kept until somebody takes them.
+/// How many notices are kept until the stream takes them.
 const NOTICES_MAX: usize = 64;
 
 impl Connection {
     /// Connects and logs in. `application_name` is what `pg_stat_activity` shows.
     pub async fn open(config: &ConnectionConfig, session: Session, application_name: &str) -> Result<Self, PostgresError> {
+        match Self::open_as(config, session, application_name).await {
+            Err(error) if let Some(encrypted) = with_tls(config, &error) => Self::open_as(&encrypted, session, application_name).await,
+            opened => opened,
+        }
+    }
+
+    async fn open_as(config: &ConnectionConfig, session: Session, application_name: &str) -> Result<Self, PostgresError> {
         let socket = Socket::open(config).await?;
         let mut connection =
             Self { socket, frames: FrameBuffer::default(), out: BytesMut::new(), parameters: HashMap::new(), notices: Vec::new() };
@@ -213,6 +245,9 @@ impl Connection {
                 .ok_or_else(|| PostgresError::Login("the server asks for a password and none is configured".into()))
         };
         match i32::from_be_bytes(*kind) {
+            0 if scram.is_some() => {
+                return Err(PostgresError::Login("the server ended SCRAM without proving that it knows the password".into()));
+            }
             0 => return Ok(true),
             3 => frontend::password_message(password()?, &mut self.out)?,
             5 => {
@@ -245,6 +280,7 @@ impl Connection {
             12 => {
                 let exchange = scram.as_mut().ok_or_else(|| PostgresError::Protocol("SASL ends before it began".into()))?;
                 exchange.finish(rest).map_err(|_| PostgresError::Login("the server could not prove that it knows the password".into()))?;
+                *scram = None;
                 return Ok(false);
             }
             other => return Err(PostgresError::Login(format!("authentication method {other} is not supported; use scram-sha-256"))),
@@ -267,11 +303,6 @@ impl Connection {
     /// A server parameter such as `server_version`, as reported.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).map(String::as_str)
-    }
-
-    /// Notices since the last call.
-    pub fn take_notices(&mut self) -> Vec<ServerMessage> {
-        std::mem::take(&mut self.notices)
     }
 
     async fn flush(&mut self) -> Result<(), PostgresError> {
@@ -420,4 +451,46 @@ fn text_row(body: &[u8]) -> Result<TextRow, PostgresError> {
         });
     }
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(mode: &str) -> ConnectionConfig {
+        ConnectionConfig::from_url(&format!("postgres://u:p@db/d?sslmode={mode}")).expect("valid")
+    }
+
+    /// Aim: a server that does not know the password cannot skip its half of SCRAM.
+    #[tokio::test]
+    async fn scram_without_the_servers_proof_is_refused() {
+        let (ours, _theirs) = UnixStream::pair().expect("a pair");
+        let mut connection = Connection {
+            socket: Socket::Unix(ours),
+            frames: FrameBuffer::default(),
+            out: BytesMut::new(),
+            parameters: HashMap::new(),
+            notices: Vec::new(),
+        };
+        let mut scram = None;
+        let begin = connection.authenticate(&config("disable"), b"\0\0\0\x0aSCRAM-SHA-256\0\0", &mut scram).await;
+        assert!(matches!(begin, Ok(false)));
+        let ok = connection.authenticate(&config("disable"), &[0; 4], &mut scram).await;
+        assert!(matches!(ok, Err(PostgresError::Login(_))));
+    }
+
+    #[test]
+    fn a_connection_that_breaks_in_the_tls_handshake_is_the_network() {
+        assert!(matches!(handshake(io::ErrorKind::UnexpectedEof.into()), PostgresError::Io(_)));
+        assert!(matches!(handshake(io::ErrorKind::ConnectionReset.into()), PostgresError::Io(_)));
+        assert!(matches!(handshake(io::ErrorKind::InvalidData.into()), PostgresError::Tls(_)));
+    }
+
+    #[test]
+    fn allow_tries_tls_after_a_plain_refusal_only() {
+        let refused = |code: &str| PostgresError::Server(ServerMessage { code: code.into(), ..ServerMessage::default() });
+        assert_eq!(with_tls(&config("allow"), &refused("28000")).map(|again| again.ssl_mode), Some(SslMode::Prefer));
+        assert_eq!(with_tls(&config("allow"), &refused("28P01")), None);
+        assert_eq!(with_tls(&config("disable"), &refused("28000")), None);
+    }
 }

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use super::catalog::{self, Table};
 use super::connection::{Connection, Session};
-use super::{PostgresError, identifier};
+use super::{PostgresError, identifier, publication, slot};
 use crate::change::ReplicaIdentity;
 use crate::config::postgres::{ConnectionConfig, TableFilter};
 
@@ -138,6 +138,11 @@ impl Doctor<'_> {
             let (mark, fix) = if number < 160_000 { (Mark::Fail, "-- connect to the primary") } else { (Mark::Warn, "") };
             self.found("pg/standby", "primary", mark, "this is a standby", fix);
         }
+        if let Ok(encoding) = text(client, "select current_setting('server_encoding')", &[]).await
+            && let Err(error) = catalog::check_encoding(&encoding)
+        {
+            self.failed("encoding", &error);
+        }
         self.wal_level(client).await;
         self.slots(client).await;
         self.senders(client).await;
@@ -245,7 +250,7 @@ impl Doctor<'_> {
         }
         self.publication(client, &tables).await;
         self.readable(client, &tables).await;
-        self.update_safety(&tables);
+        self.update_safety(&publication::with_partitions(&all, &tables));
         self.old_values(&tables);
         self.row_security(client, &tables).await;
     }
@@ -343,7 +348,7 @@ impl Doctor<'_> {
         let stuck = self.findings.iter().any(|finding| {
             finding.mark == Mark::Fail && matches!(finding.id, "pg/wal-level" | "pg/slots-full" | "pg/senders-full" | "pg/role-replication")
         });
-        self.replication_session(slot_test && !stuck).await;
+        self.replication_session(client, slot_test && !stuck).await;
         match client.batch_execute("select pg_logical_emit_message(false, 'rowfeed', '')").await {
             Ok(()) => self.ok("pg/heartbeat", "heartbeat", "pg_logical_emit_message allowed, no heartbeat table needed"),
             Err(error) => {
@@ -355,7 +360,7 @@ impl Doctor<'_> {
         }
     }
 
-    async fn replication_session(&mut self, slot_test: bool) {
+    async fn replication_session(&mut self, client: &Client, slot_test: bool) {
         const TITLE: &str = "replication session";
         let mut session = match Connection::open(self.config, Session::Replication, "rowfeed check").await {
             Ok(session) => session,
@@ -369,7 +374,7 @@ impl Doctor<'_> {
             Err(error) => return self.failed(TITLE, &error),
         }
         if slot_test {
-            self.temporary_slot(&mut session).await;
+            self.temporary_slot(client, &mut session).await;
         }
     }
 
@@ -384,7 +389,7 @@ impl Doctor<'_> {
         self.found("pg/pooler", "replication session", Mark::Fail, observed, fix);
     }
 
-    async fn temporary_slot(&mut self, session: &mut Connection) {
+    async fn temporary_slot(&mut self, client: &Client, session: &mut Connection) {
         const TITLE: &str = "temporary slot";
         let started = Instant::now();
         let name = format!("rowfeed_check_{}", std::process::id());
@@ -393,6 +398,7 @@ impl Doctor<'_> {
             // It goes with the session.
             Ok(_) => self.ok("pg/slot-temp", TITLE, format!("created and dropped in {:.1} s", started.elapsed().as_secs_f64())),
             Err(PostgresError::Timeout(..)) => {
+                slot::give_up(client, &name).await;
                 let fix = "-- end or wait for old transactions:  SELECT pid, usename, xact_start, left(query, 60) FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start;";
                 let observed = format!("not made within {} s: a transaction that was open before holds it up", SLOT_WAIT_MAX.as_secs());
                 self.found("pg/long-tx", TITLE, Mark::Warn, observed, fix);

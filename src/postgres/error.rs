@@ -150,10 +150,12 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
             Problem::fail("pg/wal-level", "this server does not write logical WAL").why(text).fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)")
         }
         "55000" if text.contains("slot") => Problem::fail("pg/wal-lost", "the slot can no longer deliver: changes are gone from the server").why(text).fix("drop the slot and the connector's position, then start again with a new snapshot"),
-        "53400" | "53300" if text.contains("slot") => Problem::fail("pg/slots-full", "no replication slot is free").why(text).fix("drop an unused slot, or raise max_replication_slots (restart)"),
+        "53400" if text.contains("replication slot") => Problem::fail("pg/slots-full", "no replication slot is free").why(text).fix("drop an unused slot, or raise max_replication_slots (restart)"),
         "42704" if text.contains("slot") => Problem::fail("pg/slot-gone", "the replication slot does not exist").why(text),
         "42704" if text.contains("publication") => Problem::fail("pg/publication-missing", "the publication does not exist at this place in the log").why(text).fix("create the publication, then a new slot: changes before it cannot be decoded"),
         "22021" | "22P05" => Problem::fail("row/encoding", "a value is not valid text in the database's encoding").why(text).fix("correct the row, or capture the table without this column"),
+        // A lock, a deadlock, a conflict, a transaction that was ended for its age: the next try meets another moment.
+        "55P03" | "40P01" | "40001" | "25P03" | "25P04" => Problem::retry("pg/busy", "PostgreSQL could not do it at this moment").why(text),
         code if code.starts_with("57") || code.starts_with("08") || code.starts_with("53") => Problem::retry("pg/unavailable", "PostgreSQL is not available now").why(text),
         "XX000" if text.contains("cannot decode") || text.contains("invalid memory alloc") => Problem::fail("row/too-large", "PostgreSQL cannot send a row").why(text),
         _ => Problem::fail("pg/error", "PostgreSQL refused").why(format!("{text} ({})", message.code)),
@@ -165,6 +167,7 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::problem::Action;
 
     #[test]
     fn an_error_response_is_read_field_by_field() {
@@ -174,5 +177,26 @@ mod tests {
             ServerMessage { severity: "ERROR".into(), code: "42704".into(), message: "no such thing".into(), hint: "make one".into() }
         );
         assert_eq!(ServerMessage::parse(b""), ServerMessage::default());
+    }
+
+    #[test]
+    fn trouble_that_passes_is_tried_again() {
+        let to = ConnectionConfig::from_url("postgres://app@db/shop").expect("a URL");
+        let problem = |code: &str, message: &str| {
+            PostgresError::Server(ServerMessage { code: code.into(), message: message.into(), ..ServerMessage::default() }).problem(&to)
+        };
+        for (code, message) in [
+            ("53300", "remaining connection slots are reserved for roles with the SUPERUSER attribute"),
+            ("53400", "number of requested standby connections exceeds max_wal_senders"),
+            ("55P03", "canceling statement due to lock timeout"),
+            ("40P01", "deadlock detected"),
+            ("40001", "could not serialize access"),
+            ("25P03", "terminating connection due to idle-in-transaction timeout"),
+            ("25P04", "terminating connection due to transaction timeout"),
+        ] {
+            assert_eq!(problem(code, message).action, Action::Retry, "{code}");
+        }
+        let full = problem("53400", "all replication slots are in use");
+        assert_eq!((full.code, full.action), ("pg/slots-full", Action::Fail));
     }
 }

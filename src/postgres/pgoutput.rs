@@ -20,7 +20,7 @@
 use crate::change::{CellSpan, Lsn, RelationId, Tuple};
 
 /// PostgreSQL counts microseconds from 2000-01-01.
-const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+pub(super) const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 /// PostgreSQL allows 1,600 columns; more is not its tuple.
 const COLUMNS_MAX: u16 = 1664;
 

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 
 use super::catalog::Table;
 use super::{PostgresError, identifier};
+use crate::change::RelationId;
 use crate::config::postgres::{PostgresConfig, PublicationAutocreate};
 use crate::problem::Problem;
 
@@ -45,6 +46,9 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
     let found = existing(client, name).await?;
     let via_root = if config.publish_via_partition_root { " with (publish_via_partition_root = true)" } else { "" };
     let wanted: Vec<_> = tables.iter().filter(|table| config.tables.includes(&table.schema, &table.table)).collect();
+    if !found.as_ref().map_or(config.publish_via_partition_root, |found| found.via_root) {
+        refuse_unnamed(name, tables, &wanted)?;
+    }
     match config.publication_autocreate {
         PublicationAutocreate::Disabled if found.is_none() => Err(PostgresError::Problem(
             Problem::fail("pg/publication", format!("publication \"{name}\" does not exist"))
@@ -64,7 +68,7 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
             }
             match found {
                 None => {
-                    refuse_breaking(&wanted, "it is in table.include.list")?;
+                    refuse_breaking(&with_partitions(tables, &wanted), "it is in table.include.list, or a partition of one that is")?;
                     run(client, &format!("create publication {} for table {}{via_root}", identifier(name), list(&wanted))).await
                 }
                 Some(found) if found.all_tables => Err(PostgresError::Problem(
@@ -77,15 +81,16 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
                         identifier(name)
                     )),
                 )),
-                Some(found) => update(client, name, &wanted, &found).await,
+                Some(found) => update(client, name, tables, &wanted, &found).await,
             }
         }
         _ => Ok(()),
     }
 }
 
-/// Alters the table list when it differs.
-async fn update(client: &Client, name: &str, wanted: &[&Table], found: &Existing) -> Result<(), PostgresError> {
+/// Brings the table list up to date: only the differences, so that what an administrator said about the other tables
+/// (column lists, row filters) stays.
+async fn update(client: &Client, name: &str, tables: &[Table], wanted: &[&Table], found: &Existing) -> Result<(), PostgresError> {
     let rows = client
         .query(
             "select n.nspname, c.relname from pg_publication p join pg_publication_rel r on r.prpubid = p.oid join pg_class c on c.oid = r.prrelid \
@@ -97,17 +102,52 @@ async fn update(client: &Client, name: &str, wanted: &[&Table], found: &Existing
     for row in rows {
         have.push((row.try_get(0)?, row.try_get(1)?));
     }
-    let mut want: Vec<_> = wanted.iter().map(|table| (table.schema.clone(), table.table.clone())).collect();
-    have.sort();
-    want.sort();
-    if have == want {
+    let is = |table: &Table, (schema, name): &(String, String)| table.schema == *schema && table.table == *name;
+    let add: Vec<_> = wanted.iter().copied().filter(|table| !have.iter().any(|listed| is(table, listed))).collect();
+    let drop: Vec<_> = have.iter().filter(|listed| !wanted.iter().any(|table| is(table, listed))).collect();
+    if add.is_empty() && drop.is_empty() {
         return Ok(());
     }
     if found.publishes_updates {
-        refuse_breaking(wanted, "it is in table.include.list")?;
+        refuse_breaking(&with_partitions(tables, wanted), "it is in table.include.list, or a partition of one that is")?;
     }
-    tracing::info!(publication = name, tables = want.len(), via_root = found.via_root, "publication's tables are set");
-    run(client, &format!("alter publication {} set table {}", identifier(name), list(wanted))).await
+    tracing::info!(publication = name, added = add.len(), dropped = drop.len(), "the publication's tables change");
+    let mut sql = Vec::new();
+    if !add.is_empty() {
+        sql.push(format!("alter publication {} add table {}", identifier(name), list(&add)));
+    }
+    if !drop.is_empty() {
+        let names: Vec<_> = drop.iter().map(|(schema, table)| format!("{}.{}", identifier(schema), identifier(table))).collect();
+        sql.push(format!("alter publication {} drop table {}", identifier(name), names.join(", ")));
+    }
+    // Several statements of one message are one transaction.
+    run(client, &sql.join("; ")).await
+}
+
+/// These tables and the partitions below them, which are published with their root and have identities of their own.
+pub fn with_partitions<'a>(tables: &'a [Table], wanted: &[&'a Table]) -> Vec<&'a Table> {
+    let listed = |id: &RelationId| wanted.iter().any(|table| table.id == *id);
+    tables.iter().filter(|table| listed(&table.id) || table.ancestors.iter().any(listed)).collect()
+}
+
+/// Without `publish_via_partition_root` changes come under the partitions' names: a captured root none of whose partitions
+/// is captured would never have an event.
+fn refuse_unnamed(name: &str, tables: &[Table], wanted: &[&Table]) -> Result<(), PostgresError> {
+    let silent = wanted.iter().filter(|root| root.partitioned).find(|root| {
+        let under = |table: &Table| table.ancestors.contains(&root.id) && !table.partitioned;
+        tables.iter().any(under) && !wanted.iter().any(|table| under(table))
+    });
+    let Some(root) = silent else { return Ok(()) };
+    Err(PostgresError::Problem(
+        Problem::fail("pg/partitions", format!("{} is partitioned, and none of its partitions is captured", root.name()))
+            .why(format!("publication \"{name}\" sends changes under the partitions' names: there would never be an event"))
+            .fix(format!(
+                "ALTER PUBLICATION {} SET (publish_via_partition_root = true);      and publish.via.partition.root=true\nor name the partitions in table.include.list, for example {}.{}.*",
+                identifier(name),
+                root.schema,
+                root.table
+            )),
+    ))
 }
 
 fn list(tables: &[&Table]) -> String {

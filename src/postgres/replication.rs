@@ -12,12 +12,11 @@ use tokio::io::AsyncWriteExt;
 use super::connection::{Connection, Socket};
 use super::error::ServerMessage;
 use super::frames::FrameBuffer;
+use super::pgoutput::POSTGRES_EPOCH_US;
 use super::{PostgresError, identifier, literal};
 use crate::change::Lsn;
 use crate::problem::Problem;
 
-/// PostgreSQL counts microseconds from 2000-01-01.
-const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 /// How long a status message may take to leave: a server that reads nothing for so long is gone.
 const SEND_LIMIT: Duration = Duration::from_secs(30);
 
@@ -180,9 +179,9 @@ fn stream_message(body: &[u8]) -> Result<StreamMessage<'_>, PostgresError> {
     }
 }
 
-/// Warnings that mean lost rows are errors; others are logged.
+/// Warnings that mean lost rows are errors; others are logged. The code decides: the text is in the server's language.
 fn check_notice(notice: &ServerMessage) -> Result<(), PostgresError> {
-    if notice.message.contains("skipped loading publication") || (notice.code == "55000" && notice.message.contains("publication")) {
+    if notice.code == "55000" {
         return Err(PostgresError::Problem(
             Problem::fail("pg/publication-missing", "the publication does not exist at this place in the log: PostgreSQL skips rows")
                 .why(notice.message.clone())
@@ -191,4 +190,16 @@ fn check_notice(notice: &ServerMessage) -> Result<(), PostgresError> {
     }
     tracing::warn!(code = notice.code, severity = notice.severity, "PostgreSQL says: {}", notice.message);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skipped_publication_is_noticed_in_any_language() {
+        let notice = |code: &str, message: &str| ServerMessage { code: code.into(), message: message.into(), ..ServerMessage::default() };
+        assert!(check_notice(&notice("55000", "Publikation »p« wird übersprungen")).is_err());
+        assert!(check_notice(&notice("01000", "no publication is concerned")).is_ok());
+    }
 }

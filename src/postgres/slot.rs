@@ -19,10 +19,6 @@ pub struct Slot {
     pub plugin: String,
     /// The database it decodes.
     pub database: String,
-    /// Who reads it now.
-    pub active_pid: Option<i32>,
-    /// What it keeps WAL from.
-    pub restart_lsn: Option<Lsn>,
     /// What was confirmed.
     pub confirmed_flush_lsn: Option<Lsn>,
     /// `reserved`, `extended`, `unreserved` or `lost`.
@@ -42,23 +38,18 @@ pub struct CreatedSlot {
 pub async fn find(client: &Client, name: &str) -> Result<Option<Slot>, PostgresError> {
     let row = client
         .query_opt(
-            "select plugin::text, coalesce(database::text, ''), active_pid, restart_lsn::text, confirmed_flush_lsn::text, wal_status \
+            "select plugin::text, coalesce(database::text, ''), confirmed_flush_lsn::text, wal_status \
              from pg_replication_slots where slot_name = $1",
             &[&name],
         )
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let lsn = |index: usize| -> Result<Option<Lsn>, PostgresError> {
-        let text: Option<String> = row.try_get(index)?;
-        Ok(text.and_then(|text| text.parse().ok()))
-    };
+    let confirmed: Option<String> = row.try_get(2)?;
     Ok(Some(Slot {
         plugin: row.try_get::<_, Option<String>>(0)?.unwrap_or_default(),
         database: row.try_get(1)?,
-        active_pid: row.try_get(2)?,
-        restart_lsn: lsn(3)?,
-        confirmed_flush_lsn: lsn(4)?,
-        wal_status: row.try_get(5)?,
+        confirmed_flush_lsn: confirmed.and_then(|text| text.parse().ok()),
+        wal_status: row.try_get(3)?,
     }))
 }
 
@@ -92,13 +83,26 @@ pub async fn create(
     let options = if server_version >= 150_000 { "(SNAPSHOT 'export')" } else { "EXPORT_SNAPSHOT" };
     let sql = format!("CREATE_REPLICATION_SLOT {}{kind} LOGICAL pgoutput {options}", identifier(name));
     let rows = match connection.query_within(&sql, CREATE_LIMIT, "making the slot").await {
-        Err(PostgresError::Timeout(..)) => return Err(waiting(client, name).await),
+        Err(PostgresError::Timeout(..)) => {
+            let problem = waiting(client, name).await;
+            give_up(client, name).await;
+            return Err(problem);
+        }
         other => other?,
     };
     let row = rows.into_iter().next().unwrap_or_default();
     let text = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
     let consistent_point = text(1).parse().map_err(|_| PostgresError::Protocol("no consistent point for the new slot".into()))?;
     Ok(CreatedSlot { consistent_point, snapshot: text(2) })
+}
+
+/// Ends the session that is still making a slot, with the slot: it does not look at its socket while it waits.
+pub async fn give_up(client: &Client, name: &str) {
+    let ended =
+        client.execute("select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active", &[&name]).await;
+    if let Err(error) = ended {
+        tracing::warn!(slot = name, "the session that is making the slot could not be ended: {error}");
+    }
 }
 
 /// Making a slot waits for all open transactions: says which.
@@ -121,12 +125,12 @@ async fn waiting(client: &Client, name: &str) -> PostgresError {
     )
 }
 
-/// Drops a slot that nobody reads.
-pub async fn drop(client: &Client, name: &str) -> Result<(), PostgresError> {
+/// Drops a slot that nobody reads; true when it is gone.
+pub async fn drop(client: &Client, name: &str) -> Result<bool, PostgresError> {
     client
         .execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active", &[&name])
         .await?;
-    Ok(())
+    Ok(find(client, name).await?.is_none())
 }
 
 /// Writes an empty message outside any transaction, which moves the slots of an otherwise idle database. Needs no table.

@@ -66,8 +66,9 @@ fn built_in(oid: u32, type_mod: i32) -> Option<TypeKind> {
         700 => TypeKind::Float4,
         701 => TypeKind::Float8,
         1700 => TypeKind::Numeric(numeric(type_mod)),
-        // text, varchar, bpchar, name, "char", xml; inet, cidr, macaddr, macaddr8; the ranges; tsvector.
-        25 | 1043 | 1042 | 19 | 18 | 142 | 869 | 650 | 829 | 774 | 3904 | 3906 | 3908 | 3910 | 3912 | 3926 | 3614 => TypeKind::Text,
+        // text, varchar, bpchar, name, xml; inet, cidr, macaddr, macaddr8; the ranges; tsvector.
+        25 | 1043 | 1042 | 19 | 142 | 869 | 650 | 829 | 774 | 3904 | 3906 | 3908 | 3910 | 3912 | 3926 | 3614 => TypeKind::Text,
+        18 => TypeKind::Char,
         17 => TypeKind::Bytea,
         2950 => TypeKind::Uuid,
         114 | 3802 => TypeKind::Json,

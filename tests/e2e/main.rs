@@ -20,6 +20,8 @@ mod network;
 mod oracle;
 mod oracle_itself;
 #[cfg(feature = "kafka")]
+mod publication;
+#[cfg(feature = "kafka")]
 mod resume;
 #[cfg(feature = "kafka")]
 mod snapshot;

@@ -8,6 +8,7 @@ use crate::oracle::check::{Streams, Truth, check};
 use crate::oracle::event::Event;
 use crate::oracle::workload::{Load, Pace};
 use crate::oracle::{SETUP, TABLES, include_list};
+use crate::support::http::request;
 use crate::support::postgres::shared_server;
 use crate::support::random::Random;
 use crate::support::scene::Scene;
@@ -60,4 +61,50 @@ fn under_load_the_snapshot_and_the_stream_meet_without_gap_or_repeat() {
     }
     let findings = check(&streams, &Truth::read(&scene.sql));
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings[..findings.len().min(10)].join("\n"));
+}
+
+/// Aim: a table that is rewritten before its COPY is not read as empty. Method: the table before it is large, and the
+/// rewrite happens while that one is read.
+#[test]
+fn a_table_rewritten_before_it_is_read_begins_the_snapshot_again() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table a(id int primary key); insert into a select generate_series(1, 300000);
+                 create table b(id int primary key); insert into b select generate_series(1, 50)";
+    let scene = Scene::prepared(server, "rewrite", setup, &json!({"snapshot.mode": "initial"}));
+    scene.connect();
+    let reading = "select count(*) from pg_stat_activity where query like 'copy (%\"public\".\"a\"%' and state = 'active' and datname = current_database()";
+    wait_for("the first table to be read", || (scene.sql.one(reading) == "1").then_some(()));
+    scene.sql.run("alter table b alter id type bigint");
+    scene.wait_until_streaming();
+    let ids: Vec<u64> = scene.events("b").iter().filter_map(|event| event["after"]["id"].as_u64()).collect();
+    assert_eq!(ids, (1..=50).collect::<Vec<_>>());
+    assert!(scene.rowfeed.log().contains("pg/rewritten"));
+}
+
+#[test]
+fn a_snapshot_that_no_stream_follows_leaves_no_slot_and_ends() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table a(id int primary key); insert into a select generate_series(1, 5)";
+    let scene = Scene::prepared(server, "only", setup, &json!({"snapshot.mode": "initial_only"}));
+    scene.connect();
+    wait_for("the snapshot to end", || (scene.rowfeed.status("scene")["connector"]["state"] == "STOPPED").then_some(()));
+    assert_eq!(scene.reader.read(&Scene::topic("a")).len(), 5);
+    assert_eq!(scene.sql.one("select count(*) from pg_replication_slots where database = current_database()"), "0");
+}
+
+#[test]
+fn a_slot_that_is_dropped_on_stop_is_made_anew() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table a(id int primary key); insert into a values(1)";
+    let scene = Scene::prepared(server, "dropstop", setup, &json!({"snapshot.mode": "initial", "slot.drop.on.stop": "true"}));
+    scene.connect();
+    scene.wait_until_streaming();
+    let order = |order: &str| request(&scene.rowfeed.http(), "PUT", &format!("/connectors/scene/{order}"), None).expect("an answer").status;
+    assert!(order("stop") < 300);
+    let slots = format!("select count(*) from pg_replication_slots where slot_name = '{}'", scene.slot());
+    wait_for("the slot to be dropped", || (scene.sql.one(&slots) == "0").then_some(()));
+    scene.sql.run("insert into a values(2)");
+    assert!(order("resume") < 300);
+    scene.wait_until_streaming();
+    assert_eq!(Scene::ops(&scene.events("a")), "rrr");
 }

@@ -188,5 +188,13 @@ fn arrays_are_arrays() {
 /// Never dropped silently: what has no writer of its own yet comes as PostgreSQL prints it.
 #[test]
 fn any_other_type_comes_as_its_text() {
-    hold("other", &[("box", "'((1,2),(3,4))'", "\"(3,4),(1,2)\""), ("tsquery", "'a & b'", "\"'a' & 'b'\"")], &json!({}));
+    let cases = [
+        ("box", "'((1,2),(3,4))'", "\"(3,4),(1,2)\""),
+        ("tsquery", "'a & b'", "\"'a' & 'b'\""),
+        // Their elements are not separated by commas.
+        ("box[]", "'{(3,4),(1,2);(7,8),(5,6)}'", "\"{(3,4),(1,2);(7,8),(5,6)}\""),
+        ("int2vector", "'1 2 3'", "\"1 2 3\""),
+        ("oidvector", "'1 2'", "\"1 2\""),
+    ];
+    hold("other", &cases, &json!({}));
 }

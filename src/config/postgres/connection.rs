@@ -143,7 +143,14 @@ impl ConnectionConfig {
                 self.connect_timeout = if seconds == 0 { CONNECT_TIMEOUT } else { Duration::from_secs(seconds.min(600).into()) };
             }
             // What other tools put there and what does not concern us.
-            "application_name" | "options" | "target_session_attrs" | "gssencmode" | "channel_binding" | "keepalives" => {}
+            "application_name" | "gssencmode" | "keepalives" => {}
+            "target_session_attrs" if value == "any" => {}
+            "channel_binding" if matches!(value.as_str(), "prefer" | "disable") => {}
+            "target_session_attrs" | "channel_binding" | "options" => {
+                return Err(Problem::refuse("url/parse", format!("{name} in the connection URL is not supported"))
+                    .why("leaving it out silently would connect otherwise than the URL asks for")
+                    .fix(format!("remove {name} from the URL")));
+            }
             other => {
                 let hint = crate::config::suggest::did_you_mean(other, URL_PARAMETERS);
                 return Err(Problem::refuse("url/parse", format!("unknown parameter \"{other}\" in the connection URL")).fix(hint));
@@ -161,6 +168,11 @@ impl ConnectionConfig {
         }
         if self.database.is_empty() {
             self.database.clone_from(&self.user);
+        }
+        if self.ssl_cert.is_some() != self.ssl_key.is_some() {
+            return Err(
+                Problem::refuse("url/parse", "sslcert and sslkey in the connection URL belong together").fix("give both, or neither")
+            );
         }
         Ok(self)
     }
@@ -244,6 +256,10 @@ mod tests {
         assert!(!format!("{config:?}").contains("p@ss"));
         let socket = ConnectionConfig::from_url("postgres:///shop?host=/run/postgresql&user=me").expect("valid");
         assert_eq!((socket.host.as_str(), socket.port, socket.user.as_str()), ("/run/postgresql", 5432, "me"));
+        for query in ["options=-c%20x", "channel_binding=require", "target_session_attrs=read-write", "sslcert=/c"] {
+            assert!(ConnectionConfig::from_url(&format!("postgres://u@h/d?{query}")).is_err(), "{query}");
+        }
+        assert!(ConnectionConfig::from_url("postgres://u@h/d?channel_binding=prefer&sslcert=/c&sslkey=/k").is_ok());
         let v6 = ConnectionConfig::from_url("postgres://u@[::1]:5444/d").expect("valid");
         assert_eq!((v6.host.as_str(), v6.port), ("::1", 5444));
     }

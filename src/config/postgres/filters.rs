@@ -145,8 +145,17 @@ impl ColumnFilter {
 }
 
 /// `message.key.columns`: `regex:column,column;regex:column`.
+///
+/// As in Debezium, each `table.column` of a rule is one expression; what all of them match makes up the key, in their order.
 #[derive(Clone, Debug, Default)]
-pub struct MessageKeyColumns(Vec<(Regex, Vec<String>)>);
+pub struct MessageKeyColumns(Vec<KeyRule>);
+
+#[derive(Clone, Debug)]
+struct KeyRule {
+    text: String,
+    table: Regex,
+    columns: Vec<Regex>,
+}
 
 impl MessageKeyColumns {
     const OPTION: &str = "message.key.columns";
@@ -161,15 +170,32 @@ impl MessageKeyColumns {
             if table.trim().is_empty() || columns.iter().any(String::is_empty) {
                 return Err(bad());
             }
-            rules.push((compile(Self::OPTION, table.trim())?, columns));
+            let table = table.trim();
+            let columns = columns.iter().map(|column| compile(Self::OPTION, &format!("{table}.{column}"))).collect::<Result<_, _>>()?;
+            rules.push(KeyRule { text: part.to_owned(), table: compile(Self::OPTION, table)?, columns });
         }
         Ok(Self(rules))
     }
 
-    /// The key columns asked for this table, in their order; `None` means its own key.
-    pub fn for_table(&self, schema: &str, table: &str) -> Option<Vec<String>> {
+    /// The key columns asked for this table, in the rules' order; `None` means its own key.
+    pub fn for_table(&self, schema: &str, table: &str, columns: &[&str]) -> Option<Vec<String>> {
+        let mut key: Vec<String> = Vec::new();
+        for regex in self.0.iter().flat_map(|rule| &rule.columns) {
+            for column in columns.iter().filter(|column| regex.is_match(&format!("{schema}.{table}.{column}"))) {
+                if !key.iter().any(|known| known == column) {
+                    key.push((*column).to_owned());
+                }
+            }
+        }
+        (!key.is_empty()).then_some(key)
+    }
+
+    /// Rules that name this table and none of its columns.
+    pub fn without_effect(&self, schema: &str, table: &str, columns: &[&str]) -> Vec<&str> {
         let name = format!("{schema}.{table}");
-        self.0.iter().find(|(regex, _)| regex.is_match(&name)).map(|(_, columns)| columns.clone())
+        let hits =
+            |rule: &KeyRule| rule.columns.iter().any(|regex| columns.iter().any(|column| regex.is_match(&format!("{name}.{column}"))));
+        self.0.iter().filter(|rule| rule.table.is_match(&name) && !hits(rule)).map(|rule| rule.text.as_str()).collect()
     }
 }
 
@@ -212,9 +238,16 @@ mod tests {
         let columns = ColumnFilter::parse("", "public\\.customers\\.password.*").expect("valid");
         assert!(!columns.includes("public", "customers", "password_hash") && columns.includes("public", "customers", "id"));
         let keys = MessageKeyColumns::parse("public.cust:alt, id ; (.*).orders:id").expect("valid");
-        assert_eq!(keys.for_table("public", "cust"), Some(vec!["alt".into(), "id".into()]));
-        assert_eq!(keys.for_table("x", "orders"), Some(vec!["id".into()]));
-        assert_eq!(keys.for_table("x", "other"), None);
+        let columns = ["id", "v", "Alt"];
+        assert_eq!(keys.for_table("public", "cust", &columns), Some(vec!["Alt".into(), "id".into()]));
+        assert_eq!(keys.for_table("x", "orders", &columns), Some(vec!["id".into()]));
+        assert_eq!(keys.for_table("x", "other", &columns), None);
+        // All rules that match add up; one that matches no column leaves the table its own key.
+        let keys = MessageKeyColumns::parse("public\\.t:v;public\\.(t|u):id;public\\.w:gone").expect("valid");
+        assert_eq!(keys.for_table("public", "t", &columns), Some(vec!["v".into(), "id".into()]));
+        assert_eq!(keys.for_table("public", "w", &columns), None);
+        assert_eq!(keys.without_effect("public", "w", &columns), ["public\\.w:gone"]);
+        assert!(keys.without_effect("public", "u", &columns).is_empty());
     }
 
     #[test]

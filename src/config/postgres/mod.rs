@@ -164,16 +164,6 @@ pub struct PostgresConfig {
     pub extended_headers: bool,
     /// `header.converter`.
     pub header_converter: HeaderConverter,
-    /// `value.converter.replace.null.with.default`.
-    pub replace_null_with_default: bool,
-    /// `include.unknown.datatypes`.
-    pub include_unknown_datatypes: bool,
-    /// `slot.max.retries`.
-    pub slot_max_retries: u32,
-    /// `slot.retry.delay.ms`.
-    pub slot_retry_delay: Duration,
-    /// `snapshot.fetch.size`.
-    pub snapshot_fetch_size: u32,
     /// Partitions of new topics.
     pub topic_partitions: u32,
     /// Copies of new topics.
@@ -183,7 +173,7 @@ pub struct PostgresConfig {
 impl PostgresConfig {
     /// Reads the option map of the connector `name`; every problem is reported, not only the first.
     pub fn parse(name: &str, options: &Options, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
-        let mut reader = Reader { options: resolve(options)?, problems: Vec::new() };
+        let mut reader = Reader { options: resolve(options)?, given: options, problems: Vec::new() };
         reader.check_table();
         reader.check_name(name);
         let config = reader.build(name, topics);
@@ -225,15 +215,29 @@ fn resolve(options: &Options) -> Result<BTreeMap<String, String>, Vec<KeyProblem
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
 }
 
-struct Reader {
+/// The problem of a value that a reference stands for: what it stands for may be a secret, and is not shown.
+fn without_content(key: &str, reference: &str, problem: &Problem) -> Problem {
+    let of_the_name = matches!(problem.code, "config/unknown-key" | "config/missing" | "config/exclusive");
+    if of_the_name || !problem.what.contains('"') {
+        return problem.clone();
+    }
+    Problem::refuse(problem.code, format!("{key} = \"{reference}\" is not allowed"))
+        .why("the value that the reference stands for is not one of this option's; it is not shown, for it may be a secret")
+}
+
+struct Reader<'a> {
     options: BTreeMap<String, String>,
+    /// The options as they were given, references unresolved.
+    given: &'a Options,
     problems: Vec<KeyProblem>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn refuse(&mut self, key: &str, problem: Problem) {
         // A second problem with the same option would only repeat the first in other words.
         if !self.problems.iter().any(|known| known.key == key) {
+            let reference = self.given.get(key).filter(|value| secrets::is_reference(value));
+            let problem = reference.map_or_else(|| problem.clone(), |reference| without_content(key, reference, &problem));
             self.problems.push(KeyProblem::new(key, problem));
         }
     }
@@ -348,11 +352,6 @@ impl Reader {
             } else {
                 HeaderConverter::Simple
             },
-            replace_null_with_default: self.flag("value.converter.replace.null.with.default"),
-            include_unknown_datatypes: self.flag("include.unknown.datatypes"),
-            slot_max_retries: self.number("slot.max.retries"),
-            slot_retry_delay: self.millis("slot.retry.delay.ms"),
-            snapshot_fetch_size: self.number("snapshot.fetch.size"),
             topic_partitions: self.text("topic.creation.default.partitions").parse().unwrap_or(topics.partitions),
             topic_replication_factor: match self.text("topic.creation.default.replication.factor").parse() {
                 Ok(factor) if factor > 0 => factor,
@@ -362,7 +361,11 @@ impl Reader {
         }
     }
 
-    fn connection(&self) -> ConnectionConfig {
+    fn connection(&mut self) -> ConnectionConfig {
+        if self.path("database.sslcert").is_some() != self.path("database.sslkey").is_some() {
+            let problem = Problem::refuse("config/value", "database.sslcert and database.sslkey belong together");
+            self.refuse("database.sslcert", problem.fix("give both, or neither"));
+        }
         ConnectionConfig {
             host: self.text("database.hostname"),
             port: self.number("database.port"),
@@ -374,7 +377,11 @@ impl Reader {
             ssl_root_cert: self.path("database.sslrootcert"),
             ssl_cert: self.path("database.sslcert"),
             ssl_key: self.path("database.sslkey"),
-            connect_timeout: connection::CONNECT_TIMEOUT,
+            connect_timeout: match self.number("driver.connectTimeout") {
+                // pgjdbc: 0 waits for ever; everything here has a bound.
+                0 => connection::CONNECT_TIMEOUT,
+                seconds => Duration::from_secs(seconds),
+            },
         }
     }
 
@@ -519,8 +526,8 @@ mod tests {
         assert_eq!(config.unavailable_value_placeholder, b"__debezium_unavailable_value");
         assert_eq!((config.heartbeat_interval, config.status_update_interval), (Duration::ZERO, Duration::from_secs(10)));
         assert_eq!((config.connection.port, config.connection.ssl_mode), (5432, SslMode::Prefer));
-        assert!(config.tombstones_on_delete && config.extended_headers && !config.replace_null_with_default);
-        assert_eq!((config.topic_partitions, config.topic_replication_factor, config.snapshot_fetch_size), (1, 1, 10240));
+        assert!(config.tombstones_on_delete && config.extended_headers);
+        assert_eq!((config.topic_partitions, config.topic_replication_factor), (1, 1));
     }
 
     #[test]
@@ -570,6 +577,22 @@ mod tests {
         assert_eq!(masked["database.sslpassword"], "${env:X}");
         let config = parse(&[("database.password", "hunter2")]).expect("valid");
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_a_reference_stands_for_is_not_shown() {
+        let path = std::env::var("PATH").expect("a PATH");
+        for key in ["slot.name", "database.sslmode", "topic.prefix", "database.port", "skipped.operations"] {
+            let problems = parse(&[(key, "${env:PATH}")]).expect_err("not a value of this option");
+            let text: String = problems.iter().map(|problem| problem.problem.text()).collect();
+            assert!(text.contains("${env:PATH}") && !text.contains(&path) && !text.contains(&legal_name(&path)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_refused() {
+        assert!(parse(&[("database.sslcert", "/c")]).is_err() && parse(&[("database.sslkey", "/k")]).is_err());
+        assert!(parse(&[("database.sslcert", "/c"), ("database.sslkey", "/k")]).is_ok());
     }
 
     #[test]

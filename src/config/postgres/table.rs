@@ -118,7 +118,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("guardrail.collections.max", Int, Some("0"), NOT_NEGATIVE, Low).within("Connector").doc("Most tables to capture.").rejected("the limit would not be watched"),
     key("guardrail.collections.limit.action", String, Some("warn"), OneOf(&["warn", "fail"]), Low).within("Connector").doc("What the limit does.").ignored("there is no limit without guardrail.collections.max"),
     key("openlineage.integration.*", String, None, Any, Low).within("Connector").doc("OpenLineage reports.").ignored("lineage reports do not touch events"),
-    key("signal.enabled.channels", List, Some("source"), Any, Medium).within("Connector").doc("Where signals are read.").ignored("no signals are read without signal.data.collection"),
+    key("signal.enabled.channels", List, Some("source"), Any, Medium).within("Connector").doc("Where signals are read.").rejected("only signals from the source's table would be read"),
     key("signal.data.collection", String, None, Any, Medium).within("Connector").doc("The signalling table.").rejected(SIGNALS),
     key("signal.poll.interval.ms", Long, Some("5000"), NOT_NEGATIVE_LONG, Low).within("Connector").doc("Wait between looks for signals.").ignored("no signals are read without signal.data.collection"),
     key("signal.kafka.*", String, None, Any, Low).within("Connector").doc("Signals from a Kafka topic.").rejected(SIGNALS),
@@ -148,6 +148,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("database.query.timeout.ms", Int, Some("600000"), NOT_NEGATIVE, Low).within("Connection").doc("Limit of a query.").ignored("queries have their own limits"),
     key("database.connection.factory.class", Class, None, Any, Low).within("Connection").doc("Java class that connects.").rejected("the password would not be made the way this class does"),
     key("connection.validation.timeout.ms", Long, Some("60000"), NOT_NEGATIVE_LONG, Low).within("Connection").doc("Limit of testing the connection.").ignored("connecting has its own limit of 10 s"),
+    key("driver.connectTimeout", Int, Some("10"), Between(0, 600), Low).within("Connection").doc("Seconds that connecting may take; 0 is the default."),
     key("driver.*", String, None, Any, Low).within("Connection").doc("Settings of the JDBC driver.").ignored(JDBC),
 
     // ---- Replication

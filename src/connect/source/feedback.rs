@@ -19,6 +19,8 @@ pub struct Feedback {
     received: Lsn,
     /// Durable here.
     flushed: Lsn,
+    /// The checkpoint's position: claimed once the server has sent as far as that, and nothing new was in between.
+    resumed: Lsn,
     /// Told to the server.
     confirmed: Lsn,
     sent: Instant,
@@ -27,9 +29,18 @@ pub struct Feedback {
 }
 
 impl Feedback {
-    /// Nothing received yet; `flushed` is the checkpoint's.
-    pub fn new(interval: Duration, flushed: Lsn) -> Self {
-        Self { interval, received: Lsn(0), flushed, confirmed: Lsn(0), sent: Instant::now(), in_flight: VecDeque::new() }
+    /// Nothing received yet. `confirmed` is the slot's, `resumed` the checkpoint's: it may come from another history, which
+    /// shows only when the server has sent everything up to it again.
+    pub fn new(interval: Duration, confirmed: Lsn, resumed: Lsn) -> Self {
+        Self {
+            interval,
+            received: Lsn(0),
+            flushed: confirmed.min(resumed),
+            resumed,
+            confirmed: Lsn(0),
+            sent: Instant::now(),
+            in_flight: VecDeque::new(),
+        }
     }
 
     /// Something up to `lsn` arrived.
@@ -37,6 +48,9 @@ impl Feedback {
     pub fn receive(&mut self, lsn: Lsn) {
         if lsn > self.received {
             self.received = lsn;
+            if lsn >= self.resumed && self.resumed > self.flushed {
+                self.flushed = self.resumed;
+            }
         }
     }
 
@@ -83,8 +97,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_resumed_position_is_confirmed_when_the_server_has_come_to_it() {
+        let mut feedback = Feedback::new(Duration::from_secs(10), Lsn(5), Lsn(50));
+        assert_eq!(feedback.take(), (Lsn(0), Lsn(5)));
+        feedback.receive(Lsn(49));
+        assert_eq!(feedback.take(), (Lsn(49), Lsn(5)));
+        feedback.receive(Lsn(50));
+        assert_eq!(feedback.take(), (Lsn(50), Lsn(50)));
+    }
+
+    #[test]
     fn only_what_is_durable_is_confirmed() {
-        let mut feedback = Feedback::new(Duration::from_secs(10), Lsn(5));
+        let mut feedback = Feedback::new(Duration::from_secs(10), Lsn(5), Lsn(5));
         feedback.receive(Lsn(100));
         feedback.hand_over(CommitSeq(1), Lsn(40));
         feedback.hand_over(CommitSeq(2), Lsn(80));

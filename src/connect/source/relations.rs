@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::change::{Relation, RelationId, TypeKind};
 use crate::config::postgres::PostgresConfig;
@@ -11,6 +12,9 @@ use crate::postgres::catalog::{Catalog, Table};
 use crate::postgres::pgoutput::RelationMessage;
 use crate::postgres::{Client, PostgresError};
 use crate::problem::Problem;
+
+/// How long the stream may wait for the catalogue.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(60);
 
 /// A table of the stream.
 enum Known {
@@ -58,8 +62,11 @@ impl Relations {
         let schema = String::from_utf8_lossy(message.schema).into_owned();
         let table = String::from_utf8_lossy(message.table).into_owned();
         let known = if self.config.tables.includes(&schema, &table) {
-            let key = self.config.message_key_columns.for_table(&schema, &table);
-            let relation = self.catalog.describe(client, message, key.as_deref()).await.map_err(|error| self.problem(&error))?;
+            let described = self.catalog.describe(client, message, &self.config.message_key_columns);
+            let described = tokio::time::timeout(LOOKUP_LIMIT, described).await;
+            let relation = described
+                .unwrap_or(Err(PostgresError::Timeout(LOOKUP_LIMIT, "describing a table")))
+                .map_err(|error| self.problem(&error))?;
             Known::Captured(Box::new(self.plan(relation, writer).await?))
         } else {
             Known::Left
@@ -83,8 +90,7 @@ impl Relations {
         published: Option<&[String]>,
         writer: &mut W,
     ) -> Result<RelationPlan, Problem> {
-        let key = self.config.message_key_columns.for_table(&table.schema, &table.table);
-        let described = self.catalog.describe_table(client, table, published, key.as_deref()).await;
+        let described = self.catalog.describe_table(client, table, published, &self.config.message_key_columns).await;
         let relation = described.map_err(|error| self.problem(&error))?;
         self.plan(relation, writer).await
     }

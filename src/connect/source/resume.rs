@@ -84,6 +84,13 @@ impl Resume {
                         partial.xid, partial.final_lsn
                     )));
                 }
+                // In one history every commit below what was confirmed is published, or in the snapshot.
+                None if final_lsn < cp.flush_lsn => {
+                    return Err(diverged(format!(
+                        "a commit at {final_lsn} (transaction {xid}) came that is new, though everything up to {} was received",
+                        cp.flush_lsn
+                    )));
+                }
                 None => Skip::Nothing,
             }
         };

@@ -14,7 +14,7 @@ use super::task::{Context, now_ns};
 use crate::change::{Checkpoint, Lsn, Op, Position, RowChange, SnapshotMark};
 use crate::encode::{Encoder, RelationPlan};
 use crate::log::LogWriter;
-use crate::postgres::catalog::Table;
+use crate::postgres::catalog::{self, Table};
 use crate::postgres::connection::Session;
 use crate::postgres::copy_text::CopyRow;
 use crate::postgres::publication::Published;
@@ -39,17 +39,15 @@ struct Source {
 }
 
 /// Which of the database's tables a snapshot reads: the captured and published ones whose rows the stream would name so.
-pub fn select_tables(context: &Context, tables: &[Table], published: &[Published]) -> Vec<(Table, Option<Published>)> {
-    let config = &context.config;
+///
+/// PostgreSQL lists the root of a partitioned table or its partitions, as the publication streams them, never both.
+pub fn select_tables(context: &Context, tables: &[Table], published: &[Published]) -> Vec<(Table, Published)> {
     tables
         .iter()
-        .filter(|table| config.tables.includes(&table.schema, &table.table))
-        // Rows of a partitioned table are streamed under the root's name or under the partitions', never both.
-        .filter(|table| if config.publish_via_partition_root { !table.is_partition } else { !table.partitioned })
+        .filter(|table| context.config.tables.includes(&table.schema, &table.table))
         .filter_map(|table| {
             let found = published.iter().find(|published| published.schema == table.schema && published.table == table.table);
-            // A partition is published through its root, which may be what the publication lists.
-            (found.is_some() || table.is_partition).then(|| (table.clone(), found.cloned()))
+            found.map(|found| (table.clone(), found.clone()))
         })
         .collect()
 }
@@ -59,16 +57,15 @@ pub async fn run<W: LogWriter>(
     context: &mut Context,
     client: &Client,
     start: &Start,
-    tables: &[(Table, Option<Published>)],
+    tables: &[(Table, Published)],
     relations: &mut Relations,
     commits: &mut Commits<W>,
     pending: &Checkpoint,
 ) -> Result<bool, Problem> {
     let mut sources = Vec::new();
     for (table, published) in tables {
-        let columns = published.as_ref().and_then(|published| published.columns.as_deref());
-        let plan = relations.plan_table(client, table, columns, &mut commits.writer).await?;
-        let sql = copy_statement(&plan, table, published.as_ref());
+        let plan = relations.plan_table(client, table, published.columns.as_deref(), &mut commits.writer).await?;
+        let sql = copy_statement(&plan, table, published);
         sources.push(Source { plan, sql });
     }
     let wrong = |error: PostgresError| error.problem(&context.config.connection);
@@ -79,8 +76,7 @@ pub async fn run<W: LogWriter>(
         literal(&start.snapshot)
     );
     session.query(&begin).await.map_err(wrong)?;
-    let xid = session.query("select case when pg_is_in_recovery() then 0 else txid_current() end").await.map_err(wrong)?;
-    let xid = xid.first().and_then(|row| row.first()?.as_deref()?.parse::<u64>().ok()).map(|xid| xid as u32);
+    let xid = Some(catalog::current_xid(client).await.map_err(wrong)?);
     let mut reader = Reader {
         encoder: Encoder::new(&context.events),
         held: None,
@@ -119,6 +115,7 @@ pub async fn run<W: LogWriter>(
                 commits.hand_over(pending, reader.encoder.now_ms(), &context.status).await?;
             }
         }
+        refuse_rewritten(&mut session, &sources[index].plan).await.map_err(wrong)?;
     }
     commits.begin().await?;
     reader.emit_held(&mut sources, None, commits)?;
@@ -128,11 +125,28 @@ pub async fn run<W: LogWriter>(
     Ok(true)
 }
 
-fn copy_statement(plan: &RelationPlan, table: &Table, published: Option<&Published>) -> String {
+/// A table that was rewritten (ALTER TYPE, TRUNCATE) between the snapshot's begin and its COPY looks empty, or partly so:
+/// its new file has no row that the snapshot may see. The catalogue as the snapshot sees it still names the old file.
+async fn refuse_rewritten(session: &mut Connection, plan: &RelationPlan) -> Result<(), PostgresError> {
+    let id = plan.relation.id.0;
+    let sql = format!(
+        "select 1 from pg_class c where (c.oid = {id} or c.oid in (select p.relid from pg_partition_tree({id}::oid::regclass) p)) \
+         and c.relkind = 'r' and c.relfilenode is distinct from pg_relation_filenode(c.oid)"
+    );
+    if session.query(&sql).await?.is_empty() {
+        return Ok(());
+    }
+    Err(PostgresError::Problem(
+        Problem::retry("pg/rewritten", format!("{} was rewritten while the snapshot was read: it begins again", plan.relation.name()))
+            .why("its rows have moved to a new file, in which the snapshot sees none of them"),
+    ))
+}
+
+fn copy_statement(plan: &RelationPlan, table: &Table, published: &Published) -> String {
     let columns: Vec<_> = plan.relation.columns.iter().map(|column| identifier(&column.name)).collect();
     // Children of plain inheritance are tables of their own.
     let only = if table.partitioned { "" } else { "only " };
-    let filter = published.and_then(|published| published.row_filter.as_ref()).map(|filter| format!(" where {filter}")).unwrap_or_default();
+    let filter = published.row_filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default();
     format!("copy (select {} from {only}{}{filter}) to stdout", columns.join(", "), table.quoted())
 }
 
@@ -149,6 +163,10 @@ fn copy_problem(error: PostgresError, context: &Context, plan: &RelationPlan) ->
             Problem::fail("pg/select", format!("role \"{role}\" may not read {table}"))
                 .why(message.message)
                 .fix(format!("GRANT SELECT ON {quoted} TO {};", identifier(role)))
+        }
+        // It is gone, or looks another way, since the snapshot was begun.
+        PostgresError::Server(message) if matches!(message.code.as_str(), "42P01" | "42703") => {
+            Problem::retry("pg/rewritten", format!("{table} changed while the snapshot was read: it begins again")).why(message.message)
         }
         other => other.problem(&context.config.connection),
     }

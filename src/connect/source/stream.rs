@@ -44,6 +44,10 @@ const IDLE_ASKED_INTERVAL: Duration = Duration::from_millis(100);
 pub const HEARTBEAT_PREFIX: &str = "rowfeed.heartbeat";
 /// How long the loop may wait for a heartbeat to be written.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
+/// A server that was silent for so many status intervals, and for so long, is gone. Replies are asked for all the while;
+/// older servers give none while they decode a large transaction of other tables.
+const SILENCE_INTERVALS: u32 = 6;
+const SILENCE_MIN: Duration = Duration::from_secs(120);
 /// How long a clean stop waits for the last commit.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -57,6 +61,8 @@ pub struct Stream<'c, W: LogWriter> {
     pace: Pace,
     idle_written: Instant,
     heartbeat_due: Option<Instant>,
+    /// When anything last came from the server.
+    heard: Instant,
 }
 
 /// What handles messages: apart from the socket, which lends them.
@@ -85,7 +91,7 @@ struct Pace {
 }
 
 impl<'c, W: LogWriter> Stream<'c, W> {
-    /// Puts the parts together; `resume` knows where to go on.
+    /// Puts the parts together; `resume` knows where to go on, `confirmed` is what the slot already has.
     pub fn new(
         context: &'c mut Context,
         client: Client,
@@ -93,12 +99,13 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         commits: Commits<W>,
         relations: Relations,
         resume: Resume,
+        confirmed: Lsn,
     ) -> Self {
         let now = Instant::now();
         let interval = context.status_interval;
         let checkpoint = resume.checkpoint();
         let previous_commit = (checkpoint.end_lsn > Lsn(0)).then_some(checkpoint.end_lsn);
-        let feedback = Feedback::new(interval, checkpoint.flush_lsn);
+        let feedback = Feedback::new(interval, confirmed, checkpoint.flush_lsn);
         let heartbeat = context.config.heartbeat_interval;
         Self {
             work: Work {
@@ -127,6 +134,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             pace: Pace { window_began: now, window_bytes: 0, last_read: now, behind: false },
             idle_written: now,
             heartbeat_due: (!heartbeat.is_zero()).then(|| now + heartbeat),
+            heard: now,
             context,
         }
     }
@@ -207,7 +215,8 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if self.work.reply_asked || self.feedback.due() <= Instant::now() {
             let asked = std::mem::take(&mut self.work.reply_asked);
             let quiet = self.feedback.is_idle() && !asked;
-            self.send_status(quiet).await?;
+            let silent = self.heard.elapsed() > self.context.status_interval;
+            self.send_status(quiet || silent).await?;
         }
         self.beat().await
     }
@@ -284,7 +293,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         let began = Instant::now();
         let mut until = self.feedback.due();
-        until = self.heartbeat_due.map_or(until, |due| until.min(due));
+        if let Some(due) = self.heartbeat_due.filter(|_| !self.work.resume.in_transaction()) {
+            until = until.min(due);
+        }
         if self.pace.behind && self.work.commits.records() > 0 {
             until = until.min(began + BEHIND_COMMIT_AGE);
         }
@@ -298,16 +309,30 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             biased;
             read = self.replication.fill() => {
                 let bytes = read.map_err(|error| error.problem(&self.context.config.connection))?;
+                self.heard = Instant::now();
                 self.pace.read(began, bytes);
             }
             durable = self.work.commits.writer.wait_durable(next), if in_flight => {
                 self.feedback.durable(durable.map_err(|error| error.problem())?);
                 self.show_positions();
             }
-            () = tokio::time::sleep_until(until.into()) => self.pace.quiet(),
+            () = tokio::time::sleep_until(until.into()) => {
+                self.pace.quiet();
+                self.check_silence()?;
+            }
             _ = stop.wait_for(|stop| *stop) => {}
         }
         Ok(())
+    }
+
+    /// A server that answers nothing, although it was asked, is gone.
+    fn check_silence(&self) -> Result<(), Problem> {
+        let patience = SILENCE_MIN.max(self.context.status_interval * SILENCE_INTERVALS);
+        if self.heard.elapsed() < patience {
+            return Ok(());
+        }
+        let silent = PostgresError::Timeout(patience, "streaming");
+        Err(silent.problem(&self.context.config.connection))
     }
 
     async fn send_status(&mut self, reply: bool) -> Result<(), Problem> {
@@ -540,5 +565,8 @@ impl<W: LogWriter> Work<W> {
 }
 
 fn undecodable(context: &Context, why: &str) -> Problem {
-    PostgresError::Protocol(why.to_owned()).problem(&context.config.connection)
+    Problem::fail("row/undecodable", "a message of the replication stream could not be understood")
+        .at(context.config.connection.shown())
+        .why(format!("{why}; it would come again and again"))
+        .fix("report this with the server's version")
 }

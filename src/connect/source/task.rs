@@ -26,6 +26,8 @@ use tokio::sync::watch;
 /// before the supervisor's back-off takes over.
 const SLOT_TRIES: u32 = 20;
 const SLOT_PAUSE: Duration = Duration::from_millis(100);
+/// How often dropping the slot is tried, with the same pause: about a second.
+const DROP_TRIES: u32 = 10;
 
 /// Nanoseconds since 1970.
 pub fn now_ns() -> i64 {
@@ -109,14 +111,17 @@ pub async fn capture<W: LogWriter>(
     status.set_phase(Phase::Preparing);
     let mut context = Context::new(config, status, stop);
     let mut stop = context.stop.clone();
-    let commits =
-        Commits::new(writer, Checkpoint::key(&context.config.name, &context.config.topic_prefix), context.config.topic_replication_factor)
-            .await?;
-    let prepared = tokio::select! {
-        prepared = prepare(&mut context) => prepared?,
+    let begin = async {
+        let key = Checkpoint::key(&context.config.name, &context.config.topic_prefix);
+        let commits = Commits::new(writer, key, context.config.topic_replication_factor).await?;
+        let stored = commits.stored().await?;
+        Ok::<_, Problem>((commits, stored, prepare(&mut context).await?))
+    };
+    let (commits, stored, prepared) = tokio::select! {
+        begun = begin => begun?,
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
     };
-    let result = prepared.run(&mut context, commits).await;
+    let result = prepared.run(&mut context, commits, stored).await;
     if result.is_ok() && context.config.slot_drop_on_stop && context.is_stopping() {
         drop_slot(&context).await;
     }
@@ -124,12 +129,22 @@ pub async fn capture<W: LogWriter>(
 }
 
 async fn drop_slot(context: &Context) {
+    let name = context.config.slot_name.as_str();
     let dropped = async {
         let client = catalog::open(&context.config.connection, &context.application_name()).await?;
-        slot::drop(&client, &context.config.slot_name).await
+        // The session that read it has ended here, but perhaps not yet over there.
+        for _ in 0..DROP_TRIES {
+            if slot::drop(&client, name).await? {
+                return Ok(true);
+            }
+            tokio::time::sleep(SLOT_PAUSE).await;
+        }
+        Ok::<_, PostgresError>(false)
     };
-    if let Err(error) = dropped.await {
-        tracing::warn!(slot = context.config.slot_name, "slot.drop.on.stop: the slot stays: {error}");
+    match dropped.await {
+        Ok(true) => tracing::info!(slot = name, "slot.drop.on.stop: the slot is dropped"),
+        Ok(false) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: it is still being read"),
+        Err(error) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: {error}"),
     }
 }
 
@@ -162,6 +177,7 @@ async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
             .why(format!("wal_level is \"{}\", must be \"logical\"", server.wal_level))
             .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"));
     }
+    catalog::check_encoding(&server.encoding).map_err(|error| context.problem(&error))?;
     if let Some(patience) = server.wal_sender_timeout {
         context.status_interval = context.status_interval.min(patience / 3);
     }
@@ -173,30 +189,60 @@ async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
 }
 
 impl Prepared {
-    async fn run<W: LogWriter>(mut self, context: &mut Context, mut commits: Commits<W>) -> Result<(), Problem> {
-        let stored = commits.stored().await?;
+    async fn run<W: LogWriter>(
+        mut self,
+        context: &mut Context,
+        mut commits: Commits<W>,
+        stored: Option<Checkpoint>,
+    ) -> Result<(), Problem> {
+        let stored = stored.filter(|checkpoint| !checkpoint.snapshot_pending && context.config.snapshot_mode != SnapshotMode::Always);
+        let initial_only = context.config.snapshot_mode == SnapshotMode::InitialOnly;
+        if initial_only && stored.is_some() {
+            return Ok(());
+        }
+        let mut relations = Relations::new(Arc::clone(&context.config), Arc::clone(&context.events));
+        let mut stop = context.stop.clone();
+        // Where a wait is given up, nothing is half done: a snapshot that was interrupted begins again.
+        let checkpoint = tokio::select! {
+            checkpoint = self.begin(context, stored, &mut relations, &mut commits) => checkpoint?,
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        let Some(checkpoint) = checkpoint.filter(|_| !initial_only) else { return Ok(()) };
+        let confirmed = self.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn).unwrap_or(checkpoint.flush_lsn);
+        let replication = tokio::select! {
+            replication = start_stream(context, self.connection, self.server_version) => replication?,
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        let Some(replication) = replication else { return Ok(()) };
+        context.status.set_phase(Phase::Streaming);
+        tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
+        Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed), confirmed).run().await
+    }
+
+    /// The position to stream from: the stored one, or a new one. `None`: told to stop.
+    async fn begin<W: LogWriter>(
+        &mut self,
+        context: &mut Context,
+        stored: Option<Checkpoint>,
+        relations: &mut Relations,
+        commits: &mut Commits<W>,
+    ) -> Result<Option<Checkpoint>, Problem> {
+        // First: where the position is of another database, nothing is changed there.
+        let checkpoint = match stored {
+            Some(_) if context.config.slot_drop_on_stop && self.slot.is_none() => {
+                tracing::warn!(slot = context.config.slot_name, "slot.drop.on.stop: the slot is gone, the connector begins anew");
+                None
+            }
+            Some(checkpoint) => Some(self.check_history(context, checkpoint).await?),
+            None => None,
+        };
         let tables = catalog::tables(&self.client).await.map_err(|error| context.problem(&error))?;
         // Before the slot: PostgreSQL reads publications as of the past.
         publication::ensure(&self.client, &context.config, &tables).await.map_err(|error| context.problem(&error))?;
-        let mut relations = Relations::new(Arc::clone(&context.config), Arc::clone(&context.events));
-        let checkpoint = match stored {
-            Some(checkpoint) if !checkpoint.snapshot_pending && context.config.snapshot_mode != SnapshotMode::Always => {
-                self.check_history(context, checkpoint).await?
-            }
-            _ => match self.begin_anew(context, &tables, &mut relations, &mut commits).await? {
-                Some(checkpoint) => checkpoint,
-                None => return Ok(()),
-            },
-        };
-        if context.config.snapshot_mode == SnapshotMode::InitialOnly {
-            let _ = context.stop.wait_for(|stop| *stop).await;
-            return Ok(());
+        match checkpoint {
+            Some(checkpoint) => Ok(Some(checkpoint)),
+            None => self.begin_anew(context, relations, commits).await,
         }
-        let confirmed = self.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn).unwrap_or(checkpoint.flush_lsn);
-        let Some(replication) = start_stream(context, self.connection, self.server_version).await? else { return Ok(()) };
-        context.status.set_phase(Phase::Streaming);
-        tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
-        Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed)).run().await
     }
 
     fn identity(&self, context: &Context) -> SlotIdentity {
@@ -214,7 +260,9 @@ impl Prepared {
                 .fix(format!("correct database.hostname, or, {anew}")));
         }
         if checkpoint.slot.timeline != self.system.timeline {
-            self.check_timeline(context, &checkpoint, anew).await?;
+            let switch = self.check_timeline(context, &checkpoint, anew).await?;
+            // What was idle beyond the switch belongs to the old timeline; the new one has commits of its own there.
+            checkpoint.flush_lsn = checkpoint.flush_lsn.min(switch);
             checkpoint.slot.timeline = self.system.timeline;
         }
         let published = checkpoint.flush_lsn.max(checkpoint.end_lsn);
@@ -244,8 +292,8 @@ impl Prepared {
         Ok(checkpoint)
     }
 
-    /// After a failover: what was published must be before the point where the new timeline begins.
-    async fn check_timeline(&mut self, context: &Context, checkpoint: &Checkpoint, anew: &str) -> Result<(), Problem> {
+    /// After a failover: what was published must be before the point where the new timeline begins, which is returned.
+    async fn check_timeline(&mut self, context: &Context, checkpoint: &Checkpoint, anew: &str) -> Result<Lsn, Problem> {
         let rows =
             self.connection.query(&format!("TIMELINE_HISTORY {}", self.system.timeline)).await.map_err(|error| context.problem(&error))?;
         let history = rows.into_iter().next().and_then(|row| row.get(1).cloned().flatten()).unwrap_or_default();
@@ -255,7 +303,7 @@ impl Prepared {
             parts.next()?.parse::<Lsn>().ok()
         });
         match switch {
-            Some(switch) if switch >= checkpoint.end_lsn => Ok(()),
+            Some(switch) if switch >= checkpoint.end_lsn => Ok(switch),
             Some(switch) => Err(Problem::fail("source/ahead-of-primary", "the new primary lacks transactions that were published")
                 .why(format!(
                     "timeline {} ended at {switch}, events up to {} were published from the old primary",
@@ -273,7 +321,6 @@ impl Prepared {
     async fn begin_anew<W: LogWriter>(
         &mut self,
         context: &mut Context,
-        tables: &[catalog::Table],
         relations: &mut Relations,
         commits: &mut Commits<W>,
     ) -> Result<Option<Checkpoint>, Problem> {
@@ -297,7 +344,8 @@ impl Prepared {
         context.status.set_phase(Phase::Snapshotting);
         // A slot that exists cannot export a snapshot any more: a temporary one can, and the stream leaves out what is in it.
         let mut temporary = None;
-        let created = if self.slot.is_none() {
+        // A snapshot that no stream follows leaves no slot behind: nobody would ever confirm it.
+        let created = if self.slot.is_none() && config.snapshot_mode != SnapshotMode::InitialOnly {
             slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, false).await
         } else {
             let connection =
@@ -312,7 +360,9 @@ impl Prepared {
         commits.begin().await?;
         commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
         let published = publication::published(&self.client, &config.publication_name, self.server_version).await.map_err(wrong)?;
-        let selected = snapshot::select_tables(context, tables, &published);
+        // Now, not before: making the slot may have waited, and what was created meanwhile is in the snapshot only.
+        let tables = catalog::tables(&self.client).await.map_err(wrong)?;
+        let selected = snapshot::select_tables(context, &tables, &published);
         let start = snapshot::Start { lsn: created.consistent_point, snapshot: created.snapshot };
         let finished = snapshot::run(context, &self.client, &start, &selected, relations, commits, &checkpoint).await?;
         drop(temporary);

@@ -59,7 +59,6 @@ fn customers(key: bool) -> Arc<Relation> {
             column("n", TypeKind::Int4, true, None),
         ]
         .into(),
-        version: 1,
     })
 }
 

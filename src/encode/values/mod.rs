@@ -70,6 +70,7 @@ pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
         TypeKind::Text | TypeKind::Enum | TypeKind::Uuid | TypeKind::Json | TypeKind::Other(_) => {
             Form::new(text::text, 0, placeholder, b"\"\"")
         }
+        TypeKind::Char => Form::new(text::byte, 0, placeholder, b"\"\""),
         TypeKind::Bytea => binary::form(settings),
         TypeKind::Date => time::date_form(iso, placeholder),
         TypeKind::Time(digits) => time::time_form(*digits, iso, placeholder),

@@ -126,3 +126,20 @@ fn idle_positions_only_move_forward_and_never_inside_a_transaction() {
     resume.begin(Lsn(20), 1, 1).unwrap();
     assert!(!resume.advance_idle(Lsn(30)));
 }
+
+#[test]
+fn a_new_commit_below_what_was_received_is_of_another_history() {
+    // The last published commit is at 100; idle traffic was received up to 500, then the database was restored to 200.
+    let mut resume = Resume::new(published(&[(100, 110, 1, 1)]), Lsn(110));
+    assert!(resume.advance_idle(Lsn(500)));
+    let checkpoint = resume.checkpoint().clone();
+    let mut resume = Resume::new(checkpoint.clone(), Lsn(110));
+    assert_eq!(resume.begin(Lsn(300), 2, 2).unwrap_err().code, "source/history-diverged");
+    let mut resume = Resume::new(checkpoint, Lsn(110));
+    resume.begin(Lsn(500), 2, 2).unwrap();
+    assert!(resume.row().unwrap());
+    // A connector that began at the slot's position, without a snapshot.
+    let mut resume = Resume::new(Checkpoint { flush_lsn: Lsn(150), ..Checkpoint::default() }, Lsn(150));
+    resume.begin(Lsn(150), 1, 1).unwrap();
+    assert!(resume.row().unwrap());
+}
