@@ -82,7 +82,9 @@ impl<'a> Connection<'a> {
             if self.frame.capacity() > KEPT_BYTES_MAX {
                 self.frame = Vec::new();
             }
-            let whole = write_pieces(&mut self.write, response.finish(), self.broker.settings.frame_max).await?;
+            let whole =
+                write_pieces(&mut self.write, response.finish().map_err(|_| Refusal::ResponseTooLarge)?, self.broker.settings.frame_max)
+                    .await?;
             drop(held);
             if !whole {
                 return Ok(());
