@@ -207,8 +207,7 @@ async fn wrong_requests_are_refused_in_kafka_connects_shape() {
     wrong["tabel.include.list"] = "public.*".into();
     let expected = "Connector configuration is invalid and contains the following 2 error(s):\n\
         config/unknown-key: unknown key \"tabel.include.list\"\n  fix: did you mean \"table.include.list\"?\n\
-        slot/name: \"Shop-Slot\" cannot be the name of a replication slot\n  why: PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix: a legal form: shop_slot\n\
-        You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`";
+        slot/name: \"Shop-Slot\" cannot be the name of a replication slot\n  why: PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix: a legal form: shop_slot";
     assert_eq!(world.ask("PUT", "/connectors/shop/config", Some(wrong)).await, error(400, expected));
     let mut named = config("h");
     named["name"] = "a".into();
@@ -303,4 +302,16 @@ async fn topics_are_listed_with_their_offsets() {
     assert_eq!(topic, expected);
     let (_, all) = world.ask("GET", "/v1/topics", None).await;
     assert!(all["items"].as_array().is_some_and(|items| items.contains(&expected)), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_of_a_thousand_options_is_refused_with_one_problem() {
+    let world = world(&[]).await;
+    let mut many = config("h");
+    for number in 0..20_000 {
+        many[format!("o{number}")] = "x".into();
+    }
+    let (code, body) = world.ask("PUT", "/connectors/shop/config", Some(many)).await;
+    let message = body["message"].as_str().expect("a message");
+    assert!(code == 400 && message.contains("contains the following 1 error(s)") && message.contains("20009 options"), "{message}");
 }

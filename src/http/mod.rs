@@ -136,8 +136,8 @@ impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         let status = match &error {
             RegistryError::NotFound(_) => StatusCode::NOT_FOUND,
-            // Kafka Connect clients retry a 409 as "rebalancing": it is for this case only.
-            RegistryError::Exists(_) => StatusCode::CONFLICT,
+            // Kafka Connect clients retry a 409 as "rebalancing": it is for these cases only.
+            RegistryError::Exists(_) | RegistryError::Ending(_) => StatusCode::CONFLICT,
             RegistryError::ManagedByFile { .. } => StatusCode::FORBIDDEN,
             RegistryError::Invalid(_) => StatusCode::BAD_REQUEST,
             RegistryError::Failed(problem) if problem.code.starts_with("config/") => {
@@ -145,13 +145,7 @@ impl From<RegistryError> for ApiError {
             }
             RegistryError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let mut message = error.to_string();
-        if matches!(error, RegistryError::Invalid(_)) {
-            message.push_str(
-                "\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`",
-            );
-        }
-        Self::new(status, message)
+        Self::new(status, error.to_string())
     }
 }
 
