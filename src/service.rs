@@ -135,13 +135,11 @@ impl Service {
 
     fn serve_http(&mut self, listener: TcpListener) {
         let cluster_id = self.log.as_ref().map_or("external", |log| log.cluster_id()).to_owned();
-        let app = http::App::new(Arc::clone(&self.registry), self.log.clone(), cluster_id, self.http.to_string(), self.stop.subscribe());
-        let served = http::serve(app, listener, self.stop.subscribe());
-        self.readers.push(tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!("HTTP ended: {error}");
-            }
-        }));
+        let host = split_address(&self.config.http_listen).map(|(host, _)| host.to_owned());
+        let settings = http::Settings { own_host: host.filter(|_| self.config.http_loopback), ..http::Settings::default() };
+        let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
+        let app = http::App::new(registry, self.log.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
+        self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
     }
 
     /// How many change topics the built-in log has, and its size.

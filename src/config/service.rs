@@ -128,6 +128,8 @@ pub struct ServiceConfig {
     pub data_dir: PathBuf,
     /// Where HTTP listens.
     pub http_listen: String,
+    /// Without authentication HTTP answers this machine only.
+    pub http_loopback: bool,
     /// Where the Kafka protocol listens.
     pub kafka_listen: String,
     /// What Kafka clients are told; `None` is the address bound.
@@ -446,6 +448,7 @@ impl Reader<'_> {
             connectors_dir,
             data_dir: self.folder("data.dir", base, sources),
             http_listen: text("http.listen"),
+            http_loopback: text("http.auth") != "none",
             kafka_listen: text("kafka.listen"),
             kafka_advertised: not_empty("kafka.advertised"),
             log: LogConfig {
