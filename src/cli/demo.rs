@@ -143,7 +143,7 @@ fn hints(shop: &Shop, running: &Running, http: &str) {
     }
     eprintln!("  http      curl -N '{http}/v1/topics/{topic}/records?from=-5&follow=true'");
     eprintln!("  state     curl {http}/connectors/{NAME}/status");
-    eprintln!("  psql      psql {}", shop.url());
+    eprintln!("  psql      psql {}", shop.shown_url());
     eprintln!("  log       {}\n\n  Ctrl-C ends everything and removes it.\n", running.data.display());
 }
 
