@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -58,6 +58,28 @@ fn external_log(_: &ServiceConfig) -> Result<LogTarget, Problem> {
         .fix("build it with --features kafka, or set log.kind = \"builtin\""))
 }
 
+/// The signals that the process listens to. Made before anything is started, so that none is missed and none kills.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub fn listen() -> Result<Self, Problem> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Problem::fail("system/signal", "signals cannot be received").why(error.to_string()));
+        let (terminate, interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, reload: listen(SignalKind::hangup())? })
+    }
+
+    /// Returns when the process is told to end. Cancel-safe.
+    pub async fn end(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
+}
+
 /// A running service.
 pub struct Service {
     /// Where HTTP listens.
@@ -79,6 +101,9 @@ impl Service {
         let http_listener = bind(&config.http_listen, "http").await?;
         let builtin = config.log.kind == LogKind::Builtin;
         let kafka_listener = if builtin { Some(bind(&config.kafka_listen, "kafka").await?) } else { None };
+        let kafka = kafka_listener.as_ref().map(local_address).transpose()?;
+        // Before anything is captured: a mistake in the settings must not leave a slot behind.
+        let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
         create_data_dir(&config)?;
         let log = if builtin { Some(open_log(&config).await?) } else { None };
 
@@ -94,40 +119,27 @@ impl Service {
         registry.start(definitions(&config)?)?;
 
         let stop = watch::Sender::new(false);
-        let mut service = Self {
-            http: local_address(&http_listener)?,
-            kafka: kafka_listener.as_ref().map(local_address).transpose()?,
-            registry,
-            config,
-            log,
-            fatal,
-            stop,
-            readers: Vec::new(),
-        };
-        if let Some(listener) = kafka_listener {
-            service.serve_kafka(listener)?;
+        let mut service = Self { http: local_address(&http_listener)?, kafka, registry, config, log, fatal, stop, readers: Vec::new() };
+        if let (Some(listener), Some(advertised)) = (kafka_listener, advertised) {
+            service.serve_kafka(listener, advertised);
         }
         service.serve_http(http_listener);
         Ok(service)
     }
 
-    fn serve_kafka(&mut self, listener: TcpListener) -> Result<(), Problem> {
-        let (Some(log), Some(bound)) = (&self.log, self.kafka) else { return Ok(()) };
-        let advertised = advertised(&self.config, bound)?;
+    fn serve_kafka(&mut self, listener: TcpListener, advertised: HostPort) {
+        let Some(log) = &self.log else { return };
         let served = broker::serve(BrokerSettings::new(advertised), log.clone(), listener, self.stop.subscribe());
         self.readers.push(tokio::spawn(served));
-        Ok(())
     }
 
     fn serve_http(&mut self, listener: TcpListener) {
         let cluster_id = self.log.as_ref().map_or("external", |log| log.cluster_id()).to_owned();
-        let app = http::App::new(Arc::clone(&self.registry), self.log.clone(), cluster_id, self.http.to_string(), self.stop.subscribe());
-        let served = http::serve(app, listener, self.stop.subscribe());
-        self.readers.push(tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!("HTTP ended: {error}");
-            }
-        }));
+        let host = split_address(&self.config.http_listen).map(|(host, _)| host.to_owned());
+        let settings = http::Settings { own_host: host.filter(|_| self.config.http_loopback), ..http::Settings::default() };
+        let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
+        let app = http::App::new(registry, self.log.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
+        self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
     }
 
     /// How many change topics the built-in log has, and its size.
@@ -137,29 +149,22 @@ impl Service {
     }
 
     /// Works until a signal or a fatal problem, then stops in order. A second signal ends the process at once.
-    pub async fn run(mut self) -> Result<(), Problem> {
-        let trouble = |error: std::io::Error| Problem::fail("system/signal", "signals cannot be received").why(error.to_string());
-        let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(trouble)?;
-        let mut reload = signal(SignalKind::hangup()).map_err(trouble)?;
+    pub async fn run(mut self, mut signals: Signals) -> Result<(), Problem> {
         let log_failure = self.log.as_ref().map(|log| log.failure());
         let failed = wait_failure(log_failure);
         tokio::pin!(failed);
         let outcome = loop {
             tokio::select! {
-                _ = terminate.recv() => break Ok(()),
-                _ = interrupt.recv() => break Ok(()),
-                _ = reload.recv() => self.reload().await,
+                _ = signals.terminate.recv() => break Ok(()),
+                _ = signals.interrupt.recv() => break Ok(()),
+                _ = signals.reload.recv() => self.reload().await,
                 Some(problem) = self.fatal.recv() => break Err(problem),
                 problem = &mut failed => break Err(problem),
             }
         };
-        let hurried = async {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        };
         tokio::select! {
             () = self.stop() => outcome,
-            () = hurried => Err(Problem::stop("service/killed", "ended at once by a second signal").why("what was not confirmed is read again at the next start")),
+            () = signals.end() => Err(Problem::stop("service/killed", "ended at once by a second signal").why("what was not confirmed is read again at the next start")),
         }
     }
 
@@ -254,6 +259,15 @@ async fn open_log(config: &ServiceConfig) -> Result<BuiltinLog, Problem> {
     opened.map_err(|_| Problem::stop("log/io", "opening the log met a defect"))?.map_err(|error| error.problem())
 }
 
+/// Whether Kafka clients can be told where to connect to, as far as the settings alone say.
+pub fn check_advertised(config: &ServiceConfig) -> Result<(), Problem> {
+    let listen = split_address(&config.kafka_listen).and_then(|(host, port)| Some(SocketAddr::new(host.parse().ok()?, port)));
+    match listen {
+        Some(listen) if config.log.kind == LogKind::Builtin => advertised(config, listen).map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// What Kafka clients are told to connect to. An address that stands for all of them is no address to connect to.
 fn advertised(config: &ServiceConfig, bound: SocketAddr) -> Result<HostPort, Problem> {
     if let Some((host, port)) = config.kafka_advertised.as_deref().and_then(split_address) {
@@ -267,4 +281,25 @@ fn advertised(config: &ServiceConfig, bound: SocketAddr) -> Result<HostPort, Pro
     // The name in the settings, when it is one, is what clients know.
     let host = split_address(&config.kafka_listen).map_or_else(|| bound.ip().to_string(), |(host, _)| host.to_owned());
     Ok(HostPort { host, port: bound.port() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::service::Sources;
+
+    #[tokio::test]
+    async fn an_address_that_clients_cannot_be_told_is_refused_before_anything_is_captured() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let set = ["kafka.listen=0.0.0.0:0", "kafka.auth=none", "http.listen=127.0.0.1:0"].map(str::to_owned).to_vec();
+        let sources = Sources { set, no_file: true, working_dir: dir.path().to_owned(), ..Sources::default() };
+        let config = ServiceConfig::load(&sources).expect("valid one by one");
+        assert_eq!(check_advertised(&config).expect_err("no address").code, "config/missing");
+        let capture: Capture = Box::new(|_, _| panic!("capture was prepared"));
+        let problem = Service::start(config.clone(), capture).await.err().expect("refused");
+        assert_eq!((problem.code, problem.what.as_str()), ("config/missing", "kafka.advertised is missing"));
+        assert!(!config.data_dir.exists());
+        let told = ServiceConfig { kafka_advertised: Some("db.internal:9092".into()), ..config };
+        assert!(check_advertised(&told).is_ok());
+    }
 }

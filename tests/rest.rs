@@ -23,6 +23,7 @@ const CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
 
 struct World {
     server: Server,
+    address: String,
     log: BuiltinLog,
     stop: watch::Sender<bool>,
     dir: tempfile::TempDir,
@@ -43,6 +44,10 @@ fn fake_task() -> RunTask {
 }
 
 async fn world(files: &[(&str, &str)]) -> World {
+    world_with(files, http::Settings::default()).await
+}
+
+async fn world_with(files: &[(&str, &str)], settings: http::Settings) -> World {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let folder = dir.path().join("connectors");
     std::fs::create_dir(&folder).expect("a folder");
@@ -55,9 +60,9 @@ async fn world(files: &[(&str, &str)]) -> World {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     let stop = watch::Sender::new(false);
-    let app = http::App::new(Arc::new(registry), Some(log.clone()), "cluster".into(), "worker:1".into(), stop.subscribe());
+    let app = http::App::new(Arc::new(registry), Some(log.clone()), "cluster".into(), "worker:1".into(), stop.subscribe(), settings);
     tokio::spawn(http::serve(app, listener, stop.subscribe()));
-    World { server: Server::parse(&address).expect("an address"), log, stop, dir }
+    World { server: Server::parse(&address).expect("an address"), address, log, stop, dir }
 }
 
 impl World {
@@ -205,8 +210,7 @@ async fn wrong_requests_are_refused_in_kafka_connects_shape() {
     wrong["tabel.include.list"] = "public.*".into();
     let expected = "Connector configuration is invalid and contains the following 2 error(s):\n\
         config/unknown-key: unknown key \"tabel.include.list\"\n  fix: did you mean \"table.include.list\"?\n\
-        slot/name: \"Shop-Slot\" cannot be the name of a replication slot\n  why: PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix: a legal form: shop_slot\n\
-        You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`";
+        slot/name: \"Shop-Slot\" cannot be the name of a replication slot\n  why: PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix: a legal form: shop_slot";
     assert_eq!(world.ask("PUT", "/connectors/shop/config", Some(wrong)).await, error(400, expected));
     let mut named = config("h");
     named["name"] = "a".into();
@@ -301,4 +305,87 @@ async fn topics_are_listed_with_their_offsets() {
     assert_eq!(topic, expected);
     let (_, all) = world.ask("GET", "/v1/topics", None).await;
     assert!(all["items"].as_array().is_some_and(|items| items.contains(&expected)), "{all}");
+}
+
+/// Sends these bytes and reads until the server closes.
+async fn raw(world: &World, bytes: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(&world.address).await.expect("connected");
+    stream.write_all(bytes.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    read.expect("the server closes").expect("readable");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_nothing_or_half_of_it_is_disconnected() {
+    let wait = Duration::from_millis(50);
+    let world = world_with(&[], http::Settings { head_wait: wait, body_wait: wait, ..http::Settings::default() }).await;
+    assert_eq!(raw(&world, "").await, "");
+    assert_eq!(raw(&world, "GET / HTTP/1.1\r\nHost: loc").await, "");
+    let half = "PUT /connectors/a/config HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    let answer = raw(&world, half).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_authentication_a_foreign_host_is_refused() {
+    let world = world_with(&[], http::Settings { own_host: Some("db1.internal".into()), ..http::Settings::default() }).await;
+    for (host, code) in [
+        ("Host: localhost:8083\r\n", "200"),
+        ("Host: LOCALHOST\r\n", "200"),
+        ("Host: 127.0.0.1:8083\r\n", "200"),
+        ("Host: [::1]:8083\r\n", "200"),
+        ("Host: db1.internal:8083\r\n", "200"),
+        ("Host: evil.example:8083\r\n", "403"),
+        ("Host: localhost.evil.example\r\n", "403"),
+        ("Host: 192.0.2.1\r\n", "403"),
+    ] {
+        let answer = raw(&world, &format!("GET /livez HTTP/1.1\r\n{host}Connection: close\r\n\r\n")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{host}: {answer}");
+    }
+    assert!(raw(&world, "GET /livez HTTP/1.0\r\n\r\n").await.contains(" 200 "));
+    let open = world_with(&[], http::Settings::default()).await;
+    assert!(raw(&open, "GET /livez HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n").await.contains(" 200 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_topics_come_on_one_stream_and_new_ones_join_it() {
+    let world = world_with(&[], http::Settings { beat: Duration::from_millis(20), ..http::Settings::default() }).await;
+    for number in 0..70 {
+        world.append(&format!("shop.public.t{number}"), &["1"]).await;
+    }
+    world.append("__debezium-heartbeat.shop", &["1"]).await;
+    let lines =
+        async |query: &str| world.send("GET", &format!("/v1/records?{query}"), None).await.text().await.expect("lines").lines().count();
+    assert_eq!(lines("").await, 70);
+    assert_eq!(lines("topic=shop.public.t1*").await, 11);
+    assert_eq!(lines("topic=shop.public.t1&topic=shop.public.t2&topic=shop.public.t2*").await, 12);
+    assert_eq!(world.ask("GET", "/v1/records?topic=nope", None).await.0, 404);
+    assert_eq!(world.ask("GET", "/v1/records?topic=connect-configs", None).await.0, 403);
+    assert_eq!(world.ask("GET", "/v1/topics/connect-configs/records", None).await.0, 403);
+    let mut live = world.send("GET", "/v1/records?topic=shop.public.*&from=end&follow=true", None).await;
+    // An empty line tells that the service is there.
+    assert_eq!(live.line().await.expect("a line").as_deref(), Some(""));
+    world.append("shop.public.new", &["7"]).await;
+    let record = loop {
+        let line = live.line().await.expect("a line").expect("the stream goes on");
+        if !line.is_empty() {
+            break line;
+        }
+    };
+    assert!(record.contains("\"topic\":\"shop.public.new\"") && record.contains("\"value\":7"), "{record}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_of_a_thousand_options_is_refused_with_one_problem() {
+    let world = world(&[]).await;
+    let mut many = config("h");
+    for number in 0..20_000 {
+        many[format!("o{number}")] = "x".into();
+    }
+    let (code, body) = world.ask("PUT", "/connectors/shop/config", Some(many)).await;
+    let message = body["message"].as_str().expect("a message");
+    assert!(code == 400 && message.contains("contains the following 1 error(s)") && message.contains("20009 options"), "{message}");
 }

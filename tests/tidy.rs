@@ -45,7 +45,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["metrics"]),
     ("rdkafka", &["log/kafka"]),
     ("rustls", &["postgres"]),
-    ("socket2", &["postgres"]),
+    ("socket2", &["broker", "http", "postgres"]),
     ("tokio_postgres", &["postgres", "demo"]),
     ("tokio_rustls", &["postgres"]),
     ("tracing_subscriber", &["telemetry"]),

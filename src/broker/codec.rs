@@ -4,7 +4,8 @@
 //! KIP-482), so a handler names its fields once and not once per form. Promises of [`Decoder`]: it never panics, never
 //! reads outside its bytes, and what all arrays of one request take in memory is bounded by four times its bytes and
 //! a constant, whatever lengths it announces. Promises of [`Encoder`]: tagged fields are omitted (all of ours have their
-//! default; librdkafka before 2.2 reads explicit ones wrongly), and record bytes are not copied into the response.
+//! default; librdkafka before 2.2 reads explicit ones wrongly), record bytes are not copied into the response, and what is
+//! not records takes at most [`RESPONSE_BYTES_MAX`].
 //! Leaves what the fields mean to `api`.
 
 use bytes::Bytes;
@@ -194,13 +195,24 @@ pub fn cut(text: &str, bytes_max: usize) -> &str {
 /// Record bytes below this size are copied into the response: a piece of its own would cost more.
 const COPY_BYTES_MAX: usize = 4096;
 
+/// What a response may take beside its records, in bytes: sixteen thousand partitions with long names fit many times.
+pub const RESPONSE_BYTES_MAX: usize = 16 << 20;
+
+/// A response that would take more than [`RESPONSE_BYTES_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the response is too large")]
+pub struct TooLarge;
+
 /// Writes a response: the frame's length, the header, then fields one after the other.
 #[derive(Debug)]
 pub struct Encoder {
     done: Vec<Bytes>,
     done_bytes: usize,
+    /// Bytes of `done_bytes` that are record pieces of the log.
+    record_bytes: usize,
     tail: Vec<u8>,
     flexible: bool,
+    too_large: bool,
 }
 
 impl Encoder {
@@ -210,7 +222,8 @@ impl Encoder {
     /// A response to the request with this correlation id. `flexible` is the body's form; the header has its own,
     /// because that of ApiVersions is never flexible (KIP-511).
     pub fn response(correlation_id: i32, header_flexible: bool, flexible: bool) -> Self {
-        let mut encoder = Self { done: Vec::new(), done_bytes: 0, tail: Vec::with_capacity(256), flexible };
+        let mut encoder =
+            Self { done: Vec::new(), done_bytes: 0, record_bytes: 0, tail: Vec::with_capacity(256), flexible, too_large: false };
         encoder.tail.extend_from_slice(&[0; Self::LENGTH_BYTES]);
         encoder.i32(correlation_id);
         if header_flexible {
@@ -288,6 +301,7 @@ impl Encoder {
             } else {
                 self.cut();
                 self.done_bytes += piece.len();
+                self.record_bytes += piece.len();
                 self.done.push(piece.clone());
             }
         }
@@ -299,10 +313,14 @@ impl Encoder {
         self.done.push(Bytes::from(tail));
     }
 
-    /// ARRAY or COMPACT_ARRAY.
+    /// ARRAY or COMPACT_ARRAY. Elements beyond what a response may take are not written; [`Self::finish`] says so.
     pub fn array<T>(&mut self, elements: impl ExactSizeIterator<Item = T>, mut each: impl FnMut(&mut Self, T)) {
         self.length(Some(elements.len()), false);
         for element in elements {
+            self.too_large |= self.done_bytes - self.record_bytes + self.tail.len() > RESPONSE_BYTES_MAX;
+            if self.too_large {
+                return;
+            }
             each(self, element);
         }
     }
@@ -320,9 +338,12 @@ impl Encoder {
     }
 
     /// The whole frame, in pieces to be written one after the other.
-    pub fn finish(mut self) -> Vec<Bytes> {
+    pub fn finish(mut self) -> Result<Vec<Bytes>, TooLarge> {
+        if self.too_large {
+            return Err(TooLarge);
+        }
         let frame_bytes = self.done_bytes + self.tail.len() - Self::LENGTH_BYTES;
-        let length = u32::try_from(frame_bytes).expect("responses are bounded far below 4 GiB").to_be_bytes();
+        let length = i32::try_from(frame_bytes).map_err(|_| TooLarge)?.to_be_bytes();
         match self.done.first_mut() {
             // The first piece was cut from our own buffer, so nobody else holds it.
             Some(first) => {
@@ -335,7 +356,7 @@ impl Encoder {
         if !self.tail.is_empty() {
             self.done.push(Bytes::from(self.tail));
         }
-        self.done
+        Ok(self.done)
     }
 }
 
@@ -400,12 +421,21 @@ mod tests {
     }
 
     #[test]
+    fn a_response_has_a_limit_whatever_it_repeats() {
+        let mut encoder = Encoder::response(1, false, false);
+        let text = "x".repeat(1000);
+        encoder.array(0..1_000_000, |out, _| out.array(0..1_000_000, |out, _| out.string(&text)));
+        assert!(encoder.tail.len() < RESPONSE_BYTES_MAX + 2000);
+        assert_eq!(encoder.finish(), Err(TooLarge));
+    }
+
+    #[test]
     fn large_records_are_not_copied_and_the_length_counts_them() {
         let records = Bytes::from(vec![7u8; 10_000]);
         let mut encoder = Encoder::response(5, true, true);
         encoder.records(std::slice::from_ref(&records));
         encoder.tags();
-        let pieces = encoder.finish();
+        let pieces = encoder.finish().unwrap();
         assert!(pieces.iter().any(|piece| piece.as_ptr() == records.as_ptr()));
         let whole = pieces.concat();
         assert_eq!(u32::from_be_bytes(whole[..4].try_into().unwrap()) as usize, whole.len() - 4);

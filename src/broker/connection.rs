@@ -52,6 +52,8 @@ const READ_BUFFER_BYTES: usize = 8 << 10;
 const KEPT_BYTES_MAX: usize = 64 << 10;
 /// Pieces handed to the system in one write.
 const WRITE_PIECES_MAX: usize = 64;
+/// A connection without traffic is probed after this.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 /// The grace a request gets when the broker stops: a commit on its way to the disk is answered.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 
@@ -59,6 +61,8 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 pub async fn serve(broker: &Broker, mut stream: TcpStream, peer: SocketAddr) -> Result<(), Closed> {
     // A response is one write; waiting for more would only add latency.
     let _ = stream.set_nodelay(true);
+    // A client whose machine is gone is noticed while a request of it is parked.
+    let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(KEEPALIVE));
     let host = format!("/{}", peer.ip());
     let (read, write) = stream.split();
     let connection = Connection { broker, host, reader: BufReader::with_capacity(READ_BUFFER_BYTES, read), write, frame: Vec::new() };
@@ -82,7 +86,9 @@ impl<'a> Connection<'a> {
             if self.frame.capacity() > KEPT_BYTES_MAX {
                 self.frame = Vec::new();
             }
-            let whole = write_pieces(&mut self.write, response.finish(), self.broker.settings.frame_max).await?;
+            let whole =
+                write_pieces(&mut self.write, response.finish().map_err(|_| Refusal::ResponseTooLarge)?, self.broker.settings.frame_max)
+                    .await?;
             drop(held);
             if !whole {
                 return Ok(());

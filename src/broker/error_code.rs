@@ -26,6 +26,8 @@ impl ErrorCode {
     pub const UNSUPPORTED_VERSION: Self = Self(35);
     pub const INVALID_REQUEST: Self = Self(42);
     pub const KAFKA_STORAGE_ERROR: Self = Self(56);
+    pub const NON_EMPTY_GROUP: Self = Self(68);
+    pub const GROUP_ID_NOT_FOUND: Self = Self(69);
     pub const FETCH_SESSION_ID_NOT_FOUND: Self = Self(70);
     pub const UNKNOWN_LEADER_EPOCH: Self = Self(75);
     pub const MEMBER_ID_REQUIRED: Self = Self(79);

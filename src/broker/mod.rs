@@ -135,14 +135,46 @@ impl FetchedBytes {
         Self { all: Arc::clone(all), bytes: 0 }
     }
 
-    fn add(&mut self, bytes: usize) {
-        self.all.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes += bytes;
+    /// Takes up to `bytes` of what is left of `all_max`, or up to `least` when nothing is; says how many.
+    fn reserve(&mut self, bytes: usize, all_max: usize, least: usize) -> usize {
+        let before = self.all.fetch_add(bytes, Ordering::Relaxed);
+        let granted = bytes.min(all_max.saturating_sub(before).max(least));
+        self.all.fetch_sub(bytes - granted, Ordering::Relaxed);
+        self.bytes += granted;
+        granted
+    }
+
+    /// What was reserved became `taken` bytes.
+    fn settle(&mut self, reserved: usize, taken: usize) {
+        self.all.fetch_add(taken, Ordering::Relaxed);
+        self.all.fetch_sub(reserved, Ordering::Relaxed);
+        self.bytes = self.bytes + taken - reserved;
     }
 }
 
 impl Drop for FetchedBytes {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn responses_that_are_read_together_share_one_room() {
+        let all = Arc::default();
+        let (mut first, mut second) = (FetchedBytes::none(&all), FetchedBytes::none(&all));
+        assert_eq!(first.reserve(80, 100, 10), 80);
+        assert_eq!(second.reserve(80, 100, 10), 20);
+        assert_eq!(second.reserve(60, 100, 10), 10);
+        second.settle(30, 5);
+        first.settle(80, 100);
+        assert_eq!(all.load(Ordering::Relaxed), 105);
+        drop(first);
+        assert_eq!(second.reserve(80, 100, 10), 80);
+        drop(second);
+        assert_eq!(all.load(Ordering::Relaxed), 0);
     }
 }

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::api;
-use super::codec::{DecodeError, Decoder, Encoder};
+use super::codec::{DecodeError, Decoder, Encoder, RESPONSE_BYTES_MAX};
 use super::{Broker, FetchedBytes};
 
 /// A request with its header read.
@@ -65,6 +65,29 @@ pub enum Refusal {
     /// A Produce that wants no response cannot be told that it was refused in any other way.
     #[error("a client produces with acks=0; change topics are written by rowfeed only")]
     ProduceWithoutAck,
+    /// Its response would be larger than any that is sent: it asks for the same again and again.
+    #[error("the response to a request would be larger than {} MiB", RESPONSE_BYTES_MAX >> 20)]
+    ResponseTooLarge,
+    /// It asks for more partitions, or groups, than are looked at for one request.
+    #[error("a request asks for {0} things at once")]
+    TooMany(usize),
+}
+
+/// The room that what is collected for a response takes; a handler that answers with more than it was sent counts with it.
+#[derive(Debug)]
+pub struct Room(usize);
+
+impl Room {
+    /// The room of a whole response.
+    pub fn of_response() -> Self {
+        Self(RESPONSE_BYTES_MAX)
+    }
+
+    /// Takes so many bytes of it.
+    pub fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.0 = self.0.checked_sub(bytes).ok_or(Refusal::ResponseTooLarge)?;
+        Ok(())
+    }
 }
 
 /// A handler's work.
@@ -105,6 +128,7 @@ pub const APIS: &[Api] = &[
     row(13, "LeaveGroup", 0..=5, 4, |broker, call| Box::pin(api::leave_group::handle(broker, call))),
     row(14, "SyncGroup", 0..=5, 4, |broker, call| Box::pin(api::sync_group::handle(broker, call))),
     row(API_VERSIONS, "ApiVersions", 0..=4, 3, api::api_versions::handle),
+    row(42, "DeleteGroups", 0..=2, 2, |broker, call| Box::pin(api::delete_groups::handle(broker, call))),
 ];
 
 const fn row(key: i16, name: &'static str, versions: std::ops::RangeInclusive<i16>, flexible_from: i16, handler: Handler) -> Api {

@@ -3,13 +3,12 @@
 use std::time::Instant;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, runtime_problem, tail, view};
 use crate::config::service::LoggingFormat;
 use crate::demo::{DemoOptions, NAME, Running, Shop, start_traffic};
 use crate::problem::Problem;
-use crate::service::Capture;
+use crate::service::{Capture, Signals};
 use crate::telemetry;
 
 /// Flags of `rowfeed demo`.
@@ -71,12 +70,12 @@ pub fn demo(args: DemoArgs, capture: Capture) -> Result<(), Failure> {
 async fn play(options: &DemoOptions, capture: Capture) -> Result<(), Failure> {
     let began = Instant::now();
     // Before anything exists that would have to be taken away.
-    let mut interrupt = Interrupt::new()?;
+    let mut signals = Signals::listen()?;
     let opening = options.clone();
     let mut opened = tokio::task::spawn_blocking(move || Shop::open(&opening));
     let shop = tokio::select! {
         shop = &mut opened => shop,
-        () = interrupt.wait() => {
+        () = signals.end() => {
             // initdb hears Ctrl-C too, so what comes of it is no news; a server that started is taken away again.
             if let Ok(Ok(shop)) = opened.await {
                 shop.close().await?;
@@ -88,10 +87,10 @@ async fn play(options: &DemoOptions, capture: Capture) -> Result<(), Failure> {
     done(&shop.describe(), began);
     let started = tokio::select! {
         started = start(&shop, options, capture) => started.map(Some),
-        () = interrupt.wait() => Ok(None),
+        () = signals.end() => Ok(None),
     };
     let outcome = match started {
-        Ok(Some(running)) => show(&shop, running, options).await,
+        Ok(Some(running)) => show(&shop, running, options, signals).await,
         Ok(None) => Ok(()),
         Err(failure) => Err(failure),
     };
@@ -117,7 +116,7 @@ async fn start(shop: &Shop, options: &DemoOptions, capture: Capture) -> Result<R
 }
 
 /// Changes on the terminal until the service ends, which listens to signals itself.
-async fn show(shop: &Shop, running: Running, options: &DemoOptions) -> Result<(), Failure> {
+async fn show(shop: &Shop, running: Running, options: &DemoOptions, signals: Signals) -> Result<(), Failure> {
     if options.rate > 0 {
         eprintln!("  ✓ traffic: about {} changes/s", options.rate);
     }
@@ -125,7 +124,7 @@ async fn show(shop: &Shop, running: Running, options: &DemoOptions) -> Result<()
     hints(shop, &running, &http);
     let changes = tokio::spawn(tail::tail(tail::TailArgs::following(http, format!("{NAME}.*"))));
     let traffic = start_traffic(shop, options);
-    let ended = running.service.run().await;
+    let ended = running.service.run(signals).await;
     changes.abort();
     if let Some(traffic) = traffic {
         traffic.abort();
@@ -144,28 +143,10 @@ fn hints(shop: &Shop, running: &Running, http: &str) {
     }
     eprintln!("  http      curl -N '{http}/v1/topics/{topic}/records?from=-5&follow=true'");
     eprintln!("  state     curl {http}/connectors/{NAME}/status");
-    eprintln!("  psql      psql {}", shop.url());
+    eprintln!("  psql      psql {}", shop.shown_url());
     eprintln!("  log       {}\n\n  Ctrl-C ends everything and removes it.\n", running.data.display());
 }
 
 fn done(what: &str, since: Instant) {
     eprintln!("  ✓ {what:<88} {:.1} s", since.elapsed().as_secs_f64());
-}
-
-/// Ctrl-C or SIGTERM while things are being started. Once the service runs, the service itself listens.
-struct Interrupt {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Interrupt {
-    fn new() -> Result<Self, Problem> {
-        let listen =
-            |kind| signal(kind).map_err(|error| Problem::fail("system/signal", "signals cannot be received").why(error.to_string()));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
-    }
 }

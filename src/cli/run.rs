@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Failure, runtime_problem};
 use crate::config::ServiceConfig;
 use crate::config::service::{Sources, is_loopback, split_address};
-use crate::service::{Capture, Service};
+use crate::service::{Capture, Service, Signals, check_advertised};
 use crate::telemetry;
 
 /// Flags of `rowfeed run`.
@@ -19,7 +19,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder of connector files (connectors_dir).
-    #[arg(long, env = "ROWFEED_CONNECTORS", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     connectors: Option<PathBuf>,
     /// Folder of everything that is kept (data.dir).
     #[arg(long, value_name = "DIR")]
@@ -93,9 +93,14 @@ pub fn run(args: RunArgs, capture: Capture) -> Result<(), Failure> {
         .build()
         .map_err(|error| runtime_problem(&error))?;
     let result = runtime.block_on(async {
-        let service = Service::start(config.clone(), capture).await?;
+        let mut signals = Signals::listen()?;
+        let service = tokio::select! {
+            service = Service::start(config.clone(), capture) => service?,
+            // Opening a large log takes its time. Nothing is captured yet, and an opening that is cut is done again.
+            () = signals.end() => return Ok(()),
+        };
         banner(&service, &config, started);
-        service.run().await
+        service.run(signals).await
     });
     // Whatever still blocks has been told to end and waited for already.
     runtime.shutdown_background();
@@ -110,7 +115,7 @@ fn print_config(config: &ServiceConfig) {
 
 /// For CI: are all files good? No database is asked.
 fn check_only(config: &ServiceConfig) -> Result<(), Failure> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<_> = check_advertised(config).err().into_iter().collect();
     for definition in crate::service::definitions(config)? {
         match definition.config(config.topics) {
             Ok(_) => println!("ok    {}", definition.name),

@@ -1,8 +1,6 @@
 //! `rowfeed tail`: live changes of one, several or all topics.
 
-use std::collections::BTreeSet;
 use std::io::Write;
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
@@ -48,24 +46,14 @@ impl TailArgs {
 
 /// Lines that wait to be printed.
 const LINES_MAX: usize = 256;
-/// How often new topics that match are looked for.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-
 /// Prints records until the end, the count, or Ctrl-C.
 pub async fn tail(args: TailArgs) -> Result<(), Failure> {
     let server = args.server.parse()?;
     StartAt::parse(&args.from).map_err(|why| Failure::from(Problem::refuse("config/value", why)))?;
-    let exact = !args.topics.is_empty() && args.topics.iter().all(|topic| !topic.contains('*'));
-    let names = if exact { args.topics.clone() } else { matching(&server, &args.topics).await? };
     let (lines, mut inbox) = mpsc::channel(LINES_MAX);
-    let mut printer = Printer::new(&args, !exact || names.len() > 1);
-    for name in &names {
-        spawn(&server, name, &args.from, !args.no_follow, &lines);
-    }
-    if !exact && !args.no_follow {
-        tokio::spawn(look(server.clone(), args.topics.clone(), names.into_iter().collect(), lines.clone()));
-    }
-    drop(lines);
+    let one = matches!(args.topics.as_slice(), [topic] if !topic.contains('*'));
+    let mut printer = Printer::new(&args, !one);
+    spawn(&server, &args, lines);
     loop {
         tokio::select! {
             line = inbox.recv() => match line {
@@ -79,9 +67,14 @@ pub async fn tail(args: TailArgs) -> Result<(), Failure> {
 
 type Lines = mpsc::Sender<Result<String, Problem>>;
 
-fn spawn(server: &Server, topic: &str, from: &str, follow: bool, lines: &Lines) {
-    let path = format!("/v1/topics/{}/records?from={}&follow={follow}", escape(topic), escape(from));
-    let (server, lines) = (server.clone(), lines.clone());
+/// One stream for all topics: the service has room for so many only.
+fn spawn(server: &Server, args: &TailArgs, lines: Lines) {
+    let mut path = format!("/v1/records?from={}&follow={}", escape(&args.from), !args.no_follow);
+    for topic in &args.topics {
+        path.push_str("&topic=");
+        path.push_str(&escape(topic));
+    }
+    let server = server.clone();
     tokio::spawn(async move {
         if let Err(problem) = read(&server, &path, &lines).await {
             // A printer that has ended wants no more.
@@ -97,49 +90,12 @@ async fn read(server: &Server, path: &str, lines: &Lines) -> Result<(), Problem>
         return Err(refusal(response.status, &body));
     }
     while let Some(line) = response.line().await? {
-        if lines.send(Ok(line)).await.is_err() {
+        // An empty line says that the service is there.
+        if !line.is_empty() && lines.send(Ok(line)).await.is_err() {
             break;
         }
     }
     Ok(())
-}
-
-/// Follows topics that come into being, from their start.
-async fn look(server: Server, patterns: Vec<String>, mut known: BTreeSet<String>, lines: Lines) {
-    while !lines.is_closed() {
-        tokio::time::sleep(LOOK_INTERVAL).await;
-        let names = match matching(&server, &patterns).await {
-            Ok(names) => names,
-            Err(problem) => return drop(lines.send(Err(problem)).await),
-        };
-        for name in names {
-            if known.insert(name.clone()) {
-                spawn(&server, &name, "start", true, &lines);
-            }
-        }
-    }
-}
-
-async fn matching(server: &Server, patterns: &[String]) -> Result<Vec<String>, Problem> {
-    let answer = server.get_json("/v1/topics").await?;
-    let topics = answer.get("items").and_then(Json::as_array).into_iter().flatten();
-    let name = |topic: &Json| topic.get("name").and_then(Json::as_str).map(str::to_owned);
-    let is_ours = |topic: &&Json| topic.get("internal").and_then(Json::as_bool) != Some(true);
-    let wanted = |name: &String| {
-        if patterns.is_empty() { !name.starts_with("__debezium-heartbeat.") } else { patterns.iter().any(|pattern| matches(pattern, name)) }
-    };
-    Ok(topics.filter(is_ours).filter_map(name).filter(wanted).collect())
-}
-
-/// `*` stands for any text.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((before, rest)) => {
-            let Some(tail) = name.strip_prefix(before) else { return false };
-            tail.char_indices().map(|(at, _)| at).chain([tail.len()]).any(|at| matches(rest, tail.get(at..).unwrap_or("")))
-        }
-    }
 }
 
 struct Printer {
@@ -216,12 +172,6 @@ fn flat(record: &Json) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_match_whole_names() {
-        assert!(matches("shop.public.*", "shop.public.orders") && matches("*", "") && matches("a*c*e", "abcde"));
-        assert!(!matches("shop.public", "shop.public.orders") && !matches("a*c", "abcd"));
-    }
 
     #[test]
     fn json_lines_have_the_envelopes_parts() {

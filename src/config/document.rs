@@ -36,7 +36,7 @@ impl Place {
         let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
         let excerpt = text.get(line_start..).and_then(|rest| rest.lines().next());
         // What stands beside a setting on its line may be a secret too.
-        let excerpt = excerpt.filter(|line| !may_hold_secret(line) && !line.contains("://")).map(str::to_owned);
+        let excerpt = excerpt.filter(|line| !super::secrets::may_be_named(line) && !line.contains("://")).map(str::to_owned);
         let width = text.get(span).map_or(1, |part| part.lines().next().unwrap_or("").chars().count()).max(1);
         Self { file: file.to_owned(), line, column, excerpt, width }
     }
@@ -101,12 +101,6 @@ impl Entry {
     }
 }
 
-/// True for settings whose line must not be shown in an error.
-fn may_hold_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    key.ends_with("url") || ["password", "secret", "salt", "jaas", "token"].iter().any(|word| key.contains(word))
-}
-
 /// Reads a file of settings, bounded.
 pub fn read_file(path: &std::path::Path) -> Result<String, Problem> {
     let shown = path.display().to_string();
@@ -158,7 +152,7 @@ impl TomlReader<'_> {
 
     fn place(&self, path: &[String], span: Range<usize>) -> Place {
         let place = Place::new(self.file, self.text, span);
-        if may_hold_secret(&path.join(".")) { place.without_excerpt() } else { place }
+        if super::secrets::may_be_named(&path.join(".")) { place.without_excerpt() } else { place }
     }
 
     fn value(&self, value: &DeValue<'_>, place: &Place) -> Result<Value, Problem> {
@@ -227,7 +221,7 @@ fn json_key_place(file: &str, text: &str, key: &str) -> Result<Place, Problem> {
     });
     let place = |at: usize| {
         let place = Place::new(file, text, at..at + quoted.len());
-        if may_hold_secret(key) { place.without_excerpt() } else { place }
+        if super::secrets::may_be_named(key) { place.without_excerpt() } else { place }
     };
     let first = places.next().map_or(0, |(at, _)| at);
     // `name` may stand both beside and inside `config`.

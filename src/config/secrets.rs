@@ -36,10 +36,24 @@ pub const MASK: &str = "********";
 /// A secret file is a password or a small properties file.
 const SECRET_FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// True when the text has a `${provider:...}` reference in it.
+/// True when the whole text is one reference that is resolved: then it says where a secret is, and not what it is.
 pub fn is_reference(text: &str) -> bool {
-    text.find("${").is_some_and(|start| text[start..].contains('}'))
+    let inner = text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).filter(|inner| !inner.contains(['{', '}']));
+    inner.and_then(|inner| inner.split_once(':')).is_some_and(|(provider, _)| matches!(provider, "env" | "file" | "directory" | "dir"))
 }
+
+/// True for names of options whose value is a secret.
+pub fn is_named(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// True for names of settings, and for lines of files, that may hold a secret beside other things.
+pub fn may_be_named(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("url") || is_named(name)
+}
+
+const SECRET_WORDS: [&str; 7] = ["password", "secret", "salt", "jaas", "token", "key.pem", "keystore.key"];
 
 /// Replaces every `${provider:...}` of the text. Other text, `${x}` without a known provider included, stays as it is.
 pub fn resolve(text: &str) -> Result<String, Problem> {
@@ -119,6 +133,17 @@ mod tests {
 
     fn env(name: &str) -> Option<String> {
         (name == "PW").then(|| "s3cret".to_owned())
+    }
+
+    #[test]
+    fn only_a_whole_reference_is_shown() {
+        for whole in ["${env:PW}", "${file:/a/b:key}", "${file:/a}", "${directory:/run:pw}"] {
+            assert!(is_reference(whole), "{whole}");
+        }
+        for part in ["hunter${2}", "pre${env:PW}", "${env:PW}post", "${env:A}${env:B}", "${hunter2}", "${vault:x}", "$}{", ""] {
+            assert!(!is_reference(part), "{part}");
+        }
+        assert!(may_be_named("log.kafka.ssl.key.pem") && may_be_named("ssl.keystore.key") && !may_be_named("topics.partitions"));
     }
 
     #[test]

@@ -92,7 +92,10 @@ const KAFKA_PROPERTIES: &str = "log.kafka.";
 const ENV_PREFIX: &str = "ROWFEED_";
 
 /// Variables that are not settings of the service: the file itself, and what client commands read.
-const ENV_OTHERS: [&str; 4] = ["ROWFEED_CONFIG", "ROWFEED_CONNECTORS", "ROWFEED_SERVER", "ROWFEED_TOKEN"];
+const ENV_OTHERS: [&str; 2] = ["ROWFEED_CONFIG", "ROWFEED_SERVER"];
+
+/// Another spelling of ROWFEED_CONNECTORS_DIR, which wins over it.
+const ENV_CONNECTORS: &str = "ROWFEED_CONNECTORS";
 
 /// Which log events go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +128,8 @@ pub struct ServiceConfig {
     pub data_dir: PathBuf,
     /// Where HTTP listens.
     pub http_listen: String,
+    /// Without authentication HTTP answers this machine only.
+    pub http_loopback: bool,
     /// Where the Kafka protocol listens.
     pub kafka_listen: String,
     /// What Kafka clients are told; `None` is the address bound.
@@ -196,6 +201,8 @@ pub struct Origin {
 pub struct Sources {
     /// `--config`.
     pub file: Option<PathBuf>,
+    /// No file is read, wherever one may be.
+    pub no_file: bool,
     /// The environment.
     pub environment: Vec<(String, String)>,
     /// `--set key=value`, in order.
@@ -219,6 +226,9 @@ impl Sources {
 
     /// The first of `--config`, `ROWFEED_CONFIG`, `./rowfeed.toml`, the user's and the system's; none is needed.
     fn find_file(&self) -> Result<Option<PathBuf>, Problem> {
+        if self.no_file {
+            return Ok(None);
+        }
         let asked = self.file.clone().or_else(|| self.variable("ROWFEED_CONFIG").map(PathBuf::from));
         if let Some(path) = asked {
             let path = self.working_dir.join(path);
@@ -343,11 +353,13 @@ impl Layers {
 
     fn environment(&mut self, environment: &[(String, String)]) {
         let mut layer = Vec::new();
-        for (variable, value) in environment {
+        let (short, long): (Vec<_>, Vec<_>) = environment.iter().partition(|(variable, _)| variable == ENV_CONNECTORS);
+        for (variable, value) in short.into_iter().chain(long) {
             let Some(rest) = variable.strip_prefix(ENV_PREFIX) else { continue };
             if ENV_OTHERS.contains(&variable.as_str()) {
                 continue;
             }
+            let rest = if variable == ENV_CONNECTORS { "CONNECTORS_DIR" } else { rest };
             match setting_of_variable(rest) {
                 Some(name) => layer.push((name, Setting { value: value.clone(), from: format!("environment {variable}"), place: None })),
                 None => {
@@ -436,6 +448,7 @@ impl Reader<'_> {
             connectors_dir,
             data_dir: self.folder("data.dir", base, sources),
             http_listen: text("http.listen"),
+            http_loopback: text("http.auth") != "none",
             kafka_listen: text("kafka.listen"),
             kafka_advertised: not_empty("kafka.advertised"),
             log: LogConfig {
@@ -577,9 +590,12 @@ impl Reader<'_> {
     }
 
     fn origins(&self) -> Vec<Origin> {
-        let secret = |name: &str| name == "source.url" || ["password", "secret", "jaas", "token"].iter().any(|word| name.contains(word));
         let shown = |name: &str, value: &str| {
-            if secret(name) && !value.is_empty() && !secrets::is_reference(value) { secrets::MASK.to_owned() } else { value.to_owned() }
+            if secrets::may_be_named(name) && !value.is_empty() && !secrets::is_reference(value) {
+                secrets::MASK.to_owned()
+            } else {
+                value.to_owned()
+            }
         };
         let origin = |(name, setting): (&String, &Setting)| Origin {
             name: name.clone(),
@@ -664,6 +680,18 @@ mod tests {
     }
 
     #[test]
+    fn the_short_variable_of_the_connectors_folder_is_one_of_the_environment() {
+        let (dir, mut sources) = in_folder();
+        sources.environment = vec![("ROWFEED_CONNECTORS".into(), "a".into())];
+        let folder = |sources: &Sources| load(sources).expect("valid").connectors_dir;
+        assert_eq!(folder(&sources), dir.path().join("a"));
+        sources.environment.insert(0, ("ROWFEED_CONNECTORS_DIR".into(), "b".into()));
+        assert_eq!(folder(&sources), dir.path().join("b"));
+        sources.set = vec!["connectors_dir=c".into()];
+        assert_eq!(folder(&sources), dir.path().join("c"));
+    }
+
+    #[test]
     fn the_committed_file_says_every_default() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("rowfeed.toml");
         if std::env::var_os("UPDATE_FILES").is_some() {
@@ -709,13 +737,13 @@ mod tests {
     #[test]
     fn kafka_properties_pass_through_and_are_never_printed() {
         let (dir, mut sources) = in_folder();
-        let text = "[log]\nkind = \"kafka\"\nbootstrap = \"k:9092\"\n[log.kafka]\nsecurity.protocol = \"SASL_SSL\"\n\"sasl.password\" = \"hunter2\"\n";
+        let text = "[log]\nkind = \"kafka\"\nbootstrap = \"k:9092\"\n[log.kafka]\nsecurity.protocol = \"SASL_SSL\"\n\"sasl.password\" = \"hunter2\"\n\"ssl.key.pem\" = \"hunter2\"\n";
         std::fs::write(dir.path().join("rowfeed.toml"), text).expect("written");
         sources.environment = vec![("ROWFEED_LOG_KAFKA_SASL_USERNAME".into(), "me".into()), ("ROWFEED_HTPP_LISTEN".into(), "x".into())];
         let config = load(&sources).expect("valid");
         assert_eq!(config.log.kind, LogKind::Kafka);
         let properties: Vec<_> = config.log.kafka.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(properties, ["sasl.password=hunter2", "sasl.username=me", "security.protocol=SASL_SSL"]);
+        assert_eq!(properties, ["sasl.password=hunter2", "sasl.username=me", "security.protocol=SASL_SSL", "ssl.key.pem=hunter2"]);
         assert!(!format!("{config:?}").contains("hunter2"));
         assert_eq!(
             config.warnings,

@@ -14,6 +14,8 @@ use crate::problem::Problem;
 
 /// More files than this in `connectors/` is somebody's mistake (a data folder, say).
 const FILES_MAX: usize = 1000;
+/// More options than this are no configuration: each unknown one is compared with all that are known.
+const OPTIONS_MAX: usize = 1000;
 
 /// A connector as it was defined.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +50,10 @@ impl Definition {
     pub fn config(&self, topics: TopicDefaults) -> Result<PostgresConfig, Vec<Problem>> {
         if !self.problems.is_empty() {
             return Err(self.problems.clone());
+        }
+        if self.options.len() > OPTIONS_MAX {
+            let many = format!("the configuration has {} options", self.options.len());
+            return Err(vec![Problem::refuse("config/too-many", many).why(format!("there are at most {OPTIONS_MAX}"))]);
         }
         if !self.options.contains_key("connector.class") {
             return Err(vec![self.locate(KeyProblem::new("connector.class", crate::config::define::required("connector.class")))]);

@@ -30,6 +30,9 @@ pub enum RegistryError {
     /// It exists already.
     #[error("Connector {0} already exists")]
     Exists(String),
+    /// It was deleted and its task has not ended yet.
+    #[error("Connector {0} was deleted and its task has not ended yet: try again when it has")]
+    Ending(String),
     /// A file manages it.
     #[error("Connector {name} is managed by the file {}: change it there", file.display())]
     ManagedByFile {
@@ -70,23 +73,37 @@ struct Connector {
     status: Arc<TaskStatus>,
     supervisor: Supervisor,
     target: TargetState,
+    /// It rests because its file is gone.
+    file_gone: bool,
 }
 
 /// All connectors.
 pub struct Registry {
     connectors: Mutex<BTreeMap<String, Connector>>,
+    /// Deleted connectors whose thread has not ended: their names are taken, or two tasks would use one slot.
+    ending: Mutex<BTreeMap<String, Supervisor>>,
     /// Held over a whole change, durability included: what is kept and what runs cannot disagree.
     changing: tokio::sync::Mutex<()>,
     store: Store,
     run: RunTask,
     on_fatal: OnFatal,
     topics: TopicDefaults,
+    delete_wait_max: Duration,
 }
 
 impl Registry {
     /// An empty registry.
     pub fn new(store: Store, run: RunTask, on_fatal: OnFatal, topics: TopicDefaults) -> Self {
-        Self { connectors: Mutex::default(), changing: tokio::sync::Mutex::default(), store, run, on_fatal, topics }
+        Self {
+            connectors: Mutex::default(),
+            ending: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+            store,
+            run,
+            on_fatal,
+            topics,
+            delete_wait_max: DELETE_WAIT_MAX,
+        }
     }
 
     fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Connector>> {
@@ -115,13 +132,15 @@ impl Registry {
         let gone: Vec<String> = self
             .connectors()
             .iter()
-            .filter(|(name, connector)| connector.definition.file.is_some() && !files.iter().any(|file| file.name == **name))
+            .filter(|(name, connector)| {
+                connector.definition.file.is_some() && !connector.file_gone && !files.iter().any(|file| file.name == **name)
+            })
             .map(|(name, _)| name.clone())
             .collect();
         for name in gone {
             tracing::warn!(connector = name, "the connector's file is gone: stopped; its slot stays and keeps WAL until it is dropped");
             if let Some(connector) = self.connectors().get_mut(&name) {
-                connector.target = TargetState::Stopped;
+                connector.file_gone = true;
                 connector.supervisor.set_goal(Goal::Rest(Rest::Stop));
             }
         }
@@ -132,12 +151,28 @@ impl Registry {
     }
 
     fn reconcile_one(&self, definition: Definition) -> Result<(), Problem> {
+        if self.is_ending(&definition.name) {
+            tracing::error!(connector = definition.name, "a deleted connector of this name has not ended yet: reload again when it has");
+            return Ok(());
+        }
         let mut connectors = self.connectors();
         let Some(known) = connectors.get_mut(&definition.name) else {
             drop(connectors);
             return self.launch(definition, TargetState::Running);
         };
+        if std::mem::take(&mut known.file_gone) {
+            tracing::info!(connector = definition.name, "the connector's file is back");
+            known.supervisor.set_goal(goal_of(known.target));
+        }
         if *known.definition != definition {
+            // A mistake of an editor must not stop what works; the next start would meet it all the same.
+            if let Err(problems) = definition.config(self.topics)
+                && known.definition.config(self.topics).is_ok()
+            {
+                let text = list(&problems);
+                tracing::error!(connector = definition.name, "the connector's file has mistakes; it goes on as it was before:\n{text}");
+                return Ok(());
+            }
             tracing::info!(connector = definition.name, "the connector's file changed");
             known.definition = Arc::new(definition);
             known.supervisor.redefine(Arc::clone(&known.definition));
@@ -160,7 +195,7 @@ impl Registry {
         };
         let supervisor = Supervisor::start(work, goal_of(target))?;
         let name = definition.name.clone();
-        self.connectors().insert(name, Connector { definition, status, supervisor, target });
+        self.connectors().insert(name, Connector { definition, status, supervisor, target, file_gone: false });
         Ok(())
     }
 
@@ -198,11 +233,29 @@ impl Registry {
         }
     }
 
+    /// Changes some options of a connector: `None` removes one. Two requests at once both have their effect.
+    pub async fn patch(&self, name: &str, changes: Vec<(String, Option<String>)>) -> Result<ConnectorView, RegistryError> {
+        let _changing = self.changing.lock().await;
+        let known = self.connectors().get(name).map(|known| (Arc::clone(&known.definition), known.target));
+        let (definition, target) = known.ok_or_else(|| RegistryError::NotFound(name.to_owned()))?;
+        let mut options = definition.options.clone();
+        for (option, value) in changes {
+            match value {
+                Some(value) => drop(options.insert(option, value)),
+                None => drop(options.remove(&option)),
+            }
+        }
+        self.redefine(&definition, options, target).await
+    }
+
     async fn define(&self, name: &str, options: Options, target: TargetState) -> Result<ConnectorView, RegistryError> {
         check_name(name).map_err(|problem| RegistryError::Invalid(vec![problem]))?;
         if self.connectors().len() >= CONNECTORS_MAX {
             let problem = Problem::refuse("config/too-many", format!("there are {CONNECTORS_MAX} connectors already"));
             return Err(RegistryError::Failed(problem));
+        }
+        if self.is_ending(name) {
+            return Err(RegistryError::Ending(name.to_owned()));
         }
         let definition = self.checked(name, options)?;
         self.store.put(name, &definition.options, target).await.map_err(RegistryError::Failed)?;
@@ -250,13 +303,29 @@ impl Registry {
         refuse_file(&definition)?;
         self.store.remove(name).await.map_err(RegistryError::Failed)?;
         let removed = self.connectors().remove(name);
-        if let Some(mut connector) = removed {
+        if let Some(connector) = removed {
             connector.supervisor.set_goal(Goal::Quit);
+            // Kept before waiting: a client that does not wait for the answer must not free the name.
+            self.ending().insert(name.to_owned(), connector.supervisor);
             // The answer waits for the end, so that the same name can be made again at once; but not for ever.
-            let ended = tokio::task::spawn_blocking(move || connector.supervisor.join(DELETE_WAIT_MAX)).await.unwrap_or(false);
-            tracing::info!(connector = name, ended, "connector deleted");
+            let deadline = Instant::now() + self.delete_wait_max;
+            while self.is_ending(name) && Instant::now() < deadline {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            tracing::info!(connector = name, ended = !self.is_ending(name), "connector deleted");
         }
         Ok(())
+    }
+
+    fn ending(&self) -> MutexGuard<'_, BTreeMap<String, Supervisor>> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the thread of a deleted connector of this name is still there.
+    fn is_ending(&self, name: &str) -> bool {
+        let mut ending = self.ending();
+        ending.retain(|_, supervisor| !supervisor.join(Duration::ZERO));
+        ending.contains_key(name)
     }
 
     fn definition(&self, name: &str) -> Result<Arc<Definition>, RegistryError> {
@@ -271,6 +340,7 @@ impl Registry {
         self.store.put_state(name, target).await.map_err(RegistryError::Failed)?;
         if let Some(connector) = self.connectors().get_mut(name) {
             connector.target = target;
+            connector.file_gone = false;
             connector.supervisor.set_goal(goal_of(target));
         }
         Ok(())
@@ -295,8 +365,9 @@ impl Registry {
         }
         let deadline = Instant::now() + wait_max;
         let mut all = true;
-        for connector in connectors.values_mut() {
-            all &= connector.supervisor.join(deadline.saturating_duration_since(Instant::now()));
+        let mut ending = std::mem::take(&mut *self.ending());
+        for supervisor in connectors.values_mut().map(|connector| &mut connector.supervisor).chain(ending.values_mut()) {
+            all &= supervisor.join(deadline.saturating_duration_since(Instant::now()));
         }
         all
     }
@@ -304,6 +375,8 @@ impl Registry {
 
 /// How long a DELETE waits for the task's end.
 const DELETE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How often it looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 fn goal_of(target: TargetState) -> Goal {
     match target {
@@ -326,7 +399,7 @@ fn view(connector: &Connector) -> ConnectorView {
         options: connector.definition.options.clone(),
         file: connector.definition.file.clone(),
         status: connector.status.snapshot(),
-        target: connector.target,
+        target: if connector.file_gone { TargetState::Stopped } else { connector.target },
     }
 }
 
@@ -420,6 +493,76 @@ mod tests {
         std::fs::remove_file(&path).expect("removed");
         registry.reconcile(load()).await.expect("reconciled");
         wait_for_phase(&registry, "shop", &Phase::Stopped).await;
+        assert_eq!(registry.view("shop").expect("seen").target, TargetState::Stopped);
+        std::fs::write(&path, serde_json::to_string(&options()).expect("JSON")).expect("written");
+        registry.reconcile(load()).await.expect("reconciled");
+        wait_for_phase(&registry, "shop", &Phase::Streaming).await;
+        assert!(registry.shut_down(Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn a_broken_edit_of_a_file_stops_nothing_and_a_good_one_is_taken_over() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("shop.json");
+        let write = |text: String| std::fs::write(&path, text).expect("written");
+        let load = || super::super::definitions::load_folder(dir.path()).expect("readable");
+        let good = serde_json::to_string(&options()).expect("JSON");
+        write(good.clone());
+        let registry = registry(Store::Memory);
+        registry.start(load()).expect("started");
+        wait_for_phase(&registry, "shop", &Phase::Streaming).await;
+        for broken in [good.replace("PostgresConnector", "MySql"), good.replace('}', "")] {
+            write(broken);
+            registry.reconcile(load()).await.expect("reconciled");
+            let view = registry.view("shop").expect("there");
+            assert_eq!((view.options["connector.class"].as_str(), view.status.phase), ("PostgresConnector", Phase::Streaming));
+        }
+        write(good.replace("\"p\"", "\"other\""));
+        registry.reconcile(load()).await.expect("reconciled");
+        assert_eq!(registry.view("shop").expect("there").options["topic.prefix"], "other");
+        assert!(registry.shut_down(Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn the_name_of_a_deleted_connector_is_taken_until_its_task_has_ended() {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        let stubborn: RunTask = Arc::new(move |_, status, _| {
+            status.set_phase(Phase::Streaming);
+            // It does not hear that it is told to stop.
+            let _ = released.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            Ok(())
+        });
+        let registry = Registry {
+            delete_wait_max: Duration::ZERO,
+            ..Registry::new(Store::Memory, stubborn, Arc::new(|_| {}), TopicDefaults::default())
+        };
+        registry.put("shop", options()).await.expect("made");
+        wait_for_phase(&registry, "shop", &Phase::Streaming).await;
+        registry.delete("shop").await.expect("deleted");
+        assert!(matches!(registry.put("shop", options()).await, Err(RegistryError::Ending(_))));
+        drop(release);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while registry.put("shop", options()).await.is_err() {
+            assert!(Instant::now() < deadline, "the name is still taken");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(registry.shut_down(Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn changes_of_two_requests_at_once_both_stay() {
+        let registry = registry(Store::Memory);
+        registry.put("shop", options()).await.expect("made");
+        let set = |option: &str, value: &str| vec![(option.to_owned(), Some(value.to_owned()))];
+        let (first, second) = tokio::join!(
+            registry.patch("shop", set("tombstones.on.delete", "false")),
+            registry.patch("shop", set("heartbeat.interval.ms", "5000"))
+        );
+        first.expect("changed");
+        second.expect("changed");
+        let view = registry.view("shop").expect("there");
+        assert_eq!((view.options["tombstones.on.delete"].as_str(), view.options["heartbeat.interval.ms"].as_str()), ("false", "5000"));
         assert!(registry.shut_down(Duration::from_secs(10)));
     }
 }

@@ -32,6 +32,10 @@ const SNAPSHOT_LIMIT: Duration = Duration::from_secs(60);
 /// How often the connector's state is looked at meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How long removing the database from somebody's server is tried, and how often.
+const REMOVE_LIMIT: Duration = Duration::from_secs(10);
+const REMOVE_AGAIN: Duration = Duration::from_millis(200);
+
 /// What the user asked for.
 #[derive(Clone, Debug)]
 pub struct DemoOptions {
@@ -112,6 +116,11 @@ impl Shop {
         }
     }
 
+    /// The address for the terminal: a password of somebody's server stays out of it.
+    pub fn shown_url(&self) -> String {
+        without_password(&self.url())
+    }
+
     /// Creates the database and its tables, `rows` rows each.
     pub async fn fill(&self, rows: u32) -> Result<(), Problem> {
         let database = match &self.source {
@@ -153,19 +162,23 @@ impl Shop {
     }
 
     async fn drop_database(&self, database: &str) -> Result<(), Problem> {
+        // A slot that keeps WAL on somebody's server is worse than a database: neither waits for the other's success.
+        let slot = again(|| self.drop_slot()).await;
+        let dropped = again(async || {
+            let server = shop::connect(&self.server_url()).await?;
+            shop::run(&server, &format!("drop database if exists {database} with (force)")).await
+        });
+        let dropped = dropped.await;
+        slot.map_err(|problem| problem.fix(format!("select pg_drop_replication_slot('{}')", self.slot()))).and(dropped)
+    }
+
+    async fn drop_slot(&self) -> Result<(), Problem> {
         let slot = self.slot();
         let client = shop::connect(&self.url()).await?;
-        shop::run(
-            &client,
-            &format!(
-                "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '{slot}' and active;
-             select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '{slot}'"
-            ),
-        )
-        .await?;
-        drop(client);
-        let server = shop::connect(&self.server_url()).await?;
-        shop::run(&server, &format!("drop database {database} with (force)")).await
+        let of_slot = format!("from pg_replication_slots where slot_name = '{slot}'");
+        shop::run(&client, &format!("select pg_terminate_backend(active_pid) {of_slot} and active")).await?;
+        // The session ends a moment later; until then this fails and is tried again.
+        shop::run(&client, &format!("select pg_drop_replication_slot(slot_name) {of_slot}")).await
     }
 }
 
@@ -217,6 +230,17 @@ impl Running {
     }
 }
 
+/// Tries until it works, for ten seconds.
+async fn again(mut work: impl AsyncFnMut() -> Result<(), Problem>) -> Result<(), Problem> {
+    let until = Instant::now() + REMOVE_LIMIT;
+    loop {
+        match work().await {
+            Err(_) if Instant::now() < until => tokio::time::sleep(REMOVE_AGAIN).await,
+            done => return done,
+        }
+    }
+}
+
 /// Starts the traffic, if any is wanted.
 pub fn start_traffic(shop: &Shop, options: &DemoOptions) -> Option<JoinHandle<()>> {
     (options.rate > 0).then(|| tokio::spawn(traffic::drive(shop.url(), options.rate, options.rows)))
@@ -233,7 +257,7 @@ fn service_config(dir: &Path, options: &DemoOptions) -> Result<ServiceConfig, Pr
         flag("http.listen", &options.http, "127.0.0.1:8083", "--http"),
     ];
     // No file and no environment: the demo is the same everywhere.
-    let sources = Sources { flags, set: vec!["log.kind=builtin".into()], working_dir: dir.to_owned(), ..Sources::default() };
+    let sources = Sources { flags, no_file: true, set: vec!["log.kind=builtin".into()], working_dir: dir.to_owned(), ..Sources::default() };
     ServiceConfig::load(&sources).map_err(|mut problems| problems.remove(0))
 }
 
@@ -254,9 +278,42 @@ fn with_database(url: &str, database: &str) -> String {
     format!("{scheme}://{host}/{database}{query}")
 }
 
+/// The URL without the password of its user.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let host_at = rest.split(['/', '?']).next().unwrap_or(rest).rfind('@');
+    let (user, rest) = rest.split_at(host_at.unwrap_or(0));
+    let user = user.split(':').next().unwrap_or(user);
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("password")).collect();
+    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+    format!("{scheme}://{user}{address}{query}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_settings_file_reaches_the_demo() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(dir.path().join("rowfeed.toml"), "[source]\nurl = \"postgres://u@production/d\"\n").expect("written");
+        let options = DemoOptions { rate: 0, rows: 1, keep: false, url: None, kafka: None, http: None };
+        let config = service_config(dir.path(), &options).expect("valid");
+        assert!(config.file.is_none() && config.source_url.is_none());
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for (url, want) in [
+            ("postgres://u:p%40@h:5433/a?sslmode=require", "postgres://u@h:5433/a?sslmode=require"),
+            ("postgres://h/a?password=x&user=u", "postgres://h/a?user=u"),
+            ("postgres://u@h", "postgres://u@h"),
+            ("postgres://u:a@b@h/d", "postgres://u@h/d"),
+        ] {
+            assert_eq!(without_password(url), want);
+        }
+    }
 
     #[test]
     fn a_url_keeps_everything_but_its_database() {

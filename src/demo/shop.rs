@@ -1,13 +1,19 @@
 //! The shop: four tables as small shops have them, and the session that makes them.
 
+use std::time::Duration;
+
 use tokio_postgres::{Client, NoTls};
 
 use crate::problem::Problem;
 
+/// A server that does not answer for this long is not there.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
 /// Opens a session; it is driven in the background and ends with the client.
 pub async fn connect(url: &str) -> Result<Client, Problem> {
-    let (client, connection) =
-        tokio_postgres::connect(url, NoTls).await.map_err(|error| trouble("the database cannot be reached", &error))?;
+    let late = || Problem::fail("demo/database", "the database cannot be reached").why("it does not answer");
+    let connected = tokio::time::timeout(CONNECT_LIMIT, tokio_postgres::connect(url, NoTls)).await.map_err(|_| late())?;
+    let (client, connection) = connected.map_err(|error| trouble("the database cannot be reached", &error))?;
     tokio::spawn(async move {
         // It ends with an error when the server stops first; the next statement says so.
         let _ = connection.await;

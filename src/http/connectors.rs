@@ -97,14 +97,12 @@ async fn put_config(State(app): State<App>, Path(name): Path<String>, headers: H
 /// Merges: a null removes a key.
 async fn patch_config(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
     let Json::Object(patch) = json_body(&headers, &body)? else { return Err(ApiError::bad_request("the body must be a JSON object")) };
-    let mut merged = app.0.registry.view(&name)?.options;
-    for (key, value) in patch {
-        match value {
-            Json::Null => drop(merged.remove(&key)),
-            value => drop(merged.insert(key.clone(), scalar(&key, &value)?)),
-        }
-    }
-    let (_, view) = app.0.registry.put(&name, merged).await?;
+    let change = |(key, value): (String, Json)| match value {
+        Json::Null => Ok((key, None)),
+        value => scalar(&key, &value).map(|value| (key, Some(value))),
+    };
+    let changes = patch.into_iter().map(change).collect::<Result<Vec<_>, _>>()?;
+    let view = app.0.registry.patch(&name, changes).await?;
     Ok(JsonBody(info(&view)).into_response())
 }
 

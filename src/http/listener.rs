@@ -1,9 +1,9 @@
 //! The listener with a limit: no more connections at a time than there is room for.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,6 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections at a time; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 512;
+
+/// A connection without traffic is probed after this.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A listener that accepts only while there is room.
 pub struct Limited {
@@ -25,21 +28,17 @@ impl Limited {
     }
 }
 
-impl axum::serve::Listener for Limited {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+impl Limited {
+    /// The next connection, as soon as there is room for it. Cancel-safe.
+    pub async fn accept(&mut self) -> Connection {
         let room = Arc::clone(&self.room).acquire_owned().await.expect("the semaphore is never closed");
         // axum's own listener retries errors such as "too many open files" after a pause.
-        let (stream, address) = axum::serve::Listener::accept(&mut self.listener).await;
+        let (stream, _) = axum::serve::Listener::accept(&mut self.listener).await;
         // Small answers at once; an error only means that they come later.
         let _ = stream.set_nodelay(true);
-        (Connection { stream, _room: room }, address)
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.listener.local_addr()
+        // A peer whose machine is gone is noticed; an error only means that it is noticed later.
+        let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(KEEPALIVE));
+        Connection { stream, _room: room }
     }
 }
 

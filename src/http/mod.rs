@@ -1,7 +1,8 @@
 //! HTTP: Kafka Connect's REST API, our own under `/v1`, health and metrics.
 //!
-//! Owns the listener, the routes, the shape of errors and the limits (body size, connections, streams). Promises Kafka
-//! Connect's paths, bodies and codes, trailing slashes included, and that a secret never leaves. Leaves what a connector is
+//! Owns the listener, the routes, the shape of errors and the limits (body size, connections, streams, time). Promises
+//! Kafka Connect's paths, bodies and codes, trailing slashes included, that a secret never leaves, that a silent client is
+//! disconnected, and that without authentication no page of a browser reaches it by a name of its own. Leaves what a connector is
 //! to [`crate::connect`] and what a record is to [`crate::record`]; it speaks no Kafka.
 
 pub mod admin;
@@ -11,17 +12,23 @@ pub mod records;
 pub mod topics;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use serde_json::{Value as Json, json};
 use tokio::sync::{Semaphore, watch};
 
+use crate::config::service::is_loopback;
 use crate::connect::Registry;
 use crate::connect::registry::RegistryError;
 use crate::log::builtin::BuiltinLog;
@@ -30,6 +37,27 @@ use crate::log::builtin::BuiltinLog;
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// Streams at a time; each holds a few hundred kilobytes.
 const STREAMS_MAX: usize = 64;
+
+/// Settings of the HTTP listener.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The host that is listened on, when only this machine may ask: then requests must name it or a loopback address, or
+    /// a page in a browser could have its own name point here (DNS rebinding) and read everything.
+    pub own_host: Option<String>,
+    /// A request's head has this long to arrive, from the connection or the answer before on.
+    pub head_wait: Duration,
+    /// A request's body has this long to arrive.
+    pub body_wait: Duration,
+    /// A followed stream sends an empty line after this long without records, so that a reader that is gone is noticed.
+    pub beat: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let (head_wait, body_wait, beat) = (Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(15));
+        Self { own_host: None, head_wait, body_wait, beat }
+    }
+}
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -44,6 +72,7 @@ struct Inner {
     worker_id: String,
     streams: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
+    settings: Settings,
 }
 
 impl App {
@@ -54,8 +83,10 @@ impl App {
         cluster_id: String,
         worker_id: String,
         stop: watch::Receiver<bool>,
+        settings: Settings,
     ) -> Self {
-        Self(Arc::new(Inner { registry, log, cluster_id, worker_id, streams: Arc::new(Semaphore::new(STREAMS_MAX)), stop }))
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        Self(Arc::new(Inner { registry, log, cluster_id, worker_id, streams, stop, settings }))
     }
 }
 
@@ -72,19 +103,69 @@ pub fn router(app: App) -> Router {
         .merge(topics::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(app);
+        .with_state(app.clone());
     // A layer runs after routing, so the path is trimmed in a router around the one that routes.
-    Router::new().fallback_service(routes).layer(middleware::from_fn(trim_slash))
+    let around = Router::new().fallback_service(routes).layer(middleware::from_fn(trim_slash));
+    around.layer(middleware::from_fn_with_state(app.clone(), read_body)).layer(middleware::from_fn_with_state(app, check_host))
 }
 
 /// Serves until `stop` says true; streams and open requests then end.
-pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
-    let ended = async move {
-        // An error means that the sender is gone, and so is the service.
-        let _ = stop.wait_for(|stop| *stop).await;
+pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch::Receiver<bool>) {
+    let mut connections = http1::Builder::new();
+    connections.timer(TokioTimer::new()).header_read_timeout(app.0.settings.head_wait);
+    let service = TowerToHyperService::new(router(app));
+    let mut listener = listener::Limited::new(listener);
+    let open = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            stream = listener.accept() => stream,
+            // An error means that the sender is gone, and so is the service.
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let connection = open.watch(connections.serve_connection(TokioIo::new(stream), service.clone()));
+        // It ends with an error when the client goes or is too slow: neither is worth a line.
+        tokio::spawn(async move { drop(connection.await) });
+    }
+    drop(listener);
+    open.shutdown().await;
+}
+
+/// Without authentication only requests that name this machine are answered.
+async fn check_host(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let Some(own) = &app.0.settings.own_host else { return Ok(next.run(request).await) };
+    let is_ours = match request.headers().get(header::HOST) {
+        Some(host) => host.to_str().is_ok_and(|host| {
+            let host = without_port(host);
+            host.eq_ignore_ascii_case("localhost") || is_loopback(host) || host.eq_ignore_ascii_case(own)
+        }),
+        None => request.version() == Version::HTTP_10,
     };
-    axum::serve(listener::Limited::new(listener), router(app)).with_graceful_shutdown(ended).await
+    if is_ours {
+        return Ok(next.run(request).await);
+    }
+    let message =
+        "the Host of the request is not this machine: ask by localhost or the address in http.listen, or set http.auth = \"none\"";
+    Err(ApiError::new(StatusCode::FORBIDDEN, message))
+}
+
+/// The host of `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn without_port(text: &str) -> &str {
+    match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, _)) => host,
+        None => text.split_once(':').map_or(text, |(host, _)| host),
+    }
+}
+
+/// Reads the whole body before anything else is done: within its time and its size.
+async fn read_body(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let read = tokio::time::timeout(app.0.settings.body_wait, to_bytes(body, BODY_BYTES_MAX)).await;
+    let body = match read {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {BODY_BYTES_MAX} bytes"))),
+        Err(_) => return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the request's body did not arrive in time")),
+    };
+    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 
 /// kcctl and others ask for `/connectors/`.
@@ -136,8 +217,8 @@ impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         let status = match &error {
             RegistryError::NotFound(_) => StatusCode::NOT_FOUND,
-            // Kafka Connect clients retry a 409 as "rebalancing": it is for this case only.
-            RegistryError::Exists(_) => StatusCode::CONFLICT,
+            // Kafka Connect clients retry a 409 as "rebalancing": it is for these cases only.
+            RegistryError::Exists(_) | RegistryError::Ending(_) => StatusCode::CONFLICT,
             RegistryError::ManagedByFile { .. } => StatusCode::FORBIDDEN,
             RegistryError::Invalid(_) => StatusCode::BAD_REQUEST,
             RegistryError::Failed(problem) if problem.code.starts_with("config/") => {
@@ -145,13 +226,7 @@ impl From<RegistryError> for ApiError {
             }
             RegistryError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let mut message = error.to_string();
-        if matches!(error, RegistryError::Invalid(_)) {
-            message.push_str(
-                "\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`",
-            );
-        }
-        Self::new(status, message)
+        Self::new(status, error.to_string())
     }
 }
 

@@ -1,11 +1,13 @@
-//! `/v1/topics`: which topics there are, and their records as lines of JSON, live if asked.
+//! `/v1/topics`: which topics there are, and their records as lines of JSON, live if asked; `/v1/records`: those of many.
 //!
 //! A stream reads the log at the pace of its client: nothing is buffered for a slow one but a few chunks, it simply reads
-//! on later. When retention has overtaken it, it is told which offsets are missing.
+//! on later. When retention has overtaken it, it is told which offsets are missing. Without records it gets an empty line now and then.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
@@ -15,22 +17,31 @@ use axum::routing::get;
 use axum::{Json as JsonBody, Router};
 use serde_json::{Value as Json, json};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::records::{self, StartAt};
 use super::{ApiError, App, Pairs, is_on, parameter};
 use crate::log::LogError;
 use crate::log::builtin::BuiltinLog;
-use crate::log::topic::TopicInfo;
+use crate::log::topic::{CONFIGS_TOPIC, TopicInfo};
 use crate::record::view::BatchView;
 
 /// One read of the log for a stream.
 const READ_BYTES: usize = 256 << 10;
 /// Chunks that wait for a slow client.
 const CHUNKS_MAX: usize = 2;
+/// Topics that one request may name.
+const ASKED_MAX: usize = 1000;
+/// How often a stream with a pattern looks for new topics.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new().route("/v1/topics", get(list)).route("/v1/topics/{topic}", get(show)).route("/v1/topics/{topic}/records", get(read))
+    Router::new()
+        .route("/v1/topics", get(list))
+        .route("/v1/topics/{topic}", get(show))
+        .route("/v1/topics/{topic}/records", get(read))
+        .route("/v1/records", get(read_many))
 }
 
 fn log(app: &App) -> Result<&BuiltinLog, ApiError> {
@@ -74,13 +85,56 @@ fn describe(log: &BuiltinLog, topic: &TopicInfo) -> Json {
 
 async fn read(State(app): State<App>, Path(topic): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let log = log(&app)?;
-    let topic = find(log, &topic)?;
-    let request = Request::parse(&topic, &pairs)?;
+    let topic = readable(log, &topic)?;
+    let request = Request::parse(&pairs, &["from", "limit", "follow", "partition"], topic.partitions)?;
+    stream(&app, log, vec![topic], None, &request).await
+}
+
+/// `GET /v1/records?topic=A&topic=B*`: several topics on one stream; all change topics without `topic`.
+async fn read_many(State(app): State<App>, Query(pairs): Pairs) -> Result<Response, ApiError> {
+    let log = log(&app)?;
+    let request = Request::parse(&pairs, &["from", "limit", "follow", "topic"], 0)?;
+    let asked: Vec<String> = pairs.iter().filter(|(name, _)| name == "topic").map(|(_, value)| value.clone()).collect();
+    if asked.len() > ASKED_MAX {
+        return Err(ApiError::bad_request(format!("more than {ASKED_MAX} topics are asked for: use a pattern")));
+    }
+    let (patterns, names): (Vec<String>, Vec<String>) = asked.into_iter().partition(|topic| topic.contains('*'));
+    let mut topics = names.iter().map(|name| readable(log, name)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = (names.is_empty() || !patterns.is_empty()).then_some(Wanted { patterns });
+    if let Some(wanted) = &wanted {
+        topics.extend(wanted.find(log));
+    }
+    topics.sort_by_key(|topic| topic.index);
+    topics.dedup_by_key(|topic| topic.index);
+    stream(&app, log, topics, wanted, &request).await
+}
+
+/// A topic whose records may be read.
+fn readable(log: &BuiltinLog, name: &str) -> Result<Arc<TopicInfo>, ApiError> {
+    if name == CONFIGS_TOPIC {
+        let message = format!("{CONFIGS_TOPIC} may hold passwords: read connectors at /connectors");
+        return Err(ApiError::new(StatusCode::FORBIDDEN, message));
+    }
+    find(log, name)
+}
+
+async fn stream(
+    app: &App,
+    log: &BuiltinLog,
+    topics: Vec<Arc<TopicInfo>>,
+    wanted: Option<Wanted>,
+    request: &Request,
+) -> Result<Response, ApiError> {
     let busy = || ApiError::new(StatusCode::TOO_MANY_REQUESTS, format!("{} streams are open already", super::STREAMS_MAX));
     let room = Arc::clone(&app.0.streams).try_acquire_owned().map_err(|_| busy())?;
-    let cursors = cursors(log, &topic, &request).await.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let mut cursors = Vec::new();
+    for topic in topics {
+        let found = find_cursors(log, &topic, request.from, request.partition).await;
+        cursors.extend(found.map_err(|error| ApiError::bad_request(error.to_string()))?);
+    }
     let (chunks, inbox) = mpsc::channel(CHUNKS_MAX);
-    let stream = Stream { log: log.clone(), topic, cursors, left: request.limit, follow: request.follow, chunks };
+    let beat = app.0.settings.beat;
+    let stream = Stream { log: log.clone(), cursors, wanted, left: request.limit, follow: request.follow, beat, chunks };
     let stop = app.0.stop.clone();
     tokio::spawn(async move {
         stream.run(stop).await;
@@ -88,6 +142,37 @@ async fn read(State(app): State<App>, Path(topic): Path<String>, Query(pairs): P
     });
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, Body::from_stream(Chunks(inbox))).into_response())
+}
+
+/// Topics that are asked for by pattern, those that do not exist yet included.
+struct Wanted {
+    /// None stands for all but heartbeats.
+    patterns: Vec<String>,
+}
+
+impl Wanted {
+    fn find(&self, log: &BuiltinLog) -> impl Iterator<Item = Arc<TopicInfo>> {
+        log.topics().into_iter().filter(|topic| !topic.internal && self.matches(&topic.name))
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        if self.patterns.is_empty() { !name.starts_with(HEARTBEATS) } else { self.patterns.iter().any(|pattern| matches(pattern, name)) }
+    }
+}
+
+/// What Debezium's heartbeat topics begin with.
+const HEARTBEATS: &str = "__debezium-heartbeat.";
+
+/// `*` stands for any text. The pieces between are found from left to right, which is never worse than any other way.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for piece in middle.split('*') {
+        let Some((_, after)) = name.split_once(piece).or(piece.is_empty().then_some(("", name))) else { return false };
+        name = after;
+    }
+    name.ends_with(last)
 }
 
 /// What was asked for.
@@ -99,10 +184,9 @@ struct Request {
 }
 
 impl Request {
-    fn parse(topic: &TopicInfo, pairs: &[(String, String)]) -> Result<Self, ApiError> {
-        let known = ["from", "limit", "follow", "partition"];
+    fn parse(pairs: &[(String, String)], known: &[&str], partitions: u32) -> Result<Self, ApiError> {
         if let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            let hint = crate::config::suggest::did_you_mean(name, known);
+            let hint = crate::config::suggest::did_you_mean(name, known.iter().copied());
             return Err(ApiError::bad_request(format!("unknown parameter \"{name}\"; {hint}").trim_end_matches("; ")));
         }
         let follow = is_on(pairs, "follow");
@@ -119,8 +203,8 @@ impl Request {
         let partition = match number("partition")? {
             None => None,
             Some(number) => {
-                let partition = u32::try_from(number).ok().filter(|number| *number < topic.partitions);
-                let missing = || ApiError::new(StatusCode::NOT_FOUND, format!("topic {} has {} partitions", topic.name, topic.partitions));
+                let partition = u32::try_from(number).ok().filter(|number| *number < partitions);
+                let missing = || ApiError::new(StatusCode::NOT_FOUND, format!("the topic has {partitions} partitions"));
                 Some(partition.ok_or_else(missing)?)
             }
         };
@@ -130,17 +214,18 @@ impl Request {
 
 /// A place in one partition.
 struct Cursor {
+    topic: Arc<TopicInfo>,
     partition: u32,
     next: u64,
     /// Where a stream that does not follow ends: the end when it was asked for, so that a busy topic has one.
     end: u64,
 }
 
-async fn cursors(log: &BuiltinLog, topic: &TopicInfo, request: &Request) -> Result<Vec<Cursor>, LogError> {
+async fn find_cursors(log: &BuiltinLog, topic: &Arc<TopicInfo>, from: StartAt, only: Option<u32>) -> Result<Vec<Cursor>, LogError> {
     let mut cursors = Vec::new();
-    for partition in (0..topic.partitions).filter(|partition| request.partition.is_none_or(|asked| asked == *partition)) {
+    for partition in (0..topic.partitions).filter(|partition| only.is_none_or(|asked| asked == *partition)) {
         let Some(range) = log.offsets(topic.index, partition) else { continue };
-        let next = match request.from {
+        let next = match from {
             StartAt::Start => range.start,
             StartAt::End => range.end,
             StartAt::BeforeEnd(count) => range.end.saturating_sub(count).max(range.start),
@@ -151,7 +236,7 @@ async fn cursors(log: &BuiltinLog, topic: &TopicInfo, request: &Request) -> Resu
         if next > range.end || next < range.start {
             return Err(LogError::OffsetOutOfRange { asked: next, start: range.start, end: range.end });
         }
-        cursors.push(Cursor { partition, next, end: range.end });
+        cursors.push(Cursor { topic: Arc::clone(topic), partition, next, end: range.end });
     }
     Ok(cursors)
 }
@@ -159,30 +244,58 @@ async fn cursors(log: &BuiltinLog, topic: &TopicInfo, request: &Request) -> Resu
 /// A reader that feeds one client.
 struct Stream {
     log: BuiltinLog,
-    topic: Arc<TopicInfo>,
     cursors: Vec<Cursor>,
+    wanted: Option<Wanted>,
     left: u64,
     follow: bool,
+    beat: Duration,
     chunks: mpsc::Sender<Result<Bytes, LogError>>,
 }
 
 impl Stream {
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut durable = self.log.durable();
+        let mut beat = interval(self.beat);
+        let mut look_at = Instant::now() + LOOK_INTERVAL;
         loop {
+            // Here and not where it waits: a busy stream may never wait.
+            if self.follow && Instant::now() >= look_at {
+                self.look().await;
+                look_at = Instant::now() + LOOK_INTERVAL;
+            }
             // Seen before reading: what becomes durable while we read wakes us afterwards.
             durable.borrow_and_update();
             match self.round().await {
-                Ok(true) if self.left > 0 => continue,
+                Ok(true) if self.left > 0 => {
+                    beat.reset();
+                    continue;
+                }
                 Ok(_) if self.left > 0 && self.follow => {}
                 Ok(_) => return,
                 Err(error) => return drop(self.chunks.send(Err(error)).await),
             }
-            tokio::select! {
-                changed = durable.changed() => if changed.is_err() { return },
-                _ = stop.wait_for(|stop| *stop) => return,
-                () = self.chunks.closed() => return,
+            let woken = tokio::select! {
+                changed = durable.changed() => if changed.is_ok() { Woken::Written } else { Woken::End },
+                _ = stop.wait_for(|stop| *stop) => Woken::End,
+                () = self.chunks.closed() => Woken::End,
+                _ = beat.tick() => Woken::Beat,
+                () = tokio::time::sleep_until(look_at), if self.wanted.is_some() => Woken::Look,
+            };
+            match woken {
+                Woken::Written | Woken::Look => {}
+                // A reader whose machine is gone is noticed only by writing to it.
+                Woken::Beat => drop(self.chunks.send(Ok(Bytes::from_static(b"\n"))).await),
+                Woken::End => return,
             }
+        }
+    }
+
+    /// Topics that have come into being are read from their start.
+    async fn look(&mut self) {
+        let Some(wanted) = &self.wanted else { return };
+        let known: BTreeSet<_> = self.cursors.iter().map(|cursor| cursor.topic.index).collect();
+        for topic in wanted.find(&self.log).filter(|topic| !known.contains(&topic.index)) {
+            self.cursors.extend(find_cursors(&self.log, &topic, StartAt::Start, None).await.unwrap_or_default());
         }
     }
 
@@ -190,13 +303,19 @@ impl Stream {
     async fn round(&mut self) -> Result<bool, LogError> {
         let mut more = false;
         for at in 0..self.cursors.len() {
-            let (partition, next, end) = match self.cursors.get(at) {
-                Some(cursor) if self.left > 0 && (self.follow || cursor.next < cursor.end) => (cursor.partition, cursor.next, cursor.end),
+            let (topic, partition, next, end) = match self.cursors.get(at) {
+                Some(cursor) if self.left > 0 && (self.follow || cursor.next < cursor.end) => {
+                    (Arc::clone(&cursor.topic), cursor.partition, cursor.next, cursor.end)
+                }
                 _ => continue,
             };
-            let (chunk, reached) = match self.log.read(self.topic.index, partition, next, READ_BYTES).await {
-                Ok(bytes) => self.lines(&bytes, partition, next, if self.follow { u64::MAX } else { end }),
-                Err(LogError::OffsetOutOfRange { start, .. }) if start > next => (self.gap(partition, next, start), start),
+            // Most of many topics have nothing new: that is known without reading.
+            if self.log.offsets(topic.index, partition).is_some_and(|range| range.end == next) {
+                continue;
+            }
+            let (chunk, reached) = match self.log.read(topic.index, partition, next, READ_BYTES).await {
+                Ok(bytes) => self.lines(&topic, &bytes, partition, next, if self.follow { u64::MAX } else { end }),
+                Err(LogError::OffsetOutOfRange { start, .. }) if start > next => (gap(&topic, partition, next, start), start),
                 Err(error) => return Err(error),
             };
             if reached > next {
@@ -214,7 +333,7 @@ impl Stream {
     }
 
     /// The records of whole batches from `next` on as lines; also the offset after the last.
-    fn lines(&mut self, mut bytes: &[u8], partition: u32, next: u64, end: u64) -> (Vec<u8>, u64) {
+    fn lines(&mut self, topic: &TopicInfo, mut bytes: &[u8], partition: u32, next: u64, end: u64) -> (Vec<u8>, u64) {
         let mut out = Vec::new();
         let mut reached = next;
         while let Ok(batch) = BatchView::parse(bytes) {
@@ -223,7 +342,7 @@ impl Stream {
                 if record.offset < next || record.offset >= end || self.left == 0 {
                     continue;
                 }
-                records::write_line(&self.topic.name, partition, &record, &mut out);
+                records::write_line(&topic.name, partition, &record, &mut out);
                 self.left -= 1;
                 reached = record.offset + 1;
             }
@@ -233,11 +352,26 @@ impl Stream {
         }
         (out, reached)
     }
+}
 
-    fn gap(&self, partition: u32, from: u64, to: u64) -> Vec<u8> {
-        let line = json!({ "topic": self.topic.name, "partition": partition, "gap": { "from": from, "to": to } });
-        format!("{line}\n").into_bytes()
-    }
+fn gap(topic: &TopicInfo, partition: u32, from: u64, to: u64) -> Vec<u8> {
+    let line = json!({ "topic": topic.name, "partition": partition, "gap": { "from": from, "to": to } });
+    format!("{line}\n").into_bytes()
+}
+
+/// Why a stream that follows goes on.
+enum Woken {
+    Written,
+    Beat,
+    Look,
+    End,
+}
+
+/// Ticks for the first time after one period.
+fn interval(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 /// The receiving end as a body.
@@ -248,5 +382,19 @@ impl futures_core::Stream for Chunks {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_recv(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_names() {
+        assert!(matches("shop.public.*", "shop.public.orders") && matches("*", "") && matches("a*c*e", "abcde") && matches("a**", "a"));
+        assert!(matches("*ab*ab", "abab") && matches("a*b", "abb"));
+        assert!(
+            !matches("shop.public", "shop.public.orders") && !matches("a*c", "abcd") && !matches("ab*b", "ab") && !matches("*a*a", "a")
+        );
     }
 }

@@ -224,3 +224,46 @@ fn groups_without_number_or_size_are_refused() {
     assert_eq!(wire.call(4, &join("one too many".into(), 10)).error_code, 81);
     assert_eq!(wire.call(4, &join("g0".into(), 100 << 10)).error_code, 81);
 }
+
+#[test]
+fn more_assignors_than_any_client_has_are_refused() {
+    let served = Served::start();
+    let protocol = |number: usize| {
+        let name = kafka_protocol::protocol::StrBytes::from_string(number.to_string());
+        join_group_request::JoinGroupRequestProtocol::default().with_name(name)
+    };
+    let join = |count: usize| {
+        JoinGroupRequest::default()
+            .with_group_id(GroupId("g".into()))
+            .with_session_timeout_ms(10_000)
+            .with_rebalance_timeout_ms(10_000)
+            .with_protocol_type("consumer".into())
+            .with_protocols((0..count).map(protocol).collect())
+    };
+    let mut wire = Wire::connect(&served);
+    assert_eq!(wire.call(5, &join(110_000)).error_code, 42);
+    assert_eq!(wire.call(5, &join(64)).error_code, 79);
+    let assignments = vec![sync_group_request::SyncGroupRequestAssignment::default(); 1001];
+    let sync = SyncGroupRequest::default().with_group_id(GroupId("g".into())).with_assignments(assignments);
+    assert_eq!(wire.call(3, &sync).error_code, 42);
+}
+
+#[test]
+fn a_request_that_repeats_itself_gets_no_response_larger_than_the_limit() {
+    let served = Served::start();
+    served.write("wide", 1024, 0, 1);
+    let closes = |frame: Vec<u8>| {
+        let mut wire = Wire::connect(&served);
+        wire.stream.write_all(&frame).unwrap();
+        assert!(wire.is_closed());
+    };
+    let wide = metadata_request::MetadataRequestTopic::default().with_name(Some(TopicName("wide".into())));
+    closes(frame(5, 1, &MetadataRequest::default().with_topics(Some(vec![wide; 150_000]))));
+    let topic = offset_fetch_request::OffsetFetchRequestTopic::default().with_partition_indexes(vec![0; 400_000]);
+    closes(frame(7, 1, &OffsetFetchRequest::default().with_group_id(GroupId("g".into())).with_topics(Some(vec![topic]))));
+    closes(frame(4, 1, &FindCoordinatorRequest::default().with_coordinator_keys(vec!["".into(); 1_000_000])));
+    let partition = list_offsets_request::ListOffsetsPartition::default();
+    let topic = list_offsets_request::ListOffsetsTopic::default().with_partitions(vec![partition; 10_001]);
+    closes(frame(2, 1, &ListOffsetsRequest::default().with_topics(vec![topic])));
+    assert_serves(&served);
+}

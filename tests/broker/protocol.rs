@@ -609,3 +609,84 @@ fn consumer_offsets_can_be_read_as_a_topic() {
     assert_eq!(&record.key.unwrap()[..10], [0, 1, 0, 6, b's', b'i', b'm', b'p', b'l', b'e']);
     assert_eq!(&record.value.unwrap()[..10], [0, 3, 0, 0, 0, 0, 0, 0, 0, 5]);
 }
+
+#[test]
+fn a_group_without_members_is_deleted_with_its_offsets_for_good() {
+    let served = Served::start();
+    served.write(TOPIC, 1, 0, 1);
+    let mut wire = Wire::connect(&served);
+    let delete = |wire: &mut Wire, version: i16, groups: &[&str]| {
+        let groups = groups.iter().map(|group| GroupId(text(group))).collect();
+        let deleted = wire.call(version, &DeleteGroupsRequest::default().with_groups_names(groups));
+        deleted.results.iter().map(|result| result.error_code).collect::<Vec<_>>()
+    };
+    assert_eq!(commit(&mut wire, "old", None, TOPIC, "m"), 0);
+    let joined = enter(&mut wire, "busy");
+    assert_eq!(commit(&mut wire, "busy", Some(&joined), TOPIC, "m"), 0);
+    assert_eq!(delete(&mut wire, 0, &["busy", "nobody", ""]), [68, 69, 24]);
+    assert_eq!(delete(&mut wire, 2, &["old"]), [0]);
+    assert_eq!(committed(&mut wire, "old").1, -1);
+    drop(wire);
+    let served = served.restart();
+    let mut wire = Wire::connect(&served);
+    assert_eq!((committed(&mut wire, "old").1, committed(&mut wire, "busy").1), (-1, 5));
+}
+
+#[test]
+fn a_group_that_nobody_uses_is_forgotten_and_one_with_members_is_not() {
+    let served = Served::start_with(|settings| settings.groups.offsets_age_max = Duration::from_millis(100));
+    served.write(TOPIC, 1, 0, 1);
+    let mut wire = Wire::connect(&served);
+    let joined = enter(&mut wire, "busy");
+    assert_eq!(commit(&mut wire, "busy", Some(&joined), TOPIC, "m"), 0);
+    assert_eq!(commit(&mut wire, "old", None, TOPIC, "m"), 0);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while committed(&mut wire, "old").1 >= 0 {
+        assert!(Instant::now() < deadline, "the offsets are still there");
+    }
+    assert_eq!(committed(&mut wire, "busy").1, 5);
+}
+
+#[test]
+fn full_offsets_lock_out_new_ones_and_not_the_groups_that_are_there() {
+    let served = Served::start_with(|settings| settings.groups.offsets_bytes_max = 300);
+    served.write(TOPIC, 1, 0, 1);
+    let mut wire = Wire::connect(&served);
+    assert_eq!(commit(&mut wire, "first", None, TOPIC, &"m".repeat(100)), 0);
+    assert_eq!(commit(&mut wire, "second", None, TOPIC, ""), 28);
+    assert_eq!(commit(&mut wire, "first", None, TOPIC, &"n".repeat(100)), 0);
+    assert_eq!(commit(&mut wire, "first", None, TOPIC, &"n".repeat(400)), 28);
+}
+
+#[test]
+fn the_topic_that_may_hold_passwords_is_not_read() {
+    let served = Served::start();
+    let mut wire = Wire::connect(&served);
+    let partition = fetch_request::FetchPartition::default().with_current_leader_epoch(-1).with_partition_max_bytes(1 << 20);
+    let configs = fetch_request::FetchTopic::default().with_topic(topic("connect-configs")).with_partitions(vec![partition]);
+    let asked = FetchRequest::default().with_max_wait_ms(60_000).with_min_bytes(1).with_max_bytes(1 << 20).with_session_epoch(-1);
+    let answer = wire.call(12, &asked.with_topics(vec![configs]));
+    assert_eq!(answer.responses[0].partitions[0].error_code, 29);
+}
+
+#[test]
+fn a_batch_that_does_not_fit_ends_the_response_instead_of_being_waited_for() {
+    let served = Served::start();
+    served.write("small", 1, 0, 1);
+    served.write("large", 1, 0, 200);
+    let mut wire = Wire::connect(&served);
+    let of = |name: &str| {
+        let partition = fetch_request::FetchPartition::default().with_current_leader_epoch(-1).with_partition_max_bytes(1 << 20);
+        fetch_request::FetchTopic::default().with_topic(topic(name)).with_partitions(vec![partition])
+    };
+    let asked = FetchRequest::default().with_max_wait_ms(300_000).with_min_bytes(2000).with_max_bytes(2000).with_session_epoch(-1);
+    let bytes = |wire: &mut Wire, names: [&str; 3]| {
+        let answer = wire.call(12, &asked.clone().with_topics(names.map(of).to_vec()));
+        answer.responses.iter().map(|topic| topic.partitions[0].records.as_ref().map_or(0, bytes::Bytes::len)).collect::<Vec<_>>()
+    };
+    let found = bytes(&mut wire, ["small", "large", "small"]);
+    assert!(found[0] > 0 && found[1] == 0 && found[2] == 0, "{found:?}");
+    // The first one comes whatever its size.
+    let found = bytes(&mut wire, ["large", "small", "small"]);
+    assert!(found[0] > 2000 && found[1] == 0, "{found:?}");
+}

@@ -6,11 +6,12 @@
 //! transactions, so it is the last stable offset too and no transaction is ever aborted (an empty list for read_committed,
 //! null for read_uncommitted). From version 13 topics are named by id.
 //!
+//! `connect-configs` is not read by anybody (TOPIC_AUTHORIZATION_FAILED): connectors' passwords may stand in it.
+//!
 //! Left out: fetch sessions (the session id is always 0, which tells clients to name all partitions each time), rack
 //! awareness, followers (their fields are read over). `max_wait_ms` counts up to five minutes, and a response holds at most
 //! `fetch_bytes_max`, less when many are being written.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use super::super::router::{Call, Refusal, Reply};
 use super::super::{Broker, FetchedBytes};
 use super::{LEADER_EPOCH, NO_THROTTLE};
 use crate::log::LogError;
-use crate::log::topic::TopicInfo;
+use crate::log::topic::{CONFIGS_TOPIC, TopicInfo};
 use crate::record::Route;
 use crate::record::view::BatchView;
 
@@ -105,17 +106,17 @@ struct Collected<'a> {
     bytes: usize,
     bytes_max: usize,
     has_error: bool,
+    /// A batch that is there did not fit: what has been read is the response.
+    full: bool,
     held: FetchedBytes,
 }
 
 impl<'a> Collected<'a> {
     fn new(broker: &'a Broker, asked: &Asked<'a>, version: i16) -> Self {
-        let all = broker.fetched_bytes.load(Ordering::Relaxed);
-        let room = broker.settings.fetches_bytes_max.saturating_sub(all).max(BYTES_UNDER_PRESSURE);
-        let bytes_max = usize::try_from(asked.max_bytes).unwrap_or(0).min(broker.settings.fetch_bytes_max).min(room);
+        let bytes_max = usize::try_from(asked.max_bytes).unwrap_or(0).min(broker.settings.fetch_bytes_max);
         let topics: Vec<_> = asked.topics.iter().map(|topic| find(broker, topic, version)).collect();
         let has_error = topics.iter().flat_map(|topic| &topic.partitions).any(|partition| !partition.error.is_none());
-        Self { broker, topics, bytes: 0, bytes_max, has_error, held: FetchedBytes::none(&broker.fetched_bytes) }
+        Self { broker, topics, bytes: 0, bytes_max, has_error, full: false, held: FetchedBytes::none(&broker.fetched_bytes) }
     }
 
     /// Reads until there is enough. What has been read stays, so that a wake-up reads only what is new.
@@ -129,7 +130,7 @@ impl<'a> Collected<'a> {
             // Seen before reading: a commit in between wakes us at once.
             durable.borrow_and_update();
             self.read().await;
-            if self.has_error || self.bytes >= enough || self.nothing_to_wait_for() || *stop.borrow() {
+            if self.has_error || self.full || self.bytes >= enough || self.nothing_to_wait_for() || *stop.borrow() {
                 return;
             }
             let woken = async {
@@ -152,14 +153,21 @@ impl<'a> Collected<'a> {
     async fn read(&mut self) {
         for topic in &mut self.topics {
             for partition in &mut topic.partitions {
-                let room = self.bytes_max.saturating_sub(self.bytes);
-                if room == 0 && self.bytes > 0 {
+                if !partition.look(self.broker) {
+                    self.has_error |= !partition.error.is_none();
+                    continue;
+                }
+                // Taken before reading, so that requests that wake together do not all read into the same room.
+                let least = BYTES_UNDER_PRESSURE.saturating_sub(self.bytes);
+                let room = self.held.reserve(self.bytes_max.saturating_sub(self.bytes), self.broker.settings.fetches_bytes_max, least);
+                let taken = partition.read(self.broker, room, self.bytes == 0).await;
+                self.held.settle(room, taken.unwrap_or(0));
+                self.bytes += taken.unwrap_or(0);
+                self.has_error |= !partition.error.is_none();
+                if taken.is_none() {
+                    self.full = true;
                     return;
                 }
-                let taken = partition.read(self.broker, room, self.bytes == 0).await;
-                self.bytes += taken;
-                self.held.add(taken);
-                self.has_error |= !partition.error.is_none();
             }
         }
     }
@@ -172,6 +180,7 @@ fn find<'a>(broker: &Broker, asked: &AskedTopic<'a>, version: i16) -> Topic<'a> 
         (broker.log.topic(asked.name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
     };
     let start = |partition: &AskedPartition| match &found {
+        Some(topic) if topic.name == CONFIGS_TOPIC => Partition::failed(partition, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
         Some(topic) => Partition::start(broker, topic, partition),
         None => Partition::failed(partition, unknown),
     };
@@ -224,20 +233,22 @@ impl Partition {
         self.next = None;
     }
 
-    /// Reads what fits; the first batch of a whole response comes even if it is larger.
-    async fn read(&mut self, broker: &Broker, room: usize, first: bool) -> usize {
-        if !self.look(broker) || (!first && self.bytes >= self.bytes_max) {
-            return 0;
-        }
-        let Some((route, next)) = self.next else { return 0 };
+    /// Reads what fits; the first batch of a whole response comes even if it is larger. `None` when the next one does not
+    /// fit: a round ends there, because each further try would read a batch only to throw it away.
+    async fn read(&mut self, broker: &Broker, room: usize, first: bool) -> Option<usize> {
+        let Some((route, next)) = self.next else { return Some(0) };
         let room = room.min(self.bytes_max.saturating_sub(self.bytes));
+        if room == 0 && !first {
+            return None;
+        }
         match broker.log.read(route.topic, route.partition, next, room.max(1)).await {
-            Ok(piece) if piece.is_empty() || (!first && piece.len() > room) => 0,
-            Ok(piece) => self.take(piece),
-            Err(_) if !self.pieces.is_empty() => 0,
+            Ok(piece) if !first && piece.len() > room => None,
+            Ok(piece) if piece.is_empty() => Some(0),
+            Ok(piece) => Some(self.take(piece)),
+            Err(_) if !self.pieces.is_empty() => Some(0),
             Err(error) => {
                 self.fail(code_of(&error));
-                0
+                Some(0)
             }
         }
     }

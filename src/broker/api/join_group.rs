@@ -18,6 +18,9 @@ use super::NO_THROTTLE;
 /// The longest name of a client, an instance or an assignor that is kept, in bytes: Kafka's limit for instances.
 pub(super) const NAME_BYTES_MAX: usize = 249;
 
+/// The most assignors of a member. Clients bring one to four; choosing compares those of all members with each other.
+const PROTOCOLS_MAX: usize = 64;
+
 /// A request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Asked<'a> {
@@ -34,7 +37,8 @@ pub(super) struct Asked<'a> {
 pub async fn handle(broker: &Broker, mut call: Call<'_>) -> Result<Reply, Refusal> {
     let asked = read(&mut call.body, call.version)?;
     let names = asked.protocols.iter().map(|(name, _)| *name).chain(asked.instance_id).chain([asked.protocol_type]);
-    let answer = if names.max_by_key(|name| name.len()).is_some_and(|name| name.len() > NAME_BYTES_MAX) {
+    let has_long_name = names.max_by_key(|name| name.len()).is_some_and(|name| name.len() > NAME_BYTES_MAX);
+    let answer = if has_long_name || asked.protocols.len() > PROTOCOLS_MAX {
         JoinAnswer::error(ErrorCode::INVALID_REQUEST, asked.member_id.to_owned())
     } else {
         broker.groups.join(asked.group, join(&asked, &call)).await

@@ -3,7 +3,8 @@
 //! -1 latest (the high watermark, which is also the last stable offset: there are no transactions), -2 earliest, -3 the
 //! record with the largest timestamp (from version 7), -4 earliest local, which is earliest (from 8), -5 latest tiered:
 //! none (from 9). A time gives the first record with that timestamp or a later one, found inside batches; -1 and -1 when
-//! there is none. Answers come at once, so version 10's timeout is read and not used.
+//! there is none. Answers come at once, so version 10's timeout is read and not used. A request for more than
+//! 10,000 partitions closes the connection.
 
 use super::super::Broker;
 use super::super::codec::{DecodeError, Decoder, Encoder};
@@ -17,6 +18,9 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
+
+/// The most partitions of one request: each may have to be searched on the disk.
+const PARTITIONS_MAX: usize = 10_000;
 
 /// What is asked of one partition.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +42,10 @@ pub(super) struct Found {
 /// Answers for each partition by itself.
 pub async fn handle(broker: &Broker, mut call: Call<'_>) -> Result<Reply, Refusal> {
     let topics = read(&mut call.body, call.version)?;
+    let count = topics.iter().map(|(_, partitions)| partitions.len()).sum();
+    if count > PARTITIONS_MAX {
+        return Err(Refusal::TooMany(count));
+    }
     let mut answers = Vec::with_capacity(topics.len());
     for (name, partitions) in topics {
         let mut found = Vec::with_capacity(partitions.len());

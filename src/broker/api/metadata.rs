@@ -8,7 +8,7 @@
 use super::super::Broker;
 use super::super::codec::{DecodeError, Decoder, Encoder};
 use super::super::error_code::ErrorCode;
-use super::super::router::{Call, Refusal, Reply};
+use super::super::router::{Call, Refusal, Reply, Room};
 use super::{LEADER_EPOCH, NO_THROTTLE};
 use crate::log::topic::{TopicInfo, is_valid_name};
 
@@ -26,7 +26,10 @@ pub(super) struct Asked<'a> {
 pub async fn handle(broker: &Broker, mut call: Call<'_>) -> Result<Reply, Refusal> {
     let asked = read(&mut call.body, call.version)?;
     let topics = match asked {
-        Some(asked) => asked.iter().map(|asked| look_up(broker, asked)).collect(),
+        Some(asked) => {
+            let mut room = Room::of_response();
+            asked.iter().map(|asked| look_up(broker, asked, &mut room)).collect::<Result<_, _>>()?
+        }
         None => broker.log.topics().iter().map(|topic| Topic::found(topic)).collect(),
     };
     let settings = &broker.settings;
@@ -85,7 +88,17 @@ impl Topic {
     }
 }
 
-fn look_up(broker: &Broker, asked: &Asked<'_>) -> Topic {
+fn look_up(broker: &Broker, asked: &Asked<'_>, room: &mut Room) -> Result<Topic, Refusal> {
+    let found = find(broker, asked);
+    let name_bytes = found.name.as_ref().map_or(0, String::len);
+    room.take(size_of::<Topic>() + name_bytes + found.partitions as usize * PARTITION_BYTES)?;
+    Ok(found)
+}
+
+/// What a partition takes in a response, in bytes.
+const PARTITION_BYTES: usize = 36;
+
+fn find(broker: &Broker, asked: &Asked<'_>) -> Topic {
     let Some(name) = asked.name else {
         let found = broker.log.topic_by_id(&asked.id);
         return found.map_or_else(|| Topic::missing(ErrorCode::UNKNOWN_TOPIC_ID, asked), |topic| Topic::found(&topic));

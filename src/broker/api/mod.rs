@@ -4,6 +4,7 @@
 //! frame; responses are plain structures too, so that both can be compared with Kafka's own definition in tests.
 
 pub mod api_versions;
+pub mod delete_groups;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
@@ -48,6 +49,7 @@ pub fn read_any(frame: &[u8]) -> Result<(), Refusal> {
         12 => heartbeat::read(body, version).map(drop),
         13 => leave_group::read(body, version).map(drop),
         14 => sync_group::read(body, version).map(drop),
+        42 => delete_groups::read(body).map(drop),
         _ => api_versions::read(body, version),
     }?;
     Ok(())

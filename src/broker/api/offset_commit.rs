@@ -2,8 +2,8 @@
 //!
 //! Members of a group commit with their generation; a client without group membership (generation -1) may while the group
 //! has no members. A partition that does not exist is error 3, a text above 4,096 bytes 12; the others of the request are
-//! committed. Offsets are kept until they are replaced: `retention_time_ms` (up to version 4) is read and not used, and
-//! there is no expiry yet.
+//! committed. Offsets are kept until they are replaced, deleted (DeleteGroups), or their group has had neither members nor
+//! commits for seven days; `retention_time_ms` (up to version 4) is read and not used.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

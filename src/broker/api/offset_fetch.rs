@@ -9,7 +9,7 @@ use super::super::Broker;
 use super::super::codec::{DecodeError, Decoder, Encoder};
 use super::super::error_code::ErrorCode;
 use super::super::groups::records::Committed;
-use super::super::router::{Call, Refusal, Reply};
+use super::super::router::{Call, Refusal, Reply, Room};
 use super::NO_THROTTLE;
 
 /// A group asked for; no topics means all.
@@ -35,31 +35,38 @@ pub(super) struct Found<'a> {
 /// Answers at once.
 pub async fn handle(broker: &Broker, mut call: Call<'_>) -> Result<Reply, Refusal> {
     let asked = read(&mut call.body, call.version)?;
-    let found: Vec<_> = asked.into_iter().map(|asked| look_up(broker, asked)).collect();
+    let mut room = Room::of_response();
+    let found = asked.into_iter().map(|asked| look_up(broker, asked, &mut room)).collect::<Result<Vec<_>, _>>()?;
     let mut response = call.response();
     write(&mut response, call.version, &found);
     Ok(response.into())
 }
 
-fn look_up<'a>(broker: &Broker, asked: Asked<'a>) -> Found<'a> {
+fn look_up<'a>(broker: &Broker, asked: Asked<'a>, room: &mut Room) -> Result<Found<'a>, Refusal> {
     let group = asked.group;
-    let topics = match asked.topics {
-        Some(topics) => topics
-            .into_iter()
-            .map(|(topic, partitions)| {
-                let place = |partition| (partition, broker.groups.committed(group, topic, partition));
-                (topic.to_owned(), partitions.into_iter().map(place).collect())
-            })
-            .collect(),
-        None => broker
-            .groups
-            .all_committed(group)
-            .into_iter()
-            .map(|(topic, places)| (topic.to_string(), places.into_iter().map(|(partition, place)| (partition, Some(place))).collect()))
-            .collect(),
+    let mut found = Vec::new();
+    let Some(topics) = asked.topics else {
+        for (topic, places) in broker.groups.all_committed(group) {
+            room.take(topic.len() + places.iter().map(|(_, place)| PLACE_BYTES + place.metadata.len()).sum::<usize>())?;
+            found.push((topic.to_string(), places.into_iter().map(|(partition, place)| (partition, Some(place))).collect()));
+        }
+        return Ok(Found { group, topics: found });
     };
-    Found { group, topics }
+    for (topic, partitions) in topics {
+        room.take(PLACE_BYTES + topic.len())?;
+        let mut places = Vec::new();
+        for partition in partitions {
+            let place = broker.groups.committed(group, topic, partition);
+            room.take(PLACE_BYTES + place.as_ref().map_or(0, |place| place.metadata.len()))?;
+            places.push((partition, place));
+        }
+        found.push((topic.to_owned(), places));
+    }
+    Ok(Found { group, topics: found })
 }
+
+/// What a place takes while it is collected, beside its text, in bytes.
+const PLACE_BYTES: usize = size_of::<Place>();
 
 pub(super) fn read<'a>(body: &mut Decoder<'a>, version: i16) -> Result<Vec<Asked<'a>>, DecodeError> {
     let groups = if version <= 7 {

@@ -50,7 +50,7 @@ fn response<R: Decodable + Encodable + HeaderVersion>(key: ApiKey, version: i16,
     let flexible = version >= api(key).flexible_from;
     let mut encoder = Encoder::response(CORRELATION, flexible && key != ApiKey::ApiVersions, flexible);
     write(&mut encoder);
-    let mut frame = Bytes::from(encoder.finish().concat());
+    let mut frame = Bytes::from(encoder.finish().unwrap().concat());
     let length = frame.split_to(4);
     assert_eq!(u32::from_be_bytes(length[..].try_into().unwrap()) as usize, frame.len());
     let header = ResponseHeader::decode(&mut frame, R::header_version(version)).unwrap();
@@ -397,6 +397,20 @@ fn leave_group_agrees() {
         });
         let error = if version <= 2 { read.error_code } else { read.members[0].error_code };
         assert_eq!(error, 25);
+    }
+}
+
+#[test]
+fn delete_groups_agrees() {
+    for version in versions(ApiKey::DeleteGroups) {
+        let asked = DeleteGroupsRequest::default().with_groups_names(vec![GroupId(text("a")), GroupId(text("b"))]);
+        request(ApiKey::DeleteGroups, version, &asked, |call| {
+            assert_eq!(delete_groups::read(&mut call.body).unwrap(), ["a", "b"]);
+        });
+        let read: DeleteGroupsResponse = response(ApiKey::DeleteGroups, version, |out| {
+            delete_groups::write(out, &[("a", ErrorCode::NONE), ("b", ErrorCode::NON_EMPTY_GROUP)]);
+        });
+        assert_eq!((read.results[0].error_code, read.results[1].error_code), (0, 68));
     }
 }
 

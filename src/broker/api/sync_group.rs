@@ -1,12 +1,13 @@
 //! SyncGroup, key 14, versions 0 to 5: the leader brings the assignment, every member takes its part.
 //!
 //! Parks until the leader has come and the assignment is durable. Instance ids from version 3; protocol type and name are
-//! checked from 5. The work is in [`groups`](super::super::groups).
+//! checked from 5. More assignments than a group may have members are error 42. The work is in [`groups`](super::super::groups).
 
 use bytes::Bytes;
 
 use super::super::Broker;
 use super::super::codec::{DecodeError, Decoder, Encoder};
+use super::super::error_code::ErrorCode;
 use super::super::groups::group::{Sync, SyncAnswer};
 use super::super::router::{Call, Refusal, Reply};
 use super::NO_THROTTLE;
@@ -26,6 +27,11 @@ pub(super) struct Asked<'a> {
 /// Answers when there is an assignment.
 pub async fn handle(broker: &Broker, mut call: Call<'_>) -> Result<Reply, Refusal> {
     let asked = read(&mut call.body, call.version)?;
+    if asked.assignments.len() > broker.groups.limits().members_max {
+        let mut response = call.response();
+        write(&mut response, call.version, &SyncAnswer { error: ErrorCode::INVALID_REQUEST, ..SyncAnswer::default() });
+        return Ok(response.into());
+    }
     let sync = Sync {
         generation: asked.generation,
         member_id: asked.member_id.to_owned(),

@@ -589,8 +589,11 @@ impl Group {
     /// The assignor that all can do and most like best; the alphabet breaks ties, so that the choice is stable.
     fn choose(&self) -> Option<String> {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+        let first = self.members.values().next()?;
+        let by_all = |name: &str| self.members.values().all(|member| member.knows(name));
+        let common: Vec<&str> = first.protocols.iter().map(|(name, _)| name.as_str()).filter(|name| by_all(name)).collect();
         for member in self.members.values() {
-            let best = member.protocols.iter().find(|(name, _)| self.members.values().all(|other| other.knows(name)));
+            let best = member.protocols.iter().find(|(name, _)| common.contains(&name.as_str()));
             if let Some((name, _)) = best {
                 *votes.entry(name).or_default() += 1;
             }

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Notify, oneshot};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::error_code::ErrorCode;
 use crate::log::builtin::BuiltinLog;
@@ -41,6 +41,8 @@ pub struct GroupLimits {
     pub offset_groups_max: usize,
     /// What all committed offsets take in memory, bytes.
     pub offsets_bytes_max: usize,
+    /// A group without members and commits for this long loses its offsets: Kafka's `offsets.retention.minutes`.
+    pub offsets_age_max: Duration,
     /// Records that wait to be written, bytes.
     pub unwritten_bytes_max: usize,
     /// Bytes of the text committed with an offset: Kafka's `offset.metadata.max.bytes`.
@@ -59,6 +61,7 @@ impl Default for GroupLimits {
             groups_bytes_max: 16 << 20,
             offset_groups_max: 20_000,
             offsets_bytes_max: 32 << 20,
+            offsets_age_max: Duration::from_secs(7 * 24 * 3600),
             unwritten_bytes_max: 8 << 20,
             metadata_bytes_max: 4096,
             session_timeout_min: Duration::from_secs(6),
@@ -84,6 +87,8 @@ pub type CommittedPartition = (Arc<str>, i32, Committed);
 /// A topic and a group's offsets in its partitions.
 pub type CommittedTopic = (Arc<str>, Vec<(i32, Committed)>);
 
+/// How often groups are looked through for those that are forgotten.
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(3600);
 /// The longest wait between looks at the deadlines, and the shortest.
 const TIMER: std::ops::Range<Duration> = Duration::from_millis(5)..Duration::from_secs(60);
 
@@ -107,6 +112,7 @@ impl Parked {
 enum Then {
     Answer(Vec<(Parked, Answer)>),
     Commit(Vec<OffsetUpdate>, oneshot::Sender<ErrorCode>),
+    Forget(Arc<str>, Vec<(Arc<str>, i32)>, oneshot::Sender<ErrorCode>),
 }
 
 /// Records that wait to be written, and what waits for them.
@@ -126,6 +132,9 @@ struct State {
     unwritten: Vec<Unwritten>,
     unwritten_bytes: usize,
     timer_at: Option<Instant>,
+    /// When a group with offsets was last seen with members or a young commit.
+    active: HashMap<Arc<str>, Instant>,
+    expire_at: Instant,
 }
 
 /// The coordinator of all groups.
@@ -149,6 +158,8 @@ impl Coordinator {
             unwritten: Vec::new(),
             unwritten_bytes: 0,
             timer_at: None,
+            active: HashMap::new(),
+            expire_at: Instant::now(),
         };
         for (key, value) in log.state(GROUPS_TOPIC) {
             if let Err(problem) = state.replay(&key, &value, limits.members_max) {
@@ -192,8 +203,9 @@ impl Coordinator {
         for name in names {
             self.step(&mut state, &name, |group| group.tick(now));
         }
+        self.expire(&mut state, now);
         state.timer_at = state.groups.values().filter_map(Group::next_deadline).min();
-        state.timer_at
+        state.timer_at.into_iter().chain([state.expire_at]).min()
     }
 
     async fn run_writes(&self) {
@@ -235,6 +247,13 @@ impl Coordinator {
                 if error.is_none() {
                     let mut state = self.state();
                     updates.into_iter().for_each(|update| state.offsets.apply(update));
+                }
+                let _ = done.send(error);
+            }
+            Then::Forget(group, partitions, done) => {
+                if error.is_none() {
+                    let mut state = self.state();
+                    partitions.iter().for_each(|(topic, partition)| state.offsets.remove(&group, topic, *partition));
                 }
                 let _ = done.send(error);
             }
@@ -388,6 +407,63 @@ impl Coordinator {
         Ok(receiver)
     }
 
+    /// DeleteGroups for one group; answers when its offsets are durably gone.
+    pub async fn delete(&self, name: &str) -> ErrorCode {
+        let begun = check_name(name).and_then(|()| self.begin_delete(&mut self.state(), name));
+        match begun {
+            Ok(done) => done.await.unwrap_or(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+            Err(error) => error,
+        }
+    }
+
+    fn begin_delete(&self, state: &mut State, name: &str) -> Result<oneshot::Receiver<ErrorCode>, ErrorCode> {
+        if state.groups.contains_key(name) {
+            return Err(ErrorCode::NON_EMPTY_GROUP);
+        }
+        if !state.offsets.has_group(name) {
+            return Err(ErrorCode::GROUP_ID_NOT_FOUND);
+        }
+        let each = |(topic, partitions): (&Arc<str>, &std::collections::BTreeMap<i32, Committed>)| {
+            let topic = Arc::clone(topic);
+            partitions.keys().map(move |partition| (Arc::clone(&topic), *partition)).collect::<Vec<_>>()
+        };
+        let partitions: Vec<(Arc<str>, i32)> = state.offsets.of_group(name).flat_map(each).collect();
+        let records: Vec<Record> =
+            partitions.iter().map(|(topic, partition)| (records::offset_key(name, topic, *partition), None)).collect();
+        if state.unwritten_bytes + record_bytes(&records) > self.limits.unwritten_bytes_max && !state.unwritten.is_empty() {
+            return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.enqueue(state, Unwritten { records, then: Then::Forget(name.into(), partitions, sender) });
+        Ok(receiver)
+    }
+
+    /// Forgets groups that have had neither members nor commits for so long. How long is counted from the start of the
+    /// broker at the earliest: when a group of before lost its last member is not kept.
+    fn expire(&self, state: &mut State, now: Instant) {
+        if now < state.expire_at {
+            return;
+        }
+        state.expire_at = now + self.limits.offsets_age_max.min(EXPIRE_INTERVAL);
+        let State { groups, offsets, active, .. } = &mut *state;
+        active.retain(|name, _| offsets.has_group(name));
+        let oldest = now_ms().saturating_sub(i64::try_from(self.limits.offsets_age_max.as_millis()).unwrap_or(i64::MAX));
+        let mut expired = Vec::new();
+        for (name, committed_at_ms) in offsets.last_commits() {
+            let seen = active.entry(Arc::clone(name)).or_insert(now);
+            if groups.contains_key(name) || committed_at_ms > oldest {
+                *seen = now;
+            } else if now.saturating_duration_since(*seen) >= self.limits.offsets_age_max {
+                expired.push(Arc::clone(name));
+            }
+        }
+        for name in expired {
+            info!(group = %name, "the offsets of a group without members and commits are forgotten");
+            // One that cannot be written now is looked at again.
+            let _ = self.begin_delete(state, &name);
+        }
+    }
+
     /// The committed offset of a partition.
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
         self.state().offsets.get(group, topic, partition).cloned()
@@ -468,9 +544,10 @@ impl State {
 
     fn check_offsets(&self, group: &str, updates: &[OffsetUpdate], limits: &GroupLimits) -> Result<(), ErrorCode> {
         let new_group = !self.offsets.has_group(group);
-        let is_new = |update: &&OffsetUpdate| self.offsets.get(group, &update.topic, update.partition).is_none();
-        let more: usize = updates.iter().filter(is_new).map(OffsetUpdate::bytes).sum();
-        if (new_group && self.offsets.groups() >= limits.offset_groups_max) || self.offsets.bytes() + more > limits.offsets_bytes_max {
+        // A commit that replaces another always has room: a full map must not lock out the groups that are in it.
+        let more: usize = updates.iter().map(|update| self.offsets.growth(update)).sum();
+        let too_large = more > 0 && self.offsets.bytes() + more > limits.offsets_bytes_max;
+        if (new_group && self.offsets.groups() >= limits.offset_groups_max) || too_large {
             warn!(groups = self.offsets.groups(), bytes = self.offsets.bytes(), "committed offsets take all the memory they may");
             return Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
         }

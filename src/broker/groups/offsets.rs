@@ -51,6 +51,20 @@ impl Offsets {
         }
     }
 
+    /// How many bytes more the map takes when a commit is taken over.
+    pub fn growth(&self, update: &OffsetUpdate) -> usize {
+        match self.get(&update.group, &update.topic, update.partition) {
+            Some(old) => update.committed.metadata.len().saturating_sub(old.metadata.len()),
+            None => update.bytes(),
+        }
+    }
+
+    /// The groups, and when each last committed, milliseconds since 1970.
+    pub fn last_commits(&self) -> impl Iterator<Item = (&Arc<str>, i64)> {
+        let last = |topics: &Topics| topics.values().flat_map(BTreeMap::values).map(|committed| committed.committed_at_ms).max();
+        self.groups.iter().map(move |(group, topics)| (group, last(topics).unwrap_or(0)))
+    }
+
     /// Forgets a partition's offset.
     pub fn remove(&mut self, group: &str, topic: &str, partition: i32) {
         let Some(topics) = self.groups.get_mut(group) else { return };

@@ -192,12 +192,8 @@ impl PostgresConfig {
 
 /// The options as a REST client may see them: references stay, literal secrets become stars.
 pub fn masked(options: &Options) -> Options {
-    let is_secret = |name: &str| {
-        let lower = name.to_ascii_lowercase();
-        ["password", "secret", "jaas", ".salt", "token"].iter().any(|word| lower.contains(word))
-    };
     let mask = |(name, value): (&String, &String)| {
-        let hide = is_secret(name) && !value.is_empty() && !secrets::is_reference(value);
+        let hide = secrets::is_named(name) && !value.is_empty() && !secrets::is_reference(value);
         (name.clone(), if hide { secrets::MASK.to_owned() } else { value.clone() })
     };
     options.iter().map(mask).collect()
