@@ -43,7 +43,9 @@ pub fn own_server(sync: bool, settings: &[(&str, &str)]) -> Option<Cluster> {
 /// The server that the tests of one binary share. It ends with the process.
 pub fn shared_server() -> Option<&'static Cluster> {
     static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
-    SHARED.get_or_init(|| own_server(false, &[("max_connections", "200")])).as_ref()
+    SHARED
+        .get_or_init(|| own_server(false, &[("max_connections", "300"), ("max_replication_slots", "200"), ("max_wal_senders", "100")]))
+        .as_ref()
 }
 
 /// A fresh database on `cluster`; its address.
