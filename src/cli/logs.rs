@@ -34,7 +34,8 @@ pub fn verify(dir: &Path, as_json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     println!(
-        "whole: {} segments, {} frames, {} batches, {} records, {}, commits {first} to {last}",
+        "{}: {} segments, {} frames, {} batches, {} records, {}, commits {first} to {last}",
+        if tail.is_some() { "whole up to its tail" } else { "whole" },
         report.segments,
         view::count(report.frames),
         view::count(report.batches),

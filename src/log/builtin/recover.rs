@@ -299,7 +299,7 @@ pub fn check_batches(entries: &[Entry], body: &[u8]) -> Result<(), &'static str>
 }
 
 /// Whether a whole frame head behind `at` says that commit `expected` was durable.
-fn vouched_for_later(file: &dyn LogFile, path: &Path, at: u64, end: u64, expected: u64) -> Result<bool, LogError> {
+pub fn vouched_for_later(file: &dyn LogFile, path: &Path, at: u64, end: u64, expected: u64) -> Result<bool, LogError> {
     let io = |source| LogError::Io { what: "cannot read", path: path.to_owned(), source };
     let mut position = at;
     let mut buffer = vec![0; SCAN_BYTES];

@@ -187,10 +187,12 @@ fn a_flipped_bit_in_synced_data_is_refused_with_file_and_position() {
         bad[at] ^= 0x10;
         std::fs::write(&path, &bad).unwrap();
         let ignored = (24..32).contains(&at) && super::format::read_segment_header(&bad).is_ok();
+        let verified = verify::verify(dir.path()).map(drop).map_err(|error| error.to_string());
         match BuiltinLog::open(settings(dir.path())) {
-            Err(LogError::Damaged { path: named, at: position, .. }) => {
+            Err(LogError::Damaged { path: named, at: position, what }) => {
                 assert_eq!(named, path);
                 assert!(position as usize <= at);
+                assert_eq!(verified, Err(LogError::Damaged { path: named, at: position, what }.to_string()), "verify says the same");
             }
             Err(LogError::Version { .. }) => {}
             Err(error) => panic!("byte {at}: {error}"),

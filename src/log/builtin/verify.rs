@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::files::RealFiles;
-use super::format::{Entry, FrameHeader, SEGMENT_HEADER_BYTES};
-use super::recover::{Scan, batches, check_header, list_segments};
+use super::format::{Entry, FrameHeader};
+use super::recover::{Scan, batches, check_header, list_segments, vouched_for_later};
 use super::segment::read_footer;
 use crate::log::LogError;
 
@@ -51,21 +51,26 @@ pub fn walk(dir: &Path, mut each: impl FnMut(&Path, u64, &FrameHeader, &[Entry],
         let footer = read_footer(&file).map_err(io)?;
         let len = file.metadata().map(|data| data.len()).map_err(io)?;
         let end = footer.as_ref().map_or(len, |(trailer, _)| trailer.body_position);
-        let mut whole = SEGMENT_HEADER_BYTES as u64;
         let cut = Scan::new(&file, &path, end).run(first_commit, |position, header, entries, body| {
             report.frames += 1;
             report.batches += entries.len() as u64;
             report.records += entries.iter().map(|entry| u64::from(entry.records)).sum::<u64>();
             report.bytes += u64::from(header.frame_len);
             report.commits = Some((report.commits.map_or(header.commit, |(first, _)| first), header.commit));
-            whole = position + u64::from(header.frame_len);
             each(&path, position, header, entries, body);
         })?;
         report.segments += 1;
         match cut {
             None => {}
-            Some((at, what)) if index + 1 == count && footer.is_none() => report.torn_tail = Some((path, at, end - at, what.to_owned())),
-            Some((at, what)) => return Err(LogError::Damaged { path, at, what: what.to_owned() }),
+            // As opening the log decides it.
+            Some((at, what)) => {
+                let next_commit = report.commits.map_or(first_commit, |(_, last)| last + 1);
+                let is_tail = index + 1 == count && footer.is_none() && !vouched_for_later(&file, &path, at, end, next_commit)?;
+                if !is_tail {
+                    return Err(LogError::Damaged { path, at, what: what.to_owned() });
+                }
+                report.torn_tail = Some((path, at, end - at, what.to_owned()));
+            }
         }
     }
     Ok(report)
