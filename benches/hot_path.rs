@@ -5,7 +5,7 @@ use std::sync::Arc;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use rowfeed::change::{Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{BinaryMode, DecimalMode, HeaderConverter, TimePrecision};
+use rowfeed::config::postgres::HeaderConverter;
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Encoder, EventSettings, RelationPlan};
 use rowfeed::log::commit::CommitBuffer;
@@ -53,12 +53,7 @@ fn settings() -> EventSettings {
         topic_prefix: "bench".into(),
         topic_delimiter: ".".into(),
         database: "bench".into(),
-        values: ValueSettings {
-            decimal: DecimalMode::Precise,
-            time: TimePrecision::Adaptive,
-            binary: BinaryMode::Bytes,
-            placeholder: b"x".to_vec(),
-        },
+        values: ValueSettings::default(),
         tombstones_on_delete: true,
         header_converter: HeaderConverter::Simple,
         headers,

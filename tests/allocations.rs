@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rowfeed::change::{Checkpoint, Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{BinaryMode, DecimalMode, HeaderConverter, TimePrecision};
+use rowfeed::config::postgres::HeaderConverter;
 use rowfeed::connect::source::resume::Resume;
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Encoder, EventSettings, RelationPlan};
@@ -179,12 +179,7 @@ fn ten_thousand_events_allocate_nothing() {
         topic_prefix: "shop".into(),
         topic_delimiter: ".".into(),
         database: "shop".into(),
-        values: ValueSettings {
-            decimal: DecimalMode::Precise,
-            time: TimePrecision::Adaptive,
-            binary: BinaryMode::Bytes,
-            placeholder: b"x".to_vec(),
-        },
+        values: ValueSettings::default(),
         tombstones_on_delete: true,
         header_converter: HeaderConverter::Simple,
         headers,

@@ -69,6 +69,14 @@ pub enum TypeKind {
     Timestamp(u8),
     /// `timestamp with time zone` with its digits of a second, 0 to 6.
     TimestampTz(u8),
+    /// `interval`.
+    Interval,
+    /// `bit(n)` and `bit varying(n)`; no length: `bit varying`.
+    Bit(Option<u32>),
+    /// `point`.
+    Point,
+    /// `hstore`.
+    Hstore,
     /// An enum.
     Enum,
     /// An array of any dimensions.

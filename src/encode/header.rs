@@ -104,13 +104,12 @@ fn decimal(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+    use crate::config::postgres::DecimalMode;
     use crate::encode::values::{ValueSettings, choose};
 
     #[test]
     fn values_look_as_kafka_connect_prints_them() {
-        let settings =
-            |decimal| ValueSettings { decimal, time: TimePrecision::Adaptive, binary: BinaryMode::Bytes, placeholder: Vec::new() };
+        let settings = |decimal| ValueSettings { decimal, ..ValueSettings::default() };
         for (kind, text, mode, expected) in [
             (TypeKind::Text, "a\"b\\c\nd 😀", DecimalMode::Precise, "\"a\\\"b\\\\c\nd 😀\""),
             (TypeKind::Float8, "NaN", DecimalMode::Precise, "NaN"),

@@ -252,12 +252,7 @@ mod tests {
 
     #[test]
     fn old_rows_are_filled_with_what_debezium_fills_them_with() {
-        let values = ValueSettings {
-            decimal: crate::config::postgres::DecimalMode::Precise,
-            time: crate::config::postgres::TimePrecision::Adaptive,
-            binary: crate::config::postgres::BinaryMode::Bytes,
-            placeholder: Vec::new(),
-        };
+        let values = ValueSettings::default();
         for (kind, default, expected) in [
             (TypeKind::Int4, None, "0"),
             (TypeKind::Int4, Some("7"), "7"),

@@ -38,6 +38,7 @@ fn nested(oid: u32, type_mod: i32, lookup: &dyn Fn(u32) -> Option<TypeRow>, dept
         b'd' => nested(row.base, if type_mod >= 0 { type_mod } else { row.base_mod }, lookup, depth - 1),
         b'r' => TypeKind::Text,
         b'b' if row.element != 0 => TypeKind::Array(Box::new(nested(row.element, type_mod, lookup, depth - 1))),
+        b'b' if row.name == "hstore" => TypeKind::Hstore,
         b'b' if matches!(row.name.as_str(), "citext" | "ltree" | "isbn" | "isbn13" | "issn" | "ean13" | "upc") => TypeKind::Text,
         _ => TypeKind::Other(row.name.into()),
     }
@@ -77,6 +78,10 @@ fn built_in(oid: u32, type_mod: i32) -> Option<TypeKind> {
         1266 => TypeKind::TimeTz,
         1114 => TypeKind::Timestamp(digits(type_mod)),
         1184 => TypeKind::TimestampTz(digits(type_mod)),
+        1186 => TypeKind::Interval,
+        1560 => TypeKind::Bit(Some(u32::try_from(type_mod).unwrap_or(1))),
+        1562 => TypeKind::Bit(u32::try_from(type_mod).ok()),
+        600 => TypeKind::Point,
         _ => return None,
     })
 }
@@ -152,7 +157,9 @@ mod tests {
         assert_eq!(kind(50_003, -1), TypeKind::Numeric(Some((10, 2))));
         assert_eq!(kind(50_004, -1), TypeKind::Text);
         assert_eq!(kind(50_005, -1), TypeKind::Other("pair".into()));
-        assert_eq!(kind(1186, -1), TypeKind::Other("type 1186".into()));
+        assert_eq!(kind(1186, -1), TypeKind::Interval);
+        assert_eq!((kind(1560, 3), kind(1562, -1)), (TypeKind::Bit(Some(3)), TypeKind::Bit(None)));
+        assert_eq!(kind(603, -1), TypeKind::Other("type 603".into()));
         assert!(matches!(kind(50_006, -1), TypeKind::Other(_)));
     }
 }

@@ -173,8 +173,35 @@ fn values_as_text() {
         "values_text",
         "values.sql",
         &json!({"decimal.handling.mode": "string", "time.precision.mode": "isostring", "binary.handling.mode": "hex",
-            "table.include.list": "public[.](v_numeric|v_bytea|v_date|v_time.*|a_numeric|a_bytea|a_date|a_time.*|fence)"}),
+            "interval.handling.mode": "string",
+            "table.include.list": "public[.](v_numeric|v_bytea|v_bit|v_interval|v_date|v_time.*|a_numeric|a_bytea|a_date|a_time.*|fence)"}),
     );
+}
+
+#[test]
+fn times_of_day_in_microseconds() {
+    hold_times("adaptive_time_microseconds");
+}
+
+#[test]
+fn times_in_microseconds() {
+    hold_times("microseconds");
+}
+
+#[test]
+fn times_in_nanoseconds() {
+    hold_times("nanoseconds");
+}
+
+#[test]
+fn times_as_kafka_connect_has_them() {
+    hold_times("connect");
+}
+
+fn hold_times(mode: &str) {
+    let options = json!({"time.precision.mode": mode, "hstore.handling.mode": "map",
+        "table.include.list": "public[.](v_hstore|v_date|v_time.*|a_date|a_time.*|fence)"});
+    hold(&format!("values_{mode}"), "values.sql", &options);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 -- and once more in the stream, so that both ways are compared.
 --- setup
 create extension citext;
+create extension hstore;
 create type mood as enum ('sad', 'so so', 'it''s, "fine"', 'été');
 create domain price as numeric(8,3);
 create domain short as varchar(4);
@@ -22,6 +23,10 @@ create table v_date(id int generated always as identity primary key, v date);
 create table v_time(id int generated always as identity primary key, t0 time(0), t1 time(1), t3 time(3), t4 time(4), t6 time, z timetz, z0 timetz(0), z3 timetz(3));
 create table v_timestamp(id int generated always as identity primary key, t0 timestamp(0), t3 timestamp(3), t4 timestamp(4), t6 timestamp);
 create table v_timestamptz(id int generated always as identity primary key, t0 timestamptz(0), t3 timestamptz(3), t4 timestamptz(4), t6 timestamptz);
+create table v_interval(id int generated always as identity primary key, v interval, s interval(0));
+create table v_bit(id int generated always as identity primary key, b1 bit(1), b3 bit(3), b20 bit(20), v1 varbit(1), v9 varbit(9), v varbit);
+create table v_point(id int generated always as identity primary key, v point);
+create table v_hstore(id int generated always as identity primary key, v hstore);
 create table v_enum(id int generated always as identity primary key, v mood);
 create table a_int(id int generated always as identity primary key, s smallint[], i int[], b bigint[], o oid[]);
 create table a_bool(id int generated always as identity primary key, v bool[]);
@@ -87,6 +92,12 @@ insert into v_timestamptz(t0, t3, t4, t6) values ('2024-01-02 03:04:05+02', '202
 insert into v_timestamptz(t0) values ('infinity'), ('-infinity'), ('0044-03-15 10:00:00+00 BC');
 insert into v_timestamptz(t3) values ('infinity'), ('-infinity'), ('0044-03-15 10:00:00+00 BC');
 insert into v_timestamptz(t6) values ('infinity'), ('-infinity'), ('0044-03-15 10:00:00+00 BC'), ('4713-01-01 00:00:00+00 BC'), ('294276-12-31 23:59:59.999999+00');
+insert into v_interval(v, s) values ('1 year 2 mons 3 days 04:05:06.789', '00:00:05'), ('-1 day', '1 day'), ('0', '0'), ('-04:05:06.5', '-1 mon'), ('1 mon -1 day 00:00:00.000001', '100:00:00'),
+  ('-1 year -2 mons +3 days -04:05:06.789', '13 mons'), ('7 mons', '25:00:00'), ('123456 days 23:59:59.999999', '-00:00:01'), ('178000000 years', '0'), ('00:00:00.5', '00:00:10'), ('3 mons 00:00:00.1', '1 year'), (null, null);
+insert into v_bit(b1, b3, b20, v1, v9, v) values ('1', '101', '10000000000000000001', '1', '101', '10110'), ('0', '000', '00000000000000000000', '0', '', ''), ('1', '100', '00000000111100001111', '1', '100000000', '1111111111111111'), ('0', '001', '11111111111111111111', '0', '000000001', '0000000000000001'),
+  (null, null, null, null, null, null);
+insert into v_point(v) values ('(1,2)'), ('(-1.5,1e20)'), ('(0,-0)'), (null);
+insert into v_hstore(v) values ('a=>1'), (''), ('"q\"k"=>"back\\slash é ☃"'), ('k=>NULL'), ('"k"=>"NULL"'), (null);
 insert into v_enum(v) values ('sad'), ('so so'), ('it''s, "fine"'), ('été'), (null);
 insert into a_int(s, i, b, o) values ('{1,2}', '{1,NULL,3}', '{9223372036854775807}', '{4294967295}'), ('{}', '{}', '{}', '{}'), (null, null, null, null), ('{NULL}', '{NULL}', '{NULL}', '{NULL}');
 insert into a_int(i) values ('[0:1]={1,2}');

@@ -61,8 +61,34 @@ pub enum DecimalMode {
 pub enum TimePrecision {
     /// Days, milliseconds or microseconds, by the column's precision.
     Adaptive,
+    /// The same, with microseconds for every time of day.
+    AdaptiveTimeMicroseconds,
+    /// Kafka Connect's own types: days and milliseconds.
+    Connect,
     /// ISO 8601 text.
     IsoString,
+    /// Microseconds for every column.
+    Microseconds,
+    /// Nanoseconds for every column.
+    Nanoseconds,
+}
+
+/// `interval.handling.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntervalMode {
+    /// Microseconds, a month being the twelfth part of 365.25 days.
+    Numeric,
+    /// ISO 8601 text with all its parts.
+    String,
+}
+
+/// `hstore.handling.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HstoreMode {
+    /// A JSON object, as text.
+    Json,
+    /// A map.
+    Map,
 }
 
 /// `binary.handling.mode`.
@@ -148,6 +174,10 @@ pub struct PostgresConfig {
     pub decimal: DecimalMode,
     /// `time.precision.mode`.
     pub time: TimePrecision,
+    /// `interval.handling.mode`.
+    pub interval: IntervalMode,
+    /// `hstore.handling.mode`.
+    pub hstore: HstoreMode,
     /// `binary.handling.mode`.
     pub binary: BinaryMode,
     /// `tombstones.on.delete`.
@@ -328,9 +358,15 @@ impl Reader<'_> {
                 _ => DecimalMode::Precise,
             },
             time: match self.word("time.precision.mode").as_str() {
+                "adaptive_time_microseconds" => TimePrecision::AdaptiveTimeMicroseconds,
+                "connect" => TimePrecision::Connect,
                 "isostring" => TimePrecision::IsoString,
+                "microseconds" => TimePrecision::Microseconds,
+                "nanoseconds" => TimePrecision::Nanoseconds,
                 _ => TimePrecision::Adaptive,
             },
+            interval: if self.word("interval.handling.mode") == "string" { IntervalMode::String } else { IntervalMode::Numeric },
+            hstore: if self.word("hstore.handling.mode") == "map" { HstoreMode::Map } else { HstoreMode::Json },
             binary: match self.word("binary.handling.mode").as_str() {
                 "base64" => BinaryMode::Base64,
                 "base64-url-safe" => BinaryMode::Base64UrlSafe,

@@ -192,10 +192,10 @@ pub static OPTIONS: &[ConfigKey] = &[
 
     // ---- Types
     key("decimal.handling.mode", String, Some("precise"), OneOf(&["precise", "double", "string"]), High).within("Types").doc("How numeric values are published."),
-    key("time.precision.mode", String, Some("adaptive"), Now { known: &["adaptive", "adaptive_time_microseconds", "connect", "isostring", "microseconds", "nanoseconds"], now: &["adaptive", "isostring"] }, High).within("Types").doc("How dates and times are published."),
+    key("time.precision.mode", String, Some("adaptive"), OneOf(&["adaptive", "adaptive_time_microseconds", "connect", "isostring", "microseconds", "nanoseconds"]), High).within("Types").doc("How dates and times are published."),
     key("binary.handling.mode", String, Some("bytes"), OneOf(&["bytes", "base64", "base64-url-safe", "hex"]), Medium).within("Types").doc("How bytea values are published."),
-    key("hstore.handling.mode", String, Some("json"), Now { known: &["json", "map"], now: &["json"] }, Low).within("Types").doc("How hstore values are published."),
-    key("interval.handling.mode", String, Some("numeric"), Now { known: &["numeric", "string"], now: &["numeric"] }, Low).within("Types").doc("How intervals are published."),
+    key("hstore.handling.mode", String, Some("json"), OneOf(&["json", "map"]), Low).within("Types").doc("How hstore values are published."),
+    key("interval.handling.mode", String, Some("numeric"), OneOf(&["numeric", "string"]), Low).within("Types").doc("How intervals are published."),
     key("money.fraction.digits", Int, Some("2"), NOT_NEGATIVE, Low).within("Types").doc("Digits of money values.").rejected("money would have two digits"),
     key("include.unknown.datatypes", Boolean, Some("false"), Any, Low).within("Types").doc("Publish values of types nobody knows.").ignored("they are always published, as their text"),
     key("include.schema.comments", Boolean, Some("false"), Any, Low).within("Types").doc("Comments in the schema.").ignored(NO_SCHEMAS),

@@ -92,6 +92,8 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
         values: ValueSettings {
             decimal: config.decimal,
             time: config.time,
+            interval: config.interval,
+            hstore: config.hstore,
             binary: config.binary,
             placeholder: config.unavailable_value_placeholder.clone(),
         },

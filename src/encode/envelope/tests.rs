@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::change::{CellSpan, Column, Lsn, RelationId, ReplicaIdentity, SnapshotMark, TypeKind};
-use crate::config::postgres::{BinaryMode, DecimalMode, HeaderConverter, TimePrecision};
+use crate::config::postgres::HeaderConverter;
 use crate::encode::values::ValueSettings;
 use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
 
@@ -30,12 +30,7 @@ fn settings() -> EventSettings {
         topic_prefix: "srv".into(),
         topic_delimiter: ".".into(),
         database: "t1".into(),
-        values: ValueSettings {
-            decimal: DecimalMode::Precise,
-            time: TimePrecision::Adaptive,
-            binary: BinaryMode::Bytes,
-            placeholder: b"__debezium_unavailable_value".to_vec(),
-        },
+        values: ValueSettings::default(),
         tombstones_on_delete: true,
         header_converter: HeaderConverter::Simple,
         headers: HeaderBlock::default(),

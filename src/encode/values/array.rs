@@ -143,16 +143,11 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::postgres::{BinaryMode, DecimalMode};
+    use crate::config::postgres::DecimalMode;
     use proptest::prelude::*;
 
     fn settings() -> ValueSettings {
-        ValueSettings {
-            decimal: DecimalMode::String,
-            time: TimePrecision::Adaptive,
-            binary: BinaryMode::Bytes,
-            placeholder: b"__debezium_unavailable_value".to_vec(),
-        }
+        ValueSettings { decimal: DecimalMode::String, ..ValueSettings::default() }
     }
 
     fn write(element: TypeKind, text: &str) -> String {

@@ -70,7 +70,6 @@ fn hex(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::postgres::{DecimalMode, TimePrecision};
 
     #[test]
     fn values_and_marks_are_debeziums() {
@@ -80,8 +79,7 @@ mod tests {
             (BinaryMode::Base64UrlSafe, "\"--8=\"", "\"~~\""),
             (BinaryMode::Hex, "\"fbef\"", "\"~~\""),
         ] {
-            let settings =
-                ValueSettings { decimal: DecimalMode::Precise, time: TimePrecision::Adaptive, binary, placeholder: b"~~".to_vec() };
+            let settings = ValueSettings { binary, placeholder: b"~~".to_vec(), ..ValueSettings::default() };
             let form = form(&settings);
             let mut out = Vec::new();
             (form.write)(&mut out, b"\\xfbef", &form).unwrap();

@@ -6,13 +6,17 @@
 
 pub mod array;
 pub mod binary;
+pub mod bits;
+pub mod hstore;
+pub mod interval;
 pub mod number;
 pub mod numeric;
+pub mod point;
 pub mod text;
 pub mod time;
 
 use crate::change::TypeKind;
-use crate::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
+use crate::config::postgres::{BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimePrecision};
 
 /// The bytes are not a value of the column's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,10 +33,28 @@ pub struct ValueSettings {
     pub decimal: DecimalMode,
     /// `time.precision.mode`.
     pub time: TimePrecision,
+    /// `interval.handling.mode`.
+    pub interval: IntervalMode,
+    /// `hstore.handling.mode`.
+    pub hstore: HstoreMode,
     /// `binary.handling.mode`.
     pub binary: BinaryMode,
     /// `unavailable.value.placeholder`.
     pub placeholder: Vec<u8>,
+}
+
+/// Debezium's defaults.
+impl Default for ValueSettings {
+    fn default() -> Self {
+        Self {
+            decimal: DecimalMode::Precise,
+            time: TimePrecision::Adaptive,
+            interval: IntervalMode::Numeric,
+            hstore: HstoreMode::Json,
+            binary: BinaryMode::Bytes,
+            placeholder: b"__debezium_unavailable_value".to_vec(),
+        }
+    }
 }
 
 /// How the values of one column are written.
@@ -60,7 +82,6 @@ impl Form {
 pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
     let mut placeholder = Vec::new();
     super::json::string(&mut placeholder, &settings.placeholder);
-    let iso = settings.time == TimePrecision::IsoString;
     match kind {
         TypeKind::Bool => Form::new(number::boolean, 0, placeholder, b"false"),
         TypeKind::Int2 | TypeKind::Int4 | TypeKind::Int8 | TypeKind::Oid => Form::new(number::integer, 0, placeholder, b"0"),
@@ -72,11 +93,15 @@ pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
         }
         TypeKind::Char => Form::new(text::byte, 0, placeholder, b"\"\""),
         TypeKind::Bytea => binary::form(settings),
-        TypeKind::Date => time::date_form(iso, placeholder),
-        TypeKind::Time(digits) => time::time_form(*digits, iso, placeholder),
+        TypeKind::Date => time::date_form(settings.time, placeholder),
+        TypeKind::Time(digits) => time::time_form(*digits, settings.time, placeholder),
         TypeKind::TimeTz => Form::new(time::time_tz, 0, placeholder, b"\"00:00:00Z\""),
-        TypeKind::Timestamp(digits) => time::timestamp_form(*digits, iso, placeholder),
+        TypeKind::Timestamp(digits) => time::timestamp_form(*digits, settings.time, placeholder),
         TypeKind::TimestampTz(digits) => time::timestamp_tz_form(*digits, placeholder),
+        TypeKind::Interval => interval::form(settings.interval, placeholder),
+        TypeKind::Bit(length) => bits::form(*length, settings),
+        TypeKind::Point => point::form(),
+        TypeKind::Hstore => hstore::form(settings),
         TypeKind::Array(element) => array::form(element, settings),
     }
 }

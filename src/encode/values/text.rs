@@ -19,18 +19,11 @@ pub fn text(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
 #[cfg(test)]
 mod tests {
     use crate::change::TypeKind;
-    use crate::config::postgres::{BinaryMode, DecimalMode, TimePrecision};
     use crate::encode::values::{ValueSettings, choose};
 
     #[test]
     fn a_byte_that_is_no_character_is_replaced() {
-        let settings = ValueSettings {
-            decimal: DecimalMode::Precise,
-            time: TimePrecision::Adaptive,
-            binary: BinaryMode::Bytes,
-            placeholder: Vec::new(),
-        };
-        let form = choose(&TypeKind::Char, &settings);
+        let form = choose(&TypeKind::Char, &ValueSettings::default());
         for (byte, json) in [(&b"a"[..], "\"a\""), (b"\xe9", "\"\u{fffd}\""), (b"", "\"\"")] {
             let mut out = Vec::new();
             (form.write)(&mut out, byte, &form).expect("a value");

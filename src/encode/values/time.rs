@@ -1,10 +1,11 @@
-//! Dates and times: `time.precision.mode` adaptive (numbers since 1970) and isostring.
+//! Dates and times in every `time.precision.mode`: numbers since 1970 of several units, and ISO text.
 //!
 //! PostgreSQL sends ISO text (`datestyle=ISO` and `timezone=UTC` are pinned). Years reach from 4713 BC to 294276, so the
 //! arithmetic is our own: days in `i64`, proleptic Gregorian as PostgreSQL's. The infinities become the numbers and texts
 //! that Debezium's stream sends; its snapshot disagrees with itself there, ours cannot.
 
 use super::{Form, Malformed};
+use crate::config::postgres::TimePrecision;
 use crate::encode::json;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -179,8 +180,11 @@ fn put_time(out: &mut Vec<u8>, micros: i64, digits: Option<u8>) {
 }
 
 /// The form of `date`.
-pub fn date_form(iso: bool, placeholder: Vec<u8>) -> Form {
-    if iso { Form::new(date_iso, 0, placeholder, b"\"1970-01-01Z\"") } else { Form::new(date_days, 0, placeholder, b"0") }
+pub fn date_form(mode: TimePrecision, placeholder: Vec<u8>) -> Form {
+    match mode {
+        TimePrecision::IsoString => Form::new(date_iso, 0, placeholder, b"\"1970-01-01Z\""),
+        _ => Form::new(date_days, 0, placeholder, b"0"),
+    }
 }
 
 fn read_date(text: &[u8]) -> Result<Date, Malformed> {
@@ -212,12 +216,13 @@ fn date_iso(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// The form of `time`: milliseconds up to 3 digits, else microseconds.
-pub fn time_form(digits: u8, iso: bool, placeholder: Vec<u8>) -> Form {
-    match (iso, digits) {
-        (true, _) => Form::new(time_iso, 0, placeholder, b"\"00:00:00Z\""),
-        (false, 0..=3) => Form::new(time_ms, 0, placeholder, b"0"),
-        (false, _) => Form::new(time_us, 0, placeholder, b"0"),
+/// The form of `time`; adaptive: milliseconds up to 3 digits, else microseconds.
+pub fn time_form(digits: u8, mode: TimePrecision, placeholder: Vec<u8>) -> Form {
+    match (mode, digits) {
+        (TimePrecision::IsoString, _) => Form::new(time_iso, 0, placeholder, b"\"00:00:00Z\""),
+        (TimePrecision::Adaptive, 0..=3) | (TimePrecision::Connect, _) => Form::new(time_ms, 0, placeholder, b"0"),
+        (TimePrecision::Nanoseconds, _) => Form::new(time_ns, 0, placeholder, b"0"),
+        _ => Form::new(time_us, 0, placeholder, b"0"),
     }
 }
 
@@ -234,6 +239,11 @@ fn time_ms(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
 
 fn time_us(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
     json::integer(out, read_time(text)?);
+    Ok(())
+}
+
+fn time_ns(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+    json::integer(out, read_time(text)? * 1000);
     Ok(())
 }
 
@@ -259,12 +269,15 @@ pub fn time_tz(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed
     Ok(())
 }
 
-/// The form of `timestamp`: milliseconds up to 3 digits, else microseconds.
-pub fn timestamp_form(digits: u8, iso: bool, placeholder: Vec<u8>) -> Form {
-    match (iso, digits) {
-        (true, _) => Form::new(timestamp_iso, 0, placeholder, b"\"1970-01-01T00:00:00Z\""),
-        (false, 0..=3) => Form::new(timestamp_ms, 0, placeholder, b"0"),
-        (false, _) => Form::new(timestamp_us, 0, placeholder, b"0"),
+/// The form of `timestamp`; adaptive: milliseconds up to 3 digits, else microseconds.
+pub fn timestamp_form(digits: u8, mode: TimePrecision, placeholder: Vec<u8>) -> Form {
+    match (mode, digits) {
+        (TimePrecision::IsoString, _) => Form::new(timestamp_iso, 0, placeholder, b"\"1970-01-01T00:00:00Z\""),
+        (TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds, 0..=3) | (TimePrecision::Connect, _) => {
+            Form::new(timestamp_ms, 0, placeholder, b"0")
+        }
+        (TimePrecision::Nanoseconds, _) => Form::new(timestamp_ns, 0, placeholder, b"0"),
+        _ => Form::new(timestamp_us, 0, placeholder, b"0"),
     }
 }
 
@@ -296,6 +309,23 @@ fn timestamp_us(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malforme
         _ => {
             let (date, micros) = read_timestamp(text)?;
             json::integer(out, date.days().saturating_mul(DAY_US).saturating_add(micros));
+        }
+    }
+    Ok(())
+}
+
+/// Nanoseconds reach from 1677 to 2262. Debezium sends null for what is outside, and so do we.
+fn timestamp_ns(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+    match text {
+        b"infinity" => json::integer(out, i64::MAX),
+        b"-infinity" => json::integer(out, i64::MIN),
+        _ => {
+            let (date, micros) = read_timestamp(text)?;
+            let micros = i128::from(date.days()) * i128::from(DAY_US) + i128::from(micros);
+            match i64::try_from(micros * 1000) {
+                Ok(nanos) => json::integer(out, nanos),
+                Err(_) => out.extend_from_slice(b"null"),
+            }
         }
     }
     Ok(())
@@ -346,6 +376,7 @@ fn timestamp_tz(out: &mut Vec<u8>, text: &[u8], form: &Form) -> Result<(), Malfo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use TimePrecision::{Adaptive, AdaptiveTimeMicroseconds, Connect, IsoString, Microseconds, Nanoseconds};
     use proptest::prelude::*;
 
     fn write(form: &Form, text: &str) -> String {
@@ -358,32 +389,42 @@ mod tests {
     fn dates_and_times_are_debeziums() {
         let none = Vec::new;
         for (form, text, expected) in [
-            (date_form(false, none()), "2024-01-02", "19724"),
-            (date_form(false, none()), "0044-03-15 BC", "-735160"),
-            (date_form(false, none()), "infinity", "-2147472692"),
-            (date_form(false, none()), "-infinity", "-2147472691"),
-            (date_form(true, none()), "2024-01-02", "\"2024-01-02Z\""),
-            (date_form(true, none()), "0044-03-15 BC", "\"-0043-03-15Z\""),
-            (date_form(true, none()), "5874897-12-31", "\"+5874897-12-31Z\""),
-            (date_form(true, none()), "infinity", "\"-5877611-06-21Z\""),
-            (time_form(3, false, none()), "01:02:03.123", "3723123"),
-            (time_form(6, false, none()), "01:02:03.123456", "3723123456"),
-            (time_form(6, false, none()), "24:00:00", "86400000000"),
-            (time_form(0, false, none()), "24:00:00", "86400000"),
-            (time_form(6, true, none()), "01:02:03.123456", "\"01:02:03.123456Z\""),
-            (time_form(6, true, none()), "01:02:03.12", "\"01:02:03.12Z\""),
-            (time_form(6, true, none()), "24:00:00", "\"00:00:00Z\""),
+            (date_form(Adaptive, none()), "2024-01-02", "19724"),
+            (date_form(Adaptive, none()), "0044-03-15 BC", "-735160"),
+            (date_form(Adaptive, none()), "infinity", "-2147472692"),
+            (date_form(Adaptive, none()), "-infinity", "-2147472691"),
+            (date_form(IsoString, none()), "2024-01-02", "\"2024-01-02Z\""),
+            (date_form(IsoString, none()), "0044-03-15 BC", "\"-0043-03-15Z\""),
+            (date_form(IsoString, none()), "5874897-12-31", "\"+5874897-12-31Z\""),
+            (date_form(IsoString, none()), "infinity", "\"-5877611-06-21Z\""),
+            (time_form(3, Adaptive, none()), "01:02:03.123", "3723123"),
+            (time_form(6, Adaptive, none()), "01:02:03.123456", "3723123456"),
+            (time_form(6, Adaptive, none()), "24:00:00", "86400000000"),
+            (time_form(0, Adaptive, none()), "24:00:00", "86400000"),
+            (time_form(6, IsoString, none()), "01:02:03.123456", "\"01:02:03.123456Z\""),
+            (time_form(6, IsoString, none()), "01:02:03.12", "\"01:02:03.12Z\""),
+            (time_form(6, IsoString, none()), "24:00:00", "\"00:00:00Z\""),
             (Form::new(time_tz, 0, none(), b""), "01:02:03.123456+02", "\"23:02:03.123456Z\""),
             (Form::new(time_tz, 0, none(), b""), "24:00:00+00", "\"00:00:00Z\""),
             (Form::new(time_tz, 0, none(), b""), "24:00:00-15:59", "\"15:59:00Z\""),
-            (timestamp_form(3, false, none()), "2024-01-02 03:04:05.123", "1704164645123"),
-            (timestamp_form(6, false, none()), "2024-01-02 03:04:05.123456", "1704164645123456"),
-            (timestamp_form(6, false, none()), "0044-03-15 10:00:00 BC", "-63517788000000000"),
-            (timestamp_form(6, false, none()), "infinity", "9223372036825200000"),
-            (timestamp_form(6, false, none()), "-infinity", "-9223372036832400000"),
-            (timestamp_form(6, false, none()), "294276-12-31 23:59:59.999999", "9223372036854775807"),
-            (timestamp_form(6, true, none()), "2024-01-02 03:04:05.123456", "\"2024-01-02T03:04:05.123456Z\""),
-            (timestamp_form(6, true, none()), "infinity", "\"+294247-01-10T04:00:25.2Z\""),
+            (timestamp_form(3, Adaptive, none()), "2024-01-02 03:04:05.123", "1704164645123"),
+            (timestamp_form(6, Adaptive, none()), "2024-01-02 03:04:05.123456", "1704164645123456"),
+            (timestamp_form(6, Adaptive, none()), "0044-03-15 10:00:00 BC", "-63517788000000000"),
+            (timestamp_form(6, Adaptive, none()), "infinity", "9223372036825200000"),
+            (timestamp_form(6, Adaptive, none()), "-infinity", "-9223372036832400000"),
+            (timestamp_form(6, Adaptive, none()), "294276-12-31 23:59:59.999999", "9223372036854775807"),
+            (timestamp_form(6, IsoString, none()), "2024-01-02 03:04:05.123456", "\"2024-01-02T03:04:05.123456Z\""),
+            (timestamp_form(6, IsoString, none()), "infinity", "\"+294247-01-10T04:00:25.2Z\""),
+            (time_form(3, AdaptiveTimeMicroseconds, none()), "01:02:03.123", "3723123000"),
+            (time_form(0, Microseconds, none()), "24:00:00", "86400000000"),
+            (time_form(6, Nanoseconds, none()), "01:02:03.123456", "3723123456000"),
+            (time_form(6, Connect, none()), "01:02:03.123456", "3723123"),
+            (timestamp_form(3, AdaptiveTimeMicroseconds, none()), "2024-01-02 03:04:05.123", "1704164645123"),
+            (timestamp_form(3, Microseconds, none()), "2024-01-02 03:04:05.123", "1704164645123000"),
+            (timestamp_form(6, Nanoseconds, none()), "2024-01-02 03:04:05.123456", "1704164645123456000"),
+            (timestamp_form(6, Nanoseconds, none()), "0001-01-01 00:00:00", "null"),
+            (timestamp_form(6, Nanoseconds, none()), "-infinity", "-9223372036854775808"),
+            (timestamp_form(6, Connect, none()), "2024-01-02 03:04:05.123456", "1704164645123"),
             (timestamp_tz_form(6, none()), "2024-01-02 01:04:05.123456+00", "\"2024-01-02T01:04:05.123456Z\""),
             (timestamp_tz_form(6, none()), "2024-01-02 01:04:05+00", "\"2024-01-02T01:04:05.000000Z\""),
             (timestamp_tz_form(3, none()), "2024-01-02 01:04:05.12+00", "\"2024-01-02T01:04:05.120Z\""),
@@ -398,8 +439,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_refused_not_panicked_on(bytes in proptest::collection::vec(any::<u8>(), 0..40), digits in "[-0-9: .+BC]{0,40}") {
-            for form in [date_form(false, vec![]), date_form(true, vec![]), time_form(6, false, vec![]), time_form(6, true, vec![]),
-                         timestamp_form(3, false, vec![]), timestamp_form(6, true, vec![]), timestamp_tz_form(6, vec![])] {
+            for form in [date_form(Adaptive, vec![]), date_form(IsoString, vec![]), time_form(6, Adaptive, vec![]), time_form(6, IsoString, vec![]),
+                         timestamp_form(3, Adaptive, vec![]), timestamp_form(6, IsoString, vec![]), timestamp_tz_form(6, vec![])] {
                 let _ = (form.write)(&mut Vec::new(), &bytes, &form);
                 let _ = (form.write)(&mut Vec::new(), digits.as_bytes(), &form);
             }
