@@ -230,7 +230,7 @@ impl Shared {
     }
 
     fn run_once(&self, generation: u64, trouble: &mut Trouble) {
-        let started = Instant::now();
+        let (started, durable) = (Instant::now(), self.status.snapshot().positions.durable);
         self.status.set_phase(Phase::Preparing);
         if trouble.said.is_none() {
             tracing::info!(connector = self.control().definition.name, "connector starting");
@@ -243,7 +243,9 @@ impl Shared {
             }
             Ended::Problem(problem) => {
                 let status = self.status.snapshot();
-                if status.has_worked && status.failing_for.is_none() && started.elapsed() > STEADY {
+                let steady = status.has_worked && status.failing_for.is_none() && started.elapsed() > STEADY;
+                // On a bad network every short connection may get further: then there is nothing to be patient about.
+                if steady || status.positions.durable > durable {
                     *trouble = Trouble { back_off: BACK_OFF_MIN, said: None };
                 }
                 self.fail(problem, generation, trouble);
