@@ -46,6 +46,16 @@ impl Definition {
         Self { name: name.to_owned(), options, ..Self::default() }
     }
 
+    /// The same, not to be used for this reason.
+    pub fn refused(mut self, problem: Problem) -> Self {
+        let problem = match &self.file {
+            Some(file) => problem.at(file.display().to_string()),
+            None => problem,
+        };
+        self.problems.push(problem);
+        self
+    }
+
     /// The typed configuration, secrets resolved now; or every problem, each with its place.
     pub fn config(&self, topics: TopicDefaults) -> Result<PostgresConfig, Vec<Problem>> {
         if !self.problems.is_empty() {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::claims;
 use super::definitions::{Definition, check_name};
 use super::state::Rest;
 use super::status::{StatusSnapshot, TaskStatus};
@@ -121,7 +122,7 @@ impl Registry {
                 continue;
             }
             let target = states.get(&definition.name).copied().unwrap_or_default();
-            self.launch(definition, target)?;
+            self.launch(self.settled(definition), target)?;
         }
         Ok(())
     }
@@ -151,6 +152,7 @@ impl Registry {
     }
 
     fn reconcile_one(&self, definition: Definition) -> Result<(), Problem> {
+        let definition = self.settled(definition);
         if self.is_ending(&definition.name) {
             tracing::error!(connector = definition.name, "a deleted connector of this name has not ended yet: reload again when it has");
             return Ok(());
@@ -293,7 +295,31 @@ impl Registry {
         }
         let definition = Definition::of_api(name, options);
         definition.config(self.topics).map_err(RegistryError::Invalid)?;
-        Ok(definition)
+        match self.conflict(&definition) {
+            Some(problem) => Err(RegistryError::Invalid(vec![problem])),
+            None => Ok(definition),
+        }
+    }
+
+    /// Whether another connector, running or not, has what this one needs for itself.
+    fn conflict(&self, definition: &Definition) -> Option<Problem> {
+        let config = definition.config(self.topics).ok()?;
+        let others: Vec<_> = self
+            .connectors()
+            .iter()
+            // One whose file is gone is over: its file may have another name now.
+            .filter(|(name, known)| **name != definition.name && !known.file_gone)
+            .filter_map(|(name, known)| Some((name.clone(), known.definition.config(self.topics).ok()?)))
+            .collect();
+        claims::conflict(&config, others.iter().map(|(name, config)| (name.as_str(), config)))
+    }
+
+    /// A definition that nobody can refuse to its author: it fails with the reason.
+    fn settled(&self, definition: Definition) -> Definition {
+        match self.conflict(&definition) {
+            Some(problem) => definition.refused(problem),
+            None => definition,
+        }
     }
 
     /// Ends and forgets a connector. Its slot stays unless `slot.drop.on.stop` says otherwise, its topics stay.
@@ -456,6 +482,30 @@ mod tests {
         wait_for_phase(&second, "shop", &Phase::Paused).await;
         second.delete("shop").await.expect("deleted");
         assert!(matches!(second.view("shop"), Err(RegistryError::NotFound(_))));
+    }
+
+    #[tokio::test]
+    async fn a_slot_and_a_topic_prefix_have_one_connector() {
+        let registry = registry(Store::Memory);
+        registry.put("shop", options()).await.expect("made");
+        registry.put("shop", options()).await.expect("itself is no conflict");
+        registry.set_target("shop", TargetState::Paused).await.expect("paused");
+        let with = |pairs: &[(&str, &str)]| {
+            let mut options = options();
+            options.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+            options
+        };
+        for (changes, code) in [
+            (&[("topic.prefix", "q")][..], "config/slot-taken"),
+            (&[("slot.name", "other")], "config/prefix-taken"),
+            (&[("database.dbname", "e")], "config/prefix-taken"),
+        ] {
+            let Err(RegistryError::Invalid(problems)) = registry.put("second", with(changes)).await else { panic!("{code}: taken") };
+            assert_eq!(problems[0].code, code);
+            assert!(problems[0].text().contains("\"shop\""), "{}", problems[0].text());
+        }
+        registry.put("second", with(&[("topic.prefix", "q"), ("database.dbname", "e")])).await.expect("nothing is shared");
+        assert!(registry.shut_down(Duration::from_secs(10)));
     }
 
     #[tokio::test]
