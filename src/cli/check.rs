@@ -42,11 +42,15 @@ pub struct CheckArgs {
 /// Examines a database; exit code 3 when it found problems.
 pub async fn check(args: CheckArgs) -> Result<(), Failure> {
     let config = target(&args)?;
-    let diagnosis = doctor::examine(&config.connection, &config.tables, !args.no_slot_test).await;
+    let connector = (!args.target.contains("://")).then_some(&config);
+    let diagnosis = doctor::examine(&config.connection, &config.tables, connector, !args.no_slot_test).await;
     if args.json {
         println!("{}", as_json(&diagnosis));
     } else if args.sql {
         print!("{}", diagnosis.fix_sql());
+        for finding in diagnosis.findings.iter().filter(|finding| finding.mark == Mark::Fail && finding.fix.is_empty()) {
+            eprintln!("{}: {} ({}; no SQL mends it)", finding.title, finding.observed.replace('\n', "; "), finding.id);
+        }
     } else {
         print!("{}", as_text(&diagnosis));
     }
@@ -58,7 +62,10 @@ fn target(args: &CheckArgs) -> Result<PostgresConfig, Failure> {
     let tables = args.tables.as_deref().unwrap_or("");
     let path = Path::new(&args.target);
     let definition = if args.target.contains("://") {
-        let options = native::from_url("check", &args.target, tables)?;
+        let mut options = native::from_url("check", &args.target, tables)?;
+        if let Ok(password) = std::env::var("PGPASSWORD") {
+            options.entry("database.password".to_owned()).or_insert(password);
+        }
         definitions::Definition::of_api("check", options)
     } else if path.is_file() {
         definitions::load_file(path)
@@ -88,7 +95,11 @@ fn as_text(diagnosis: &Diagnosis) -> String {
     let count = |mark: Mark| diagnosis.findings.iter().filter(|finding| finding.mark == mark).count();
     let (problems, warnings) = (count(Mark::Fail), count(Mark::Warn));
     if problems == 0 {
-        let and = if warnings == 0 { String::new() } else { format!(" {warnings} recommendations: --sql prints them.") };
+        let and = if warnings == 0 {
+            String::new()
+        } else {
+            format!(" {warnings} recommendation{}: --sql prints them.", if warnings == 1 { "" } else { "s" })
+        };
         out.push_str(&format!("\nReady.{and}\n"));
         return out;
     }

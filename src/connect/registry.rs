@@ -339,6 +339,16 @@ impl Registry {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
             tracing::info!(connector = name, ended = !self.is_ending(name), "connector deleted");
+            if let Ok(config) = definition.config(self.topics)
+                && !config.slot_drop_on_stop
+            {
+                let slot = config.slot_name;
+                tracing::warn!(
+                    connector = name,
+                    slot,
+                    "its slot stays and keeps WAL until it is dropped: SELECT pg_drop_replication_slot('{slot}');"
+                );
+            }
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ pub async fn open(config: &ConnectionConfig, application_name: &str) -> Result<C
 
 async fn open_as(config: &ConnectionConfig, application_name: &str) -> Result<Client, PostgresError> {
     let socket = Socket::open(config).await?;
+    let without_password = config.password.is_none();
     let mut settings = tokio_postgres::Config::new();
     settings
         .user(&config.user)
@@ -39,7 +40,12 @@ async fn open_as(config: &ConnectionConfig, application_name: &str) -> Result<Cl
     let login = settings.connect_raw(socket, NoTls);
     let (client, connection) = tokio::time::timeout(config.connect_timeout, login)
         .await
-        .map_err(|_| PostgresError::Timeout(config.connect_timeout, "logging in"))??;
+        .map_err(|_| PostgresError::Timeout(config.connect_timeout, "logging in"))?
+        // Told apart by elimination: neither the server nor the network said no, the library had nothing to answer with.
+        .map_err(|error| {
+            let own = error.as_db_error().is_none() && error.to_string().starts_with("invalid configuration");
+            if without_password && own { PostgresError::no_password() } else { error.into() }
+        })?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!("a catalogue session ended: {error}");

@@ -237,13 +237,7 @@ impl Connection {
         scram: &mut Option<ScramSha256>,
     ) -> Result<bool, PostgresError> {
         let (kind, rest) = body.split_first_chunk::<4>().ok_or_else(|| PostgresError::Protocol("a short authentication request".into()))?;
-        let password = || {
-            config
-                .password
-                .as_ref()
-                .map(|password| password.expose().as_bytes())
-                .ok_or_else(|| PostgresError::Login("the server asks for a password and none is configured".into()))
-        };
+        let password = || config.password.as_ref().map(|password| password.expose().as_bytes()).ok_or_else(PostgresError::no_password);
         match i32::from_be_bytes(*kind) {
             0 if scram.is_some() => {
                 return Err(PostgresError::Login("the server ended SCRAM without proving that it knows the password".into()));

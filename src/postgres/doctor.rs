@@ -13,7 +13,7 @@ use super::catalog::{self, Table};
 use super::connection::{Connection, Session};
 use super::{PostgresError, identifier, publication, slot};
 use crate::change::ReplicaIdentity;
-use crate::config::postgres::{ConnectionConfig, TableFilter};
+use crate::config::postgres::{ConnectionConfig, PostgresConfig, TableFilter};
 
 /// How good or bad a finding is; the largest is the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +66,9 @@ const SLOT_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Names in one line.
 const NAMES_MAX: usize = 5;
 
-/// Examines a database as this role would see it when it captures these tables.
-pub async fn examine(config: &ConnectionConfig, filter: &TableFilter, slot_test: bool) -> Diagnosis {
+/// Examines a database as this role would see it when it captures these tables; with a connector's configuration, whether
+/// that one would start.
+pub async fn examine(config: &ConnectionConfig, filter: &TableFilter, connector: Option<&PostgresConfig>, slot_test: bool) -> Diagnosis {
     let mut doctor = Doctor { config, group: "server", findings: Vec::new() };
     let started = Instant::now();
     let title = format!("{} as {}", config.shown(), config.user);
@@ -82,7 +83,7 @@ pub async fn examine(config: &ConnectionConfig, filter: &TableFilter, slot_test:
     doctor.group = "role";
     doctor.role(&client).await;
     doctor.group = "tables";
-    doctor.tables(&client, filter).await;
+    doctor.tables(&client, filter, connector).await;
     doctor.group = "proof";
     doctor.proof(&client, slot_test).await;
     Diagnosis { title, findings: doctor.findings }
@@ -112,7 +113,9 @@ impl Doctor<'_> {
         let observed = if problem.why.is_empty() { problem.what } else { format!("{}\n{}", problem.what, problem.why) };
         // A finding before may have said the same with a better remedy. These are in a connector's words, not SQL.
         let known = self.findings.iter().any(|finding| finding.id == problem.code && finding.mark == Mark::Fail);
-        let advice = if known { String::new() } else { problem.fix.lines().map(|line| format!("-- {line}\n")).collect() };
+        let is_sql = |line: &str| line.ends_with(';') && line.starts_with(|first: char| first.is_ascii_uppercase());
+        let comment = |line: &str| if is_sql(line) { format!("{line}\n") } else { format!("-- {line}\n") };
+        let advice = if known { String::new() } else { problem.fix.lines().map(comment).collect() };
         self.found(problem.code, title, Mark::Fail, observed, advice.trim_end());
     }
 
@@ -237,7 +240,7 @@ impl Doctor<'_> {
         }
     }
 
-    async fn tables(&mut self, client: &Client, filter: &TableFilter) {
+    async fn tables(&mut self, client: &Client, filter: &TableFilter, connector: Option<&PostgresConfig>) {
         let all = match catalog::tables(client).await {
             Ok(all) => all,
             Err(error) => return self.failed("tables", &error),
@@ -245,14 +248,37 @@ impl Doctor<'_> {
         let tables: Vec<&Table> = all.iter().filter(|table| filter.includes(&table.schema, &table.table)).collect();
         if tables.is_empty() {
             let observed = format!("none of the {} tables of {} is captured", all.len(), self.config.database);
-            let fix = "-- correct the table list: patterns are schema.table";
-            return self.found("pg/no-tables", "tables", Mark::Warn, observed, fix);
+            if all.is_empty() {
+                return self.found("pg/no-tables", "tables", Mark::Warn, observed, "");
+            }
+            let fix = format!("-- correct the table list: patterns are schema.table; there are {}", names(&all.iter().collect::<Vec<_>>()));
+            return self.found("pg/no-tables", "tables", Mark::Fail, observed, fix);
         }
-        self.publication(client, &tables).await;
+        match connector {
+            Some(connector) => self.publication_of(client, connector, &all).await,
+            None => self.publication(client, &tables).await,
+        }
         self.readable(client, &tables).await;
         self.update_safety(&publication::with_partitions(&all, &tables));
         self.old_values(&tables);
         self.row_security(client, &tables).await;
+    }
+
+    /// What the connector would do at its start, undone: the statements are those of the start, so the answer is, too.
+    async fn publication_of(&mut self, client: &Client, connector: &PostgresConfig, tables: &[Table]) {
+        const TITLE: &str = "publication";
+        let done = match client.batch_execute("begin").await {
+            Ok(()) => publication::ensure(client, connector, tables).await,
+            Err(error) => Err(error.into()),
+        };
+        let undone = client.batch_execute("rollback").await;
+        match done {
+            Ok(()) => self.ok("pg/publication", TITLE, format!("{} is there or can be made", connector.publication_name)),
+            Err(error) => self.failed(TITLE, &error),
+        }
+        if let Err(error) = undone {
+            self.unasked(TITLE, &error);
+        }
     }
 
     async fn publication(&mut self, client: &Client, tables: &[&Table]) {
@@ -349,7 +375,10 @@ impl Doctor<'_> {
             finding.mark == Mark::Fail && matches!(finding.id, "pg/wal-level" | "pg/slots-full" | "pg/senders-full" | "pg/role-replication")
         });
         self.replication_session(client, slot_test && !stuck).await;
-        match client.batch_execute("select pg_logical_emit_message(false, 'rowfeed', '')").await {
+        // In a transaction that is undone nobody receives it.
+        let message = client.batch_execute("begin; select pg_logical_emit_message(true, 'rowfeed', '')").await;
+        let _ = client.batch_execute("rollback").await;
+        match message {
             Ok(()) => self.ok("pg/heartbeat", "heartbeat", "pg_logical_emit_message allowed, no heartbeat table needed"),
             Err(error) => {
                 let role = identifier(&self.config.user);

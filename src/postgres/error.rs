@@ -110,6 +110,16 @@ impl PostgresError {
     }
 }
 
+impl PostgresError {
+    /// The server asks for a password and there is none.
+    pub fn no_password() -> Self {
+        Self::Problem(
+            Problem::fail("pg/password-missing", "the server asks for a password and none is given")
+                .fix("set database.password; in a URL: postgres://USER:${env:DB_PASSWORD}@HOST/DATABASE, in single quotes"),
+        )
+    }
+}
+
 fn io_problem(error: &std::io::Error, to: &ConnectionConfig) -> Problem {
     use std::io::ErrorKind;
     let (host, port) = (&to.host, to.port);

@@ -59,7 +59,8 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
             run(client, &format!("create publication {}{via_root}", identifier(name))).await
         }
         PublicationAutocreate::AllTables if found.is_none() => {
-            refuse_breaking(&tables.iter().collect::<Vec<_>>(), "FOR ALL TABLES publishes every table of the database")?;
+            let instead = "or set publication.autocreate.mode=filtered: only the captured tables are published then";
+            refuse_breaking(&tables.iter().collect::<Vec<_>>(), "FOR ALL TABLES publishes every table of the database", instead)?;
             run(client, &format!("create publication {} for all tables{via_root}", identifier(name))).await
         }
         PublicationAutocreate::Filtered => {
@@ -68,7 +69,11 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
             }
             match found {
                 None => {
-                    refuse_breaking(&with_partitions(tables, &wanted), "it is in table.include.list, or a partition of one that is")?;
+                    refuse_breaking(
+                        &with_partitions(tables, &wanted),
+                        "it is in table.include.list, or a partition of one that is",
+                        LEAVE_OUT,
+                    )?;
                     run(client, &format!("create publication {} for table {}{via_root}", identifier(name), list(&wanted))).await
                 }
                 Some(found) if found.all_tables => Err(PostgresError::Problem(
@@ -109,7 +114,7 @@ async fn update(client: &Client, name: &str, tables: &[Table], wanted: &[&Table]
         return Ok(());
     }
     if found.publishes_updates {
-        refuse_breaking(&with_partitions(tables, wanted), "it is in table.include.list, or a partition of one that is")?;
+        refuse_breaking(&with_partitions(tables, wanted), "it is in table.include.list, or a partition of one that is", LEAVE_OUT)?;
     }
     tracing::info!(publication = name, added = add.len(), dropped = drop.len(), "the publication's tables change");
     let mut sql = Vec::new();
@@ -178,7 +183,10 @@ fn no_tables(config: &PostgresConfig, tables: &[Table]) -> PostgresError {
     )
 }
 
-fn refuse_breaking(tables: &[&Table], because: &str) -> Result<(), PostgresError> {
+/// The other way out in `filtered` mode.
+const LEAVE_OUT: &str = "or leave it out: table.exclude.list";
+
+fn refuse_breaking(tables: &[&Table], because: &str, instead: &str) -> Result<(), PostgresError> {
     let breaking: Vec<_> = tables.iter().filter(|table| table.breaks_updates()).collect();
     let Some(first) = breaking.first() else { return Ok(()) };
     let names: Vec<_> = breaking.iter().map(|table| table.name()).collect();
@@ -189,7 +197,7 @@ fn refuse_breaking(tables: &[&Table], because: &str) -> Result<(), PostgresError
                 "no primary key and no REPLICA IDENTITY FULL ({because}): once its updates are published, PostgreSQL rejects the application's own UPDATE and DELETE on {}",
                 first.name()
             ))
-            .fix(format!("{}\nor leave it out: table.exclude.list, or publication.autocreate.mode=filtered with a table.include.list", fixes.join("\n"))),
+            .fix(format!("{}\n{instead}", fixes.join("\n"))),
     ))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Without the feature `kafka` there is no such client, and only the oracle's own test runs.
 
+mod check;
 #[cfg(feature = "kafka")]
 mod connect_api;
 #[cfg(feature = "kafka")]

@@ -82,7 +82,7 @@ fn a_slot_that_cannot_be_made_leaves_nothing_behind() {
     open.run("begin");
     open.run("create table t(id int)");
     let connection = ConnectionConfig::from_url(&database.url()).expect("a URL");
-    let diagnosis = runtime().block_on(examine(&connection, &TableFilter::everything(), true));
+    let diagnosis = runtime().block_on(examine(&connection, &TableFilter::everything(), None, true));
     assert!(diagnosis.findings.iter().any(|finding| finding.id == "pg/long-tx"), "{diagnosis:?}");
     let left = "select count(*) from pg_replication_slots";
     wait_for("the slot to be gone", || (sql.one(left) == "0").then_some(()));
@@ -99,6 +99,6 @@ fn a_database_without_an_encoding_is_refused() {
     let trace = scene.rowfeed.wait_until_failed("scene");
     assert!(trace.contains("pg/encoding"), "{trace}");
     let connection = ConnectionConfig { database: "any_bytes".into(), ..ConnectionConfig::from_url(&scene.database.url()).expect("a URL") };
-    let diagnosis = runtime().block_on(examine(&connection, &TableFilter::everything(), false));
+    let diagnosis = runtime().block_on(examine(&connection, &TableFilter::everything(), None, false));
     assert!(diagnosis.findings.iter().any(|finding| finding.id == "pg/encoding"), "{diagnosis:?}");
 }

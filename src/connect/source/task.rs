@@ -283,7 +283,7 @@ impl Prepared {
                 format!("slot \"{}\" was at {} and no longer exists", config.slot_name, checkpoint.flush_lsn),
             )
             .why("changes since then are lost to this connector; nothing goes on until you choose, so that the gap cannot go unnoticed")
-            .fix("delete the connector's position and start it again: it makes a new slot and takes a new snapshot"));
+            .fix(anew));
         };
         let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
         if confirmed > checkpoint.flush_lsn {
