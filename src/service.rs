@@ -78,7 +78,22 @@ impl Signals {
     pub async fn end(&mut self) {
         tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
     }
+
+    /// Returns when the process is told to end once more. What wraps it may send one order twice: to the process, and to its
+    /// group.
+    async fn end_again(&mut self) {
+        let first = Instant::now();
+        loop {
+            self.end().await;
+            if first.elapsed() > ECHO {
+                return;
+            }
+        }
+    }
 }
+
+/// A signal that follows another within this time is the same order.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// A running service.
 pub struct Service {
@@ -148,7 +163,8 @@ impl Service {
         Some((log.topics().iter().filter(|topic| !topic.internal).count(), log.size_bytes()))
     }
 
-    /// Works until a signal or a fatal problem, then stops in order. A second signal ends the process at once.
+    /// Works until a signal or a fatal problem, then stops in order. A second signal ends the process at once, unless it is the
+    /// first one's echo.
     pub async fn run(mut self, mut signals: Signals) -> Result<(), Problem> {
         let log_failure = self.log.as_ref().map(|log| log.failure());
         let failed = wait_failure(log_failure);
@@ -164,7 +180,7 @@ impl Service {
         };
         tokio::select! {
             () = self.stop() => outcome,
-            () = signals.end() => Err(Problem::stop("service/killed", "ended at once by a second signal").why("what was not confirmed is read again at the next start")),
+            () = signals.end_again() => Err(Problem::stop("service/killed", "ended at once by a second signal").why("what was not confirmed is read again at the next start")),
         }
     }
 

@@ -148,15 +148,15 @@ impl Changes {
             place.push_str(&format!(" · lsn {:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff));
         }
         let mut out = format!("{time}  {word:<8}  {what:<40}  {place}").trim_end().to_owned();
-        out.push_str(&self.body(change));
+        out.push_str(&self.body(key.and_then(Json::as_object), change));
         out
     }
 
-    fn body(&mut self, change: &Change<'_>) -> String {
+    fn body(&mut self, key: Option<&Map<String, Json>>, change: &Change<'_>) -> String {
         match (change.op, change.before, change.after) {
             ("u", Some(before), Some(after)) => diff(before, after, &change.changed()),
             ("u", None, Some(after)) => format!("\n   now  {}{}", row(after), self.hint(change)),
-            ("d", Some(before), _) => format!("\n   was  {}", row(before)),
+            ("d", Some(before), _) => format!("\n   was  {}", old_row(key, before)),
             (_, _, Some(after)) => format!("\n   {}", row(after)),
             _ => String::new(),
         }
@@ -190,6 +190,22 @@ fn diff(before: &Map<String, Json>, after: &Map<String, Json>, changed: &[&str])
 
 fn row(row: &Map<String, Json>) -> String {
     row.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect::<Vec<_>>().join("   ")
+}
+
+/// The row that was deleted. Without a full replica identity only the key is known; the rest is filled with nothings.
+fn old_row(key: Option<&Map<String, Json>>, before: &Map<String, Json>) -> String {
+    let says_nothing = |value: &Json| match value {
+        Json::Null | Json::Bool(false) => true,
+        Json::Number(number) => number.as_f64() == Some(0.0),
+        Json::String(text) => text.is_empty() || text.starts_with("1970-01-01"),
+        Json::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    let Some(key) = key.filter(|key| key.len() < before.len()) else { return row(before) };
+    if before.iter().all(|(name, value)| key.contains_key(name) || says_nothing(value)) {
+        return format!("{}   (the other old values are not in the WAL)", row(key));
+    }
+    row(before)
 }
 
 /// A value for people: words bare, other texts quoted, control characters escaped, long ones cut.
@@ -233,6 +249,10 @@ mod tests {
         assert!(insert.ends_with("\n   id 43   note \"a gift\"   n null"), "{insert}");
         let delete = changes.show(&record("d", json!({"id": 17}), Json::Null)).expect("shown");
         assert!(delete.ends_with("\n   was  id 17"), "{delete}");
+        let key_only = changes.show(&record("d", json!({"id": 17, "total": null, "note": ""}), Json::Null)).expect("shown");
+        let whole = changes.show(&record("d", json!({"id": 17, "total": null, "note": "x"}), Json::Null)).expect("shown");
+        assert!(whole.ends_with("\n   was  id 17   total null   note x"), "{whole}");
+        assert!(key_only.ends_with("\n   was  id 42   (the other old values are not in the WAL)"), "{key_only}");
     }
 
     #[test]
