@@ -1,6 +1,7 @@
 //! `rowfeed tail`: live changes of one, several or all topics.
 
 use std::io::Write;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
@@ -46,6 +47,12 @@ impl TailArgs {
 
 /// Lines that wait to be printed.
 const LINES_MAX: usize = 256;
+/// Lines that are put in order together, and their bytes.
+const WINDOW_LINES_MAX: usize = 10_000;
+const WINDOW_BYTES_MAX: usize = 16 << 20;
+/// The topics of a transaction come one after the other: this long after a line there may be one that belongs before it.
+const WINDOW: Duration = Duration::from_millis(20);
+
 /// Prints records until the end, the count, or Ctrl-C.
 pub async fn tail(args: TailArgs) -> Result<(), Failure> {
     let server = args.server.parse()?;
@@ -56,13 +63,71 @@ pub async fn tail(args: TailArgs) -> Result<(), Failure> {
     spawn(&server, &args, lines);
     loop {
         tokio::select! {
-            line = inbox.recv() => match line {
-                None => return Ok(()),
-                Some(line) => if !printer.print(&line?)? { return Ok(()) },
-            },
+            window = window(&mut inbox, !one) => {
+                for line in window.lines {
+                    if !printer.print(&line)? {
+                        return Ok(());
+                    }
+                }
+                match window.end {
+                    None => {}
+                    Some(end) => return end.map_err(Failure::from),
+                }
+            }
             _ = tokio::signal::ctrl_c() => return Err(Failure::shown(130)),
         }
     }
+}
+
+/// What comes together.
+struct Window {
+    lines: Vec<String>,
+    /// There is nothing behind it, and why.
+    end: Option<Result<(), Problem>>,
+}
+
+/// The next line; with several topics, all that come together, in the order of their transactions.
+async fn window(inbox: &mut mpsc::Receiver<Result<String, Problem>>, several: bool) -> Window {
+    let (mut lines, mut end, mut bytes) = (Vec::new(), None, 0);
+    let mut next = inbox.recv().await;
+    loop {
+        match next {
+            Some(Ok(line)) => {
+                bytes += line.len();
+                lines.push(line);
+            }
+            Some(Err(problem)) => end = Some(Err(problem)),
+            None => end = Some(Ok(())),
+        }
+        if end.is_some() || !several || lines.len() >= WINDOW_LINES_MAX || bytes >= WINDOW_BYTES_MAX {
+            break;
+        }
+        let Ok(received) = tokio::time::timeout(WINDOW, inbox.recv()).await else { break };
+        next = received;
+    }
+    if lines.len() > 1 {
+        let mut last = (0, 0);
+        let mut placed: Vec<_> = lines
+            .into_iter()
+            .map(|line| {
+                // What has no position stays behind what it came behind.
+                last = position(&line).unwrap_or(last);
+                (last, line)
+            })
+            .collect();
+        placed.sort_by_key(|(position, _)| *position);
+        lines = placed.into_iter().map(|(_, line)| line).collect();
+    }
+    Window { lines, end }
+}
+
+/// Where a change is in the source: the commit before its transaction, and its own LSN.
+fn position(line: &str) -> Option<(u64, u64)> {
+    let record: Json = serde_json::from_str(line).ok()?;
+    let source = record.get("value")?.get("source")?;
+    let sequence: Vec<Option<String>> = serde_json::from_str(source.get("sequence")?.as_str()?).ok()?;
+    let before = sequence.first()?.as_deref().and_then(|lsn| lsn.parse().ok()).unwrap_or(0);
+    Some((before, source.get("lsn")?.as_u64()?))
 }
 
 type Lines = mpsc::Sender<Result<String, Problem>>;
@@ -172,6 +237,23 @@ fn flat(record: &Json) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn several_topics_come_in_the_order_of_their_transactions() {
+        let line = |topic: &str, before: &str, lsn: u64| {
+            let source = json!({ "sequence": format!("[{before},\"{lsn}\"]"), "lsn": lsn });
+            json!({ "topic": topic, "value": { "source": source } }).to_string()
+        };
+        let (lines, mut inbox) = mpsc::channel(8);
+        for sent in [line("a", "\"10\"", 12), line("a", "\"20\"", 15), line("b", "\"10\"", 11), "{}".to_owned(), line("b", "null", 30)] {
+            lines.send(Ok(sent)).await.expect("open");
+        }
+        drop(lines);
+        let got = window(&mut inbox, true).await;
+        let lsns: Vec<_> = got.lines.iter().map(|line| position(line).map(|(_, lsn)| lsn)).collect();
+        assert_eq!(lsns, [Some(30), Some(11), None, Some(12), Some(15)]);
+        assert!(matches!(got.end, Some(Ok(()))));
+    }
 
     #[test]
     fn json_lines_have_the_envelopes_parts() {
