@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 
 use crate::support::kafka_broker::KafkaBroker;
-use crate::support::postgres::{fresh_database, shared_server};
+use crate::support::postgres::{fresh_database, runtime, shared_server};
 use crate::support::random::Random;
 use crate::support::reader::{Reader, Record};
 use crate::support::service::{Rowfeed, connector_config, with};
@@ -56,8 +58,17 @@ fn events_go_to_apache_kafka_once_however_often_the_service_is_killed() {
     assert_eq!(ops, "cud-");
     let ids: Vec<u64> = records.iter().skip(4).map(Record::json).filter_map(|event| event["after"]["id"].as_u64()).collect();
     assert_eq!(ids, (1..next).collect::<Vec<_>>());
+    assert_eq!(cleanup_policy(&kafka.bootstrap(), "connect-offsets"), "compact", "positions are not kept for a week only");
     let first: Value = records[0].json();
     assert_eq!(first["source"]["name"], "ext");
+}
+
+/// How the cluster cleans up a topic.
+fn cleanup_policy(bootstrap: &str, topic: &str) -> String {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
+    let described = runtime().block_on(admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &AdminOptions::new()));
+    let resource = described.expect("an answer").remove(0).expect("the topic is there");
+    resource.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default()
 }
 
 /// Somebody else whose positions share the topic, in transactions that stay open for a while: readers of committed records
