@@ -12,12 +12,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::problem::Problem;
 
 /// How long a server may take to start; a loaded two-core machine needs about five seconds.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Where the search for a free port begins; many well-known services listen below.
+const LOWEST_PORT: u16 = 10_000;
 /// How long a file's state is trusted before it is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -292,7 +296,22 @@ impl Drop for Cluster {
 }
 
 /// A port nobody listens on now. Another program may take it before we do; then the start fails and says so.
+///
+/// It lies below the ports that the kernel gives to outgoing connections: a client of any program could hold one of
+/// those at the moment the server binds it, or while a server is down between a stop and a start.
 pub fn free_port() -> io::Result<u16> {
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new((uuid::Uuid::new_v4().as_u128() & 0xFFFF) as u16));
+    let first_outgoing = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
+        .ok()
+        .and_then(|range| range.split_whitespace().next()?.parse::<u16>().ok())
+        .unwrap_or(32_768);
+    let candidates = first_outgoing.saturating_sub(LOWEST_PORT);
+    for _ in 0..candidates.min(1_000) {
+        let port = LOWEST_PORT + NEXT.fetch_add(1, Ordering::Relaxed) % candidates;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
@@ -303,6 +322,13 @@ fn trouble(doing: &str, error: &io::Error) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn free_ports_differ_and_can_be_bound() {
+        let ports: Vec<u16> = (0..50).map(|_| free_port().expect("a port")).collect();
+        let listeners: Vec<_> = ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port))).collect();
+        assert!(listeners.iter().all(Result::is_ok), "{ports:?}");
+    }
 
     #[test]
     fn an_owner_is_read_from_the_user_list() {
