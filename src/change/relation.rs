@@ -59,6 +59,12 @@ pub enum TypeKind {
     Uuid,
     /// `json` and `jsonb`.
     Json,
+    /// `xml`.
+    Xml,
+    /// `tsvector`.
+    Tsvector,
+    /// `ltree`.
+    Ltree,
     /// `date`.
     Date,
     /// `time` with its digits of a second, 0 to 6.
@@ -77,8 +83,8 @@ pub enum TypeKind {
     Point,
     /// `hstore`.
     Hstore,
-    /// An enum.
-    Enum,
+    /// An enum; its labels in their order, with commas between.
+    Enum(Box<str>),
     /// An array of any dimensions.
     Array(Box<TypeKind>),
     /// A type without a form of its own yet: its text is sent, and the operator told once.

@@ -1,7 +1,9 @@
 //! Records that are not rows: logical decoding messages and heartbeats.
 
+use super::envelope::schema;
 use super::json::{self, Alphabet};
 use super::plan::sanitised;
+use super::schema::{Kind, Schema};
 use super::{EncodeError, EventSettings};
 use crate::change::Position;
 use crate::config::postgres::BinaryMode;
@@ -27,9 +29,13 @@ pub fn push_message<S: RecordSink>(
     now_ms: i64,
     out: &mut S,
 ) -> Result<(), EncodeError> {
+    let prefix_field = || Schema::from(Kind::String).optional().field("prefix");
     let mut key = b"{\"prefix\":".to_vec();
     json::string(&mut key, prefix);
     key.push(b'}');
+    with_schema(&mut key, settings.key_converter.schemas, || {
+        Schema::new(Kind::Struct(vec![prefix_field()])).named("io.debezium.connector.postgresql.MessageKey")
+    });
     let mut value = b"{\"op\":\"m\",\"ts_ms\":".to_vec();
     json::integer(&mut value, now_ms);
     value.extend_from_slice(b",\"source\":{\"version\":");
@@ -62,6 +68,19 @@ pub fn push_message<S: RecordSink>(
         BinaryMode::Hex => value.extend(content.iter().flat_map(|byte| format!("{byte:02x}").into_bytes())),
     }
     value.extend_from_slice(b"\"}}");
+    with_schema(&mut value, settings.value_converter.schemas, || {
+        let content = Schema::from(if settings.values.binary == BinaryMode::Bytes { Kind::Bytes } else { Kind::String });
+        let message = vec![prefix_field(), content.optional().field("content")];
+        let message = Schema::new(Kind::Struct(message)).named("io.debezium.connector.postgresql.Message");
+        let fields = vec![
+            Schema::from(Kind::String).field("op"),
+            Schema::from(Kind::Int64).optional().field("ts_ms"),
+            schema::source(),
+            schema::transaction(),
+            message.field("message"),
+        ];
+        Schema::new(Kind::Struct(fields)).named("io.debezium.connector.postgresql.MessageValue")
+    });
     out.push(topic.route(Some(&key)), RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers: Headers::NONE })?;
     Ok(())
 }
@@ -76,8 +95,22 @@ pub fn push_heartbeat<S: RecordSink>(
     let mut key = b"{\"serverName\":".to_vec();
     json::string(&mut key, settings.topic_prefix.as_bytes());
     key.push(b'}');
-    let value = format!("{{\"ts_ms\":{now_ms}}}");
+    with_schema(&mut key, settings.key_converter.schemas, || {
+        Schema::new(Kind::Struct(vec![Schema::from(Kind::String).field("serverName")])).named("io.debezium.connector.common.ServerNameKey")
+    });
+    let mut value = format!("{{\"ts_ms\":{now_ms}}}").into_bytes();
+    with_schema(&mut value, settings.value_converter.schemas, || {
+        Schema::new(Kind::Struct(vec![Schema::from(Kind::Int64).field("ts_ms")])).named("io.debezium.connector.common.Heartbeat")
+    });
     let route = crate::record::Route { topic: topic.index, partition: 0 };
-    out.push(route, RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(value.as_bytes()), headers: Headers::NONE })?;
+    out.push(route, RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers: Headers::NONE })?;
     Ok(())
+}
+
+/// Puts the schema before a payload that is whole, where schemas are published.
+fn with_schema(payload: &mut Vec<u8>, published: bool, schema: impl FnOnce() -> Schema) {
+    if published {
+        payload.splice(0..0, schema().before_payload());
+        payload.push(b'}');
+    }
 }

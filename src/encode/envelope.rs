@@ -6,6 +6,8 @@ use super::{EncodeError, EventSettings};
 use crate::change::{Cell, Op, Position, Relation, RowChange, Tuple};
 use crate::record::{HeaderBlock, RecordRef, RecordSink};
 
+pub mod schema;
+
 /// Header of a delete that is half of a key change: the new key.
 const NEW_KEY_HEADER: &str = "__debezium.newkey";
 /// Header of a create that is half of a key change: the old key.
@@ -101,13 +103,13 @@ impl Encoder {
     }
 
     fn change_key<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
-        write_columns(&mut self.header_key, &plan.header_key, plan, change.after, change.before)?;
+        write_columns(&mut self.header_key, &[], &plan.header_key, plan, change.after, change.before)?;
         self.write_value(plan, Op::Delete, change.before, None, None, &change.at)?;
         self.push_event(plan, out, Key::Old, Extra::NewKey)?;
         if self.tombstones_on_delete {
             self.push_tombstone(plan, out, Key::Old, Extra::NewKey)?;
         }
-        write_columns(&mut self.header_key, &plan.header_key, plan, change.before, None)?;
+        write_columns(&mut self.header_key, &[], &plan.header_key, plan, change.before, None)?;
         self.write_value(plan, Op::Create, None, change.after, change.before, &change.at)?;
         self.push_event(plan, out, Key::New, Extra::OldKey)
     }
@@ -171,6 +173,7 @@ impl Encoder {
     ) -> Result<(), EncodeError> {
         let out = &mut self.value;
         out.clear();
+        out.extend_from_slice(&plan.before_value);
         out.extend_from_slice(b"{\"before\":");
         write_row(out, &plan.columns, &plan.relation, before, None)?;
         out.extend_from_slice(b",\"after\":");
@@ -180,6 +183,9 @@ impl Encoder {
         out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
         out.extend_from_slice(op.letter().as_bytes());
         out.extend_from_slice(&self.now);
+        if !plan.before_value.is_empty() {
+            out.push(b'}');
+        }
         Ok(())
     }
 }
@@ -198,18 +204,27 @@ enum Extra {
 }
 
 fn write_key(out: &mut Vec<u8>, plan: &RelationPlan, row: Option<Tuple<'_>>, older: Option<Tuple<'_>>) -> Result<(), EncodeError> {
-    write_columns(out, &plan.key, plan, row, older)
+    write_columns(out, &plan.before_key, &plan.key, plan, row, older)
 }
 
 fn write_columns(
     out: &mut Vec<u8>,
+    before: &[u8],
     columns: &[ColumnPlan],
     plan: &RelationPlan,
     row: Option<Tuple<'_>>,
     older: Option<Tuple<'_>>,
 ) -> Result<(), EncodeError> {
     out.clear();
-    if columns.is_empty() { Ok(()) } else { write_row(out, columns, &plan.relation, row, older) }
+    if columns.is_empty() {
+        return Ok(());
+    }
+    out.extend_from_slice(before);
+    write_row(out, columns, &plan.relation, row, older)?;
+    if !before.is_empty() {
+        out.push(b'}');
+    }
+    Ok(())
 }
 
 #[inline]

@@ -4,6 +4,7 @@
 //! when a key changes.
 
 use super::json;
+use super::values::numeric::put_decimal;
 use super::values::{Form, Malformed, Write};
 use crate::change::TypeKind;
 
@@ -22,7 +23,14 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
 /// The writer of a type whose notation is not JSON's.
 pub(super) fn writer(kind: &TypeKind, form: &Form) -> Option<Write> {
     match kind {
-        TypeKind::Text | TypeKind::Enum | TypeKind::Uuid | TypeKind::Json | TypeKind::Other(_) => Some(text),
+        TypeKind::Text
+        | TypeKind::Enum(_)
+        | TypeKind::Uuid
+        | TypeKind::Json
+        | TypeKind::Xml
+        | TypeKind::Tsvector
+        | TypeKind::Ltree
+        | TypeKind::Other(_) => Some(text),
         TypeKind::Char => Some(byte),
         TypeKind::Float4 => Some(float4),
         TypeKind::Float8 => Some(float8),
@@ -73,31 +81,12 @@ fn special(out: &mut Vec<u8>, value: f64) -> bool {
     true
 }
 
-/// Java's `BigDecimal.toString`: PostgreSQL's text, or `1.5E-8` for what is smaller than a millionth.
 fn decimal(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
     if matches!(text, b"NaN" | b"Infinity" | b"-Infinity") {
         out.extend_from_slice(b"null");
         return Ok(());
     }
-    let (digits, negative) = text.strip_prefix(b"-").map_or((text, false), |rest| (rest, true));
-    let fraction = digits.iter().position(|byte| *byte == b'.').map_or(&b""[..], |point| &digits[point + 1..]);
-    let zeros = fraction.iter().take_while(|byte| **byte == b'0').count();
-    let small = digits.starts_with(b"0.") && (zeros >= 6 && (zeros < fraction.len() || zeros > 6));
-    if !small {
-        out.extend_from_slice(text);
-        return Ok(());
-    }
-    if negative {
-        out.push(b'-');
-    }
-    let (first, rest) = fraction[zeros..].split_first().unwrap_or((&b'0', b""));
-    out.push(*first);
-    if !rest.is_empty() {
-        out.push(b'.');
-        out.extend_from_slice(rest);
-    }
-    out.extend_from_slice(b"E-");
-    json::integer(out, if zeros == fraction.len() { zeros } else { zeros + 1 });
+    put_decimal(out, text);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod header;
 pub mod json;
 pub mod plan;
+pub mod schema;
 pub mod values;
 
 use crate::change::Relation;

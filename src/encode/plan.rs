@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::envelope::schema;
 use super::values::{Form, ValueSettings, choose};
 use super::{header, json};
 use crate::change::{Column, Relation, TypeKind};
-use crate::config::postgres::HeaderConverter;
+use crate::config::postgres::{ConverterSettings, HeaderConverter};
 
 use crate::record::{HeaderBlock, TopicHandle};
 
@@ -24,6 +25,10 @@ pub struct EventSettings {
     pub values: ValueSettings,
     /// `tombstones.on.delete`.
     pub tombstones_on_delete: bool,
+    /// `key.converter.*`.
+    pub key_converter: ConverterSettings,
+    /// `value.converter.*`.
+    pub value_converter: ConverterSettings,
     /// `header.converter`: how the keys in headers are written.
     pub header_converter: HeaderConverter,
     /// The context headers of `extended.headers.enabled`; empty when it is off.
@@ -56,6 +61,8 @@ pub(super) struct ColumnPlan {
     pub form: Form,
     /// What NULL is written as: `null`, or what stands for a NOT NULL column that was not sent.
     pub null: Box<[u8]>,
+    /// The column's default as its schema says it.
+    pub default: Option<Box<[u8]>>,
 }
 
 /// A table version's plan.
@@ -70,6 +77,9 @@ pub struct RelationPlan {
     /// The key as it stands in a header.
     pub(super) header_key: Vec<ColumnPlan>,
     pub(super) headers: HeaderBlock,
+    /// `{"schema":...,"payload":` of keys and of values; empty where schemas are not published.
+    pub(super) before_key: Box<[u8]>,
+    pub(super) before_value: Box<[u8]>,
     /// `"source":` up to the value of `ts_ms`.
     pub(super) source_start: Box<[u8]>,
     /// `,"db":...,"sequence":"[`.
@@ -95,11 +105,20 @@ impl RelationPlan {
     /// `includes` says which columns are in the row (the key has all of its own).
     pub fn new(relation: Arc<Relation>, topic: TopicHandle, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Self {
         let row = relation.columns.iter().enumerate().filter(|(_, column)| includes(&column.name)).map(|(index, _)| index);
-        let columns = plan_columns(&relation, row, settings);
-        let key = plan_columns(&relation, relation.key_columns().into_iter(), settings);
+        let columns = plan_columns(&relation, row, &settings.values, settings.value_converter);
+        let key = || relation.key_columns().into_iter();
+        let header_key = plan_columns(&relation, key(), &settings.values, ConverterSettings::default());
         let header_key = match settings.header_converter {
-            HeaderConverter::Json => plan_columns(&relation, relation.key_columns().into_iter(), settings),
-            HeaderConverter::Simple => in_header(plan_columns(&relation, relation.key_columns().into_iter(), settings), &relation),
+            HeaderConverter::Json => header_key,
+            HeaderConverter::Simple => in_header(header_key, &relation),
+        };
+        let key = plan_columns(&relation, key(), &settings.values, settings.key_converter);
+        let name = settings.topic_name(&relation.schema, &relation.table);
+        let before_key = if settings.key_converter.schemas { schema::key(&name, &relation, &key).before_payload() } else { Box::default() };
+        let before_value = if settings.value_converter.schemas {
+            schema::envelope(&name, &schema::row(&name, &relation, &columns)).before_payload()
+        } else {
+            Box::default()
         };
         let mut source_start = b"\"source\":{\"version\":".to_vec();
         json::string(&mut source_start, settings.version.as_bytes());
@@ -120,6 +139,8 @@ impl RelationPlan {
             key,
             header_key,
             headers: settings.headers.clone(),
+            before_key,
+            before_value,
             source_start: source_start.into(),
             source_db: source_db.into(),
             source_table: source_table.into(),
@@ -134,17 +155,29 @@ impl RelationPlan {
     }
 }
 
-fn plan_columns(relation: &Relation, indexes: impl Iterator<Item = usize>, settings: &EventSettings) -> Vec<ColumnPlan> {
+fn plan_columns(
+    relation: &Relation,
+    indexes: impl Iterator<Item = usize>,
+    values: &ValueSettings,
+    converter: ConverterSettings,
+) -> Vec<ColumnPlan> {
+    let values = ValueSettings { decimal_numbers: converter.decimal_numbers, ..values.clone() };
     indexes
         .enumerate()
         .map(|(place, index)| {
             let column = &relation.columns[index];
-            let form = choose(&column.kind, &settings.values);
+            let form = choose(&column.kind, &values);
             let mut lead = vec![if place == 0 { b'{' } else { b',' }];
             json::string(&mut lead, column.name.as_bytes());
             lead.push(b':');
-            let null = if column.nullable { b"null"[..].into() } else { filler(column, &form) };
-            ColumnPlan { index, lead: lead.into(), form, null }
+            let stand_in = filler(column, &form);
+            let default = default_of(column, &form, &stand_in);
+            let null = match &default {
+                Some(default) if converter.null_is_default => default.clone(),
+                _ if column.nullable => b"null"[..].into(),
+                _ => stand_in,
+            };
+            ColumnPlan { index, lead: lead.into(), form, null, default }
         })
         .collect()
 }
@@ -168,9 +201,7 @@ fn in_header(mut key: Vec<ColumnPlan>, relation: &Relation) -> Vec<ColumnPlan> {
 /// which has more than one form.
 fn filler(column: &Column, form: &Form) -> Box<[u8]> {
     let Some(default) = column.default.as_deref() else { return form.zero.clone() };
-    // It reads no defaults of these.
-    let unread = matches!(column.kind, TypeKind::Bytea | TypeKind::Array(_)) || form.zero.starts_with(b"{");
-    if let Some(literal) = constant(default).filter(|_| !unread) {
+    if let Some(literal) = constant(default).filter(|_| reads_default(column, form)) {
         let literal = match column.kind {
             TypeKind::Numeric(Some((_, scale))) => with_scale(literal, usize::try_from(scale).unwrap_or_default()),
             _ => literal,
@@ -189,6 +220,28 @@ fn filler(column: &Column, form: &Form) -> Box<[u8]> {
         }
         _ => form.zero.clone(),
     }
+}
+
+/// Debezium reads no defaults of the other types.
+fn reads_default(column: &Column, form: &Form) -> bool {
+    !matches!(column.kind, TypeKind::Bytea | TypeKind::Array(_)) && !form.zero.starts_with(b"{")
+}
+
+/// The default as the schema has it. A call of a function is the type's zero there; what else a number may be computed
+/// from is left out.
+fn default_of(column: &Column, form: &Form, stand_in: &[u8]) -> Option<Box<[u8]>> {
+    let expression = column.default.as_deref().filter(|_| reads_default(column, form))?;
+    let number = form.zero.first().is_some_and(u8::is_ascii_digit) || matches!(column.kind, TypeKind::Numeric(_));
+    let computed = constant(expression).is_none() && !is_call(expression);
+    let of_time = matches!(column.kind, TypeKind::Date | TypeKind::Time(_) | TypeKind::Timestamp(_) | TypeKind::Interval);
+    (!(number && computed) || of_time).then(|| stand_in.into())
+}
+
+/// `name(...`, perhaps in parentheses.
+fn is_call(expression: &str) -> bool {
+    let bare = expression.strip_prefix('(').unwrap_or(expression);
+    let name = bare.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(bare.len());
+    name > 0 && bare[name..].starts_with('(')
 }
 
 /// A number with as many digits behind the point as PostgreSQL would print.

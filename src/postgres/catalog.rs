@@ -9,7 +9,7 @@ use super::connection::{PINNED, Socket, with_tls};
 use super::pgoutput::RelationMessage;
 use super::types::{self, TypeRow};
 use super::{PostgresError, identifier};
-use crate::change::{Column, Relation, RelationId, ReplicaIdentity};
+use crate::change::{Column, Relation, RelationId, ReplicaIdentity, TypeKind};
 use crate::config::postgres::{ConnectionConfig, MessageKeyColumns};
 use crate::problem::Problem;
 
@@ -335,16 +335,26 @@ impl Catalog {
         key
     }
 
+    fn is_enum(&self, oid: u32) -> bool {
+        let mut kind = &types::kind(oid, -1, &|oid| self.types.get(&oid).cloned());
+        while let TypeKind::Array(element) = kind {
+            kind = element;
+        }
+        matches!(kind, TypeKind::Enum(_))
+    }
+
     /// Looks up what is needed to understand types that are not built in: domains' bases and arrays' elements included.
     ///
     /// An array is the array type of some element: `int2vector` and its like look like one and are written otherwise. Where
     /// elements are not separated by commas (`box[]`), the text is sent as it is.
     async fn learn_types(&mut self, client: &Client, oids: impl Iterator<Item = u32>) -> Result<(), PostgresError> {
         // Object ids below 16384 are PostgreSQL's own.
-        let mut wanted: Vec<u32> = oids.filter(|oid| !self.types.contains_key(oid)).collect();
+        // The labels of an enum may have changed since.
+        let known = |oid: &u32| self.types.contains_key(oid) && !self.is_enum(*oid);
+        let mut wanted: Vec<u32> = oids.filter(|oid| !known(oid)).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        wanted.retain(|oid| matches!(types::kind(*oid, -1, &|_| None), crate::change::TypeKind::Other(_)));
+        wanted.retain(|oid| matches!(types::kind(*oid, -1, &|_| None), TypeKind::Other(_)));
         if wanted.is_empty() {
             return Ok(());
         }
@@ -356,7 +366,8 @@ impl Catalog {
                    select u.oid from wanted w join pg_type t on t.oid = w.oid \
                      cross join lateral (values (t.typbasetype), ((select e.oid from pg_type e where e.typarray = t.oid and e.typdelim = ','))) u(oid) where u.oid <> 0) \
                  select t.oid, t.typname::text, t.typtype::text, \
-                        coalesce((select e.oid from pg_type e where e.typarray = t.oid and e.typdelim = ','), 0::oid), t.typbasetype, t.typtypmod \
+                        coalesce((select e.oid from pg_type e where e.typarray = t.oid and e.typdelim = ','), 0::oid), t.typbasetype, t.typtypmod, \
+                        coalesce((select string_agg(l.enumlabel, ',' order by l.enumsortorder) from pg_enum l where l.enumtypid = t.oid), '') \
                  from pg_type t join wanted w on w.oid = t.oid",
                 &[&wanted],
             )
@@ -371,6 +382,7 @@ impl Catalog {
                     element: row.try_get(3)?,
                     base: row.try_get(4)?,
                     base_mod: row.try_get(5)?,
+                    labels: row.try_get(6)?,
                 },
             );
         }

@@ -15,6 +15,8 @@ pub struct TypeRow {
     pub base: u32,
     /// `typtypmod` of a domain, else -1.
     pub base_mod: i32,
+    /// Labels of an enum in their order, with commas between; else empty.
+    pub labels: String,
 }
 
 /// Domains and arrays nest; nobody nests this deep.
@@ -34,12 +36,13 @@ fn nested(oid: u32, type_mod: i32, lookup: &dyn Fn(u32) -> Option<TypeRow>, dept
     }
     let Some(row) = lookup(oid).filter(|_| depth > 0) else { return TypeKind::Other(format!("type {oid}").into()) };
     match row.kind {
-        b'e' => TypeKind::Enum,
+        b'e' => TypeKind::Enum(row.labels.into()),
         b'd' => nested(row.base, if type_mod >= 0 { type_mod } else { row.base_mod }, lookup, depth - 1),
         b'r' => TypeKind::Text,
         b'b' if row.element != 0 => TypeKind::Array(Box::new(nested(row.element, type_mod, lookup, depth - 1))),
         b'b' if row.name == "hstore" => TypeKind::Hstore,
-        b'b' if matches!(row.name.as_str(), "citext" | "ltree" | "isbn" | "isbn13" | "issn" | "ean13" | "upc") => TypeKind::Text,
+        b'b' if row.name == "ltree" => TypeKind::Ltree,
+        b'b' if matches!(row.name.as_str(), "citext" | "isbn" | "isbn13" | "issn" | "ean13" | "upc") => TypeKind::Text,
         _ => TypeKind::Other(row.name.into()),
     }
 }
@@ -67,8 +70,10 @@ fn built_in(oid: u32, type_mod: i32) -> Option<TypeKind> {
         700 => TypeKind::Float4,
         701 => TypeKind::Float8,
         1700 => TypeKind::Numeric(numeric(type_mod)),
-        // text, varchar, bpchar, name, xml; inet, cidr, macaddr, macaddr8; the ranges; tsvector.
-        25 | 1043 | 1042 | 19 | 142 | 869 | 650 | 829 | 774 | 3904 | 3906 | 3908 | 3910 | 3912 | 3926 | 3614 => TypeKind::Text,
+        // text, varchar, bpchar, name; inet, cidr, macaddr, macaddr8; the ranges.
+        142 => TypeKind::Xml,
+        3614 => TypeKind::Tsvector,
+        25 | 1043 | 1042 | 19 | 869 | 650 | 829 | 774 | 3904 | 3906 | 3908 | 3910 | 3912 | 3926 => TypeKind::Text,
         18 => TypeKind::Char,
         17 => TypeKind::Bytea,
         2950 => TypeKind::Uuid,
@@ -133,7 +138,8 @@ mod tests {
 
     #[test]
     fn modifiers_and_user_types_are_understood() {
-        let row = |name: &str, kind, element, base, base_mod| TypeRow { name: name.into(), kind, element, base, base_mod };
+        let row =
+            |name: &str, kind, element, base, base_mod| TypeRow { name: name.into(), kind, element, base, base_mod, labels: "a,b".into() };
         let lookup = |oid| {
             Some(match oid {
                 50_001 => row("mood", b'e', 0, 0, -1),
@@ -152,8 +158,8 @@ mod tests {
         assert_eq!(kind(1184, 3), TypeKind::TimestampTz(3));
         assert_eq!(kind(1185, 3), TypeKind::Array(Box::new(TypeKind::TimestampTz(3))));
         assert_eq!(kind(1185, -1), TypeKind::Array(Box::new(TypeKind::TimestampTz(6))));
-        assert_eq!(kind(50_001, -1), TypeKind::Enum);
-        assert_eq!(kind(50_002, -1), TypeKind::Array(Box::new(TypeKind::Enum)));
+        assert_eq!(kind(50_001, -1), TypeKind::Enum("a,b".into()));
+        assert_eq!(kind(50_002, -1), TypeKind::Array(Box::new(TypeKind::Enum("a,b".into()))));
         assert_eq!(kind(50_003, -1), TypeKind::Numeric(Some((10, 2))));
         assert_eq!(kind(50_004, -1), TypeKind::Text);
         assert_eq!(kind(50_005, -1), TypeKind::Other("pair".into()));

@@ -113,6 +113,17 @@ pub enum HeaderConverter {
     Json,
 }
 
+/// How Kafka Connect's JSON converter is set, for keys or for values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConverterSettings {
+    /// `schemas.enable`: the schema stands before each payload.
+    pub schemas: bool,
+    /// `replace.null.with.default`: a column's default stands where it is NULL.
+    pub null_is_default: bool,
+    /// `decimal.format`: decimals are numbers, not base64.
+    pub decimal_numbers: bool,
+}
+
 /// `skipped.operations`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SkippedOperations {
@@ -192,6 +203,10 @@ pub struct PostgresConfig {
     pub unavailable_value_placeholder: Vec<u8>,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
+    /// `key.converter.*`.
+    pub key_converter: ConverterSettings,
+    /// `value.converter.*`.
+    pub value_converter: ConverterSettings,
     /// `header.converter`.
     pub header_converter: HeaderConverter,
     /// Partitions of new topics.
@@ -379,6 +394,8 @@ impl Reader<'_> {
             status_update_interval: self.millis("status.update.interval.ms"),
             unavailable_value_placeholder: self.placeholder(),
             extended_headers: self.flag("extended.headers.enabled"),
+            key_converter: self.converter("key"),
+            value_converter: self.converter("value"),
             header_converter: if self.text("header.converter").ends_with("JsonConverter") {
                 HeaderConverter::Json
             } else {
@@ -390,6 +407,15 @@ impl Reader<'_> {
                 // Kafka Connect: -1 is the cluster's default.
                 _ => topics.replication_factor,
             },
+        }
+    }
+
+    fn converter(&self, of: &str) -> ConverterSettings {
+        let option = |name: &str| format!("{of}.converter.{name}");
+        ConverterSettings {
+            schemas: self.flag(&option("schemas.enable")),
+            null_is_default: self.flag(&option("replace.null.with.default")),
+            decimal_numbers: self.word(&option("decimal.format")) == "numeric",
         }
     }
 

@@ -91,6 +91,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
         database: config.connection.database.clone(),
         values: ValueSettings {
             decimal: config.decimal,
+            decimal_numbers: false,
             time: config.time,
             interval: config.interval,
             hstore: config.hstore,
@@ -98,6 +99,8 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             placeholder: config.unavailable_value_placeholder.clone(),
         },
         tombstones_on_delete: config.tombstones_on_delete,
+        key_converter: config.key_converter,
+        value_converter: config.value_converter,
         header_converter: config.header_converter,
         headers,
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::change::{CellSpan, Column, Lsn, RelationId, ReplicaIdentity, SnapshotMark, TypeKind};
-use crate::config::postgres::HeaderConverter;
+use crate::config::postgres::{ConverterSettings, HeaderConverter};
 use crate::encode::values::ValueSettings;
 use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
 
@@ -32,6 +32,8 @@ fn settings() -> EventSettings {
         database: "t1".into(),
         values: ValueSettings::default(),
         tombstones_on_delete: true,
+        key_converter: ConverterSettings::default(),
+        value_converter: ConverterSettings::default(),
         header_converter: HeaderConverter::Simple,
         headers: HeaderBlock::default(),
     }

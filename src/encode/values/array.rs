@@ -6,6 +6,7 @@ use super::{Form, Malformed, ValueSettings, choose};
 use crate::change::TypeKind;
 use crate::config::postgres::TimePrecision;
 use crate::encode::json;
+use crate::encode::schema::Schema;
 
 /// PostgreSQL's own limit is 6.
 const DEPTH_MAX: usize = 8;
@@ -32,7 +33,9 @@ pub fn form(element: &TypeKind, settings: &ValueSettings) -> Form {
         _ => unavailable.extend_from_slice(&element_form.unavailable),
     }
     unavailable.push(b']');
-    Form { element: Some(Box::new(element_form)), ..Form::new(array, 0, unavailable, b"[]") }
+    // As in Debezium, whose enums in arrays are never null by its word.
+    let of = if matches!(element, TypeKind::Enum(_)) { element_form.schema.clone() } else { element_form.schema.clone().optional() };
+    Form { element: Some(Box::new(element_form)), ..Form::new(array, 0, unavailable, b"[]", Schema::array_of(of)) }
 }
 
 /// Java's `UUID.nameUUIDFromBytes` (version 3 without a namespace), which is how Debezium marks an unchanged `uuid[]`.

@@ -3,6 +3,7 @@
 use super::{Form, Malformed, ValueSettings};
 use crate::config::postgres::BinaryMode;
 use crate::encode::json::{self, Alphabet, Base64};
+use crate::encode::schema::Kind;
 
 /// The form of `bytea`.
 pub fn form(settings: &ValueSettings) -> Form {
@@ -12,6 +13,7 @@ pub fn form(settings: &ValueSettings) -> Form {
         BinaryMode::Base64UrlSafe => base64_url_safe,
         BinaryMode::Hex => hex,
     };
+    let kind = if settings.binary == BinaryMode::Bytes { Kind::Bytes } else { Kind::String };
     if settings.binary == BinaryMode::Bytes {
         unavailable.push(b'"');
         json::base64(&mut unavailable, &settings.placeholder, Alphabet::Standard);
@@ -20,7 +22,7 @@ pub fn form(settings: &ValueSettings) -> Form {
         // The modes that make a string of the value have the placeholder as it is.
         json::string(&mut unavailable, &settings.placeholder);
     }
-    Form::new(write, 0, unavailable, b"\"\"")
+    Form::new(write, 0, unavailable, b"\"\"", kind)
 }
 
 fn digits(text: &[u8]) -> Result<&[u8], Malformed> {

@@ -2,18 +2,21 @@
 
 use super::{Form, Malformed, ValueSettings};
 use crate::encode::json::{self, Alphabet, Base64};
+use crate::encode::schema::{Kind, Schema};
 
 /// The form of `bit(length)`, of `bit varying(length)`, or of `bit varying`.
 pub fn form(length: Option<u32>, settings: &ValueSettings) -> Form {
     let mut unavailable = Vec::new();
     if length == Some(1) {
         json::string(&mut unavailable, &settings.placeholder);
-        return Form::new(bit, 0, unavailable, b"false");
+        return Form::new(bit, 0, unavailable, b"false", Kind::Boolean);
     }
     unavailable.push(b'"');
     json::base64(&mut unavailable, &settings.placeholder, Alphabet::Standard);
     unavailable.push(b'"');
-    Form::new(bits, 0, unavailable, b"\"\"")
+    let length = length.unwrap_or(i32::MAX.unsigned_abs());
+    let schema = Schema::from(Kind::Bytes).named("io.debezium.data.Bits").parameter("length", &length.to_string());
+    Form::new(bits, 0, unavailable, b"\"\"", schema)
 }
 
 fn bit(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {

@@ -3,6 +3,7 @@
 use super::{Form, Malformed, ValueSettings};
 use crate::config::postgres::HstoreMode;
 use crate::encode::json;
+use crate::encode::schema::{Kind, Schema};
 
 /// The form of `hstore`.
 pub fn form(settings: &ValueSettings) -> Form {
@@ -12,11 +13,14 @@ pub fn form(settings: &ValueSettings) -> Form {
     json::string(&mut mark, &settings.placeholder);
     mark.push(b'}');
     match settings.hstore {
-        HstoreMode::Map => Form::new(map, 0, mark, b"{}"),
+        HstoreMode::Map => {
+            let values = Schema::from(Kind::String).optional();
+            Form::new(map, 0, mark, b"{}", Kind::Map(Box::new(Kind::String.into()), Box::new(values)))
+        }
         HstoreMode::Json => {
             let mut text = Vec::new();
             json::string(&mut text, &mark);
-            Form::new(object_as_text, 0, text, b"\"{}\"")
+            Form::new(object_as_text, 0, text, b"\"{}\"", Schema::from(Kind::String).named("io.debezium.data.Json"))
         }
     }
 }

@@ -5,6 +5,7 @@
 use super::{Form, Malformed};
 use crate::config::postgres::IntervalMode;
 use crate::encode::json;
+use crate::encode::schema::{Kind, Schema};
 
 /// Days of a month, in sixteenths: 365.25 / 12.
 const MONTH_SIXTEENTHS: i128 = 487;
@@ -13,8 +14,12 @@ const DAY_US: i128 = 86_400_000_000;
 /// The form of `interval`.
 pub fn form(mode: IntervalMode, placeholder: Vec<u8>) -> Form {
     match mode {
-        IntervalMode::Numeric => Form::new(numeric, 0, placeholder, b"0"),
-        IntervalMode::String => Form::new(iso, 0, placeholder, b"\"P0Y0M0DT0H0M0S\""),
+        IntervalMode::Numeric => {
+            Form::new(numeric, 0, placeholder, b"0", Schema::from(Kind::Int64).named("io.debezium.time.MicroDuration"))
+        }
+        IntervalMode::String => {
+            Form::new(iso, 0, placeholder, b"\"P0Y0M0DT0H0M0S\"", Schema::from(Kind::String).named("io.debezium.time.Interval"))
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod point;
 pub mod text;
 pub mod time;
 
+use super::schema::{Kind, Schema};
 use crate::change::TypeKind;
 use crate::config::postgres::{BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimePrecision};
 
@@ -31,6 +32,8 @@ pub type Write = fn(&mut Vec<u8>, &[u8], &Form) -> Result<(), Malformed>;
 pub struct ValueSettings {
     /// `decimal.handling.mode`.
     pub decimal: DecimalMode,
+    /// `decimal.format` of the JSON converter: what would be base64 is a number.
+    pub decimal_numbers: bool,
     /// `time.precision.mode`.
     pub time: TimePrecision,
     /// `interval.handling.mode`.
@@ -48,6 +51,7 @@ impl Default for ValueSettings {
     fn default() -> Self {
         Self {
             decimal: DecimalMode::Precise,
+            decimal_numbers: false,
             time: TimePrecision::Adaptive,
             interval: IntervalMode::Numeric,
             hstore: HstoreMode::Json,
@@ -70,11 +74,13 @@ pub struct Form {
     pub unavailable: Box<[u8]>,
     /// What stands for a NOT NULL value that was not sent and has no default.
     pub zero: Box<[u8]>,
+    /// What the values are, whether they may be null left out.
+    pub schema: Schema,
 }
 
 impl Form {
-    fn new(write: Write, scale: i16, unavailable: Vec<u8>, zero: &[u8]) -> Self {
-        Self { write, scale, element: None, unavailable: unavailable.into(), zero: zero.into() }
+    fn new(write: Write, scale: i16, unavailable: Vec<u8>, zero: &[u8], schema: impl Into<Schema>) -> Self {
+        Self { write, scale, element: None, unavailable: unavailable.into(), zero: zero.into(), schema: schema.into() }
     }
 }
 
@@ -82,20 +88,28 @@ impl Form {
 pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
     let mut placeholder = Vec::new();
     super::json::string(&mut placeholder, &settings.placeholder);
+    let text = |schema: Schema| Form::new(text::text, 0, placeholder.clone(), b"\"\"", schema);
+    let data = |name: &str| text(Schema::from(Kind::String).named(&format!("io.debezium.data.{name}")));
     match kind {
-        TypeKind::Bool => Form::new(number::boolean, 0, placeholder, b"false"),
-        TypeKind::Int2 | TypeKind::Int4 | TypeKind::Int8 | TypeKind::Oid => Form::new(number::integer, 0, placeholder, b"0"),
-        TypeKind::Float4 => Form::new(number::float4, 0, placeholder, b"0.0"),
-        TypeKind::Float8 => Form::new(number::float8, 0, placeholder, b"0.0"),
-        TypeKind::Numeric(declared) => numeric::form(*declared, settings.decimal, placeholder),
-        TypeKind::Text | TypeKind::Enum | TypeKind::Uuid | TypeKind::Json | TypeKind::Other(_) => {
-            Form::new(text::text, 0, placeholder, b"\"\"")
-        }
-        TypeKind::Char => Form::new(text::byte, 0, placeholder, b"\"\""),
+        TypeKind::Bool => Form::new(number::boolean, 0, placeholder, b"false", Kind::Boolean),
+        TypeKind::Int2 => Form::new(number::integer, 0, placeholder, b"0", Kind::Int16),
+        TypeKind::Int4 => Form::new(number::integer, 0, placeholder, b"0", Kind::Int32),
+        TypeKind::Int8 | TypeKind::Oid => Form::new(number::integer, 0, placeholder, b"0", Kind::Int64),
+        TypeKind::Float4 => Form::new(number::float4, 0, placeholder, b"0.0", Kind::Float),
+        TypeKind::Float8 => Form::new(number::float8, 0, placeholder, b"0.0", Kind::Double),
+        TypeKind::Numeric(declared) => numeric::form(*declared, settings, placeholder),
+        TypeKind::Text | TypeKind::Other(_) => text(Kind::String.into()),
+        TypeKind::Uuid => data("Uuid"),
+        TypeKind::Json => data("Json"),
+        TypeKind::Xml => data("Xml"),
+        TypeKind::Tsvector => data("Tsvector"),
+        TypeKind::Ltree => data("Ltree"),
+        TypeKind::Enum(labels) => text(Schema::from(Kind::String).named("io.debezium.data.Enum").parameter("allowed", labels)),
+        TypeKind::Char => Form::new(text::byte, 0, placeholder, b"\"\"", Kind::String),
         TypeKind::Bytea => binary::form(settings),
         TypeKind::Date => time::date_form(settings.time, placeholder),
         TypeKind::Time(digits) => time::time_form(*digits, settings.time, placeholder),
-        TypeKind::TimeTz => Form::new(time::time_tz, 0, placeholder, b"\"00:00:00Z\""),
+        TypeKind::TimeTz => time::time_tz_form(placeholder),
         TypeKind::Timestamp(digits) => time::timestamp_form(*digits, settings.time, placeholder),
         TypeKind::TimestampTz(digits) => time::timestamp_tz_form(*digits, placeholder),
         TypeKind::Interval => interval::form(settings.interval, placeholder),

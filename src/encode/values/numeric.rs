@@ -6,22 +6,41 @@
 
 use num_bigint::BigInt;
 
-use super::{Form, Malformed};
+use super::{Form, Malformed, ValueSettings};
 use crate::config::postgres::DecimalMode;
 use crate::encode::json::{self, Alphabet, Base64};
+use crate::encode::schema::{Kind, Schema};
 
 /// The form of `numeric`.
-pub fn form(declared: Option<(u16, i16)>, mode: DecimalMode, placeholder: Vec<u8>) -> Form {
-    match (mode, declared) {
+pub fn form(declared: Option<(u16, i16)>, settings: &ValueSettings, placeholder: Vec<u8>) -> Form {
+    match (settings.decimal, declared) {
         (DecimalMode::String, Some((_, scale @ 1..))) => {
             let zero = format!("\"0.{}\"", "0".repeat(usize::try_from(scale).unwrap_or_default()));
-            Form::new(string, scale, placeholder, zero.as_bytes())
+            Form::new(string, scale, placeholder, zero.as_bytes(), Kind::String)
         }
-        (DecimalMode::String, _) => Form::new(string, 0, placeholder, b"\"0\""),
-        (DecimalMode::Double, _) => Form::new(double, 0, placeholder, b"0.0"),
-        (DecimalMode::Precise, Some((_, scale))) => Form::new(precise, scale, placeholder, b"\"AA==\""),
-        (DecimalMode::Precise, None) => Form::new(variable, 0, placeholder, b"{\"scale\":0,\"value\":\"AA==\"}"),
+        (DecimalMode::String, _) => Form::new(string, 0, placeholder, b"\"0\"", Kind::String),
+        (DecimalMode::Double, _) => Form::new(double, 0, placeholder, b"0.0", Kind::Double),
+        (DecimalMode::Precise, Some((precision, scale))) => {
+            let schema = decimal(scale).parameter("connect.decimal.precision", &precision.to_string());
+            if settings.decimal_numbers {
+                let mut zero = Vec::new();
+                let digits = usize::try_from(scale).unwrap_or_default();
+                put_decimal(&mut zero, if digits == 0 { "0".to_owned() } else { format!("0.{}", "0".repeat(digits)) }.as_bytes());
+                return Form::new(number, scale, placeholder, &zero, schema);
+            }
+            Form::new(precise, scale, placeholder, b"\"AA==\"", schema)
+        }
+        (DecimalMode::Precise, None) => {
+            let fields = vec![Schema::from(Kind::Int32).field("scale"), Schema::from(Kind::Bytes).field("value")];
+            let schema = Schema::new(Kind::Struct(fields)).named("io.debezium.data.VariableScaleDecimal").doc("Variable scaled decimal");
+            Form::new(variable, 0, placeholder, b"{\"scale\":0,\"value\":\"AA==\"}", schema)
+        }
     }
+}
+
+/// Kafka Connect's `Decimal`.
+pub fn decimal(scale: i16) -> Schema {
+    Schema::from(Kind::Bytes).named("org.apache.kafka.connect.data.Decimal").parameter("scale", &scale.to_string())
 }
 
 /// What is not a number, in Debezium's words for strings.
@@ -58,6 +77,42 @@ fn precise(out: &mut Vec<u8>, text: &[u8], form: &Form) -> Result<(), Malformed>
     unscaled(out, text, i32::from(form.scale))?;
     out.push(b'"');
     Ok(())
+}
+
+/// A Connect `Decimal` as a JSON number.
+fn number(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+    if special(text).is_some() {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    }
+    if !text.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.')) {
+        return Err(Malformed);
+    }
+    put_decimal(out, text);
+    Ok(())
+}
+
+/// Java's `BigDecimal.toString`: PostgreSQL's text, or `1.5E-8` for what is smaller than a millionth.
+pub fn put_decimal(out: &mut Vec<u8>, text: &[u8]) {
+    let (digits, negative) = text.strip_prefix(b"-").map_or((text, false), |rest| (rest, true));
+    let fraction = digits.iter().position(|byte| *byte == b'.').map_or(&b""[..], |point| &digits[point + 1..]);
+    let zeros = fraction.iter().take_while(|byte| **byte == b'0').count();
+    let small = digits.starts_with(b"0.") && (zeros >= 6 && (zeros < fraction.len() || zeros > 6));
+    if !small {
+        out.extend_from_slice(text);
+        return;
+    }
+    if negative {
+        out.push(b'-');
+    }
+    let (first, rest) = fraction[zeros..].split_first().unwrap_or((&b'0', b""));
+    out.push(*first);
+    if !rest.is_empty() {
+        out.push(b'.');
+        out.extend_from_slice(rest);
+    }
+    out.extend_from_slice(b"E-");
+    json::integer(out, if zeros == fraction.len() { zeros } else { zeros + 1 });
 }
 
 fn variable(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
@@ -122,7 +177,7 @@ mod tests {
     use super::*;
 
     fn write(mode: DecimalMode, declared: Option<(u16, i16)>, text: &str) -> String {
-        let form = form(declared, mode, Vec::new());
+        let form = form(declared, &ValueSettings { decimal: mode, ..ValueSettings::default() }, Vec::new());
         let mut out = Vec::new();
         (form.write)(&mut out, text.as_bytes(), &form).unwrap();
         String::from_utf8(out).unwrap()

@@ -2,10 +2,18 @@
 
 use super::{Form, Malformed};
 use crate::encode::json::{self, Alphabet};
+use crate::encode::schema::{Kind, Schema};
 
 /// The form of `point`. An unchanged value is never left out: points are small.
 pub fn form() -> Form {
-    Form::new(point, 0, b"null".to_vec(), b"null")
+    let fields = vec![
+        Schema::from(Kind::Double).field("x"),
+        Schema::from(Kind::Double).field("y"),
+        Schema::from(Kind::Bytes).optional().field("wkb"),
+        Schema::from(Kind::Int32).optional().field("srid"),
+    ];
+    let schema = Schema::new(Kind::Struct(fields)).named("io.debezium.data.geometry.Point").doc("Geometry (POINT)");
+    Form::new(point, 0, b"null".to_vec(), b"null", schema)
 }
 
 fn point(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {

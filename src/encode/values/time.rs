@@ -7,6 +7,7 @@
 use super::{Form, Malformed};
 use crate::config::postgres::TimePrecision;
 use crate::encode::json;
+use crate::encode::schema::{Kind, Schema};
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -179,11 +180,20 @@ fn put_time(out: &mut Vec<u8>, micros: i64, digits: Option<u8>) {
     }
 }
 
+fn debezium(kind: Kind, name: &str) -> Schema {
+    Schema::new(kind).named(&format!("io.debezium.time.{name}"))
+}
+
+fn connect(kind: Kind, name: &str) -> Schema {
+    Schema::new(kind).named(&format!("org.apache.kafka.connect.data.{name}"))
+}
+
 /// The form of `date`.
 pub fn date_form(mode: TimePrecision, placeholder: Vec<u8>) -> Form {
     match mode {
-        TimePrecision::IsoString => Form::new(date_iso, 0, placeholder, b"\"1970-01-01Z\""),
-        _ => Form::new(date_days, 0, placeholder, b"0"),
+        TimePrecision::IsoString => Form::new(date_iso, 0, placeholder, b"\"1970-01-01Z\"", debezium(Kind::String, "IsoDate")),
+        TimePrecision::Connect => Form::new(date_days, 0, placeholder, b"0", connect(Kind::Int32, "Date")),
+        _ => Form::new(date_days, 0, placeholder, b"0", debezium(Kind::Int32, "Date")),
     }
 }
 
@@ -219,10 +229,11 @@ fn date_iso(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
 /// The form of `time`; adaptive: milliseconds up to 3 digits, else microseconds.
 pub fn time_form(digits: u8, mode: TimePrecision, placeholder: Vec<u8>) -> Form {
     match (mode, digits) {
-        (TimePrecision::IsoString, _) => Form::new(time_iso, 0, placeholder, b"\"00:00:00Z\""),
-        (TimePrecision::Adaptive, 0..=3) | (TimePrecision::Connect, _) => Form::new(time_ms, 0, placeholder, b"0"),
-        (TimePrecision::Nanoseconds, _) => Form::new(time_ns, 0, placeholder, b"0"),
-        _ => Form::new(time_us, 0, placeholder, b"0"),
+        (TimePrecision::IsoString, _) => Form::new(time_iso, 0, placeholder, b"\"00:00:00Z\"", debezium(Kind::String, "IsoTime")),
+        (TimePrecision::Adaptive, 0..=3) => Form::new(time_ms, 0, placeholder, b"0", debezium(Kind::Int32, "Time")),
+        (TimePrecision::Connect, _) => Form::new(time_ms, 0, placeholder, b"0", connect(Kind::Int32, "Time")),
+        (TimePrecision::Nanoseconds, _) => Form::new(time_ns, 0, placeholder, b"0", debezium(Kind::Int64, "NanoTime")),
+        _ => Form::new(time_us, 0, placeholder, b"0", debezium(Kind::Int64, "MicroTime")),
     }
 }
 
@@ -258,8 +269,13 @@ fn time_iso(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// The form of `time with time zone`: ISO text, in every mode.
+pub fn time_tz_form(placeholder: Vec<u8>) -> Form {
+    Form::new(time_tz, 0, placeholder, b"\"00:00:00Z\"", debezium(Kind::String, "ZonedTime"))
+}
+
 /// `time with time zone`, shifted to UTC.
-pub fn time_tz(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+fn time_tz(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
     let mut reader = Reader(text);
     let micros = reader.time()? - reader.offset()?;
     if !reader.0.is_empty() {
@@ -272,12 +288,15 @@ pub fn time_tz(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed
 /// The form of `timestamp`; adaptive: milliseconds up to 3 digits, else microseconds.
 pub fn timestamp_form(digits: u8, mode: TimePrecision, placeholder: Vec<u8>) -> Form {
     match (mode, digits) {
-        (TimePrecision::IsoString, _) => Form::new(timestamp_iso, 0, placeholder, b"\"1970-01-01T00:00:00Z\""),
-        (TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds, 0..=3) | (TimePrecision::Connect, _) => {
-            Form::new(timestamp_ms, 0, placeholder, b"0")
+        (TimePrecision::IsoString, _) => {
+            Form::new(timestamp_iso, 0, placeholder, b"\"1970-01-01T00:00:00Z\"", debezium(Kind::String, "IsoTimestamp"))
         }
-        (TimePrecision::Nanoseconds, _) => Form::new(timestamp_ns, 0, placeholder, b"0"),
-        _ => Form::new(timestamp_us, 0, placeholder, b"0"),
+        (TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds, 0..=3) => {
+            Form::new(timestamp_ms, 0, placeholder, b"0", debezium(Kind::Int64, "Timestamp"))
+        }
+        (TimePrecision::Connect, _) => Form::new(timestamp_ms, 0, placeholder, b"0", connect(Kind::Int64, "Timestamp")),
+        (TimePrecision::Nanoseconds, _) => Form::new(timestamp_ns, 0, placeholder, b"0", debezium(Kind::Int64, "NanoTimestamp")),
+        _ => Form::new(timestamp_us, 0, placeholder, b"0", debezium(Kind::Int64, "MicroTimestamp")),
     }
 }
 
@@ -349,7 +368,7 @@ fn timestamp_iso(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malform
 
 /// The form of `timestamp with time zone`: ISO text with as many digits as the column has, in every mode.
 pub fn timestamp_tz_form(digits: u8, placeholder: Vec<u8>) -> Form {
-    Form::new(timestamp_tz, i16::from(digits), placeholder, b"\"1970-01-01T00:00:00Z\"")
+    Form::new(timestamp_tz, i16::from(digits), placeholder, b"\"1970-01-01T00:00:00Z\"", debezium(Kind::String, "ZonedTimestamp"))
 }
 
 fn timestamp_tz(out: &mut Vec<u8>, text: &[u8], form: &Form) -> Result<(), Malformed> {
@@ -404,9 +423,9 @@ mod tests {
             (time_form(6, IsoString, none()), "01:02:03.123456", "\"01:02:03.123456Z\""),
             (time_form(6, IsoString, none()), "01:02:03.12", "\"01:02:03.12Z\""),
             (time_form(6, IsoString, none()), "24:00:00", "\"00:00:00Z\""),
-            (Form::new(time_tz, 0, none(), b""), "01:02:03.123456+02", "\"23:02:03.123456Z\""),
-            (Form::new(time_tz, 0, none(), b""), "24:00:00+00", "\"00:00:00Z\""),
-            (Form::new(time_tz, 0, none(), b""), "24:00:00-15:59", "\"15:59:00Z\""),
+            (time_tz_form(none()), "01:02:03.123456+02", "\"23:02:03.123456Z\""),
+            (time_tz_form(none()), "24:00:00+00", "\"00:00:00Z\""),
+            (time_tz_form(none()), "24:00:00-15:59", "\"15:59:00Z\""),
             (timestamp_form(3, Adaptive, none()), "2024-01-02 03:04:05.123", "1704164645123"),
             (timestamp_form(6, Adaptive, none()), "2024-01-02 03:04:05.123456", "1704164645123456"),
             (timestamp_form(6, Adaptive, none()), "0044-03-15 10:00:00 BC", "-63517788000000000"),
