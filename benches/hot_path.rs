@@ -5,9 +5,9 @@ use std::sync::Arc;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use rowfeed::change::{Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{ConverterSettings, HeaderConverter};
+use rowfeed::config::postgres::{ConverterSettings, HeaderConverter, transforms};
 use rowfeed::encode::values::ValueSettings;
-use rowfeed::encode::{Encoder, EventSettings, RelationPlan};
+use rowfeed::encode::{Draft, Encoder, EventSettings, RelationPlan};
 use rowfeed::log::commit::CommitBuffer;
 use rowfeed::postgres::pgoutput::{Cells, decode};
 use rowfeed::record::{HeaderBlock, Headers, RecordRef, RecordSink, Route, SinkFull, TopicHandle, TopicIndex};
@@ -55,6 +55,7 @@ fn settings() -> EventSettings {
         database: "bench".into(),
         values: ValueSettings::default(),
         tombstones_on_delete: true,
+        transforms: Vec::new(),
         key_converter: ConverterSettings::default(),
         value_converter: ConverterSettings::default(),
         header_converter: HeaderConverter::Simple,
@@ -82,7 +83,8 @@ fn plan(settings: &EventSettings) -> RelationPlan {
         identity: ReplicaIdentity::Default,
         columns: columns.into(),
     };
-    RelationPlan::new(Arc::new(relation), TopicHandle { index: TopicIndex(20), partitions: 1 }, settings, |_| true)
+    let topic = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    Draft::new(Arc::new(relation), settings, |_| true).expect("it fits").finish(settings, |_| topic)
 }
 
 #[divan::bench]
@@ -126,6 +128,29 @@ fn encode_into<S: RecordSink>(sink: &mut S, plan: &mut RelationPlan, encoder: &m
 fn decode_and_encode(bencher: Bencher) {
     let (message, settings) = (insert(), settings());
     let (mut plan, mut encoder, mut cells) = (plan(&settings), Encoder::new(&settings), Cells::default());
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            encode_into(&mut Nowhere, &mut plan, &mut encoder, &message, &mut cells);
+        }
+    });
+}
+
+/// With a chain that only changes the shape: to be compared with `decode_and_encode`.
+#[divan::bench]
+fn decode_and_encode_transformed(bencher: Bencher) {
+    let options = [
+        ("transforms", "more,route"),
+        ("transforms.more.type", "org.apache.kafka.connect.transforms.InsertField$Value"),
+        ("transforms.more.static.field", "origin"),
+        ("transforms.more.static.value", "shop"),
+        ("transforms.route.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+        ("transforms.route.regex", "(.*)"),
+        ("transforms.route.replacement", "x.$1"),
+    ];
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
+    let (message, mut plan) = (insert(), plan(&settings));
+    let (mut encoder, mut cells) = (Encoder::new(&settings), Cells::default());
     bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
         for _ in 0..EVENTS {
             encode_into(&mut Nowhere, &mut plan, &mut encoder, &message, &mut cells);

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Properties;
 import org.apache.kafka.connect.header.Header;
 import org.apache.kafka.connect.json.JsonConverter;
@@ -64,14 +65,12 @@ public final class Capture {
                         SourceRecord record = event.record();
                         Map<String, Object> line = new LinkedHashMap<>();
                         line.put("topic", record.topic());
-                        line.put("key", record.key() == null ? null
-                                : text(keys.fromConnectData(record.topic(), record.keySchema(), record.key())));
-                        line.put("value", record.value() == null ? null
-                                : text(values.fromConnectData(record.topic(), record.valueSchema(), record.value())));
+                        line.put("key", text(keys.fromConnectData(record.topic(), record.keySchema(), record.key())));
+                        line.put("value", text(values.fromConnectData(record.topic(), record.valueSchema(), record.value())));
                         List<List<String>> heads = new ArrayList<>();
                         for (Header header : record.headers()) {
                             heads.add(List.of(header.key(),
-                                    String.valueOf(text(headers.fromConnectHeader(record.topic(), header.key(), header.schema(), header.value())))));
+                                    Objects.toString(text(headers.fromConnectHeader(record.topic(), header.key(), header.schema(), header.value())), "")));
                         }
                         line.put("headers", heads);
                         try {

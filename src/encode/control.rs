@@ -4,25 +4,46 @@ use super::envelope::schema;
 use super::json::{self, Alphabet};
 use super::plan::sanitised;
 use super::schema::{Kind, Schema};
-use super::{EncodeError, EventSettings};
+use super::transform::shape::HeaderContent;
+use super::{EncodeError, EventSettings, transform};
 use crate::change::Position;
 use crate::config::postgres::BinaryMode;
-use crate::record::{Headers, RecordRef, RecordSink};
+use crate::record::{HeaderBlock, Headers, RecordRef, RecordSink, TopicHandle};
 
-/// The topic of `pg_logical_emit_message`: `<prefix>.message`.
-pub fn message_topic(settings: &EventSettings) -> String {
-    sanitised(&format!("{}{}message", settings.topic_prefix, settings.topic_delimiter))
+/// Where records of one kind go.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The topic.
+    pub topic: String,
+    /// What `transforms` gives each of them.
+    pub headers: HeaderBlock,
 }
 
-/// The topic of heartbeats: `__debezium-heartbeat.<prefix>`.
-pub fn heartbeat_topic(settings: &EventSettings) -> String {
-    sanitised(&format!("__debezium-heartbeat{}{}", settings.topic_delimiter, settings.topic_prefix))
+/// The way of `pg_logical_emit_message`: `<prefix>.message`. `None` when `transforms` drops them.
+pub fn messages(settings: &EventSettings) -> Option<Way> {
+    way(settings, format!("{}{}message", settings.topic_prefix, settings.topic_delimiter))
+}
+
+/// The way of heartbeats: `__debezium-heartbeat.<prefix>`. `None` when `transforms` drops them.
+pub fn heartbeats(settings: &EventSettings) -> Option<Way> {
+    way(settings, format!("__debezium-heartbeat{}{}", settings.topic_delimiter, settings.topic_prefix))
+}
+
+fn way(settings: &EventSettings, topic: String) -> Option<Way> {
+    let shape = transform::pass(&settings.transforms, sanitised(&topic))?;
+    let mut headers = HeaderBlock::default();
+    for header in &shape.headers {
+        if let HeaderContent::Bytes(value) = &header.content {
+            headers.push(&header.name, value);
+        }
+    }
+    Some(Way { topic: shape.topic, headers })
 }
 
 /// Pushes a logical decoding message: key `{"prefix":...}`, Debezium's `MessageValue`.
 pub fn push_message<S: RecordSink>(
     settings: &EventSettings,
-    topic: crate::record::TopicHandle,
+    (topic, headers): (TopicHandle, Headers<'_>),
     prefix: &[u8],
     content: &[u8],
     at: &Position,
@@ -81,14 +102,14 @@ pub fn push_message<S: RecordSink>(
         ];
         Schema::new(Kind::Struct(fields)).named("io.debezium.connector.postgresql.MessageValue")
     });
-    out.push(topic.route(Some(&key)), RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers: Headers::NONE })?;
+    out.push(topic.route(Some(&key)), RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers })?;
     Ok(())
 }
 
 /// Pushes a heartbeat: key `{"serverName":...}`, value `{"ts_ms":...}`, partition 0.
 pub fn push_heartbeat<S: RecordSink>(
     settings: &EventSettings,
-    topic: crate::record::TopicHandle,
+    (topic, headers): (TopicHandle, Headers<'_>),
     now_ms: i64,
     out: &mut S,
 ) -> Result<(), EncodeError> {
@@ -103,7 +124,7 @@ pub fn push_heartbeat<S: RecordSink>(
         Schema::new(Kind::Struct(vec![Schema::from(Kind::Int64).field("ts_ms")])).named("io.debezium.connector.common.Heartbeat")
     });
     let route = crate::record::Route { topic: topic.index, partition: 0 };
-    out.push(route, RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers: Headers::NONE })?;
+    out.push(route, RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers })?;
     Ok(())
 }
 

@@ -2,11 +2,16 @@
 
 use super::json;
 use super::plan::{ColumnPlan, RelationPlan};
+use super::transform::program::{self, BadColumn, Input};
 use super::{EncodeError, EventSettings};
 use crate::change::{Cell, Op, Position, Relation, RowChange, Tuple};
-use crate::record::{HeaderBlock, RecordRef, RecordSink};
+use crate::record::{HeaderBlock, RecordRef, RecordSink, Route};
 
 pub mod schema;
+pub mod shapes;
+pub mod source;
+
+use shapes::Case;
 
 /// Header of a delete that is half of a key change: the new key.
 const NEW_KEY_HEADER: &str = "__debezium.newkey";
@@ -25,6 +30,7 @@ pub struct Encoder {
     headers: HeaderBlock,
     /// `","ts_ms":...,"ts_us":...,"ts_ns":...}`.
     now: Vec<u8>,
+    now_ns: i64,
     now_ms: i64,
 }
 
@@ -39,6 +45,7 @@ impl Encoder {
             value: Vec::new(),
             headers: HeaderBlock::default(),
             now: Vec::new(),
+            now_ns: 0,
             now_ms: 0,
         };
         encoder.set_now(0);
@@ -47,6 +54,7 @@ impl Encoder {
 
     /// The processing time of the events that follow, nanoseconds since 1970: read once for what one read brought.
     pub fn set_now(&mut self, now_ns: i64) {
+        self.now_ns = now_ns;
         self.now_ms = now_ns / 1_000_000;
         self.now.clear();
         self.now.extend_from_slice(b"\",\"ts_ms\":");
@@ -74,12 +82,86 @@ impl Encoder {
                 });
             }
         }
+        if plan.programs.is_some() {
+            return self.encode_transformed(plan, change, out);
+        }
         match change.op {
             Op::Read | Op::Create => self.insert(plan, change, out),
             Op::Update => self.update(plan, change, out),
             Op::Delete => self.delete(plan, change, out),
             Op::Truncate => self.truncate(plan, change, out),
         }
+    }
+
+    /// As [`Encoder::encode`] with `transforms`: the same records, each by its program.
+    fn encode_transformed<S: RecordSink>(
+        &mut self,
+        plan: &mut RelationPlan,
+        change: &RowChange<'_>,
+        out: &mut S,
+    ) -> Result<(), EncodeError> {
+        let (before, after, at) = (change.before, change.after, &change.at);
+        let input = Input { before, after, older: before, at, now_ns: self.now_ns };
+        let tombstone = self.tombstones_on_delete;
+        match change.op {
+            Op::Read => self.run(plan, Case::Read, &input, out),
+            Op::Create => self.run(plan, Case::Create, &input, out),
+            Op::Truncate => self.run(plan, Case::Truncate, &input, out),
+            Op::Delete => {
+                self.run(plan, Case::Delete, &input, out)?;
+                if tombstone { self.run(plan, Case::Tombstone, &input, out) } else { Ok(()) }
+            }
+            Op::Update => {
+                if before.is_some() && plan.has_key() {
+                    write_key(&mut self.key, plan, after, before)?;
+                    write_key(&mut self.old_key, plan, before, None)?;
+                    if self.old_key != self.key {
+                        write_columns(&mut self.header_key, &[], &plan.header_key, plan, after, before)?;
+                        self.run(plan, Case::MovedDelete, &input, out)?;
+                        if tombstone {
+                            self.run(plan, Case::MovedTombstone, &input, out)?;
+                        }
+                        write_columns(&mut self.header_key, &[], &plan.header_key, plan, before, None)?;
+                        return self.run(plan, Case::MovedCreate, &input, out);
+                    }
+                }
+                let whole = before.is_some() && !change.before_is_key;
+                self.run(plan, if whole { Case::UpdateWithOld } else { Case::Update }, &input, out)
+            }
+        }
+    }
+
+    /// Writes one record by its program; nothing where a transformation drops it.
+    fn run<S: RecordSink>(&mut self, plan: &mut RelationPlan, case: Case, input: &Input<'_>, out: &mut S) -> Result<(), EncodeError> {
+        let RelationPlan { programs, source, relation, .. } = plan;
+        let Some(program) = programs.as_deref().and_then(|programs| programs.get(case as usize)?.as_ref()) else { return Ok(()) };
+        let bad = |BadColumn(column)| EncodeError::malformed(relation, column);
+        let mut source = |out: &mut Vec<u8>| source.write(out, input.at);
+        self.key.clear();
+        if let Some(key) = &program.key {
+            key.write(&mut self.key, input, &mut source).map_err(bad)?;
+        }
+        self.value.clear();
+        if let Some(value) = &program.value {
+            value.write(&mut self.value, input, &mut source).map_err(bad)?;
+        }
+        let headers = if let program::Headers::Fixed(block) = &program.headers {
+            block.headers()
+        } else {
+            self.headers.clear();
+            program.headers.write(&mut self.headers, &mut self.old_key, &self.header_key, input, &mut source).map_err(bad)?;
+            self.headers.headers()
+        };
+        let key = program.key.is_some().then_some(&self.key[..]);
+        let record = RecordRef { timestamp_ms: self.now_ms, key, value: program.value.is_some().then_some(&self.value[..]), headers };
+        if case == Case::Truncate {
+            for partition in 0..program.topic.partitions {
+                out.push(Route { topic: program.topic.index, partition }, record)?;
+            }
+        } else {
+            out.push(program.topic.route(key), record)?;
+        }
+        Ok(())
     }
 
     fn insert<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
@@ -125,7 +207,7 @@ impl Encoder {
     fn truncate<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
         self.write_value(plan, Op::Truncate, None, None, None, &change.at)?;
         for partition in 0..plan.topic.partitions {
-            let route = crate::record::Route { topic: plan.topic.index, partition };
+            let route = Route { topic: plan.topic.index, partition };
             out.push(route, RecordRef { timestamp_ms: self.now_ms, key: None, value: Some(&self.value), headers: plan.headers.headers() })?;
         }
         Ok(())
@@ -178,8 +260,8 @@ impl Encoder {
         write_row(out, &plan.columns, &plan.relation, before, None)?;
         out.extend_from_slice(b",\"after\":");
         write_row(out, &plan.columns, &plan.relation, after, older)?;
-        out.push(b',');
-        write_source(out, plan, at);
+        out.extend_from_slice(b",\"source\":");
+        plan.source.write(out, at);
         out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
         out.extend_from_slice(op.letter().as_bytes());
         out.extend_from_slice(&self.now);
@@ -259,54 +341,6 @@ fn write_row(
     }
     out.push(b'}');
     Ok(())
-}
-
-#[inline]
-fn write_source(out: &mut Vec<u8>, plan: &mut RelationPlan, at: &Position) {
-    if plan.cache.epoch != Some(at.epoch) {
-        refresh(plan, at);
-    }
-    let mut buffer = itoa::Buffer::new();
-    let lsn = buffer.format(at.lsn.0).as_bytes();
-    out.extend_from_slice(&plan.cache.head);
-    out.extend_from_slice(lsn);
-    out.extend_from_slice(&plan.cache.middle);
-    out.extend_from_slice(lsn);
-    out.extend_from_slice(b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
-}
-
-/// Writes again what a new transaction (or snapshot mark) changes.
-fn refresh(plan: &mut RelationPlan, at: &Position) {
-    let cache = &mut plan.cache;
-    cache.epoch = Some(at.epoch);
-    let head = &mut cache.head;
-    head.clear();
-    head.extend_from_slice(&plan.source_start);
-    json::integer(head, at.commit_time_us.div_euclid(1000));
-    head.extend_from_slice(b",\"snapshot\":\"");
-    head.extend_from_slice(at.snapshot.text().as_bytes());
-    head.extend_from_slice(&plan.source_db);
-    match at.previous_commit {
-        Some(lsn) => {
-            head.extend_from_slice(b"\\\"");
-            json::integer(head, lsn.0);
-            head.extend_from_slice(b"\\\"");
-        }
-        None => head.extend_from_slice(b"null"),
-    }
-    head.extend_from_slice(b",\\\"");
-    let middle = &mut cache.middle;
-    middle.clear();
-    middle.extend_from_slice(b"\\\"]\",\"ts_us\":");
-    json::integer(middle, at.commit_time_us);
-    middle.extend_from_slice(b",\"ts_ns\":");
-    json::integer(middle, at.commit_time_us.saturating_mul(1000));
-    middle.extend_from_slice(&plan.source_table);
-    match at.xid {
-        Some(xid) => json::integer(middle, xid),
-        None => middle.extend_from_slice(b"null"),
-    }
-    middle.extend_from_slice(b",\"lsn\":");
 }
 
 #[cfg(test)]

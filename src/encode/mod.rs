@@ -11,13 +11,14 @@ pub mod header;
 pub mod json;
 pub mod plan;
 pub mod schema;
+pub mod transform;
 pub mod values;
 
 use crate::change::Relation;
 use crate::record::SinkFull;
 
 pub use envelope::Encoder;
-pub use plan::{EventSettings, RelationPlan};
+pub use plan::{Draft, EventSettings, RelationPlan};
 
 /// Why a row could not become an event.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -1,14 +1,21 @@
 //! What is known about a table's events before the first row: names, constant JSON, one writer per column.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::envelope::schema;
+use super::envelope::shapes::{self, Case};
+use super::envelope::source::SourceBlock;
+use super::transform::program::Program;
+use super::transform::shape::Shape;
+use super::transform::{self, Unfit};
 use super::values::{Form, ValueSettings, choose};
 use super::{header, json};
 use crate::change::{Column, Relation, TypeKind};
+use crate::config::postgres::transforms::Transform;
 use crate::config::postgres::{ConverterSettings, HeaderConverter};
 
-use crate::record::{HeaderBlock, TopicHandle};
+use crate::record::{HeaderBlock, TopicHandle, TopicIndex};
 
 /// How a connector's events look.
 #[derive(Clone, Debug)]
@@ -31,6 +38,8 @@ pub struct EventSettings {
     pub value_converter: ConverterSettings,
     /// `header.converter`: how the keys in headers are written.
     pub header_converter: HeaderConverter,
+    /// `transforms`.
+    pub transforms: Vec<Transform>,
     /// The context headers of `extended.headers.enabled`; empty when it is off.
     pub headers: HeaderBlock,
 }
@@ -80,30 +89,64 @@ pub struct RelationPlan {
     /// `{"schema":...,"payload":` of keys and of values; empty where schemas are not published.
     pub(super) before_key: Box<[u8]>,
     pub(super) before_value: Box<[u8]>,
-    /// `"source":` up to the value of `ts_ms`.
-    pub(super) source_start: Box<[u8]>,
-    /// `,"db":...,"sequence":"[`.
-    pub(super) source_db: Box<[u8]>,
-    /// `,"schema":...,"table":...,"txId":`.
-    pub(super) source_table: Box<[u8]>,
-    pub(super) cache: SourceCache,
+    pub(super) source: SourceBlock,
+    /// With `transforms`: one for each [`Case`], none where the record is dropped.
+    pub(super) programs: Option<Box<[Option<Program>]>>,
 }
 
-/// The parts of `source` that are the same for all rows of a transaction.
-#[derive(Debug, Default)]
-pub(super) struct SourceCache {
-    pub epoch: Option<u64>,
-    /// Up to the event's LSN in `sequence`.
-    pub head: Vec<u8>,
-    /// Between that and the LSN itself.
-    pub middle: Vec<u8>,
+/// A plan whose topics are not resolved yet.
+#[derive(Debug)]
+pub struct Draft {
+    plan: RelationPlan,
+    shapes: Vec<Option<Shape>>,
+}
+
+impl Draft {
+    /// A plan's parts, and with `transforms` what becomes of its records.
+    ///
+    /// `includes` says which columns are in the row (the key has all of its own).
+    pub fn new(relation: Arc<Relation>, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Result<Self, Unfit> {
+        let nowhere = TopicHandle { index: TopicIndex(u32::MAX), partitions: 1 };
+        let plan = RelationPlan::new(relation, nowhere, settings, includes);
+        let shapes = if settings.transforms.is_empty() {
+            Vec::new()
+        } else {
+            let transformed = |case: &Case| transform::apply(&settings.transforms, shapes::shape(&plan, settings, *case));
+            Case::ALL.iter().map(transformed).collect::<Result<_, _>>()?
+        };
+        Ok(Self { plan, shapes })
+    }
+
+    /// The topics its records go to.
+    pub fn topics(&self, settings: &EventSettings) -> BTreeSet<String> {
+        if settings.transforms.is_empty() {
+            return [settings.topic_name(&self.plan.relation.schema, &self.plan.relation.table)].into();
+        }
+        self.shapes.iter().flatten().map(|shape| shape.topic.clone()).collect()
+    }
+
+    /// The plan, once its topics are known.
+    pub fn finish(self, settings: &EventSettings, topic: impl Fn(&str) -> TopicHandle) -> RelationPlan {
+        let mut plan = self.plan;
+        if settings.transforms.is_empty() {
+            plan.topic = topic(&settings.topic_name(&plan.relation.schema, &plan.relation.table));
+            return plan;
+        }
+        let program = |shape: &Option<Shape>| {
+            let shape = shape.as_ref()?;
+            let (key, value) = (settings.key_converter, settings.value_converter);
+            Some(Program::new(shape, topic(&shape.topic), key, value, settings.header_converter))
+        };
+        plan.programs = Some(self.shapes.iter().map(program).collect());
+        plan
+    }
 }
 
 impl RelationPlan {
     /// Glues a plan: once per version of a table.
     ///
     /// `includes` says which columns are in the row (the key has all of its own).
-    pub fn new(relation: Arc<Relation>, topic: TopicHandle, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Self {
+    fn new(relation: Arc<Relation>, topic: TopicHandle, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Self {
         let row = relation.columns.iter().enumerate().filter(|(_, column)| includes(&column.name)).map(|(index, _)| index);
         let columns = plan_columns(&relation, row, &settings.values, settings.value_converter);
         let key = || relation.key_columns().into_iter();
@@ -120,19 +163,6 @@ impl RelationPlan {
         } else {
             Box::default()
         };
-        let mut source_start = b"\"source\":{\"version\":".to_vec();
-        json::string(&mut source_start, settings.version.as_bytes());
-        source_start.extend_from_slice(b",\"connector\":\"postgresql\",\"name\":");
-        json::string(&mut source_start, settings.topic_prefix.as_bytes());
-        source_start.extend_from_slice(b",\"ts_ms\":");
-        let mut source_db = b"\",\"db\":".to_vec();
-        json::string(&mut source_db, settings.database.as_bytes());
-        source_db.extend_from_slice(b",\"sequence\":\"[");
-        let mut source_table = b",\"schema\":".to_vec();
-        json::string(&mut source_table, relation.schema.as_bytes());
-        source_table.extend_from_slice(b",\"table\":");
-        json::string(&mut source_table, relation.table.as_bytes());
-        source_table.extend_from_slice(b",\"txId\":");
         Self {
             topic,
             columns,
@@ -141,10 +171,8 @@ impl RelationPlan {
             headers: settings.headers.clone(),
             before_key,
             before_value,
-            source_start: source_start.into(),
-            source_db: source_db.into(),
-            source_table: source_table.into(),
-            cache: SourceCache::default(),
+            source: SourceBlock::new(settings, &relation),
+            programs: None,
             relation,
         }
     }

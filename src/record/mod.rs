@@ -94,6 +94,14 @@ impl HeaderBlock {
         self.count += 1;
     }
 
+    /// Adds a header without a value.
+    pub fn push_null(&mut self, key: &str) {
+        varint::put(&mut self.bytes, key.len() as i64);
+        self.bytes.extend_from_slice(key.as_bytes());
+        varint::put(&mut self.bytes, -1);
+        self.count += 1;
+    }
+
     /// Adds all headers of another block.
     pub fn extend(&mut self, other: &HeaderBlock) {
         self.bytes.extend_from_slice(&other.bytes);

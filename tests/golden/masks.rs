@@ -73,9 +73,10 @@ impl Event {
             SHORT.iter().fold(value, |value, (short, long)| value.replace(long, short))
         });
         let (usual, own): (Vec<_>, Vec<_>) = self.headers.iter().partition(|(name, _)| name.starts_with("__debezium.context."));
+        let last = own.iter().chain(&usual).copied().eq(&self.headers);
         let usual: Vec<_> = usual.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let mut line = json!({"topic": self.topic, "key": self.key, "value": value});
-        if usual == CONTEXT {
+        if last && usual == CONTEXT {
             line["more_headers"] = json!(own);
         } else {
             line["headers"] = json!(self.headers);

@@ -53,7 +53,7 @@ fn hold(name: &str, sql_file: &str, options: &Value) {
             "key.converter.replace.null.with.default": "false", "value.converter.replace.null.with.default": "false"});
         let own = json!({"slot.name": format!("{}_dbz", scene.slot()), "publication.autocreate.mode": "disabled"});
         let mut debezium = Debezium::start(&with(with(ours, scene.config()), &own));
-        debezium.wait_for("Debezium's snapshot", ",\"snapshot\":\"last\",");
+        debezium.wait_for("Debezium's snapshot", "\"after\":{\"id\":0},");
         debezium
     });
     wait_for("every slot to be active", || {
@@ -282,6 +282,33 @@ fn options_that_change_the_shape() {
             "table.include.list": "public[.](cust|cust_full|no_key|by_index|other|fence)",
         }),
     );
+}
+
+const TRANSFORMED: &str = "public[.](plain|full_row|keyless|unique_only|composite|by_index|defaulted|fence)";
+
+#[test]
+fn rows_without_their_envelope() {
+    let unwrap = json!({"transforms": "unwrap", "transforms.unwrap.type": "io.debezium.transforms.ExtractNewRecordState",
+        "transforms.unwrap.replace.null.with.default": "false",
+        "predicates": "rows", "predicates.rows.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+        "predicates.rows.pattern": ".*fence", "transforms.unwrap.predicate": "rows", "transforms.unwrap.negate": "true",
+        "table.include.list": TRANSFORMED, "skipped.operations": "none"});
+    hold("unwrap_default", "shapes.sql", &unwrap);
+    for mode in ["drop", "rewrite", "rewrite-with-tombstone", "delete-to-tombstone"] {
+        let more = json!({"transforms.unwrap.delete.tombstone.handling.mode": mode,
+            "transforms.unwrap.add.fields": "op,table,source.snapshot:snap,id,schema,connector:by",
+            // Debezium's tombstone shares its header object with its delete, and so has the delete's headers as well.
+            "transforms.unwrap.add.headers": if mode == "rewrite-with-tombstone" { "" } else { "op,table,connector,transaction.id" },
+            "value.converter.schemas.enable": if mode == "rewrite" { "true" } else { "false" },
+            "table.include.list": "public[.](plain|full_row|keyless|fence)"});
+        hold(&format!("unwrap_{}", mode.replace('-', "_")), "shapes.sql", &with(unwrap.clone(), &more));
+    }
+}
+
+#[test]
+fn records_of_other_topics_and_with_other_fields() {
+    let options = serde_json::from_str(include_str!("transforms.json")).expect("JSON");
+    hold("transforms", "shapes.sql", &options);
 }
 
 /// Kafka Connect's own defaults of the JSON converter, and decimals as numbers.

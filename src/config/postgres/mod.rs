@@ -6,6 +6,7 @@
 pub mod connection;
 pub mod filters;
 pub mod table;
+pub mod transforms;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -203,6 +204,8 @@ pub struct PostgresConfig {
     pub unavailable_value_placeholder: Vec<u8>,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
+    /// `transforms`.
+    pub transforms: Vec<transforms::Transform>,
     /// `key.converter.*`.
     pub key_converter: ConverterSettings,
     /// `value.converter.*`.
@@ -394,6 +397,7 @@ impl Reader<'_> {
             status_update_interval: self.millis("status.update.interval.ms"),
             unavailable_value_placeholder: self.placeholder(),
             extended_headers: self.flag("extended.headers.enabled"),
+            transforms: self.transforms(),
             key_converter: self.converter("key"),
             value_converter: self.converter("value"),
             header_converter: if self.text("header.converter").ends_with("JsonConverter") {
@@ -408,6 +412,15 @@ impl Reader<'_> {
                 _ => topics.replication_factor,
             },
         }
+    }
+
+    fn transforms(&mut self) -> Vec<transforms::Transform> {
+        transforms::parse(&self.options).unwrap_or_else(|problems| {
+            for KeyProblem { key, problem } in problems {
+                self.refuse(&key, problem);
+            }
+            Vec::new()
+        })
     }
 
     fn converter(&self, of: &str) -> ConverterSettings {
@@ -599,12 +612,12 @@ mod tests {
             [
                 ("decimal.handling.mode", "config/value"),
                 ("tabel.include.list", "config/unknown-key"),
-                ("transforms", "config/not-supported"),
                 ("slot.name", "slot/name"),
+                ("transforms.unwrap.type", "config/missing"),
             ]
         );
         assert_eq!(problems[1].problem.fix, "did you mean \"table.include.list\"?");
-        assert_eq!(problems[3].problem.fix, "a legal form: shop_slot");
+        assert_eq!(problems[2].problem.fix, "a legal form: shop_slot");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::change::{Relation, RelationId, TypeKind};
 use crate::config::postgres::PostgresConfig;
-use crate::encode::{EventSettings, RelationPlan};
+use crate::encode::{Draft, EventSettings, RelationPlan};
 use crate::log::{LogWriter, TopicSpec};
 use crate::postgres::catalog::{Catalog, Table};
 use crate::postgres::pgoutput::RelationMessage;
@@ -105,12 +105,21 @@ impl Relations {
                 .fix("rename one of them, or leave one out of table.include.list"));
         }
         self.tell_of_text_types(&relation);
-        let handle = writer.topic(&topic, &Self::topic_spec(&self.config)).await.map_err(|error| error.problem())?;
         let relation = Arc::new(relation);
         let columns = &self.config.columns;
-        Ok(RelationPlan::new(Arc::clone(&relation), handle, &self.settings, |column| {
-            columns.includes(&relation.schema, &relation.table, column)
-        }))
+        let includes = |column: &str| columns.includes(&relation.schema, &relation.table, column);
+        let draft = Draft::new(Arc::clone(&relation), &self.settings, includes).map_err(|unfit| {
+            Problem::fail("transform/unfit", unfit.to_string())
+                .at(relation.name())
+                .why("without it the table's events would have another shape")
+                .fix("correct the transformation, or limit it with a predicate to the topics it is for")
+        })?;
+        let mut handles = HashMap::new();
+        for name in draft.topics(&self.settings) {
+            let handle = writer.topic(&name, &Self::topic_spec(&self.config)).await.map_err(|error| error.problem())?;
+            handles.insert(name, handle);
+        }
+        Ok(draft.finish(&self.settings, |name| handles[name]))
     }
 
     /// Types without a form of their own are sent as text, and said once.

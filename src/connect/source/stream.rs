@@ -20,7 +20,7 @@ use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
 use crate::postgres::replication::{ReplicationStream, StreamMessage};
 use crate::postgres::{Client, PostgresError, catalog, slot};
 use crate::problem::Problem;
-use crate::record::TopicHandle;
+use crate::record::{HeaderBlock, TopicHandle};
 
 /// Between two reads while there is a backlog: of many transactions, and inside a large one. Measured with
 /// `scripts/bench_walsender.sh`: 1 ms is best for the first and costs a quarter in the second, where 0.3 ms is best.
@@ -73,7 +73,8 @@ struct Work<W: LogWriter> {
     encoder: Encoder,
     cells: Cells,
     at: Position,
-    message_topic: Option<TopicHandle>,
+    /// Where messages go, once one has come; `None` in it: nowhere.
+    messages: Option<Option<(TopicHandle, HeaderBlock)>>,
     /// The newest position the server says it has sent.
     wal_end: Lsn,
     reply_asked: bool,
@@ -119,7 +120,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     snapshot: SnapshotMark::False,
                     epoch: 1,
                 },
-                message_topic: None,
+                messages: None,
                 wal_end: Lsn(0),
                 reply_asked: false,
                 published_time_us: None,
@@ -357,13 +358,14 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         self.heartbeat_due = Some(now + self.context.config.heartbeat_interval);
         self.work.encoder.set_now(now_ns());
-        let name = control::heartbeat_topic(&self.context.events);
-        let topic = self.work.commits.writer.topic(&name, &TopicSpec::default()).await.map_err(|error| error.problem())?;
-        let now_ms = self.work.encoder.now_ms();
-        let (sink, _) = self.work.commits.sink();
-        control::push_heartbeat(&self.context.events, topic, now_ms, sink)
-            .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
-        self.hand_over().await?;
+        if let Some(way) = control::heartbeats(&self.context.events) {
+            let topic = self.work.commits.writer.topic(&way.topic, &TopicSpec::default()).await.map_err(|error| error.problem())?;
+            let now_ms = self.work.encoder.now_ms();
+            let (sink, _) = self.work.commits.sink();
+            control::push_heartbeat(&self.context.events, (topic, way.headers.headers()), now_ms, sink)
+                .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
+            self.hand_over().await?;
+        }
         // A standby or a role without the privilege cannot, a busy server answers late: the position moves all the same.
         match tokio::time::timeout(HEARTBEAT_LIMIT, self.emit_heartbeat()).await {
             Ok(Ok(())) => {}
@@ -543,21 +545,24 @@ impl<W: LogWriter> Work<W> {
         if !publish {
             return Ok(());
         }
-        let topic = match self.message_topic {
-            Some(topic) => topic,
-            None => {
-                let name = control::message_topic(&context.events);
-                let spec = Relations::topic_spec(&context.config);
-                let topic = self.commits.writer.topic(&name, &spec).await.map_err(|error| error.problem())?;
-                *self.message_topic.insert(topic)
-            }
-        };
+        if self.messages.is_none() {
+            let way = match control::messages(&context.events) {
+                Some(way) => {
+                    let spec = Relations::topic_spec(&context.config);
+                    let topic = self.commits.writer.topic(&way.topic, &spec).await.map_err(|error| error.problem())?;
+                    Some((topic, way.headers))
+                }
+                None => None,
+            };
+            self.messages = Some(way);
+        }
+        let Some(Some((topic, headers))) = &self.messages else { return Ok(()) };
         let at = Position { lsn: start, xid: self.at.xid.filter(|_| transactional), ..self.at };
         let now_ms = self.encoder.now_ms();
         let (sink, counts) = self.commits.sink();
         counts.events += 1;
         counts.messages += 1;
-        control::push_message(&context.events, topic, prefix, content, &at, now_ms, sink)
+        control::push_message(&context.events, (*topic, headers.headers()), prefix, content, &at, now_ms, sink)
             .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
         self.resume.event(start);
         Ok(())

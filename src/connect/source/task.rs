@@ -99,6 +99,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             placeholder: config.unavailable_value_placeholder.clone(),
         },
         tombstones_on_delete: config.tombstones_on_delete,
+        transforms: config.transforms.clone(),
         key_converter: config.key_converter,
         value_converter: config.value_converter,
         header_converter: config.header_converter,

@@ -48,12 +48,12 @@ pub(in crate::encode) fn key(topic: &str, relation: &Relation, columns: &[Column
     Schema::of_struct(&format!("{topic}.Key"), fields(relation, columns))
 }
 
-fn fields(relation: &Relation, columns: &[ColumnPlan]) -> Vec<Field> {
+pub(in crate::encode) fn fields(relation: &Relation, columns: &[ColumnPlan]) -> Vec<Field> {
     columns
         .iter()
         .filter_map(|plan| {
             let column = relation.columns.get(plan.index)?;
-            let schema = Schema { optional: column.nullable, default: plan.default.clone(), ..plan.form.schema.clone() };
+            let schema = Schema { optional: column.nullable, default: plan.default.clone(), ..(*plan.form.schema).clone() };
             Some(schema.field(&column.name))
         })
         .collect()

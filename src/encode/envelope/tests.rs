@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::change::{CellSpan, Column, Lsn, RelationId, ReplicaIdentity, SnapshotMark, TypeKind};
-use crate::config::postgres::{ConverterSettings, HeaderConverter};
+use crate::config::postgres::{ConverterSettings, HeaderConverter, transforms};
+use crate::encode::Draft;
 use crate::encode::values::ValueSettings;
 use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
 
@@ -32,6 +33,7 @@ fn settings() -> EventSettings {
         database: "t1".into(),
         values: ValueSettings::default(),
         tombstones_on_delete: true,
+        transforms: Vec::new(),
         key_converter: ConverterSettings::default(),
         value_converter: ConverterSettings::default(),
         header_converter: HeaderConverter::Simple,
@@ -92,10 +94,21 @@ fn at(snapshot: SnapshotMark, previous_commit: Option<u64>) -> Position {
 }
 
 fn encode(relation: &Arc<Relation>, op: Op, before: Option<&Row>, before_is_key: bool, after: Option<&Row>, at: Position) -> Collected {
-    let settings = settings();
+    encode_with(&settings(), relation, op, before, before_is_key, after, at)
+}
+
+fn encode_with(
+    settings: &EventSettings,
+    relation: &Arc<Relation>,
+    op: Op,
+    before: Option<&Row>,
+    before_is_key: bool,
+    after: Option<&Row>,
+    at: Position,
+) -> Collected {
     let topic = TopicHandle { index: TopicIndex(20), partitions: 1 };
-    let mut plan = RelationPlan::new(Arc::clone(relation), topic, &settings, |_| true);
-    let mut encoder = Encoder::new(&settings);
+    let mut plan = Draft::new(Arc::clone(relation), settings, |_| true).expect("it fits").finish(settings, |_| topic);
+    let mut encoder = Encoder::new(settings);
     encoder.set_now(1_795_233_129_059_060_276);
     let change = RowChange { relation, op, before: before.map(Row::tuple), before_is_key, after: after.map(Row::tuple), at };
     let mut out = Collected::default();
@@ -187,7 +200,8 @@ fn a_row_with_too_few_columns_is_an_error() {
     let relation = customers(true);
     let row = row(&[Some("1")]);
     let settings = settings();
-    let mut plan = RelationPlan::new(Arc::clone(&relation), TopicHandle { index: TopicIndex(20), partitions: 1 }, &settings, |_| true);
+    let topic = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    let mut plan = Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic);
     let change = RowChange {
         relation: &relation,
         op: Op::Create,
@@ -198,4 +212,42 @@ fn a_row_with_too_few_columns_is_an_error() {
     };
     let error = Encoder::new(&settings).encode(&mut plan, &change, &mut Collected::default()).unwrap_err();
     assert_eq!(error.to_string(), "public.customers: a row has 1 columns, the table has 4");
+}
+
+#[test]
+fn a_row_without_its_envelope_can_say_where_it_comes_from() {
+    let options = [
+        ("transforms", "unwrap"),
+        ("transforms.unwrap.type", "io.debezium.transforms.ExtractNewRecordState"),
+        (
+            "transforms.unwrap.add.fields",
+            "op,ts_ms,ts_us,ts_ns,lsn,txId,db,source.ts_ms,source.ts_us,source.ts_ns,sequence,source.snapshot,xmin",
+        ),
+        ("transforms.unwrap.add.headers", "source.lsn,source.table"),
+    ];
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
+    let row = row(&[Some("1"), Some("Anne"), None, Some("5")]);
+    let out = encode_with(&settings, &customers(true), Op::Create, None, false, Some(&row), at(SnapshotMark::False, Some(7)));
+    let expected = concat!(
+        r#"{"id":1,"first_name":"Anne","email":null,"n":5,"__op":"c","__ts_ms":1795233129059,"__ts_us":1795233129059060,"#,
+        r#""__ts_ns":1795233129059060276,"__lsn":28789624,"__txId":746,"__db":"t1","__source_ts_ms":1795233128832,"#,
+        r#""__source_ts_us":1795233128832839,"__source_ts_ns":1795233128832839000,"__sequence":"[\"7\",\"28789624\"]","#,
+        r#""__source_snapshot":null,"__xmin":null}"#
+    );
+    let headers = vec![("__source_lsn".to_owned(), "28789624".to_owned()), ("__source_table".to_owned(), "customers".to_owned())];
+    assert_eq!(out.0, vec![(Some(r#"{"id":1}"#.into()), Some(expected.into()), headers)]);
+}
+
+#[test]
+fn a_transformation_that_does_not_fit_says_why() {
+    let options = [
+        ("transforms", "key"),
+        ("transforms.key.type", "org.apache.kafka.connect.transforms.ExtractField$Key"),
+        ("transforms.key.field", "nr"),
+    ];
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
+    let unfit = Draft::new(customers(true), &settings, |_| true).expect_err("there is no such field");
+    assert_eq!(unfit.to_string(), "transforms.key: there is no field nr");
 }

@@ -34,7 +34,7 @@ pub fn form(element: &TypeKind, settings: &ValueSettings) -> Form {
     }
     unavailable.push(b']');
     // As in Debezium, whose enums in arrays are never null by its word.
-    let of = if matches!(element, TypeKind::Enum(_)) { element_form.schema.clone() } else { element_form.schema.clone().optional() };
+    let of = if matches!(element, TypeKind::Enum(_)) { (*element_form.schema).clone() } else { (*element_form.schema).clone().optional() };
     Form { element: Some(Box::new(element_form)), ..Form::new(array, 0, unavailable, b"[]", Schema::array_of(of)) }
 }
 

@@ -75,12 +75,12 @@ pub struct Form {
     /// What stands for a NOT NULL value that was not sent and has no default.
     pub zero: Box<[u8]>,
     /// What the values are, whether they may be null left out.
-    pub schema: Schema,
+    pub schema: Box<Schema>,
 }
 
 impl Form {
     fn new(write: Write, scale: i16, unavailable: Vec<u8>, zero: &[u8], schema: impl Into<Schema>) -> Self {
-        Self { write, scale, element: None, unavailable: unavailable.into(), zero: zero.into(), schema: schema.into() }
+        Self { write, scale, element: None, unavailable: unavailable.into(), zero: zero.into(), schema: Box::new(schema.into()) }
     }
 }
 

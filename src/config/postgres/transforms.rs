@@ -1,0 +1,606 @@
+//! `transforms` and `predicates`: Kafka Connect's single message transformations, typed.
+//!
+//! Owns the class names, the options of each class and their checks. Promises that a class or an option that is not known
+//! is refused with the nearest known one, since a transformation that is left out changes every event. What the
+//! transformations do to a record is `encode::transform`'s.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use crate::config::define::{KeyProblem, invalid, required, unknown};
+use crate::config::suggest;
+use crate::problem::Problem;
+
+/// A transformation of the chain.
+#[derive(Clone, Debug)]
+pub struct Transform {
+    /// Its name in `transforms`.
+    pub name: String,
+    /// What it does.
+    pub step: Step,
+    /// To which records; `None` is all.
+    pub only: Option<Condition>,
+    /// `replace.null.with.default`: a column's default stands where it is NULL. Kafka Connect's own default is true.
+    pub null_is_default: bool,
+}
+
+/// `transforms.x.predicate` and `.negate`.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// The predicate.
+    pub predicate: Predicate,
+    /// Applies where the predicate does not.
+    pub negate: bool,
+}
+
+/// `org.apache.kafka.connect.transforms.predicates`.
+#[derive(Clone, Debug)]
+pub enum Predicate {
+    /// `TopicNameMatches`.
+    TopicName(Regex),
+    /// `RecordIsTombstone`.
+    Tombstone,
+    /// `HasHeaderKey`.
+    HasHeader(String),
+}
+
+/// `$Key` or `$Value` behind a class name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The key.
+    Key,
+    /// The value.
+    Value,
+}
+
+/// What a transformation does.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// `io.debezium.transforms.ExtractNewRecordState`.
+    Unwrap(Unwrap),
+    /// `org.apache.kafka.connect.transforms.RegexRouter`.
+    RegexRouter(Renaming),
+    /// `io.debezium.transforms.ByLogicalTableRouter`.
+    LogicalRouter(LogicalRouter),
+    /// `ReplaceField`: fields to keep (empty: all), to drop, to rename.
+    ReplaceField(Part, Vec<String>, Vec<String>, Vec<(String, String)>),
+    /// `MaskField`: fields, and what stands there instead of the type's zero.
+    MaskField(Part, Vec<String>, Option<String>),
+    /// `InsertField`.
+    InsertField(Part, Vec<Inserted>),
+    /// `ExtractField`.
+    ExtractField(Part, String),
+    /// `HoistField`.
+    HoistField(Part, String),
+    /// `ValueToKey`.
+    ValueToKey(Vec<String>),
+    /// `HeaderFrom`: fields, headers, and whether the fields go.
+    HeaderFrom(Part, Vec<String>, Vec<String>, bool),
+    /// `InsertHeader`: name and value.
+    InsertHeader(String, String),
+    /// `DropHeaders`.
+    DropHeaders(Vec<String>),
+    /// `org.apache.kafka.connect.transforms.Filter`: the record goes.
+    Drop,
+}
+
+impl Step {
+    /// Whether it has a meaning for records that are no row changes: it looks at topics or headers only.
+    pub fn concerns_any_record(&self) -> bool {
+        matches!(self, Self::RegexRouter(_) | Self::LogicalRouter(_) | Self::InsertHeader(..) | Self::DropHeaders(_) | Self::Drop)
+    }
+}
+
+/// A field of `InsertField`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inserted {
+    /// Its name.
+    pub name: String,
+    /// Whether its schema says that it may be null: `name?`, and by default; `name!` says that it may not.
+    pub optional: bool,
+    /// Its text; `None` is the topic's name.
+    pub text: Option<String>,
+}
+
+/// `delete.tombstone.handling.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteMode {
+    /// Neither deletes nor tombstones.
+    Drop,
+    /// A delete becomes a record without value.
+    Tombstone,
+    /// A delete becomes the old row, marked.
+    Rewrite,
+    /// The same, and the tombstone stays.
+    RewriteWithTombstone,
+    /// A delete becomes a tombstone.
+    DeleteToTombstone,
+}
+
+/// `ExtractNewRecordState`.
+#[derive(Clone, Debug)]
+pub struct Unwrap {
+    /// What becomes of deletes.
+    pub deletes: DeleteMode,
+    /// `add.fields`.
+    pub fields: Vec<Added>,
+    /// `add.headers`.
+    pub headers: Vec<Added>,
+}
+
+/// A field of the envelope that is added to the row or the headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The block it is in (`source`, `transaction`); `None`: beside `op`.
+    pub block: Option<String>,
+    /// Its name there.
+    pub field: String,
+    /// Its name in the record.
+    pub name: String,
+}
+
+/// A regular expression that must match the whole topic, and what the topic becomes, in Java's notation (`$1`, `${name}`).
+#[derive(Clone, Debug)]
+pub struct Renaming {
+    regex: Regex,
+    replacement: String,
+}
+
+impl Renaming {
+    /// The new name; `None` when the expression does not match.
+    pub fn apply(&self, name: &str) -> Option<String> {
+        let captures = self.regex.captures(name)?;
+        let mut out = String::new();
+        let mut rest = self.replacement.as_str();
+        while let Some(at) = rest.find(['$', '\\']) {
+            out.push_str(&rest[..at]);
+            let (mark, behind) = rest[at..].split_at(1);
+            if mark == "\\" {
+                let mut chars = behind.chars();
+                out.extend(chars.next());
+                rest = chars.as_str();
+                continue;
+            }
+            rest = match behind.strip_prefix('{').and_then(|inside| inside.split_once('}')) {
+                Some((group, behind)) => {
+                    out.push_str(captures.name(group).map_or("", |group| group.as_str()));
+                    behind
+                }
+                None => {
+                    // As Java: as many digits as still name a group.
+                    let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
+                    let (length, group) = (1..=digits.max(1))
+                        .rev()
+                        .find_map(|length| {
+                            let group: usize = behind.get(..length)?.parse().ok()?;
+                            (length == 1 || group < captures.len()).then_some((length, group))
+                        })
+                        .unwrap_or((0, usize::MAX));
+                    out.push_str(captures.get(group).map_or("", |group| group.as_str()));
+                    &behind[length..]
+                }
+            };
+        }
+        out.push_str(rest);
+        Some(out)
+    }
+}
+
+/// `ByLogicalTableRouter`.
+#[derive(Clone, Debug)]
+pub struct LogicalRouter {
+    /// `topic.regex` and `topic.replacement`.
+    pub topic: Renaming,
+    /// `key.field.name`; `None` when `key.enforce.uniqueness` is false.
+    pub key_field: Option<String>,
+    /// `key.field.regex` and `key.field.replacement`.
+    pub key_value: Option<Renaming>,
+}
+
+/// The classes and their options. Those of `org.apache.kafka.connect.transforms` come for keys and for values.
+const CONNECT: &str = "org.apache.kafka.connect.transforms.";
+const DEBEZIUM: &str = "io.debezium.transforms.";
+const CLASSES: &[(&str, &[&str])] = &[
+    (
+        "ExtractNewRecordState",
+        &[
+            "delete.tombstone.handling.mode",
+            "add.fields",
+            "add.fields.prefix",
+            "add.headers",
+            "add.headers.prefix",
+            "route.by.field",
+            "drop.fields.header.name",
+            "drop.fields.from.key",
+            "drop.fields.keep.schema.compatible",
+            "replace.null.with.default",
+        ],
+    ),
+    (
+        "ByLogicalTableRouter",
+        &[
+            "topic.regex",
+            "topic.replacement",
+            "key.enforce.uniqueness",
+            "key.field.name",
+            "key.field.regex",
+            "key.field.replacement",
+            "schema.name.adjustment.mode",
+            "logical.table.cache.size",
+        ],
+    ),
+    ("RegexRouter", &["regex", "replacement"]),
+    ("ReplaceField", &["include", "exclude", "renames", "whitelist", "blacklist", "replace.null.with.default"]),
+    ("MaskField", &["fields", "replacement", "replace.null.with.default"]),
+    (
+        "InsertField",
+        &["topic.field", "static.field", "static.value", "partition.field", "offset.field", "timestamp.field", "replace.null.with.default"],
+    ),
+    ("ExtractField", &["field", "replace.null.with.default", "syntax.version"]),
+    ("HoistField", &["field"]),
+    ("ValueToKey", &["fields", "replace.null.with.default"]),
+    ("HeaderFrom", &["fields", "headers", "operation", "replace.null.with.default"]),
+    ("InsertHeader", &["header", "value.literal"]),
+    ("DropHeaders", &["headers"]),
+    ("Filter", &[]),
+];
+
+/// Reads the chain. Problems carry the option they are about.
+pub fn parse(options: &BTreeMap<String, String>) -> Result<Vec<Transform>, Vec<KeyProblem>> {
+    let mut problems = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
+    let mut chain = Vec::new();
+    for name in list(options.get("transforms")) {
+        if seen.contains(&name) {
+            problems.push(KeyProblem::new("transforms", Problem::refuse("config/value", format!("transforms names \"{name}\" twice"))));
+            continue;
+        }
+        match read(options, &name) {
+            Ok(transform) => chain.push(transform),
+            Err(problem) => problems.push(*problem),
+        }
+        seen.push(name);
+    }
+    let predicates = list(options.get("predicates"));
+    for key in options.keys() {
+        for (kind, names) in [("transforms", &seen), ("predicates", &predicates)] {
+            let owner = key.strip_prefix(kind).and_then(|rest| rest.strip_prefix('.')).and_then(|rest| rest.split('.').next());
+            if let Some(owner) = owner.filter(|owner| !names.iter().any(|name| name == owner)) {
+                let problem = Problem::refuse("config/unknown-key", format!("{key} is set, but {kind} does not name \"{owner}\""))
+                    .why("it would have no effect")
+                    .fix(format!("add {owner} to {kind}, or remove {key}"));
+                problems.push(KeyProblem::new(key, problem));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(chain) } else { Err(problems) }
+}
+
+fn list(value: Option<&String>) -> Vec<String> {
+    let text = value.map_or("", String::as_str);
+    text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+}
+
+/// A problem with its option, small enough to be handed from function to function.
+type Refused = Box<KeyProblem>;
+
+fn refused(key: &str, problem: Problem) -> Refused {
+    Box::new(KeyProblem::new(key, problem))
+}
+
+/// The options of one transformation or predicate.
+struct Own<'a> {
+    options: &'a BTreeMap<String, String>,
+    prefix: String,
+}
+
+impl Own<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.options.get(&self.key(name)).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn need(&self, name: &str) -> Result<&str, Refused> {
+        self.get(name).ok_or_else(|| refused(&self.key(name), required(&self.key(name))))
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        list(self.options.get(&self.key(name)))
+    }
+
+    fn need_list(&self, name: &str) -> Result<Vec<String>, Refused> {
+        self.need(name)?;
+        Ok(self.list(name))
+    }
+
+    fn flag(&self, name: &str, default: bool) -> Result<bool, Refused> {
+        match self.get(name).map(str::to_ascii_lowercase).as_deref() {
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(other) => Err(self.wrong(name, other, "true or false")),
+        }
+    }
+
+    fn wrong(&self, name: &str, value: &str, must: &str) -> Refused {
+        refused(&self.key(name), invalid(&self.key(name), value, must))
+    }
+
+    /// An option that changes events and does not work yet.
+    fn refuse(&self, name: &str, why: &str) -> Result<(), Refused> {
+        if self.get(name).is_none() {
+            return Ok(());
+        }
+        let key = self.key(name);
+        let problem = Problem::refuse("config/not-supported", format!("{key} is not supported yet")).why(why).fix(format!("remove {key}"));
+        Err(refused(&key, problem))
+    }
+
+    fn regex(&self, name: &str) -> Result<Regex, Refused> {
+        let text = self.need(name)?;
+        Regex::new(&format!("^(?:{text})$")).map_err(|error| {
+            let error = error.to_string();
+            let why = error.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&error).to_owned();
+            self.wrong(name, text, &format!("a regular expression: {why}"))
+        })
+    }
+
+    fn renaming(&self, regex: &str, replacement: &str) -> Result<Renaming, Refused> {
+        Ok(Renaming { regex: self.regex(regex)?, replacement: self.need(replacement)?.to_owned() })
+    }
+
+    /// Every option must be one of the class's own.
+    fn check_names(&self, known: &[&'static str]) -> Result<(), Refused> {
+        for key in self.options.keys() {
+            let Some(name) = key.strip_prefix(&self.prefix) else { continue };
+            if !matches!(name, "type" | "predicate" | "negate") && !known.contains(&name) {
+                return Err(refused(key, unknown(name, known)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Refused> {
+    let own = Own { options, prefix: format!("transforms.{name}.") };
+    let class = own.need("type")?;
+    let (base, part) = match class.rsplit_once('$') {
+        Some((base, "Key")) => (base, Some(Part::Key)),
+        Some((base, "Value")) => (base, Some(Part::Value)),
+        _ => (class, None),
+    };
+    let short = base.strip_prefix(CONNECT).or_else(|| base.strip_prefix(DEBEZIUM)).unwrap_or(base);
+    let Some((short, known)) = CLASSES.iter().find(|(class, _)| *class == short) else {
+        let hint = suggest::did_you_mean(short, CLASSES.iter().map(|(class, _)| *class));
+        let problem = Problem::refuse("config/not-supported", format!("the transformation {class} is not supported"))
+            .why("leaving it out would change every event")
+            .fix(hint);
+        return Err(refused(&own.key("type"), problem));
+    };
+    own.check_names(known)?;
+    let of = || part.ok_or_else(|| own.wrong("type", class, &format!("{CONNECT}{short}$Key or {CONNECT}{short}$Value")));
+    let step = match *short {
+        "ExtractNewRecordState" => Step::Unwrap(unwrap(&own)?),
+        "ByLogicalTableRouter" => Step::LogicalRouter(logical_router(&own)?),
+        "RegexRouter" => Step::RegexRouter(own.renaming("regex", "replacement")?),
+        "ReplaceField" => {
+            let either = |new: &str, old: &str| if own.get(new).is_some() { own.list(new) } else { own.list(old) };
+            Step::ReplaceField(of()?, either("include", "whitelist"), either("exclude", "blacklist"), renames(&own)?)
+        }
+        "MaskField" => Step::MaskField(of()?, own.need_list("fields")?, own.get("replacement").map(str::to_owned)),
+        "InsertField" => Step::InsertField(of()?, inserted(&own)?),
+        "ExtractField" => Step::ExtractField(of()?, own.need("field")?.to_owned()),
+        "HoistField" => Step::HoistField(of()?, own.need("field")?.to_owned()),
+        "ValueToKey" => Step::ValueToKey(own.need_list("fields")?),
+        "HeaderFrom" => {
+            let (fields, headers) = (own.need_list("fields")?, own.need_list("headers")?);
+            if fields.len() != headers.len() {
+                return Err(own.wrong("headers", &headers.join(","), "as many names as fields has"));
+            }
+            let moves = match own.need("operation")? {
+                "move" => true,
+                "copy" => false,
+                other => return Err(own.wrong("operation", other, "move or copy")),
+            };
+            Step::HeaderFrom(of()?, fields, headers, moves)
+        }
+        "InsertHeader" => Step::InsertHeader(own.need("header")?.to_owned(), own.need("value.literal")?.to_owned()),
+        "DropHeaders" => Step::DropHeaders(own.need_list("headers")?),
+        _ => Step::Drop,
+    };
+    let null_is_default = own.flag("replace.null.with.default", false)?;
+    Ok(Transform { name: name.to_owned(), step, only: condition(options, &own)?, null_is_default })
+}
+
+fn condition(options: &BTreeMap<String, String>, transform: &Own<'_>) -> Result<Option<Condition>, Refused> {
+    let negate = transform.flag("negate", false)?;
+    let Some(name) = transform.get("predicate") else { return Ok(None) };
+    if !list(options.get("predicates")).iter().any(|known| known == name) {
+        return Err(transform.wrong("predicate", name, "one of the names in predicates"));
+    }
+    let own = Own { options, prefix: format!("predicates.{name}.") };
+    let class = own.need("type")?;
+    let short = class.strip_prefix(&format!("{CONNECT}predicates.")).unwrap_or(class);
+    let predicate = match short {
+        "TopicNameMatches" => Predicate::TopicName(own.regex("pattern")?),
+        "RecordIsTombstone" => Predicate::Tombstone,
+        "HasHeaderKey" => Predicate::HasHeader(own.need("name")?.to_owned()),
+        _ => return Err(own.wrong("type", class, "TopicNameMatches, RecordIsTombstone or HasHeaderKey")),
+    };
+    own.check_names(&["pattern", "name"])?;
+    Ok(Some(Condition { predicate, negate }))
+}
+
+fn unwrap(own: &Own<'_>) -> Result<Unwrap, Refused> {
+    let deletes = match own.get("delete.tombstone.handling.mode").unwrap_or("tombstone") {
+        "drop" => DeleteMode::Drop,
+        "tombstone" => DeleteMode::Tombstone,
+        "rewrite" => DeleteMode::Rewrite,
+        "rewrite-with-tombstone" => DeleteMode::RewriteWithTombstone,
+        "delete-to-tombstone" => DeleteMode::DeleteToTombstone,
+        other => {
+            let modes = "drop, tombstone, rewrite, rewrite-with-tombstone or delete-to-tombstone";
+            return Err(own.wrong("delete.tombstone.handling.mode", other, modes));
+        }
+    };
+    own.refuse("route.by.field", "records would go to their ordinary topics")?;
+    own.refuse("drop.fields.header.name", "no transformation here writes such a header")?;
+    let prefixed = |option: &str| {
+        let prefix = own.options.get(&own.key(&format!("{option}.prefix"))).map_or("__", |prefix| prefix.trim());
+        let read =
+            |text: &String| added(prefix, text).ok_or_else(|| own.wrong(option, text, "field or block.field, each perhaps with :name"));
+        own.list(option).iter().map(read).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(Unwrap { deletes, fields: prefixed("add.fields")?, headers: prefixed("add.headers")? })
+}
+
+/// `op`, `source.ts_ms`, `lsn:position`.
+fn added(prefix: &str, text: &str) -> Option<Added> {
+    let mut parts = text.split(':');
+    let (path, name) = (parts.next()?, parts.next());
+    if parts.next().is_some() {
+        return None;
+    }
+    let (block, field) = match path.split_once('.') {
+        Some((block, field)) => (Some(block.to_owned()), field.to_owned()),
+        None => (None, path.to_owned()),
+    };
+    let default = block.as_ref().map_or_else(|| field.clone(), |block| format!("{block}_{field}"));
+    let name = format!("{prefix}{}", name.unwrap_or(&default));
+    let block = block.or_else(|| match field.as_str() {
+        "id" | "data_collection_order" | "total_order" => Some("transaction".to_owned()),
+        "op" | "ts_ms" | "ts_us" | "ts_ns" => None,
+        _ => Some("source".to_owned()),
+    });
+    Some(Added { block, field, name })
+}
+
+fn logical_router(own: &Own<'_>) -> Result<LogicalRouter, Refused> {
+    let unique = own.flag("key.enforce.uniqueness", true)?;
+    let mode = own.get("schema.name.adjustment.mode").unwrap_or("none");
+    if mode != "none" {
+        return Err(own.wrong("schema.name.adjustment.mode", mode, "none"));
+    }
+    let key_value = match own.get("key.field.regex") {
+        Some(_) => Some(own.renaming("key.field.regex", "key.field.replacement")?),
+        None => None,
+    };
+    let key_field = own.get("key.field.name").unwrap_or("__dbz__physicalTableIdentifier").to_owned();
+    Ok(LogicalRouter { topic: own.renaming("topic.regex", "topic.replacement")?, key_field: unique.then_some(key_field), key_value })
+}
+
+fn renames(own: &Own<'_>) -> Result<Vec<(String, String)>, Refused> {
+    let pair = |text: &String| {
+        let pair = text.split_once(':').map(|(old, new)| (old.trim().to_owned(), new.trim().to_owned()));
+        pair.filter(|(old, new)| !old.is_empty() && !new.is_empty()).ok_or_else(|| own.wrong("renames", text, "old:new,old:new"))
+    };
+    own.list("renames").iter().map(pair).collect()
+}
+
+fn inserted(own: &Own<'_>) -> Result<Vec<Inserted>, Refused> {
+    own.refuse("offset.field", "a source's records have no offset yet when they are transformed")?;
+    own.refuse("partition.field", "a source's records have no partition yet when they are transformed")?;
+    own.refuse("timestamp.field", "a source's records have no timestamp yet when they are transformed")?;
+    let field = |name: &str, text: Option<String>| {
+        let optional = !name.ends_with('!');
+        Inserted { name: name.trim_end_matches(['!', '?']).to_owned(), optional, text }
+    };
+    let mut fields = Vec::new();
+    if let Some(name) = own.get("topic.field") {
+        fields.push(field(name, None));
+    }
+    if let Some(name) = own.get("static.field") {
+        fields.push(field(name, Some(own.need("static.value")?.to_owned())));
+    }
+    if fields.is_empty() {
+        return Err(refused(&own.key("static.field"), required(&own.key("static.field"))));
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn topics_are_renamed_as_java_renames_them() {
+        for (regex, replacement, name, expected) in [
+            (r"srv\.(.*)\.(.*)", "$1_$2", "srv.public.orders", Some("public_orders")),
+            (r"srv\.(?<schema>.*)\.(?<table>.*)", "${table}-${schema}", "srv.public.orders", Some("orders-public")),
+            ("(.*)", r"a\$1$1", "t", Some("a$1t")),
+            ("(a)b", "$10", "ab", Some("a0")),
+            ("b", "x", "abc", None),
+        ] {
+            let renaming = Renaming { regex: Regex::new(&format!("^(?:{regex})$")).expect("valid"), replacement: replacement.into() };
+            assert_eq!(renaming.apply(name).as_deref(), expected, "{regex} {replacement}");
+        }
+    }
+
+    #[test]
+    fn a_chain_is_read_in_order_with_its_predicates() {
+        let chain = parse(&options(&[
+            ("transforms", "unwrap, route"),
+            ("transforms.unwrap.type", "io.debezium.transforms.ExtractNewRecordState"),
+            ("transforms.unwrap.add.fields", "op,source.ts_ms,lsn:at"),
+            ("transforms.unwrap.delete.tombstone.handling.mode", "rewrite"),
+            ("transforms.route.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+            ("transforms.route.regex", "(.*)"),
+            ("transforms.route.replacement", "x.$1"),
+            ("transforms.route.predicate", "orders"),
+            ("transforms.route.negate", "true"),
+            ("predicates", "orders"),
+            ("predicates.orders.type", "org.apache.kafka.connect.transforms.predicates.TopicNameMatches"),
+            ("predicates.orders.pattern", ".*orders"),
+        ]))
+        .expect("a chain");
+        let Step::Unwrap(unwrap) = &chain[0].step else { panic!("{:?}", chain[0]) };
+        let names: Vec<_> = unwrap.fields.iter().map(|added| (added.block.as_deref(), added.field.as_str(), added.name.as_str())).collect();
+        assert_eq!(names, [(None, "op", "__op"), (Some("source"), "ts_ms", "__source_ts_ms"), (Some("source"), "lsn", "__at")]);
+        assert_eq!(unwrap.deletes, DeleteMode::Rewrite);
+        assert!(chain[1].only.as_ref().is_some_and(|only| only.negate));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_with_the_nearest() {
+        for (pairs, key, text) in [
+            (&[("transforms", "a")][..], "transforms.a.type", "transforms.a.type is missing"),
+            (
+                &[("transforms", "a"), ("transforms.a.type", "io.debezium.transforms.ExtractNewRecordStat")],
+                "transforms.a.type",
+                "the transformation io.debezium.transforms.ExtractNewRecordStat is not supported",
+            ),
+            (
+                &[("transforms", "a"), ("transforms.a.type", "ExtractNewRecordState"), ("transforms.a.add.field", "op")],
+                "transforms.a.add.field",
+                "unknown key \"add.field\"",
+            ),
+            (&[("transforms.a.type", "RegexRouter")], "transforms.a.type", "transforms.a.type is set, but transforms does not name \"a\""),
+            (
+                &[("transforms", "a"), ("transforms.a.type", "org.apache.kafka.connect.transforms.ReplaceField")],
+                "transforms.a.type",
+                "transforms.a.type = \"org.apache.kafka.connect.transforms.ReplaceField\" is not allowed",
+            ),
+            (
+                &[
+                    ("transforms", "a"),
+                    ("transforms.a.type", "RegexRouter"),
+                    ("transforms.a.regex", "("),
+                    ("transforms.a.replacement", "x"),
+                ],
+                "transforms.a.regex",
+                "transforms.a.regex = \"(\" is not allowed",
+            ),
+        ] {
+            let problems = parse(&options(pairs)).expect_err(text);
+            assert_eq!((problems[0].key.as_str(), problems[0].problem.what.as_str()), (key, text));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The `source` block: where a change comes from.
+
+use crate::change::{Position, Relation};
+use crate::encode::json;
+use crate::encode::plan::EventSettings;
+
+/// The block of one table, in parts that change with the table, the transaction and the event.
+#[derive(Debug)]
+pub struct SourceBlock {
+    /// `{"version":` up to the value of `ts_ms`.
+    start: Box<[u8]>,
+    /// `,"db":...,"sequence":"[`.
+    db: Box<[u8]>,
+    /// `,"schema":...,"table":...,"txId":`.
+    table: Box<[u8]>,
+    epoch: Option<u64>,
+    /// What is the same for all rows of a transaction: up to the event's LSN in `sequence`.
+    head: Vec<u8>,
+    /// Between that and the LSN itself.
+    middle: Vec<u8>,
+}
+
+fn text(value: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    json::string(&mut out, value.as_bytes());
+    out
+}
+
+impl SourceBlock {
+    /// The block of a table.
+    pub fn new(settings: &EventSettings, relation: &Relation) -> Self {
+        let parts = |parts: &[&[u8]]| parts.concat().into();
+        let start =
+            [&b"{\"version\":"[..], &text(&settings.version), b",\"connector\":\"postgresql\",\"name\":", &text(&settings.topic_prefix)];
+        Self {
+            start: [&start.concat()[..], b",\"ts_ms\":"].concat().into(),
+            db: parts(&[b"\",\"db\":", &text(&settings.database), b",\"sequence\":\"["]),
+            table: parts(&[b",\"schema\":", &text(&relation.schema), b",\"table\":", &text(&relation.table), b",\"txId\":"]),
+            epoch: None,
+            head: Vec::new(),
+            middle: Vec::new(),
+        }
+    }
+
+    /// What is the same in every event of the table, by name, as JSON.
+    pub fn constants(settings: &EventSettings, relation: &Relation) -> Vec<(&'static str, Box<[u8]>)> {
+        [
+            ("version", settings.version.as_str()),
+            ("connector", "postgresql"),
+            ("name", &settings.topic_prefix),
+            ("db", &settings.database),
+            ("schema", &relation.schema),
+            ("table", &relation.table),
+        ]
+        .map(|(name, value)| (name, text(value).into()))
+        .into()
+    }
+
+    /// Appends the block.
+    #[inline]
+    pub fn write(&mut self, out: &mut Vec<u8>, at: &Position) {
+        if self.epoch != Some(at.epoch) {
+            self.refresh(at);
+        }
+        let mut buffer = itoa::Buffer::new();
+        let lsn = buffer.format(at.lsn.0).as_bytes();
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(lsn);
+        out.extend_from_slice(&self.middle);
+        out.extend_from_slice(lsn);
+        out.extend_from_slice(b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
+    }
+
+    /// Writes again what a new transaction (or snapshot mark) changes.
+    fn refresh(&mut self, at: &Position) {
+        self.epoch = Some(at.epoch);
+        let head = &mut self.head;
+        head.clear();
+        head.extend_from_slice(&self.start);
+        json::integer(head, at.commit_time_us.div_euclid(1000));
+        head.extend_from_slice(b",\"snapshot\":\"");
+        head.extend_from_slice(at.snapshot.text().as_bytes());
+        head.extend_from_slice(&self.db);
+        match at.previous_commit {
+            Some(lsn) => {
+                head.extend_from_slice(b"\\\"");
+                json::integer(head, lsn.0);
+                head.extend_from_slice(b"\\\"");
+            }
+            None => head.extend_from_slice(b"null"),
+        }
+        head.extend_from_slice(b",\\\"");
+        let middle = &mut self.middle;
+        middle.clear();
+        middle.extend_from_slice(b"\\\"]\",\"ts_us\":");
+        json::integer(middle, at.commit_time_us);
+        middle.extend_from_slice(b",\"ts_ns\":");
+        json::integer(middle, at.commit_time_us.saturating_mul(1000));
+        middle.extend_from_slice(&self.table);
+        match at.xid {
+            Some(xid) => json::integer(middle, xid),
+            None => middle.extend_from_slice(b"null"),
+        }
+        middle.extend_from_slice(b",\"lsn\":");
+    }
+}

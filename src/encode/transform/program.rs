@@ -1,0 +1,241 @@
+//! A shape compiled: pieces that are copied and values that are written, one after the other.
+
+use super::shape::{Content, HeaderContent, Live, Node, Shape};
+use crate::change::{Cell, Position, SnapshotMark, Tuple};
+use crate::config::postgres::{ConverterSettings, HeaderConverter};
+use crate::encode::json;
+use crate::encode::values::Form;
+use crate::record::{HeaderBlock, TopicHandle};
+
+/// How a record of one kind of change is written.
+#[derive(Debug)]
+pub struct Program {
+    /// Where it goes.
+    pub topic: TopicHandle,
+    /// Its key, if it has one.
+    pub key: Option<Pieces>,
+    /// Its value, if it has one.
+    pub value: Option<Pieces>,
+    /// Its headers.
+    pub headers: Headers,
+}
+
+/// The pieces of a key or a value.
+#[derive(Debug, Default)]
+pub struct Pieces(Vec<Piece>);
+
+/// A record's headers.
+#[derive(Debug)]
+pub enum Headers {
+    /// The same in every record.
+    Fixed(HeaderBlock),
+    /// Put together for each.
+    Each(Vec<(String, HeaderPieces)>),
+}
+
+/// What a header holds.
+#[derive(Debug)]
+pub enum HeaderPieces {
+    /// The same bytes in every record.
+    Bytes(Vec<u8>),
+    /// The other key of a row whose key changes.
+    OtherKey,
+    /// A JSON value; a text stands without its quotes when the flag says so.
+    Value(Pieces, bool),
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes(Box<[u8]>),
+    Column { old: bool, index: usize, form: Form, null: Box<[u8]> },
+    Source,
+    Live(Live),
+}
+
+/// What a program writes from.
+pub struct Input<'a> {
+    /// The old row.
+    pub before: Option<Tuple<'a>>,
+    /// The new row.
+    pub after: Option<Tuple<'a>>,
+    /// What `after` does not carry because it did not change.
+    pub older: Option<Tuple<'a>>,
+    /// Where.
+    pub at: &'a Position,
+    /// The processing time, nanoseconds since 1970.
+    pub now_ns: i64,
+}
+
+/// A column's value is not what its type promises.
+#[derive(Clone, Copy, Debug)]
+pub struct BadColumn(pub usize);
+
+impl Program {
+    /// Compiles a shape whose topic has been resolved.
+    pub fn new(shape: &Shape, topic: TopicHandle, key: ConverterSettings, value: ConverterSettings, headers: HeaderConverter) -> Self {
+        let each: Vec<_> = shape
+            .headers
+            .iter()
+            .map(|header| {
+                let pieces = match &header.content {
+                    HeaderContent::Bytes(bytes) => HeaderPieces::Bytes(bytes.clone()),
+                    HeaderContent::OtherKey => HeaderPieces::OtherKey,
+                    HeaderContent::Value(content) => {
+                        let mut pieces = Pieces::default();
+                        pieces.add(content);
+                        HeaderPieces::Value(pieces, headers == HeaderConverter::Simple)
+                    }
+                };
+                (header.name.clone(), pieces)
+            })
+            .collect();
+        let fixed = each.iter().try_fold(HeaderBlock::default(), |mut block, (name, pieces)| {
+            let HeaderPieces::Bytes(bytes) = pieces else { return None };
+            block.push(name, bytes);
+            Some(block)
+        });
+        Self {
+            topic,
+            key: shape.key.as_ref().map(|node| Pieces::of(node, key)),
+            value: shape.value.as_ref().map(|node| Pieces::of(node, value)),
+            headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
+        }
+    }
+}
+
+impl Pieces {
+    fn of(node: &Node, converter: ConverterSettings) -> Self {
+        let mut pieces = Self::default();
+        if converter.schemas {
+            pieces.bytes(&node.whole_schema().before_payload());
+        }
+        pieces.add(&node.content);
+        if converter.schemas {
+            pieces.bytes(b"}");
+        }
+        pieces
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        if let Some(Piece::Bytes(last)) = self.0.last_mut() {
+            *last = [last, bytes].concat().into();
+        } else {
+            self.0.push(Piece::Bytes(bytes.into()));
+        }
+    }
+
+    fn add(&mut self, content: &Content) {
+        match content {
+            Content::Null => self.bytes(b"null"),
+            Content::Constant(json) => self.bytes(json),
+            Content::Column { old, index, form, null } => {
+                self.0.push(Piece::Column { old: *old, index: *index, form: form.clone(), null: null.clone() });
+            }
+            Content::Source(_) => self.0.push(Piece::Source),
+            Content::Live(live) => self.0.push(Piece::Live(*live)),
+            Content::Struct(fields) => {
+                self.bytes(b"{");
+                for (place, (name, node)) in fields.iter().enumerate() {
+                    let mut lead = if place > 0 { vec![b','] } else { Vec::new() };
+                    json::string(&mut lead, name.as_bytes());
+                    lead.push(b':');
+                    self.bytes(&lead);
+                    self.add(&node.content);
+                }
+                self.bytes(b"}");
+            }
+        }
+    }
+
+    /// Appends the value; `source` appends the source block.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, mut source: impl FnMut(&mut Vec<u8>)) -> Result<(), BadColumn> {
+        for piece in &self.0 {
+            match piece {
+                Piece::Bytes(bytes) => out.extend_from_slice(bytes),
+                Piece::Column { old, index, form, null } => {
+                    let row = if *old { input.before } else { input.after };
+                    let cell = match row.map_or(Cell::Null, |row| row.cell(*index)) {
+                        Cell::Unchanged if !*old => match input.older.map(|older| older.cell(*index)) {
+                            Some(Cell::Text(text)) => Cell::Text(text),
+                            _ => Cell::Unchanged,
+                        },
+                        cell => cell,
+                    };
+                    match cell {
+                        Cell::Text(text) => (form.write)(out, text, form).map_err(|_| BadColumn(*index))?,
+                        Cell::Null => out.extend_from_slice(null),
+                        Cell::Unchanged => out.extend_from_slice(&form.unavailable),
+                    }
+                }
+                Piece::Source => source(out),
+                Piece::Live(live) => write_live(out, *live, input),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_live(out: &mut Vec<u8>, live: Live, input: &Input<'_>) {
+    let at = input.at;
+    match live {
+        Live::SourceMs => json::integer(out, at.commit_time_us.div_euclid(1000)),
+        Live::SourceUs => json::integer(out, at.commit_time_us),
+        Live::SourceNs => json::integer(out, at.commit_time_us.saturating_mul(1000)),
+        // The field's default, which Debezium's transformations leave out.
+        Live::Snapshot if at.snapshot == SnapshotMark::False => out.extend_from_slice(b"null"),
+        Live::Snapshot => json::string(out, at.snapshot.text().as_bytes()),
+        Live::Sequence => {
+            out.extend_from_slice(b"\"[");
+            match at.previous_commit {
+                Some(lsn) => {
+                    out.extend_from_slice(b"\\\"");
+                    json::integer(out, lsn.0);
+                    out.extend_from_slice(b"\\\"");
+                }
+                None => out.extend_from_slice(b"null"),
+            }
+            out.extend_from_slice(b",\\\"");
+            json::integer(out, at.lsn.0);
+            out.extend_from_slice(b"\\\"]\"");
+        }
+        Live::Xid => match at.xid {
+            Some(xid) => json::integer(out, xid),
+            None => out.extend_from_slice(b"null"),
+        },
+        Live::Lsn => json::integer(out, at.lsn.0),
+        Live::NowMs => json::integer(out, input.now_ns / 1_000_000),
+        Live::NowUs => json::integer(out, input.now_ns / 1000),
+        Live::NowNs => json::integer(out, input.now_ns),
+    }
+}
+
+impl Headers {
+    /// Puts a record's own headers into `block`, which is empty; nothing where all have the same.
+    pub fn write(
+        &self,
+        block: &mut HeaderBlock,
+        scratch: &mut Vec<u8>,
+        other_key: &[u8],
+        input: &Input<'_>,
+        mut source: impl FnMut(&mut Vec<u8>),
+    ) -> Result<(), BadColumn> {
+        let Self::Each(each) = self else { return Ok(()) };
+        for (name, pieces) in each {
+            match pieces {
+                HeaderPieces::Bytes(bytes) => block.push(name, bytes),
+                HeaderPieces::OtherKey => block.push(name, other_key),
+                HeaderPieces::Value(pieces, bare) => {
+                    scratch.clear();
+                    pieces.write(scratch, input, &mut source)?;
+                    match serde_json::from_slice::<String>(scratch) {
+                        Ok(text) if *bare => block.push(name, text.as_bytes()),
+                        _ if *bare && scratch == b"null" => block.push_null(name),
+                        _ => block.push(name, scratch),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! The shape of a record: its fields and where each comes from.
+
+use crate::encode::schema::{Kind, Schema};
+use crate::encode::values::Form;
+
+/// A record before any row: what it will hold.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Its topic.
+    pub topic: String,
+    /// Its key; `None` for a record without one.
+    pub key: Option<Node>,
+    /// Its value; `None` for a tombstone.
+    pub value: Option<Node>,
+    /// Its headers in order.
+    pub headers: Vec<Header>,
+}
+
+/// A header.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub content: HeaderContent,
+}
+
+/// What a header holds.
+#[derive(Clone, Debug)]
+pub enum HeaderContent {
+    /// The same bytes in every record.
+    Bytes(Vec<u8>),
+    /// The other key of a row whose key changes.
+    OtherKey,
+    /// A value of the row or the envelope.
+    Value(Content),
+}
+
+/// A value with its schema.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it is; the fields of a struct stand in its content.
+    pub schema: Schema,
+    /// Where it comes from.
+    pub content: Content,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Always null.
+    Null,
+    /// The same JSON in every record.
+    Constant(Box<[u8]>),
+    /// A column of the new row, or of the old one.
+    Column {
+        /// Of the old row.
+        old: bool,
+        /// Which column.
+        index: usize,
+        /// How its values are written.
+        form: Form,
+        /// What NULL is written as.
+        null: Box<[u8]>,
+    },
+    /// The whole source block; what is the same in all of a table's records, by name, as JSON.
+    Source(Vec<(&'static str, Box<[u8]>)>),
+    /// Something that the position or the clock says.
+    Live(Live),
+    /// Fields in order.
+    Struct(Vec<(Box<str>, Node)>),
+}
+
+/// What the position or the clock says of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Live {
+    /// `source.ts_ms`.
+    SourceMs,
+    /// `source.ts_us`.
+    SourceUs,
+    /// `source.ts_ns`.
+    SourceNs,
+    /// `source.snapshot`.
+    Snapshot,
+    /// `source.sequence`.
+    Sequence,
+    /// `source.txId`.
+    Xid,
+    /// `source.lsn`.
+    Lsn,
+    /// `ts_ms`.
+    NowMs,
+    /// `ts_us`.
+    NowUs,
+    /// `ts_ns`.
+    NowNs,
+}
+
+impl Node {
+    /// A text that is the same in every record.
+    pub fn text(text: &str, optional: bool) -> Self {
+        let mut json = Vec::new();
+        crate::encode::json::string(&mut json, text.as_bytes());
+        Self { schema: Schema { optional, ..Kind::String.into() }, content: Content::Constant(json.into()) }
+    }
+
+    /// A struct of these fields.
+    pub fn of(schema: Schema, fields: Vec<(Box<str>, Self)>) -> Self {
+        Self { schema, content: Content::Struct(fields) }
+    }
+
+    /// The schema with the fields.
+    pub fn whole_schema(&self) -> Schema {
+        match &self.content {
+            Content::Struct(fields) => {
+                let fields = fields.iter().map(|(name, node)| node.whole_schema().field(name)).collect();
+                Schema { kind: Kind::Struct(fields), ..self.schema.clone() }
+            }
+            _ => self.schema.clone(),
+        }
+    }
+
+    /// The fields, when it is a struct.
+    pub fn fields(&self) -> Option<&[(Box<str>, Self)]> {
+        if let Content::Struct(fields) = &self.content { Some(fields) } else { None }
+    }
+
+    /// The fields, to be changed.
+    pub fn fields_mut(&mut self) -> Option<&mut Vec<(Box<str>, Self)>> {
+        if let Content::Struct(fields) = &mut self.content { Some(fields) } else { None }
+    }
+
+    /// A field by name.
+    pub fn field(&self, name: &str) -> Option<&Self> {
+        self.fields()?.iter().find(|(field, _)| **field == *name).map(|(_, node)| node)
+    }
+
+    /// Connect's `copySchemaBasics`: a struct that was built anew is required.
+    pub fn required(mut self) -> Self {
+        self.schema.optional = false;
+        self
+    }
+}
+
+impl Shape {
+    /// What Kafka Connect's transformations do to nulls unless told not to.
+    pub fn put_defaults(&mut self) {
+        for node in [&mut self.key, &mut self.value].into_iter().flatten() {
+            for (_, field) in node.fields_mut().into_iter().flatten() {
+                if let (Content::Column { null, .. }, Some(default)) = (&mut field.content, &field.schema.default) {
+                    null.clone_from(default);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What each transformation does to a shape.
+
+use super::shape::{Content, Header, HeaderContent, Live, Node, Shape};
+use crate::config::postgres::transforms::{Added, DeleteMode, Inserted, LogicalRouter, Part, Step, Unwrap};
+use crate::encode::json;
+use crate::encode::schema::{Kind, Schema};
+use crate::encode::values::{Form, Malformed};
+
+/// Applies one transformation; `None` when it drops the record, the text when it cannot be applied.
+pub fn apply(step: &Step, mut shape: Shape) -> Result<Option<Shape>, String> {
+    match step {
+        Step::Unwrap(unwrap) => return unwrap_row(unwrap, shape),
+        Step::RegexRouter(renaming) => {
+            if let Some(topic) = renaming.apply(&shape.topic) {
+                shape.topic = topic;
+            }
+        }
+        Step::LogicalRouter(router) => route_logically(router, &mut shape)?,
+        Step::ReplaceField(part, include, exclude, renames) => {
+            if let Some(node) = part_of(*part, &mut shape) {
+                replace_fields(node, include, exclude, renames);
+            }
+        }
+        Step::MaskField(part, names, replacement) => {
+            if let Some(node) = part_of(*part, &mut shape) {
+                for (name, field) in fields_of(node)?.iter_mut().filter(|(name, _)| names.iter().any(|wanted| **wanted == **name)) {
+                    mask(field, replacement.as_deref()).map_err(|why| format!("field {name}: {why}"))?;
+                }
+            }
+        }
+        Step::InsertField(part, inserted) => {
+            let topic = shape.topic.clone();
+            if let Some(node) = part_of(*part, &mut shape) {
+                for Inserted { name, optional, text } in inserted {
+                    put(fields_of(node)?, name, Node::text(text.as_ref().unwrap_or(&topic), *optional));
+                }
+                node.schema.optional = false;
+            }
+        }
+        Step::ExtractField(part, name) => {
+            if let Some(node) = part_of(*part, &mut shape) {
+                *node = node.field(name).cloned().ok_or_else(|| format!("there is no field {name}"))?;
+            }
+        }
+        Step::HoistField(part, name) => {
+            let whole = match part {
+                Part::Key => &mut shape.key,
+                Part::Value => &mut shape.value,
+            };
+            let inner = whole.take().unwrap_or(Node { schema: Schema { optional: true, ..Kind::String.into() }, content: Content::Null });
+            *whole = Some(Node::of(Schema::new(Kind::Struct(Vec::new())), vec![(name.as_str().into(), inner)]));
+        }
+        Step::ValueToKey(names) => {
+            // A tombstone has no value to make a key of: it keeps its own.
+            if let Some(value) = part_of(Part::Value, &mut shape) {
+                let field = |name: &String| {
+                    let node = value.field(name).cloned().ok_or_else(|| format!("the value has no field {name}"))?;
+                    Ok::<_, String>((name.as_str().into(), node))
+                };
+                let fields = names.iter().map(field).collect::<Result<_, _>>()?;
+                shape.key = Some(Node::of(Schema::new(Kind::Struct(Vec::new())), fields));
+            }
+        }
+        Step::HeaderFrom(part, names, headers, moves) => {
+            if let Some(node) = part_of(*part, &mut shape) {
+                let mut taken = Vec::new();
+                for (name, header) in names.iter().zip(headers) {
+                    if let Some(field) = node.field(name) {
+                        taken.push(Header { name: header.clone(), content: HeaderContent::Value(field.content.clone()) });
+                    }
+                }
+                if *moves {
+                    fields_of(node)?.retain(|(name, _)| !names.iter().any(|moved| **moved == **name));
+                }
+                shape.headers.extend(taken);
+            }
+        }
+        Step::InsertHeader(name, value) => {
+            shape.headers.push(Header { name: name.clone(), content: HeaderContent::Bytes(value.clone().into_bytes()) });
+        }
+        Step::DropHeaders(names) => shape.headers.retain(|header| !names.contains(&header.name)),
+        Step::Drop => return Ok(None),
+    }
+    Ok(Some(shape))
+}
+
+/// The key or the value, where the record has one that is not null: Kafka Connect's transformations leave the others alone.
+fn part_of(part: Part, shape: &mut Shape) -> Option<&mut Node> {
+    let node = match part {
+        Part::Key => shape.key.as_mut(),
+        Part::Value => shape.value.as_mut(),
+    };
+    node.filter(|node| !matches!(node.content, Content::Null))
+}
+
+fn fields_of(node: &mut Node) -> Result<&mut Vec<(Box<str>, Node)>, String> {
+    node.fields_mut().ok_or_else(|| "it needs a struct, and this is a single value".to_owned())
+}
+
+/// Adds a field, or replaces the one of that name.
+fn put(fields: &mut Vec<(Box<str>, Node)>, name: &str, node: Node) {
+    match fields.iter_mut().find(|(field, _)| **field == *name) {
+        Some(field) => field.1 = node,
+        None => fields.push((name.into(), node)),
+    }
+}
+
+fn replace_fields(node: &mut Node, include: &[String], exclude: &[String], renames: &[(String, String)]) {
+    let listed = |names: &[String], name: &str| names.iter().any(|wanted| wanted == name);
+    if let Some(fields) = node.fields_mut() {
+        fields.retain(|(name, _)| !listed(exclude, name) && (include.is_empty() || listed(include, name)));
+        for (name, _) in fields.iter_mut() {
+            if let Some((_, new)) = renames.iter().find(|(old, _)| **old == **name) {
+                *name = new.as_str().into();
+            }
+        }
+        node.schema.optional = false;
+    }
+}
+
+/// What stands for every value that is not null.
+fn mask(field: &mut Node, replacement: Option<&str>) -> Result<(), String> {
+    let mut json = Vec::new();
+    match (&field.schema.kind, replacement) {
+        (Kind::String, text) => json::string(&mut json, text.unwrap_or_default().as_bytes()),
+        (Kind::Int16 | Kind::Int32 | Kind::Int64, Some(text)) => {
+            json::integer(&mut json, text.parse::<i64>().map_err(|_| format!("the replacement {text} is not a whole number"))?);
+        }
+        (Kind::Float | Kind::Double, Some(text)) => {
+            json::double(&mut json, text.parse::<f64>().map_err(|_| format!("the replacement {text} is not a number"))?);
+        }
+        (_, Some(_)) => return Err("a replacement is for texts and numbers".to_owned()),
+        (Kind::Struct(_) | Kind::Bytes, None) if field.schema.name.is_none() => return Err("it cannot be masked".to_owned()),
+        (_, None) => {}
+    }
+    match &mut field.content {
+        Content::Column { form, null, .. } => {
+            if json.is_empty() {
+                json.extend_from_slice(&form.zero);
+            }
+            if **null != *b"null" {
+                *null = json.as_slice().into();
+            }
+            let constant: Box<[u8]> = json.into();
+            *form = Form { write: write_mask, unavailable: constant.clone(), zero: constant, ..form.clone() };
+        }
+        Content::Constant(constant) if !json.is_empty() => *constant = json.into(),
+        Content::Null => {}
+        _ => return Err("only columns can be masked".to_owned()),
+    }
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it has the type of all writers")]
+fn write_mask(out: &mut Vec<u8>, _: &[u8], form: &Form) -> Result<(), Malformed> {
+    out.extend_from_slice(&form.zero);
+    Ok(())
+}
+
+/// True for what `ExtractNewRecordState` and the routers call an envelope.
+fn is_envelope(node: &Node) -> bool {
+    node.schema.name.as_deref().is_some_and(|name| name.ends_with(".Envelope"))
+}
+
+fn route_logically(router: &LogicalRouter, shape: &mut Shape) -> Result<(), String> {
+    let Some(topic) = router.topic.apply(&shape.topic).filter(|topic| !topic.is_empty()) else { return Ok(()) };
+    if let Some(key) = &mut shape.key {
+        let table = router.key_value.as_ref().and_then(|renaming| renaming.apply(&shape.topic)).unwrap_or_else(|| shape.topic.clone());
+        let fields = fields_of(key)?;
+        if let Some(name) = &router.key_field {
+            put(fields, name, Node::text(&table, false));
+        }
+        key.schema.name = Some(format!("{topic}.Key").into());
+    }
+    if let Some(value) = shape.value.as_mut().filter(|value| is_envelope(value)) {
+        value.schema.name = Some(format!("{topic}.Envelope").into());
+        for (_, row) in value.fields_mut().into_iter().flatten().filter(|(name, _)| matches!(&**name, "before" | "after")) {
+            row.schema.name = Some(format!("{topic}.Value").into());
+        }
+    }
+    shape.topic = topic;
+    Ok(())
+}
+
+fn unwrap_row(unwrap: &Unwrap, mut shape: Shape) -> Result<Option<Shape>, String> {
+    let envelope = shape.value.take().filter(|value| is_envelope(value) || matches!(value.content, Content::Struct(_)));
+    let Some(envelope) = envelope else {
+        for added in unwrap.headers.iter().filter(|added| added.field == "op") {
+            shape.headers.push(Header { name: added.name.clone(), content: HeaderContent::Bytes(b"d".to_vec()) });
+        }
+        return Ok((unwrap.deletes == DeleteMode::RewriteWithTombstone).then_some(shape));
+    };
+    if !is_envelope(&envelope) {
+        shape.value = Some(envelope);
+        return Ok(Some(shape));
+    }
+    for added in &unwrap.headers {
+        if let Some(node) = find(&envelope, added) {
+            shape.headers.push(Header { name: added.name.clone(), content: HeaderContent::Value(node.content) });
+        }
+    }
+    let part = |name: &str| envelope.field(name).cloned().ok_or_else(|| format!("the envelope has no field {name}"));
+    let (before, after) = (part("before")?, part("after")?);
+    let exists = |node: &Node| !matches!(node.content, Content::Null);
+    let rewrites = matches!(unwrap.deletes, DeleteMode::Rewrite | DeleteMode::RewriteWithTombstone);
+    let mut row = match (exists(&after), exists(&before)) {
+        (true, _) => after,
+        // A truncate.
+        (false, false) => return Ok(None),
+        (false, true) => match unwrap.deletes {
+            DeleteMode::Drop => return Ok(None),
+            DeleteMode::Tombstone => {
+                shape.value = Some(after);
+                return Ok(Some(shape));
+            }
+            DeleteMode::DeleteToTombstone => return Ok(Some(shape)),
+            DeleteMode::Rewrite | DeleteMode::RewriteWithTombstone => before.clone(),
+        },
+    };
+    let deleted = !exists(&envelope.field("after").cloned().unwrap_or(before));
+    let fields = fields_of(&mut row)?;
+    if rewrites {
+        put(fields, "__deleted", Node::text(if deleted { "true" } else { "false" }, true));
+    }
+    for added in &unwrap.fields {
+        if let Some(node) = find(&envelope, added) {
+            put(fields, &added.name, Node { schema: Schema { optional: true, default: None, ..node.schema }, content: node.content });
+        }
+    }
+    shape.value = Some(row.required());
+    Ok(Some(shape))
+}
+
+/// A field of the envelope, of its source block, or of its transaction block.
+fn find(envelope: &Node, added: &Added) -> Option<Node> {
+    let block = match &added.block {
+        None => return envelope.field(&added.field).cloned(),
+        Some(block) => envelope.field(block)?,
+    };
+    let field = match &block.content {
+        Content::Source(constants) => source_field(&block.schema, constants, &added.field),
+        Content::Struct(_) => block.field(&added.field).cloned(),
+        // The block is not there in any record: its fields are null.
+        _ => {
+            let Kind::Struct(fields) = &block.schema.kind else { return None };
+            let field = fields.iter().find(|field| *field.name == *added.field)?;
+            Some(Node { schema: field.schema.clone(), content: Content::Null })
+        }
+    };
+    field.or_else(|| envelope.field(&added.field).cloned())
+}
+
+/// A field of the source block.
+fn source_field(schema: &Schema, constants: &[(&str, Box<[u8]>)], name: &str) -> Option<Node> {
+    let Kind::Struct(fields) = &schema.kind else { return None };
+    let field = fields.iter().find(|field| *field.name == *name)?;
+    let content = match name {
+        "ts_ms" => Content::Live(Live::SourceMs),
+        "ts_us" => Content::Live(Live::SourceUs),
+        "ts_ns" => Content::Live(Live::SourceNs),
+        "snapshot" => Content::Live(Live::Snapshot),
+        "sequence" => Content::Live(Live::Sequence),
+        "txId" => Content::Live(Live::Xid),
+        "lsn" => Content::Live(Live::Lsn),
+        _ => {
+            let constant = constants.iter().find(|(constant, _)| *constant == name);
+            constant.map_or(Content::Null, |(_, json)| Content::Constant(json.clone()))
+        }
+    };
+    Some(Node { schema: field.schema.clone(), content })
+}
