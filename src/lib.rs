@@ -13,5 +13,6 @@ pub mod metrics;
 pub mod postgres;
 pub mod problem;
 pub mod record;
+pub mod registry;
 pub mod service;
 pub mod telemetry;

@@ -18,7 +18,7 @@ use crate::config::service::{LogKind, split_address};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
-use crate::connect::{Definition, definitions, source};
+use crate::connect::{Definition, Schemas, definitions, source};
 use crate::http;
 use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
@@ -153,7 +153,8 @@ impl Service {
         let host = split_address(&self.config.http_listen).map(|(host, _)| host.to_owned());
         let settings = http::Settings { own_host: host.filter(|_| self.config.http_loopback), ..http::Settings::default() };
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
-        let app = http::App::new(registry, self.log.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
+        let schemas = self.log.clone().map(Schemas::open);
+        let app = http::App::new(registry, self.log.clone(), schemas, cluster_id, worker_id, self.stop.subscribe(), settings);
         self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
     }
 

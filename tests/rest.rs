@@ -10,7 +10,7 @@ use rowfeed::cli::client::{Response, Server};
 use rowfeed::config::postgres::TopicDefaults;
 use rowfeed::connect::registry::Registry;
 use rowfeed::connect::store::Store;
-use rowfeed::connect::{Phase, RunTask, definitions};
+use rowfeed::connect::{Phase, RunTask, Schemas, definitions};
 use rowfeed::http;
 use rowfeed::log::builtin::{BuiltinLog, LogSettings};
 use rowfeed::log::{LogWriter, TopicSpec};
@@ -60,7 +60,15 @@ async fn world_with(files: &[(&str, &str)], settings: http::Settings) -> World {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     let stop = watch::Sender::new(false);
-    let app = http::App::new(Arc::new(registry), Some(log.clone()), "cluster".into(), "worker:1".into(), stop.subscribe(), settings);
+    let app = http::App::new(
+        Arc::new(registry),
+        Some(log.clone()),
+        Some(Schemas::open(log.clone())),
+        "cluster".into(),
+        "worker:1".into(),
+        stop.subscribe(),
+        settings,
+    );
     tokio::spawn(http::serve(app, listener, stop.subscribe()));
     World { server: Server::parse(&address).expect("an address"), address, log, stop, dir }
 }

@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("change", &[]),
     ("record", &[]),
     ("config", &[]),
+    ("registry", &[]),
     ("clock", &[]),
     ("metrics", &[]),
     // Layer 1. `postgres` reads the connection's options, `encode` the format's.
@@ -19,10 +20,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("encode", &["change", "record", "config"]),
     ("log", &["record", "config", "clock", "metrics"]),
     // Layer 2: two neighbours that do not know each other.
-    ("connect", &["change", "record", "postgres", "encode", "log", "config", "clock", "metrics"]),
+    ("connect", &["change", "record", "registry", "postgres", "encode", "log", "config", "clock", "metrics"]),
     ("broker", &["record", "log", "config", "clock", "metrics"]),
     // Layer 3.
-    ("http", &["connect", "log", "record", "config", "metrics"]),
+    ("http", &["connect", "log", "record", "registry", "config", "metrics"]),
     // Layer 4: the edges.
     ("telemetry", &["config"]),
     ("service", &["broker", "change", "clock", "config", "connect", "encode", "http", "log", "metrics", "postgres", "record", "telemetry"]),
@@ -36,6 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main", "service", "cli"]),
     ("axum", &["http"]),
+    ("base64", &["registry"]),
     ("clap", &["cli", "main"]),
     ("crc32c", &["record", "log"]),
     ("itoa", &["encode"]),
@@ -43,6 +45,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("num_bigint", &["encode"]),
     ("postgres_protocol", &["postgres"]),
     ("prometheus_client", &["metrics"]),
+    ("prost", &["registry"]),
+    ("prost_types", &["registry"]),
+    ("protox_parse", &["registry"]),
     ("rdkafka", &["log/kafka"]),
     ("rustls", &["postgres"]),
     ("socket2", &["broker", "http", "postgres"]),

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod definitions;
 pub mod position;
 pub mod registry;
+pub mod schemas;
 pub mod source;
 pub mod state;
 pub mod status;
@@ -17,6 +18,7 @@ pub mod supervisor;
 
 pub use definitions::Definition;
 pub use registry::Registry;
+pub use schemas::Schemas;
 pub use state::Phase;
 pub use status::TaskStatus;
 pub use supervisor::RunTask;

@@ -1,4 +1,4 @@
-//! HTTP: Kafka Connect's REST API, our own under `/v1`, health and metrics.
+//! HTTP: Kafka Connect's REST API, the schema registry's, our own under `/v1`, health and metrics.
 //!
 //! Owns the listener, the routes, the shape of errors and the limits (body size, connections, streams, time). Promises
 //! Kafka Connect's paths, bodies and codes, trailing slashes included, that a secret never leaves, that a silent client is
@@ -9,6 +9,7 @@ pub mod admin;
 pub mod connectors;
 pub mod listener;
 pub mod records;
+pub mod schemas;
 pub mod topics;
 
 use std::sync::Arc;
@@ -29,8 +30,8 @@ use serde_json::{Value as Json, json};
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::service::is_loopback;
-use crate::connect::Registry;
 use crate::connect::registry::RegistryError;
+use crate::connect::{Registry, Schemas};
 use crate::log::builtin::BuiltinLog;
 
 /// The largest request body: a connector's configuration has a few kilobytes.
@@ -67,6 +68,8 @@ struct Inner {
     registry: Arc<Registry>,
     /// `None` with an external log: its topics are read from the cluster itself.
     log: Option<BuiltinLog>,
+    /// The schema registry, which lives in that log.
+    schemas: Option<Arc<Schemas>>,
     cluster_id: String,
     /// This worker's name in status answers: the HTTP address.
     worker_id: String,
@@ -80,13 +83,14 @@ impl App {
     pub fn new(
         registry: Arc<Registry>,
         log: Option<BuiltinLog>,
+        schemas: Option<Arc<Schemas>>,
         cluster_id: String,
         worker_id: String,
         stop: watch::Receiver<bool>,
         settings: Settings,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        Self(Arc::new(Inner { registry, log, cluster_id, worker_id, streams, stop, settings }))
+        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, stop, settings }))
     }
 }
 
@@ -101,6 +105,7 @@ pub fn router(app: App) -> Router {
         .route("/connector-plugins", get(admin::plugins))
         .merge(connectors::routes())
         .merge(topics::routes())
+        .merge(schemas::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app.clone());

@@ -10,12 +10,14 @@ pub const OFFSETS_TOPIC: &str = "connect-offsets";
 pub const CONFIGS_TOPIC: &str = "connect-configs";
 /// Offsets that consumer groups committed.
 pub const GROUPS_TOPIC: &str = "__consumer_offsets";
+/// Schemas, in the records of Confluent's registry.
+pub const SCHEMAS_TOPIC: &str = "_schemas";
 /// Topics of the built-in log and their settings, keyed by name.
 pub const CATALOG_TOPIC: &str = "__rowfeed_catalog";
 
 /// Internal topics are compacted by key and kept for ever; clients may read them, never write them.
 pub fn is_internal(name: &str) -> bool {
-    matches!(name, OFFSETS_TOPIC | CONFIGS_TOPIC | GROUPS_TOPIC | CATALOG_TOPIC)
+    matches!(name, OFFSETS_TOPIC | CONFIGS_TOPIC | GROUPS_TOPIC | CATALOG_TOPIC | SCHEMAS_TOPIC)
 }
 
 /// The longest topic name Kafka allows, in bytes.

@@ -81,13 +81,15 @@ pub fn kafkajs() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-fn cache(name: &str) -> PathBuf {
+/// A folder of `.cache/`.
+pub fn cache(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache").join(name);
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+/// Runs what must succeed.
+pub fn run(command: &mut Command) -> Result<(), String> {
     match command.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(format!("{command:?}: {} {}", output.status, String::from_utf8_lossy(&output.stderr).trim())),

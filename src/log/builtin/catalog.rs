@@ -10,14 +10,14 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::super::commit::CommitBuffer;
-use super::super::topic::{CATALOG_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, OFFSETS_TOPIC, TopicInfo, TopicSpec, is_internal};
+use super::super::topic::{CATALOG_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, OFFSETS_TOPIC, SCHEMAS_TOPIC, TopicInfo, TopicSpec, is_internal};
 use crate::record::view::BatchView;
 use crate::record::{Headers, RecordRef, RecordSink, Route, TopicIndex};
 
 /// The key of the record that names the cluster.
 const CLUSTER_KEY: &[u8] = b"";
 /// Internal topics have fixed numbers, so that they can be written before any record names them.
-const INTERNAL: [&str; 4] = [CATALOG_TOPIC, OFFSETS_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC];
+const INTERNAL: [&str; 5] = [CATALOG_TOPIC, OFFSETS_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, SCHEMAS_TOPIC];
 /// The first number of an ordinary topic.
 const FIRST_ORDINARY: u32 = 16;
 
