@@ -171,6 +171,19 @@ pub async fn tables(client: &Client) -> Result<Vec<Table>, PostgresError> {
         .collect()
 }
 
+/// How many rows the tables have: PostgreSQL's estimates, and a guess by size for tables that were never analysed.
+pub async fn row_estimates(client: &Client) -> Result<HashMap<RelationId, f64>, PostgresError> {
+    let rows = client
+        .query(
+            "select c.oid, (select sum(case when l.reltuples > 0 then l.reltuples else pg_relation_size(l.oid) / 100 end)::float8 \
+                    from pg_class l where l.relkind = 'r' and (l.oid = c.oid or l.oid in (select t.relid from pg_partition_tree(c.oid) t))) \
+             from pg_class c where c.relkind in ('r', 'p')",
+            &[],
+        )
+        .await?;
+    rows.iter().map(|row| Ok((RelationId(row.try_get(0)?), row.try_get::<_, Option<f64>>(1)?.unwrap_or_default()))).collect()
+}
+
 /// What pgoutput does not say about a table.
 #[derive(Debug, Default)]
 struct Details {

@@ -25,6 +25,13 @@ pub struct Slot {
     pub wal_status: Option<String>,
 }
 
+impl Slot {
+    /// The server has removed WAL that it needs: it can never be read again.
+    pub fn is_lost(&self) -> bool {
+        self.wal_status.as_deref() == Some("lost")
+    }
+}
+
 /// A slot that was just made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedSlot {
@@ -61,7 +68,7 @@ pub fn check(slot: &Slot, name: &str, database: &str) -> Result<(), PostgresErro
     } else if slot.database != database {
         Problem::fail("pg/slot-database", format!("slot \"{name}\" belongs to database \"{}\", not \"{database}\"", slot.database))
             .fix("choose another slot.name")
-    } else if slot.wal_status.as_deref() == Some("lost") {
+    } else if slot.is_lost() {
         Problem::fail("pg/wal-lost", format!("slot \"{name}\" has lost its WAL: changes are gone from the server"))
             .why("wal_status is lost: max_slot_wal_keep_size was exceeded")
             .fix(format!("SELECT pg_drop_replication_slot('{name}');\nthen delete the connector's position and start it again: it takes a new snapshot"))

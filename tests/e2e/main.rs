@@ -27,6 +27,8 @@ mod resume;
 #[cfg(feature = "kafka")]
 mod snapshot;
 #[cfg(feature = "kafka")]
+mod snapshot_options;
+#[cfg(feature = "kafka")]
 mod streaming;
 #[path = "../support/mod.rs"]
 mod support;

@@ -18,11 +18,13 @@ impl Patterns {
         split_list(list).iter().map(|pattern| compile(option, pattern)).collect::<Result<_, _>>().map(Self)
     }
 
-    fn any_matches(&self, name: &str) -> bool {
+    /// One of them matches the whole name.
+    pub fn any_matches(&self, name: &str) -> bool {
         self.0.iter().any(|regex| regex.is_match(name))
     }
 
-    fn is_empty(&self) -> bool {
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

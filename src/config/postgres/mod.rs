@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod filters;
+pub mod snapshot;
 pub mod table;
 pub mod transforms;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use connection::{ConnectionConfig, SslMode};
 pub use filters::{ColumnFilter, MessageKeyColumns, TableFilter};
+pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
 
 use super::define::{KeyProblem, Support, invalid, required, unknown};
 use super::{Options, Secret, secrets};
@@ -31,19 +33,6 @@ pub enum PublicationAutocreate {
     Filtered,
     /// Make it without tables; somebody else adds them.
     NoTables,
-}
-
-/// `snapshot.mode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SnapshotMode {
-    /// Once, when there is no position yet; then stream.
-    Initial,
-    /// Once; never stream.
-    InitialOnly,
-    /// Never; stream.
-    NoData,
-    /// At every start; then stream.
-    Always,
 }
 
 /// `decimal.handling.mode`.
@@ -180,8 +169,8 @@ pub struct PostgresConfig {
     pub columns: ColumnFilter,
     /// `message.key.columns`.
     pub message_key_columns: MessageKeyColumns,
-    /// `snapshot.mode`.
-    pub snapshot_mode: SnapshotMode,
+    /// The snapshot.
+    pub snapshot: SnapshotConfig,
     /// `decimal.handling.mode`.
     pub decimal: DecimalMode,
     /// `time.precision.mode`.
@@ -364,12 +353,7 @@ impl Reader<'_> {
             tables: self.tables(),
             columns: self.columns(),
             message_key_columns: self.message_key_columns(),
-            snapshot_mode: match self.word("snapshot.mode").as_str() {
-                "initial_only" => SnapshotMode::InitialOnly,
-                "no_data" => SnapshotMode::NoData,
-                "always" => SnapshotMode::Always,
-                _ => SnapshotMode::Initial,
-            },
+            snapshot: self.snapshot(),
             decimal: match self.word("decimal.handling.mode").as_str() {
                 "double" => DecimalMode::Double,
                 "string" => DecimalMode::String,
@@ -635,7 +619,7 @@ mod tests {
         .expect("valid");
         assert_eq!(config.skipped, SkippedOperations::default());
         assert_eq!(config.unavailable_value_placeholder, [0, 255]);
-        assert_eq!(config.snapshot_mode, SnapshotMode::NoData);
+        assert_eq!(config.snapshot.mode, SnapshotMode::NoData);
         assert_eq!(config.header_converter, HeaderConverter::Json);
         assert_eq!((config.topic_partitions, config.topic_replication_factor), (3, 1));
         assert_eq!(config.heartbeat_interval, Duration::from_secs(5));

@@ -71,6 +71,7 @@ const JDBC: &str = "there is no JDBC driver here";
 const SIGNALS: &str = "signals are not read, so snapshots asked for by signal would silently not happen";
 const MASKING: &str = "the column would be published as it is";
 const SHAPE: &str = "events would keep their original shape";
+const STRUCTURE: &str = "a table's structure is read when its rows are";
 const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read), which needs no locks";
 
 /// The table.
@@ -203,25 +204,29 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none"] }, Low).within("Types").doc("Spelling of field names."),
 
     // ---- Snapshot
-    key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first."),
+    key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always", "when_needed", "configuration_based"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first."),
     key("snapshot.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of a snapshot mode.").ignored("only snapshot.mode=custom reads it"),
-    key("snapshot.mode.configuration.based.*", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Parts of snapshot.mode=configuration_based.").ignored("only snapshot.mode=configuration_based reads it"),
+    key("snapshot.mode.configuration.based.snapshot.data", Boolean, Some("false"), Any, Low).within("Snapshot").doc("With snapshot.mode=configuration_based: read the rows, at every start."),
+    key("snapshot.mode.configuration.based.start.stream", Boolean, Some("false"), Any, Low).within("Snapshot").doc("With snapshot.mode=configuration_based: stream afterwards; without it, rows are read once, as with initial_only."),
+    key("snapshot.mode.configuration.based.snapshot.on.data.error", Boolean, Some("false"), Any, Low).within("Snapshot").doc("With snapshot.mode=configuration_based: read the rows again when the position is no longer available."),
+    key("snapshot.mode.configuration.based.snapshot.schema", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Read the tables' structure.").ignored(STRUCTURE),
+    key("snapshot.mode.configuration.based.snapshot.on.schema.error", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Read the tables' structure again.").ignored(STRUCTURE),
     key("snapshot.isolation.mode", String, Some("serializable"), OneOf(&["serializable", "repeatable_read", "read_committed", "read_uncommitted"]), Medium).within("Snapshot").doc("Isolation of the snapshot.").ignored(SLOT_SNAPSHOT),
     key("snapshot.locking.mode", String, Some("none"), OneOf(&["none", "shared", "custom"]), Low).within("Snapshot").doc("Locks of the snapshot.").ignored(SLOT_SNAPSHOT),
     key("snapshot.locking.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of locks.").ignored(SLOT_SNAPSHOT),
     key("snapshot.lock.timeout.ms", Long, Some("10000"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("Limit of locking.").ignored(SLOT_SNAPSHOT),
     key("snapshot.query.mode", String, Some("select_all"), Now { known: &["select_all", "custom"], now: &["select_all"] }, Low).within("Snapshot").doc("How rows are selected."),
     key("snapshot.query.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of queries.").ignored("only snapshot.query.mode=custom reads it"),
-    key("snapshot.select.statement.overrides", List, None, Any, Medium).within("Snapshot").doc("Tables with their own SELECT.").rejected("the snapshot would read all rows of these tables"),
-    key("snapshot.select.statement.overrides.*", String, None, Any, Medium).within("Snapshot").doc("The SELECT of a table.").rejected("the snapshot would read all rows of this table"),
-    key("snapshot.include.collection.list", List, None, Any, Medium).within("Snapshot").doc("Tables to read in the snapshot.").rejected("the snapshot would read every captured table"),
-    key("snapshot.delay.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("Wait before the snapshot.").ignored("rebalances, which it waits for, do not happen here"),
-    key("streaming.delay.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("Wait before streaming.").ignored("no offset has to be flushed first"),
+    key("snapshot.select.statement.overrides", List, None, Any, Medium).within("Snapshot").doc("Tables (`schema.table`) whose rows the snapshot selects by a statement of their own."),
+    key("snapshot.select.statement.overrides.*", String, None, Any, Medium).within("Snapshot").doc("The SELECT for a table: it must give the table's columns."),
+    key("snapshot.include.collection.list", List, None, Any, Medium).within("Snapshot").doc("Which of the captured tables the snapshot reads: regular expressions on schema.table. All, when it is empty."),
+    key("snapshot.delay.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("How long to wait before a snapshot is begun."),
+    key("streaming.delay.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("How long to wait between a snapshot and the stream."),
     key("snapshot.fetch.size", Int, Some("10240"), POSITIVE, Medium).within("Snapshot").doc("Rows per fetch.").ignored("rows are streamed by COPY, without a cursor"),
     key("snapshot.max.threads", Int, Some("1"), POSITIVE, Medium).within("Snapshot").doc("Parallel readers.").ignored("one reader is used"),
     key("snapshot.max.threads.multiplier", Int, Some("1"), POSITIVE, Low).within("Snapshot").doc("Chunks per reader.").ignored("one reader is used"),
     key("legacy.snapshot.max.threads", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Older form of parallel snapshots.").ignored("one reader is used"),
-    key("snapshot.tables.order.by.row.count", String, Some("disabled"), OneOf(&["disabled", "ascending", "descending"]), Low).within("Snapshot").doc("Order of the tables.").ignored("the order of tables is not part of the contract"),
+    key("snapshot.tables.order.by.row.count", String, Some("disabled"), OneOf(&["disabled", "ascending", "descending"]), Low).within("Snapshot").doc("Read small tables first, or large ones, by PostgreSQL's estimate; else by schema and name."),
     key("incremental.snapshot.*", String, None, Any, Medium).within("Snapshot").doc("Incremental snapshots.").ignored("incremental snapshots are asked for by signals, which are refused"),
 
     // ---- Kafka Connect

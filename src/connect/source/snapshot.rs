@@ -5,13 +5,16 @@
 //! marks the last one of each table and of the whole. A snapshot that was interrupted begins again from zero: the exported
 //! snapshot ends with the session that made it.
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::mem;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::relations::Relations;
 use super::task::{Context, now_ns};
-use crate::change::{Checkpoint, Lsn, Op, Position, RowChange, SnapshotMark};
+use crate::change::{Checkpoint, Lsn, Op, Position, RelationId, RowChange, SnapshotMark};
+use crate::config::postgres::{SnapshotConfig, TableOrder};
 use crate::encode::{Encoder, RelationPlan};
 use crate::log::LogWriter;
 use crate::postgres::catalog::{self, Table};
@@ -45,11 +48,22 @@ pub fn select_tables(context: &Context, tables: &[Table], published: &[Published
     tables
         .iter()
         .filter(|table| context.config.tables.includes(&table.schema, &table.table))
+        .filter(|table| context.config.snapshot.includes(&table.schema, &table.table))
         .filter_map(|table| {
             let found = published.iter().find(|published| published.schema == table.schema && published.table == table.table);
             found.map(|found| (table.clone(), found.clone()))
         })
         .collect()
+}
+
+/// Puts small tables first, or large ones; tables that are alike stay as they stand.
+pub fn sort_by_rows(tables: &mut [(Table, Published)], order: TableOrder, estimates: &HashMap<RelationId, f64>) {
+    let rows = |(table, _): &(Table, Published)| estimates.get(&table.id).copied().unwrap_or_default();
+    tables.sort_by(|a, b| match order {
+        TableOrder::Name => Ordering::Equal,
+        TableOrder::Ascending => rows(a).total_cmp(&rows(b)),
+        TableOrder::Descending => rows(b).total_cmp(&rows(a)),
+    });
 }
 
 /// Reads everything; `false` when it was told to stop. The last commit, with the final checkpoint, is left to the caller.
@@ -65,7 +79,7 @@ pub async fn run<W: LogWriter>(
     let mut sources = Vec::new();
     for (table, published) in tables {
         let plan = relations.plan_table(client, table, published.columns.as_deref(), &mut commits.writer).await?;
-        let sql = copy_statement(&plan, table, published);
+        let sql = copy_statement(&plan, table, published, &context.config.snapshot);
         sources.push(Source { plan, sql });
     }
     let wrong = |error: PostgresError| error.problem(&context.config.connection);
@@ -142,16 +156,21 @@ async fn refuse_rewritten(session: &mut Connection, plan: &RelationPlan) -> Resu
     ))
 }
 
-fn copy_statement(plan: &RelationPlan, table: &Table, published: &Published) -> String {
+fn copy_statement(plan: &RelationPlan, table: &Table, published: &Published, config: &SnapshotConfig) -> String {
     let columns: Vec<_> = plan.relation.columns.iter().map(|column| identifier(&column.name)).collect();
     // Children of plain inheritance are tables of their own.
     let only = if table.partitioned { "" } else { "only " };
     let filter = published.row_filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default();
-    format!("copy (select {} from {only}{}{filter}) to stdout", columns.join(", "), table.quoted())
+    let from = match config.select_of(&table.schema, &table.table) {
+        Some(select) => format!("({select}) as selected"),
+        None => format!("{only}{}", table.quoted()),
+    };
+    format!("copy (select {} from {from}{filter}) to stdout", columns.join(", "))
 }
 
 fn copy_problem(error: PostgresError, context: &Context, plan: &RelationPlan) -> Problem {
-    let (table, role) = (plan.relation.name(), &context.config.connection.user);
+    let config = &context.config;
+    let (table, role) = (plan.relation.name(), &config.connection.user);
     let quoted = format!("{}.{}", identifier(&plan.relation.schema), identifier(&plan.relation.table));
     match error {
         PostgresError::Server(message) if message.message.contains("row-level security") => {
@@ -164,11 +183,18 @@ fn copy_problem(error: PostgresError, context: &Context, plan: &RelationPlan) ->
                 .why(message.message)
                 .fix(format!("GRANT SELECT ON {quoted} TO {};", identifier(role)))
         }
+        PostgresError::Server(message) if config.snapshot.select_of(&plan.relation.schema, &plan.relation.table).is_some() => {
+            let option = format!("snapshot.select.statement.overrides.{table}");
+            Problem::fail("pg/select", format!("{option} does not work")).why(message.message).fix(format!(
+                "let it give the columns of {table}: {}",
+                plan.relation.columns.iter().map(|column| &*column.name).collect::<Vec<_>>().join(", ")
+            ))
+        }
         // It is gone, or looks another way, since the snapshot was begun.
         PostgresError::Server(message) if matches!(message.code.as_str(), "42P01" | "42703") => {
             Problem::retry("pg/rewritten", format!("{table} changed while the snapshot was read: it begins again")).why(message.message)
         }
-        other => other.problem(&context.config.connection),
+        other => other.problem(&config.connection),
     }
 }
 

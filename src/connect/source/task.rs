@@ -9,7 +9,7 @@ use super::resume::{BEGIN_ANEW, Resume};
 use super::snapshot;
 use super::stream::Stream;
 use crate::change::{Checkpoint, Lsn, SlotIdentity};
-use crate::config::postgres::{HeaderConverter, PostgresConfig, SnapshotMode};
+use crate::config::postgres::{HeaderConverter, PostgresConfig, SnapshotMode, TableOrder};
 use crate::connect::{Phase, TaskStatus};
 use crate::encode::EventSettings;
 use crate::encode::values::ValueSettings;
@@ -28,6 +28,10 @@ const SLOT_TRIES: u32 = 20;
 const SLOT_PAUSE: Duration = Duration::from_millis(100);
 /// How often dropping the slot is tried, with the same pause: about a second.
 const DROP_TRIES: u32 = 10;
+
+/// Problems of a position that is no longer available.
+const SLOT_GONE: &str = "slot/gone";
+const SLOT_MOVED: &str = "slot/moved-by-other";
 
 /// Nanoseconds since 1970.
 pub fn now_ns() -> i64 {
@@ -161,6 +165,8 @@ struct Prepared {
     system: System,
     server_version: u32,
     slot: Option<Slot>,
+    /// The position is no longer available, and `when_needed` asks for a snapshot then.
+    gap: bool,
 }
 
 async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
@@ -187,11 +193,16 @@ async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
     if let Some(patience) = server.wal_sender_timeout {
         context.status_interval = context.status_interval.min(patience / 3);
     }
-    let slot = slot::find(&client, &config.slot_name).await.map_err(|error| context.problem(&error))?;
+    let mut slot = slot::find(&client, &config.slot_name).await.map_err(|error| context.problem(&error))?;
+    if config.snapshot.when_needed && slot.as_ref().is_some_and(Slot::is_lost) {
+        let gone = slot::drop(&client, &config.slot_name).await.map_err(|error| context.problem(&error))?;
+        tracing::warn!(slot = config.slot_name, gone, "snapshot.mode=when_needed: the slot has lost its WAL and is dropped");
+        slot = slot.filter(|_| !gone);
+    }
     if let Some(slot) = &slot {
         slot::check(slot, &config.slot_name, &config.connection.database).map_err(|error| context.problem(&error))?;
     }
-    Ok(Prepared { client, connection, system, server_version, slot })
+    Ok(Prepared { client, connection, system, server_version, slot, gap: false })
 }
 
 impl Prepared {
@@ -201,8 +212,8 @@ impl Prepared {
         mut commits: Commits<W>,
         stored: Option<Checkpoint>,
     ) -> Result<(), Problem> {
-        let stored = stored.filter(|checkpoint| !checkpoint.snapshot_pending && context.config.snapshot_mode != SnapshotMode::Always);
-        let initial_only = context.config.snapshot_mode == SnapshotMode::InitialOnly;
+        let stored = stored.filter(|checkpoint| !checkpoint.snapshot_pending && context.config.snapshot.mode != SnapshotMode::Always);
+        let initial_only = context.config.snapshot.mode == SnapshotMode::InitialOnly;
         if initial_only && stored.is_some() {
             return Ok(());
         }
@@ -239,7 +250,14 @@ impl Prepared {
                 tracing::warn!(slot = context.config.slot_name, "slot.drop.on.stop: the slot is gone, the connector begins anew");
                 None
             }
-            Some(checkpoint) => Some(self.check_history(context, checkpoint).await?),
+            Some(checkpoint) => match self.check_history(context, checkpoint).await {
+                Err(problem) if context.config.snapshot.when_needed && matches!(problem.code, SLOT_GONE | SLOT_MOVED) => {
+                    tracing::warn!("snapshot.mode=when_needed: the position is no longer available, a snapshot is taken: {}", problem.what);
+                    self.gap = true;
+                    None
+                }
+                checked => Some(checked?),
+            },
             None => None,
         };
         let tables = catalog::tables(&self.client).await.map_err(|error| context.problem(&error))?;
@@ -283,7 +301,7 @@ impl Prepared {
         }
         let Some(slot) = &self.slot else {
             return Err(Problem::fail(
-                "slot/gone",
+                SLOT_GONE,
                 format!("slot \"{}\" was at {} and no longer exists", config.slot_name, checkpoint.flush_lsn),
             )
             .why("changes since then are lost to this connector; nothing goes on until you choose, so that the gap cannot go unnoticed")
@@ -291,7 +309,7 @@ impl Prepared {
         };
         let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
         if confirmed > checkpoint.flush_lsn {
-            return Err(Problem::fail("slot/moved-by-other", format!("slot \"{}\" is ahead of what was published", config.slot_name))
+            return Err(Problem::fail(SLOT_MOVED, format!("slot \"{}\" is ahead of what was published", config.slot_name))
                 .why(format!("it was confirmed up to {confirmed}, here everything up to {} is durable: another program read it, or this data directory is an old copy", checkpoint.flush_lsn))
                 .fix(anew));
         }
@@ -333,7 +351,7 @@ impl Prepared {
         let config = Arc::clone(&context.config);
         let wrong = |error: PostgresError| error.problem(&config.connection);
         let mut checkpoint = Checkpoint { slot: self.identity(context), ..Checkpoint::default() };
-        if config.snapshot_mode == SnapshotMode::NoData {
+        if config.snapshot.mode == SnapshotMode::NoData && !self.gap {
             checkpoint.flush_lsn = match &self.slot {
                 Some(slot) => slot.confirmed_flush_lsn.unwrap_or_default(),
                 None => {
@@ -348,10 +366,11 @@ impl Prepared {
             return Ok(Some(checkpoint));
         }
         context.status.set_phase(Phase::Snapshotting);
+        tokio::time::sleep(config.snapshot.delay).await;
         // A slot that exists cannot export a snapshot any more: a temporary one can, and the stream leaves out what is in it.
         let mut temporary = None;
         // A snapshot that no stream follows leaves no slot behind: nobody would ever confirm it.
-        let created = if self.slot.is_none() && config.snapshot_mode != SnapshotMode::InitialOnly {
+        let created = if self.slot.is_none() && config.snapshot.mode != SnapshotMode::InitialOnly {
             slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, false).await
         } else {
             let connection =
@@ -368,7 +387,11 @@ impl Prepared {
         let published = publication::published(&self.client, &config.publication_name, self.server_version).await.map_err(wrong)?;
         // Now, not before: making the slot may have waited, and what was created meanwhile is in the snapshot only.
         let tables = catalog::tables(&self.client).await.map_err(wrong)?;
-        let selected = snapshot::select_tables(context, &tables, &published);
+        let mut selected = snapshot::select_tables(context, &tables, &published);
+        if config.snapshot.order != TableOrder::Name {
+            let estimates = catalog::row_estimates(&self.client).await.map_err(wrong)?;
+            snapshot::sort_by_rows(&mut selected, config.snapshot.order, &estimates);
+        }
         let start = snapshot::Start { lsn: created.consistent_point, snapshot: created.snapshot };
         let finished = snapshot::run(context, &self.client, &start, &selected, relations, commits, &checkpoint).await?;
         drop(temporary);
@@ -380,6 +403,7 @@ impl Prepared {
         checkpoint.flush_lsn = created.consistent_point;
         commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
         commits.settle().await?;
+        tokio::time::sleep(config.snapshot.streaming_delay).await;
         Ok(Some(checkpoint))
     }
 }

@@ -1,0 +1,72 @@
+//! Options of the snapshot: which tables, which rows, in which order, and when it is taken again.
+
+use serde_json::json;
+
+use crate::support::postgres::shared_server;
+use crate::support::reader::Record;
+use crate::support::scene::Scene;
+use crate::support::wait_for;
+
+#[test]
+fn tables_and_rows_are_chosen_and_the_large_table_comes_first() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table a(id int primary key, x text); insert into a select g, 'r' || g from generate_series(1, 5) g;
+                 create table b(id int primary key); insert into b select generate_series(1, 2000);
+                 create table c(id int primary key); insert into c select generate_series(1, 5); analyze";
+    let more = json!({
+        "snapshot.mode": "initial",
+        "snapshot.include.collection.list": "public.[ab]",
+        "snapshot.select.statement.overrides": "public.a",
+        "snapshot.select.statement.overrides.public.a": "select * from public.a where id % 2 = 0",
+        "snapshot.tables.order.by.row.count": "descending",
+        "snapshot.delay.ms": "10",
+        "streaming.delay.ms": "10",
+    });
+    let scene = Scene::prepared(server, "snapopt", setup, &more);
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.sql.run("update a set x = 'changed' where id = 1; insert into c values(6)");
+    let ids = |table: &str| scene.events(table).iter().filter_map(|event| event["after"]["id"].as_u64()).collect::<Vec<_>>();
+    assert_eq!(ids("a"), [2, 4, 1], "the chosen rows, then the stream, which is not filtered");
+    assert_eq!(Scene::ops(&scene.events("a")), "rru");
+    assert_eq!(ids("c"), [6], "a table that the snapshot leaves out is streamed");
+    assert_eq!(scene.events("b")[0]["source"]["snapshot"], "first");
+    assert_eq!(scene.events("a")[1]["source"]["snapshot"], "last");
+}
+
+#[test]
+fn a_statement_that_does_not_give_the_tables_columns_is_told() {
+    let Some(server) = shared_server() else { return };
+    let more = json!({
+        "snapshot.mode": "initial",
+        "snapshot.select.statement.overrides": "public.a",
+        "snapshot.select.statement.overrides.public.a": "select id from public.a",
+    });
+    let scene = Scene::prepared(server, "snapbad", "create table a(id int primary key, x text)", &more);
+    scene.connect();
+    let trace = scene.rowfeed.wait_until_failed("scene");
+    assert!(trace.contains("snapshot.select.statement.overrides.public.a"), "{trace}");
+}
+
+#[test]
+fn when_needed_a_lost_position_leads_to_a_snapshot() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table a(id int primary key); insert into a values(1)";
+    let mut scene = Scene::prepared(server, "needed", setup, &json!({"snapshot.mode": "when_needed"}));
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.sql.run("insert into a values(2)");
+    assert_eq!(Scene::ops(&scene.events("a")), "rc");
+    scene.rowfeed.stop();
+    let slot = scene.slot().to_owned();
+    wait_for("the slot to be free", || scene.sql.try_run(&format!("select pg_drop_replication_slot('{slot}')")).ok());
+    scene.sql.run("insert into a values(3)");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    scene.wait_until_streaming();
+    scene.sql.run("insert into a values(4)");
+    let topic = Scene::topic("a");
+    wait_for("the last row's event", || scene.reader.watermarks(&topic, 0).filter(|(_, next)| *next >= 6));
+    let events: Vec<_> = scene.reader.read(&topic).iter().map(Record::json).collect();
+    assert_eq!(Scene::ops(&events), "rcrrrc");
+}
