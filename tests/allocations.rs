@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rowfeed::change::{Checkpoint, Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{ConverterSettings, HeaderConverter};
+use rowfeed::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter};
 use rowfeed::connect::source::resume::Resume;
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Encoder, EventSettings, RelationPlan};
@@ -180,6 +180,7 @@ fn ten_thousand_events_allocate_nothing() {
         topic_delimiter: ".".into(),
         database: "shop".into(),
         values: ValueSettings::default(),
+        masks: ColumnMasks::default(),
         tombstones_on_delete: true,
         key_converter: ConverterSettings::default(),
         value_converter: ConverterSettings::default(),

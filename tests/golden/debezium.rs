@@ -31,7 +31,7 @@ impl Debezium {
         for (name, value) in config.as_object().expect("an object") {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let escaped: String = text.chars().map(|c| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", c as u32) }).collect();
-            properties.push_str(&format!("{name}={}\n", escaped.replace('\\', "\\\\").replace("\\\\u", "\\u")));
+            properties.push_str(&format!("{}={}\n", name.replace('=', "\\="), escaped.replace('\\', "\\\\").replace("\\\\u", "\\u")));
         }
         fs::write(home.path().join("connector.properties"), properties).expect("a file");
         let class_path = format!("{}:{}/*", cache().join("classes").display(), cache().join("libs").display());
@@ -41,6 +41,7 @@ impl Debezium {
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "-Duser.timezone=UTC",
+                "-Dfile.encoding=UTF-8",
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             ])
             .args(["-cp", &class_path, "Capture"])

@@ -331,6 +331,42 @@ fn schemas_of_keys_defaults_and_names() {
 }
 
 #[test]
+fn columns_that_are_cut_hidden_or_hashed() {
+    let algorithms = [
+        ("MD5", "md5"),
+        ("SHA-1", "sha1"),
+        ("SHA-224", "sha224"),
+        ("SHA-384", "sha384"),
+        ("SHA-512", "sha512"),
+        ("SHA-512/224", "sha512_224"),
+        ("SHA-512/256", "sha512_256"),
+        ("SHA3-224", "sha3_224"),
+        ("SHA3-256", "sha3_256"),
+        ("SHA3-384", "sha3_384"),
+        ("SHA3-512", "sha3_512"),
+    ];
+    let mut options = json!({
+        "decimal.handling.mode": "string",
+        "interval.handling.mode": "string",
+        "column.truncate.to.3.chars": "public[.]cut(_more)?[.].*,public[.]several[.]a",
+        "column.truncate.to.12.chars": "public[.]whole[.].*",
+        "column.mask.with.5.chars": "public[.]stars(_more)?[.].*,public[.]several[.](a|b)",
+        "column.mask.with.0.chars": "public[.]empty[.]t",
+        "column.mask.hash.SHA-256.with.salt.CzQMA0cB5K": "public[.]hashed(_more)?[.].*,public[.]several[.](a|b|c),public[.]propagated[.]t",
+        "column.mask.hash.v2.SHA-256.with.salt.a.b=c": "public[.]hashed_v2[.].*,public[.]several[.].*,public[.]algorithms[.]v2",
+        "column.propagate.source.type": "public[.]propagated[.]t",
+    });
+    for (algorithm, column) in algorithms {
+        options[format!("column.mask.hash.{algorithm}.with.salt.x")] = json!(format!("public[.]algorithms[.]{column}"));
+    }
+    hold("masks", "masks.sql", &options);
+    options["key.converter.schemas.enable"] = json!("true");
+    options["value.converter.schemas.enable"] = json!("true");
+    options["table.include.list"] = json!("public[.](cut_more|whole|stars|hashed|fence)");
+    hold("schemas_masks", "masks.sql", &options);
+}
+
+#[test]
 fn a_partitioned_table_published_as_one() {
     hold("partitions", "partitions.sql", &json!({"publish.via.partition.root": "true", "table.include.list": "public[.](parted|fence)"}));
 }

@@ -18,7 +18,8 @@ impl Patterns {
         split_list(list).iter().map(|pattern| compile(option, pattern)).collect::<Result<_, _>>().map(Self)
     }
 
-    fn any_matches(&self, name: &str) -> bool {
+    /// True when one of them is the whole name.
+    pub fn any_matches(&self, name: &str) -> bool {
         self.0.iter().any(|regex| regex.is_match(name))
     }
 

@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod filters;
+pub mod masks;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use connection::{ConnectionConfig, SslMode};
 pub use filters::{ColumnFilter, MessageKeyColumns, TableFilter};
+pub use masks::{ColumnMask, ColumnMasks};
 
 use super::define::{KeyProblem, Support, invalid, required, unknown};
 use super::{Options, Secret, secrets};
@@ -177,6 +179,8 @@ pub struct PostgresConfig {
     pub tables: TableFilter,
     /// Which columns are published.
     pub columns: ColumnFilter,
+    /// Which columns are cut, hidden or hashed.
+    pub masks: ColumnMasks,
     /// `message.key.columns`.
     pub message_key_columns: MessageKeyColumns,
     /// `snapshot.mode`.
@@ -360,6 +364,7 @@ impl Reader<'_> {
             publish_via_partition_root: self.flag("publish.via.partition.root"),
             tables: self.tables(),
             columns: self.columns(),
+            masks: self.masks(),
             message_key_columns: self.message_key_columns(),
             snapshot_mode: match self.word("snapshot.mode").as_str() {
                 "initial_only" => SnapshotMode::InitialOnly,
@@ -503,6 +508,15 @@ impl Reader<'_> {
             self.refuse("column.include.list", problem);
             ColumnFilter::default()
         })
+    }
+
+    fn masks(&mut self) -> ColumnMasks {
+        let options = self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let (masks, problems) = ColumnMasks::parse(options);
+        for KeyProblem { key, problem } in problems {
+            self.refuse(&key, problem);
+        }
+        masks
     }
 
     fn message_key_columns(&mut self) -> MessageKeyColumns {

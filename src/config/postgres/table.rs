@@ -69,7 +69,6 @@ const NEVER_SKIPS: &str = "rowfeed never skips an event: an error stops the conn
 const BACK_OFF: &str = "passing errors are retried for ever with a back-off from 0.5 s to 30 s";
 const JDBC: &str = "there is no JDBC driver here";
 const SIGNALS: &str = "signals are not read, so snapshots asked for by signal would silently not happen";
-const MASKING: &str = "the column would be published as it is";
 const SHAPE: &str = "events would keep their original shape";
 const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read), which needs no locks";
 
@@ -184,9 +183,9 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("message.key.columns", String, None, Any, Medium).within("Filters").doc("Key columns per table: regex:column,column;regex:column."),
     key("message.prefix.include.list", List, None, Any, Low).within("Filters").doc("Logical messages to publish.").rejected("all logical messages would be published"),
     key("message.prefix.exclude.list", List, None, Any, Low).within("Filters").doc("Logical messages to leave out.").rejected("all logical messages would be published"),
-    key("column.truncate.to.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to cut.").rejected(MASKING),
-    key("column.mask.with.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to hide.").rejected(MASKING),
-    key("column.mask.hash.*", List, None, Any, Medium).within("Filters").doc("Columns to hash.").rejected(MASKING),
+    key("column.truncate.to.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to cut to N characters."),
+    key("column.mask.with.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to hide behind N stars."),
+    key("column.mask.hash.*", List, None, Any, Medium).within("Filters").doc("Columns to hash: column.mask.hash.ALGORITHM.with.salt.SALT, or v2. before the algorithm."),
     key("column.propagate.source.type", List, None, Any, Low).within("Filters").doc("Columns whose database type stands in the schema.").ignored(NO_SCHEMAS),
     key("datatype.propagate.source.type", List, None, Any, Low).within("Filters").doc("Types that stand in the schema.").ignored(NO_SCHEMAS),
 

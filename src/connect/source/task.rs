@@ -98,6 +98,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             binary: config.binary,
             placeholder: config.unavailable_value_placeholder.clone(),
         },
+        masks: config.masks.clone(),
         tombstones_on_delete: config.tombstones_on_delete,
         key_converter: config.key_converter,
         value_converter: config.value_converter,
