@@ -6,10 +6,12 @@ pub mod lsn;
 pub mod position;
 pub mod relation;
 pub mod row;
+pub mod transaction;
 pub mod tuple;
 
 pub use lsn::Lsn;
 pub use position::{Checkpoint, Fingerprint, PartialTransaction, SlotIdentity};
 pub use relation::{Column, Relation, RelationId, ReplicaIdentity, TypeKind};
 pub use row::{Op, Position, RowChange, SnapshotMark};
+pub use transaction::TransactionCounts;
 pub use tuple::{Cell, CellSpan, Tuple};

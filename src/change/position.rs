@@ -8,9 +8,14 @@
 use serde_json::{Value, json};
 
 use super::lsn::Lsn;
+use super::transaction::TransactionCounts;
 
 /// How many commits the ring remembers.
 pub const RING_COMMITS: usize = 16;
+
+/// Where Debezium keeps what it counted of an open transaction.
+const TRANSACTION_ID: &str = "transaction_id";
+const TRANSACTION_COUNT: &str = "transaction_data_collection_order_";
 
 /// A published commit, as PostgreSQL described it: a restored database describes another one at the same place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +63,8 @@ pub struct Checkpoint {
     pub end_lsn: Lsn,
     /// A transaction cut by a commit of the log.
     pub partial: Option<PartialTransaction>,
+    /// What the events of that transaction told of their places in it, when they tell.
+    pub transaction: Option<TransactionCounts>,
     /// The newest message outside transactions that is published.
     pub message_lsn: Lsn,
     /// The snapshot that must be finished before streaming counts as begun.
@@ -106,6 +113,12 @@ impl Checkpoint {
         );
         if self.snapshot_pending {
             let _ = write!(out, ",\"snapshot\":\"INITIAL\",\"snapshot_completed\":false");
+        }
+        if let (Some(partial), Some(counts)) = (&self.partial, &self.transaction) {
+            let _ = write!(out, ",\"{TRANSACTION_ID}\":\"{}\"", partial.xid);
+            for (table, events) in counts.tables() {
+                let _ = write!(out, ",{}:{events}", Quoted(&format!("{TRANSACTION_COUNT}{table}")));
+            }
         }
         let _ = write!(
             out,
@@ -165,6 +178,7 @@ impl Checkpoint {
             flush_lsn: lsn("flush")?,
             final_lsn: lsn("final")?,
             end_lsn: lsn("end")?,
+            transaction: partial.as_ref().and_then(|_| parse_counts(&value)),
             partial,
             message_lsn: lsn("message")?,
             snapshot_pending: value.get("snapshot").is_some(),
@@ -180,6 +194,17 @@ impl Checkpoint {
             time_us: value.get("ts_usec").and_then(Value::as_i64).unwrap_or_default(),
         })
     }
+}
+
+fn parse_counts(value: &Value) -> Option<TransactionCounts> {
+    value.get(TRANSACTION_ID)?;
+    let mut counts = TransactionCounts::default();
+    for (name, events) in value.as_object()? {
+        if let (Some(table), Some(events)) = (name.strip_prefix(TRANSACTION_COUNT), events.as_u64()) {
+            counts.add(table, events);
+        }
+    }
+    Some(counts)
 }
 
 fn parse_fingerprint(text: &str) -> Option<Fingerprint> {
@@ -207,14 +232,19 @@ mod tests {
     proptest! {
         #[test]
         fn a_checkpoint_comes_back_as_it_was_written(
-            lsns in proptest::array::uniform6(any::<u64>()), xid: u32, time_us: i64, rows: u64, partial: bool, snapshot_pending: bool,
+            lsns in proptest::array::uniform6(any::<u64>()), xid: u32, time_us: i64, rows: u64, partial: bool, snapshot_pending: bool, counted: bool,
             name in "[a-z_\"\\\\]{0,10}", commits in proptest::collection::vec((0u64..1 << 60, 0u64..1000, any::<u32>(), 0i64..1 << 60), 0..40),
         ) {
             let mut checkpoint = Checkpoint {
                 flush_lsn: Lsn(lsns[0]), final_lsn: Lsn(lsns[1]), end_lsn: Lsn(lsns[2]), message_lsn: Lsn(lsns[3]), snapshot_lsn: Lsn(lsns[4]),
-                partial: partial.then_some(PartialTransaction { final_lsn: Lsn(lsns[5]), xid, rows }), snapshot_pending,
+                partial: partial.then_some(PartialTransaction { final_lsn: Lsn(lsns[5]), xid, rows }), snapshot_pending, transaction: None,
                 slot: SlotIdentity { name, system_id: "7412".into(), timeline: 3 }, ring: Vec::new(), lsn: Lsn(lsns[5]), xid, time_us,
             };
+            if partial && counted {
+                let counts = checkpoint.transaction.get_or_insert_default();
+                counts.add("public.a \"b\"", 1 + rows % 1000);
+                counts.add("x.y", 2);
+            }
             for (at, len, xid, time_us) in commits {
                 checkpoint.remember(Fingerprint { final_lsn: Lsn(at), end_lsn: Lsn(at + len), xid, time_us });
             }

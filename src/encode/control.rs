@@ -4,8 +4,8 @@ use super::envelope::schema;
 use super::json::{self, Alphabet};
 use super::plan::sanitised;
 use super::schema::{Kind, Schema};
-use super::{EncodeError, EventSettings};
-use crate::change::Position;
+use super::{EncodeError, EventSettings, transaction};
+use crate::change::{Position, TransactionCounts};
 use crate::config::postgres::BinaryMode;
 use crate::record::{Headers, RecordRef, RecordSink};
 
@@ -19,13 +19,18 @@ pub fn heartbeat_topic(settings: &EventSettings) -> String {
     sanitised(&format!("__debezium-heartbeat{}{}", settings.topic_delimiter, settings.topic_prefix))
 }
 
+/// What messages are counted as in transactions.
+const MESSAGES: &str = "LOGICAL_DECODING_MESSAGE";
+
 /// Pushes a logical decoding message: key `{"prefix":...}`, Debezium's `MessageValue`.
+#[expect(clippy::too_many_arguments, reason = "the parts of a message")]
 pub fn push_message<S: RecordSink>(
     settings: &EventSettings,
     topic: crate::record::TopicHandle,
     prefix: &[u8],
     content: &[u8],
     at: &Position,
+    counts: Option<&mut TransactionCounts>,
     now_ms: i64,
     out: &mut S,
 ) -> Result<(), EncodeError> {
@@ -59,7 +64,9 @@ pub fn push_message<S: RecordSink>(
         )
         .as_bytes(),
     );
-    value.extend_from_slice(b",\"transaction\":null,\"message\":{\"prefix\":");
+    value.extend_from_slice(b",\"transaction\":");
+    transaction::block(&mut value, counts, MESSAGES, at);
+    value.extend_from_slice(b",\"message\":{\"prefix\":");
     json::string(&mut value, prefix);
     value.extend_from_slice(b",\"content\":\"");
     match settings.values.binary {
@@ -108,7 +115,7 @@ pub fn push_heartbeat<S: RecordSink>(
 }
 
 /// Puts the schema before a payload that is whole, where schemas are published.
-fn with_schema(payload: &mut Vec<u8>, published: bool, schema: impl FnOnce() -> Schema) {
+pub(super) fn with_schema(payload: &mut Vec<u8>, published: bool, schema: impl FnOnce() -> Schema) {
     if published {
         payload.splice(0..0, schema().before_payload());
         payload.push(b'}');

@@ -2,8 +2,8 @@
 
 use super::json;
 use super::plan::{ColumnPlan, RelationPlan};
-use super::{EncodeError, EventSettings};
-use crate::change::{Cell, Op, Position, Relation, RowChange, Tuple};
+use super::{EncodeError, EventSettings, transaction};
+use crate::change::{Cell, Op, Position, Relation, RowChange, TransactionCounts, Tuple};
 use crate::record::{HeaderBlock, RecordRef, RecordSink};
 
 pub mod schema;
@@ -26,6 +26,8 @@ pub struct Encoder {
     /// `","ts_ms":...,"ts_us":...,"ts_ns":...}`.
     now: Vec<u8>,
     now_ms: i64,
+    /// What the open transaction has published, when its events tell.
+    counts: Option<TransactionCounts>,
 }
 
 impl Encoder {
@@ -40,6 +42,7 @@ impl Encoder {
             headers: HeaderBlock::default(),
             now: Vec::new(),
             now_ms: 0,
+            counts: None,
         };
         encoder.set_now(0);
         encoder
@@ -61,6 +64,16 @@ impl Encoder {
     /// The processing time in milliseconds, which is the records' timestamp.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// A transaction begins, or goes on, whose events tell their place in it; `None`: they do not.
+    pub fn set_transaction(&mut self, counts: Option<TransactionCounts>) {
+        self.counts = counts;
+    }
+
+    /// What the open transaction has published, when its events tell.
+    pub fn transaction(&mut self) -> Option<&mut TransactionCounts> {
+        self.counts.as_mut()
     }
 
     /// Pushes a change's records: one, or two (delete and tombstone), or three (key change).
@@ -180,7 +193,14 @@ impl Encoder {
         write_row(out, &plan.columns, &plan.relation, after, older)?;
         out.push(b',');
         write_source(out, plan, at);
-        out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
+        match &mut self.counts {
+            None => out.extend_from_slice(b",\"transaction\":null,\"op\":\""),
+            Some(counts) => {
+                out.extend_from_slice(b",\"transaction\":");
+                transaction::block(out, Some(counts), &plan.name, at);
+                out.extend_from_slice(b",\"op\":\"");
+            }
+        }
         out.extend_from_slice(op.letter().as_bytes());
         out.extend_from_slice(&self.now);
         if !plan.before_value.is_empty() {

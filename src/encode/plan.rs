@@ -72,6 +72,8 @@ pub(super) struct ColumnPlan {
 pub struct RelationPlan {
     /// The table.
     pub relation: Arc<Relation>,
+    /// `schema.table`.
+    pub(super) name: Box<str>,
     /// Its topic.
     pub topic: TopicHandle,
     pub(super) columns: Vec<ColumnPlan>,
@@ -137,6 +139,7 @@ impl RelationPlan {
         json::string(&mut source_table, relation.table.as_bytes());
         source_table.extend_from_slice(b",\"txId\":");
         Self {
+            name: relation.name().into(),
             topic,
             columns,
             key,

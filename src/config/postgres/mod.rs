@@ -203,6 +203,8 @@ pub struct PostgresConfig {
     pub heartbeat_interval: Duration,
     /// `status.update.interval.ms`.
     pub status_update_interval: Duration,
+    /// `topic.transaction`, when `provide.transaction.metadata` asks for that topic and for the block in events.
+    pub transaction_topic: Option<String>,
     /// `unavailable.value.placeholder`, decoded.
     pub unavailable_value_placeholder: Vec<u8>,
     /// `extended.headers.enabled`.
@@ -397,6 +399,7 @@ impl Reader<'_> {
             skipped: self.skipped(),
             heartbeat_interval: self.millis("heartbeat.interval.ms"),
             status_update_interval: self.millis("status.update.interval.ms"),
+            transaction_topic: self.flag("provide.transaction.metadata").then(|| self.text("topic.transaction")),
             unavailable_value_placeholder: self.placeholder(),
             extended_headers: self.flag("extended.headers.enabled"),
             key_converter: self.converter("key"),

@@ -6,7 +6,7 @@
 //! transactions). Of a transaction that was cut, the first `rows` messages were published. Every commit that comes again
 //! must be the one that was remembered; a database that was restored from a backup has others at the same places.
 
-use crate::change::{Checkpoint, Fingerprint, Lsn, PartialTransaction};
+use crate::change::{Checkpoint, Fingerprint, Lsn, PartialTransaction, TransactionCounts};
 use crate::problem::Problem;
 
 /// What to do with the rows of the open transaction.
@@ -98,6 +98,22 @@ impl Resume {
         Ok(())
     }
 
+    /// None of the open transaction was published before: that it began has to be told.
+    pub fn is_new_transaction(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.skip == Skip::Nothing)
+    }
+
+    /// What the open transaction told of its events before it was cut, when it did.
+    pub fn counted(&self) -> Option<&TransactionCounts> {
+        let cut = self.open.as_ref().is_some_and(|open| matches!(open.skip, Skip::First(_)));
+        self.checkpoint.transaction.as_ref().filter(|_| cut)
+    }
+
+    /// Notes what the open transaction has told so far: the next checkpoint has it.
+    pub fn count(&mut self, counts: &TransactionCounts) {
+        self.checkpoint.transaction = Some(counts.clone());
+    }
+
     /// A row message of the open transaction: publish it?
     #[inline]
     pub fn row(&mut self) -> Result<bool, Problem> {
@@ -128,6 +144,7 @@ impl Resume {
         }
         let cp = &mut self.checkpoint;
         cp.partial = None;
+        cp.transaction = None;
         cp.final_lsn = final_lsn;
         cp.end_lsn = end_lsn;
         cp.flush_lsn = cp.flush_lsn.max(end_lsn);

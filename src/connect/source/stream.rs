@@ -13,8 +13,8 @@ use super::feedback::Feedback;
 use super::relations::Relations;
 use super::resume::Resume;
 use super::task::{Context, now_ns};
-use crate::change::{Lsn, Op, Position, RowChange, SnapshotMark};
-use crate::encode::{Encoder, control};
+use crate::change::{Lsn, Op, Position, RowChange, SnapshotMark, TransactionCounts};
+use crate::encode::{EncodeError, Encoder, control, transaction};
 use crate::log::{CommitSeq, LogWriter, TopicSpec};
 use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
 use crate::postgres::replication::{ReplicationStream, StreamMessage};
@@ -74,6 +74,8 @@ struct Work<W: LogWriter> {
     cells: Cells,
     at: Position,
     message_topic: Option<TopicHandle>,
+    /// Where transactions are told, when they are.
+    transaction_topic: Option<TopicHandle>,
     /// The newest position the server says it has sent.
     wal_end: Lsn,
     reply_asked: bool,
@@ -120,6 +122,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     epoch: 1,
                 },
                 message_topic: None,
+                transaction_topic: None,
                 wal_end: Lsn(0),
                 reply_asked: false,
                 published_time_us: None,
@@ -141,6 +144,12 @@ impl<'c, W: LogWriter> Stream<'c, W> {
 
     /// Follows the slot until told to stop.
     pub async fn run(mut self) -> Result<(), Problem> {
+        if let Some(name) = &self.context.config.transaction_topic {
+            let spec = Relations::topic_spec(&self.context.config);
+            let name = transaction::topic(&self.context.events, name);
+            let topic = self.work.commits.writer.topic(&name, &spec).await.map_err(|error| error.problem())?;
+            self.work.transaction_topic = Some(topic);
+        }
         // The server answers with its newest position: an idle database is confirmed at once.
         self.send_status(true).await?;
         loop {
@@ -223,6 +232,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
 
     async fn hand_over(&mut self) -> Result<(), Problem> {
         let work = &mut self.work;
+        if let Some(counts) = work.encoder.transaction() {
+            work.resume.count(counts);
+        }
         let checkpoint = work.resume.mark();
         let flush = checkpoint.flush_lsn;
         let seq = work.commits.hand_over(checkpoint, work.encoder.now_ms(), &self.context.status).await?;
@@ -361,8 +373,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         let topic = self.work.commits.writer.topic(&name, &TopicSpec::default()).await.map_err(|error| error.problem())?;
         let now_ms = self.work.encoder.now_ms();
         let (sink, _) = self.work.commits.sink();
-        control::push_heartbeat(&self.context.events, topic, now_ms, sink)
-            .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
+        control::push_heartbeat(&self.context.events, topic, now_ms, sink).map_err(|error| refused(&error))?;
         self.hand_over().await?;
         // A standby or a role without the privilege cannot, a busy server answers late: the position moves all the same.
         match tokio::time::timeout(HEARTBEAT_LIMIT, self.emit_heartbeat()).await {
@@ -433,18 +444,46 @@ impl<W: LogWriter> Work<W> {
                 self.at.commit_time_us = commit_time_us;
                 self.at.epoch += 1;
                 self.bytes_before = self.commits.bytes();
+                if let Some(topic) = self.transaction_topic {
+                    self.begin_transaction(context, topic, start)?;
+                }
             }
             WalMessage::Commit { commit_lsn, end_lsn, commit_time_us } => {
                 if self.resume.commit(commit_lsn, end_lsn, commit_time_us)? {
                     self.commits.sink().1.transactions += 1;
                     self.published_time_us = Some(commit_time_us);
+                    if let Some(topic) = self.transaction_topic {
+                        self.end_transaction(context, topic, start)?;
+                    }
                 }
+                self.encoder.set_transaction(None);
                 self.at.previous_commit = Some(end_lsn);
             }
             WalMessage::Origin | WalMessage::Type => {}
             rare => return Ok(Some(rare)),
         }
         Ok(None)
+    }
+
+    /// Tells that a transaction begins, unless it was told; one that was cut goes on counting where it was.
+    fn begin_transaction(&mut self, context: &Context, topic: TopicHandle, start: Lsn) -> Result<(), Problem> {
+        if !self.resume.is_new_transaction() {
+            self.encoder.set_transaction(self.resume.counted().cloned());
+            return Ok(());
+        }
+        self.encoder.set_transaction(Some(TransactionCounts::default()));
+        let at = Position { lsn: start, ..self.at };
+        let (now_ms, (sink, _)) = (self.encoder.now_ms(), self.commits.sink());
+        transaction::push_boundary(&context.events, topic, None, &at, now_ms, sink).map_err(|error| refused(&error))
+    }
+
+    /// Tells that a transaction ends and what it published, when it was told that it began.
+    fn end_transaction(&mut self, context: &Context, topic: TopicHandle, start: Lsn) -> Result<(), Problem> {
+        let now_ms = self.encoder.now_ms();
+        let Some(counts) = self.encoder.transaction() else { return Ok(()) };
+        let at = Position { lsn: start, ..self.at };
+        let (sink, _) = self.commits.sink();
+        transaction::push_boundary(&context.events, topic, Some(counts), &at, now_ms, sink).map_err(|error| refused(&error))
     }
 
     /// Messages that ask the catalogue or the log something.
@@ -557,11 +596,15 @@ impl<W: LogWriter> Work<W> {
         let (sink, counts) = self.commits.sink();
         counts.events += 1;
         counts.messages += 1;
-        control::push_message(&context.events, topic, prefix, content, &at, now_ms, sink)
-            .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
+        let transaction = self.encoder.transaction();
+        control::push_message(&context.events, topic, prefix, content, &at, transaction, now_ms, sink).map_err(|error| refused(&error))?;
         self.resume.event(start);
         Ok(())
     }
+}
+
+fn refused(error: &EncodeError) -> Problem {
+    Problem::retry("log/refused", error.to_string())
 }
 
 fn undecodable(context: &Context, why: &str) -> Problem {
