@@ -498,7 +498,7 @@ impl<W: LogWriter> Work<W> {
         match message {
             WalMessage::Relation(relation) => self.relations.learn(client, &relation, &mut self.commits.writer).await,
             WalMessage::Truncate(truncated) => {
-                if self.resume.row()? && !context.config.skipped.truncate {
+                if self.resume.row_at(start, false)? && !context.config.skipped.truncate {
                     self.at.lsn = start;
                     for id in truncated.relations() {
                         self.encode(id, Op::Truncate, OldRow::None, payload)?;
@@ -523,7 +523,7 @@ impl<W: LogWriter> Work<W> {
         old: OldRow,
         payload: &[u8],
     ) -> Result<(), Problem> {
-        if !self.resume.row()? {
+        if !self.resume.row_at(start, op == Op::Update && old == OldRow::Key)? {
             return Ok(());
         }
         let skipped = &context.config.skipped;
@@ -570,7 +570,7 @@ impl<W: LogWriter> Work<W> {
         prefix: &[u8],
         content: &[u8],
     ) -> Result<(), Problem> {
-        let publish = if transactional { self.resume.row()? } else { self.resume.message(lsn) };
+        let publish = if transactional { self.resume.row_at(start, false)? } else { self.resume.message(lsn) };
         if prefix == HEARTBEAT_PREFIX.as_bytes() {
             return Ok(());
         }

@@ -259,6 +259,10 @@ impl Prepared {
     async fn check_history(&mut self, context: &Context, mut checkpoint: Checkpoint) -> Result<Checkpoint, Problem> {
         let config = &context.config;
         let anew = BEGIN_ANEW;
+        if checkpoint.slot == SlotIdentity::default() {
+            tracing::info!(connector = config.name, lsn = %checkpoint.lsn, commit = %checkpoint.flush_lsn, "going on from Debezium's offset");
+            checkpoint.slot = self.identity(context);
+        }
         if checkpoint.slot.system_id != self.system.system_id {
             return Err(Problem::fail("source/other-cluster", "this is not the database cluster that the position belongs to")
                 .at(config.connection.shown())
