@@ -307,6 +307,36 @@ async fn records_are_read_from_any_place_and_followed_live() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_position_is_taken_over_by_a_stopped_connector_only() {
+    let world = world(&[]).await;
+    let offset = json!({"lsn_proc": 120, "messageType": "INSERT", "lsn_commit": 100, "lsn": 120, "txId": 754, "ts_usec": 5});
+    let body = |server: &str, offset: &Json| json!({"offsets": [{"partition": {"server": server}, "offset": offset}]});
+    let path = "/connectors/shop/offsets";
+    assert_eq!(world.ask("PATCH", path, Some(body("shop", &offset))).await.0, 404);
+    world.ask("PUT", "/connectors/shop/config", Some(config("h"))).await;
+    let (status, refused) = world.ask("PATCH", path, Some(body("shop", &offset))).await;
+    assert!(status == 400 && refused["message"].as_str().expect("a text").contains("STOPPED"), "{refused}");
+    world.ask("PUT", "/connectors/shop/stop", None).await;
+    world.wait_for("/connectors/shop/status", "/connector/state", "STOPPED").await;
+    let unfinished = json!({"lsn": 1, "messageType": "COMMIT", "incremental_snapshot_collections": "[]x"});
+    for (wrong, why) in [
+        (body("other", &offset), "topic.prefix of this connector"),
+        (json!({"offsets": []}), "the body must be"),
+        (json!({"offsets": [{"partition": {"server": "shop"}}]}), "the body must be"),
+        (body("shop", &json!({"pos": 4})), "no \"lsn\""),
+        (body("shop", &unfinished), "incremental snapshot"),
+    ] {
+        let (status, refused) = world.ask("PATCH", path, Some(wrong)).await;
+        assert!(status == 400 && refused["message"].as_str().expect("a text").contains(why), "{why}: {refused}");
+    }
+    let message = json!({"message": "The offsets for this connector have been altered successfully"});
+    assert_eq!(world.ask("PATCH", path, Some(body("shop", &offset))).await, (200, message.clone()));
+    assert_eq!(world.ask("GET", path, None).await, (200, body("shop", &offset)));
+    assert_eq!(world.ask("PATCH", path, Some(body("shop", &Json::Null))).await, (200, message));
+    assert_eq!(world.ask("GET", path, None).await, (200, json!({"offsets": []})));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn topics_are_listed_with_their_offsets() {
     let world = world(&[]).await;
     world.append("shop.public.t", &["1", "2"]).await;

@@ -19,7 +19,8 @@ import org.apache.kafka.connect.storage.SimpleHeaderConverter;
 
 /**
  * Runs Debezium's PostgreSQL connector in its embedded engine and prints every record as Kafka Connect would put it on
- * the wire: one JSON line {"topic","key","value","headers":[[name,value]...]}, with key and value as the converters' text.
+ * the wire: one JSON line {"topic","key","value","headers":[[name,value]...],"offset":{...}}, with key and value as the
+ * converters' text.
  *
  * The first argument is a properties file: connector options as they are, and key.converter.* / value.converter.*, which
  * are the converters' own. The program ends when its standard input does.
@@ -73,6 +74,7 @@ public final class Capture {
                                     Objects.toString(text(headers.fromConnectHeader(record.topic(), header.key(), header.schema(), header.value())), "")));
                         }
                         line.put("headers", heads);
+                        line.put("offset", record.sourceOffset());
                         try {
                             System.out.println(json.writeValueAsString(line));
                         } catch (Exception e) {

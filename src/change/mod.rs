@@ -2,14 +2,18 @@
 //!
 //! Owns what a row change *is*, whatever read it from PostgreSQL and whatever becomes of it. Imports nothing of ours.
 
+pub mod inherited;
 pub mod lsn;
 pub mod position;
 pub mod relation;
 pub mod row;
+pub mod transaction;
 pub mod tuple;
 
+pub use inherited::Inherited;
 pub use lsn::Lsn;
 pub use position::{Checkpoint, Fingerprint, PartialTransaction, SlotIdentity};
 pub use relation::{Column, Relation, RelationId, ReplicaIdentity, TypeKind};
 pub use row::{Op, Position, RowChange, SnapshotMark};
+pub use transaction::TransactionCounts;
 pub use tuple::{Cell, CellSpan, Tuple};

@@ -7,10 +7,16 @@
 
 use serde_json::{Value, json};
 
+use super::inherited::{self, Inherited};
 use super::lsn::Lsn;
+use super::transaction::TransactionCounts;
 
 /// How many commits the ring remembers.
 pub const RING_COMMITS: usize = 16;
+
+/// Where Debezium keeps what it counted of an open transaction.
+const TRANSACTION_ID: &str = "transaction_id";
+const TRANSACTION_COUNT: &str = "transaction_data_collection_order_";
 
 /// A published commit, as PostgreSQL described it: a restored database describes another one at the same place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +64,10 @@ pub struct Checkpoint {
     pub end_lsn: Lsn,
     /// A transaction cut by a commit of the log.
     pub partial: Option<PartialTransaction>,
+    /// The transaction in which a Debezium stopped whose place was taken.
+    pub inherited: Option<Inherited>,
+    /// What the events of that transaction told of their places in it, when they tell.
+    pub transaction: Option<TransactionCounts>,
     /// The newest message outside transactions that is published.
     pub message_lsn: Lsn,
     /// The snapshot that must be finished before streaming counts as begun.
@@ -78,7 +88,7 @@ pub struct Checkpoint {
 
 /// The stored value is not a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored position is not one of rowfeed's: {0}")]
+#[error("the stored position is neither rowfeed's nor one of Debezium that can be gone on from: {0}")]
 pub struct NotACheckpoint(pub String);
 
 impl Checkpoint {
@@ -107,6 +117,13 @@ impl Checkpoint {
         if self.snapshot_pending {
             let _ = write!(out, ",\"snapshot\":\"INITIAL\",\"snapshot_completed\":false");
         }
+        let open = self.partial.map(|partial| partial.xid).or(self.inherited.map(|inherited| inherited.xid));
+        if let (Some(xid), Some(counts)) = (open, &self.transaction) {
+            let _ = write!(out, ",\"{TRANSACTION_ID}\":\"{xid}\"");
+            for (table, events) in counts.tables() {
+                let _ = write!(out, ",{}:{events}", Quoted(&format!("{TRANSACTION_COUNT}{table}")));
+            }
+        }
         let _ = write!(
             out,
             ",\"rowfeed\":{{\"version\":1,\"flush\":\"{}\",\"final\":\"{}\",\"end\":\"{}\",\"message\":\"{}\",\"snapshot\":\"{}\",\"slot\":{},\"system\":{},\"timeline\":{}",
@@ -122,6 +139,9 @@ impl Checkpoint {
         if let Some(partial) = &self.partial {
             let _ = write!(out, ",\"partial\":{{\"final\":\"{}\",\"xid\":{},\"rows\":{}}}", partial.final_lsn, partial.xid, partial.rows);
         }
+        if let Some(Inherited { xid, lsn, rows, first, update }) = &self.inherited {
+            let _ = write!(out, ",\"inherited\":{{\"xid\":{xid},\"lsn\":\"{lsn}\",\"rows\":{rows},\"first\":{first},\"update\":{update}}}");
+        }
         out.extend_from_slice(b",\"ring\":\"");
         for commit in &self.ring {
             let _ = write!(
@@ -136,11 +156,11 @@ impl Checkpoint {
         out.extend_from_slice(b"\"}}");
     }
 
-    /// Reads a record's value.
+    /// Reads a record's value, one of Debezium itself included.
     pub fn parse(value: &[u8]) -> Result<Self, NotACheckpoint> {
         let bad = |what: &str| NotACheckpoint(what.to_owned());
         let value: Value = serde_json::from_slice(value).map_err(|error| NotACheckpoint(error.to_string()))?;
-        let own = value.get("rowfeed").ok_or_else(|| bad("there is no \"rowfeed\" part (an offset of Debezium itself?)"))?;
+        let Some(own) = value.get("rowfeed") else { return inherited::checkpoint(&value) };
         let lsn = |name: &str| {
             own.get(name)
                 .and_then(Value::as_str)
@@ -161,11 +181,27 @@ impl Checkpoint {
             }),
             None => None,
         };
+        let inherited = match own.get("inherited") {
+            Some(inherited) => Some(Inherited {
+                xid: number(inherited, "xid") as u32,
+                lsn: inherited
+                    .get("lsn")
+                    .and_then(Value::as_str)
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(|| bad("an inherited transaction without place"))?,
+                rows: number(inherited, "rows"),
+                first: inherited.get("first").and_then(Value::as_bool).unwrap_or_default(),
+                update: inherited.get("update").and_then(Value::as_bool).unwrap_or_default(),
+            }),
+            None => None,
+        };
         Ok(Self {
             flush_lsn: lsn("flush")?,
             final_lsn: lsn("final")?,
             end_lsn: lsn("end")?,
+            transaction: parse_counts(&value).filter(|_| partial.is_some() || inherited.is_some()),
             partial,
+            inherited,
             message_lsn: lsn("message")?,
             snapshot_pending: value.get("snapshot").is_some(),
             snapshot_lsn: lsn("snapshot")?,
@@ -180,6 +216,17 @@ impl Checkpoint {
             time_us: value.get("ts_usec").and_then(Value::as_i64).unwrap_or_default(),
         })
     }
+}
+
+pub(super) fn parse_counts(value: &Value) -> Option<TransactionCounts> {
+    value.get(TRANSACTION_ID)?;
+    let mut counts = TransactionCounts::default();
+    for (name, events) in value.as_object()? {
+        if let (Some(table), Some(events)) = (name.strip_prefix(TRANSACTION_COUNT), events.as_u64()) {
+            counts.add(table, events);
+        }
+    }
+    Some(counts)
 }
 
 fn parse_fingerprint(text: &str) -> Option<Fingerprint> {
@@ -207,14 +254,20 @@ mod tests {
     proptest! {
         #[test]
         fn a_checkpoint_comes_back_as_it_was_written(
-            lsns in proptest::array::uniform6(any::<u64>()), xid: u32, time_us: i64, rows: u64, partial: bool, snapshot_pending: bool,
+            lsns in proptest::array::uniform6(any::<u64>()), xid: u32, time_us: i64, rows: u64, partial: bool, snapshot_pending: bool, counted: bool, inherited: bool,
             name in "[a-z_\"\\\\]{0,10}", commits in proptest::collection::vec((0u64..1 << 60, 0u64..1000, any::<u32>(), 0i64..1 << 60), 0..40),
         ) {
             let mut checkpoint = Checkpoint {
                 flush_lsn: Lsn(lsns[0]), final_lsn: Lsn(lsns[1]), end_lsn: Lsn(lsns[2]), message_lsn: Lsn(lsns[3]), snapshot_lsn: Lsn(lsns[4]),
-                partial: partial.then_some(PartialTransaction { final_lsn: Lsn(lsns[5]), xid, rows }), snapshot_pending,
+                partial: partial.then_some(PartialTransaction { final_lsn: Lsn(lsns[5]), xid, rows }), snapshot_pending, transaction: None,
+                inherited: inherited.then_some(Inherited { xid, lsn: Lsn(lsns[1]), rows, first: partial, update: counted }),
                 slot: SlotIdentity { name, system_id: "7412".into(), timeline: 3 }, ring: Vec::new(), lsn: Lsn(lsns[5]), xid, time_us,
             };
+            if (partial || inherited) && counted {
+                let counts = checkpoint.transaction.get_or_insert_default();
+                counts.add("public.a \"b\"", 1 + rows % 1000);
+                counts.add("x.y", 2);
+            }
             for (at, len, xid, time_us) in commits {
                 checkpoint.remember(Fingerprint { final_lsn: Lsn(at), end_lsn: Lsn(at + len), xid, time_us });
             }
@@ -228,11 +281,5 @@ mod tests {
     #[test]
     fn the_key_is_kafka_connects() {
         assert_eq!(Checkpoint::key("inventory", "shop"), br#"["inventory",{"server":"shop"}]"#);
-    }
-
-    #[test]
-    fn debeziums_own_offset_is_recognised_and_refused() {
-        let error = Checkpoint::parse(br#"{"lsn_proc":28795704,"lsn":28795704}"#).unwrap_err();
-        assert!(error.to_string().contains("Debezium"));
     }
 }

@@ -98,7 +98,7 @@ pub struct Column {
     pub name: Box<str>,
     /// The type's object id.
     pub type_oid: u32,
-    /// The type's modifier, -1 when there is none.
+    /// The type's modifier, or that of a domain's base; -1 when there is none.
     pub type_mod: i32,
     /// How its values are written.
     pub kind: TypeKind,

@@ -5,8 +5,8 @@ use super::json::{self, Alphabet};
 use super::plan::sanitised;
 use super::schema::{Kind, Schema};
 use super::transform::shape::HeaderContent;
-use super::{EncodeError, EventSettings, transform};
-use crate::change::Position;
+use super::{EncodeError, EventSettings, transaction, transform};
+use crate::change::{Position, TransactionCounts};
 use crate::config::postgres::BinaryMode;
 use crate::record::{HeaderBlock, Headers, RecordRef, RecordSink, TopicHandle};
 
@@ -29,6 +29,12 @@ pub fn heartbeats(settings: &EventSettings) -> Option<Way> {
     way(settings, format!("__debezium-heartbeat{}{}", settings.topic_delimiter, settings.topic_prefix))
 }
 
+/// The way of the records of `provide.transaction.metadata`: `<prefix>.<topic.transaction>`. `None` when `transforms` drops
+/// them.
+pub fn transactions(settings: &EventSettings, name: &str) -> Option<Way> {
+    way(settings, format!("{}{}{name}", settings.topic_prefix, settings.topic_delimiter))
+}
+
 fn way(settings: &EventSettings, topic: String) -> Option<Way> {
     let shape = transform::pass(&settings.transforms, sanitised(&topic))?;
     let mut headers = HeaderBlock::default();
@@ -40,13 +46,18 @@ fn way(settings: &EventSettings, topic: String) -> Option<Way> {
     Some(Way { topic: shape.topic, headers })
 }
 
+/// What messages are counted as in transactions.
+const MESSAGES: &str = "LOGICAL_DECODING_MESSAGE";
+
 /// Pushes a logical decoding message: key `{"prefix":...}`, Debezium's `MessageValue`.
+#[expect(clippy::too_many_arguments, reason = "the parts of a message")]
 pub fn push_message<S: RecordSink>(
     settings: &EventSettings,
     (topic, headers): (TopicHandle, Headers<'_>),
     prefix: &[u8],
     content: &[u8],
     at: &Position,
+    counts: Option<&mut TransactionCounts>,
     now_ms: i64,
     out: &mut S,
 ) -> Result<(), EncodeError> {
@@ -80,7 +91,9 @@ pub fn push_message<S: RecordSink>(
         )
         .as_bytes(),
     );
-    value.extend_from_slice(b",\"transaction\":null,\"message\":{\"prefix\":");
+    value.extend_from_slice(b",\"transaction\":");
+    transaction::block(&mut value, transaction::place(counts, MESSAGES, at), at);
+    value.extend_from_slice(b",\"message\":{\"prefix\":");
     json::string(&mut value, prefix);
     value.extend_from_slice(b",\"content\":\"");
     match settings.values.binary {
@@ -129,7 +142,7 @@ pub fn push_heartbeat<S: RecordSink>(
 }
 
 /// Puts the schema before a payload that is whole, where schemas are published.
-fn with_schema(payload: &mut Vec<u8>, published: bool, schema: impl FnOnce() -> Schema) {
+pub(super) fn with_schema(payload: &mut Vec<u8>, published: bool, schema: impl FnOnce() -> Schema) {
     if published {
         payload.splice(0..0, schema().before_payload());
         payload.push(b'}');

@@ -3,8 +3,8 @@
 use super::json;
 use super::plan::{ColumnPlan, RelationPlan};
 use super::transform::program::{self, BadColumn, Input};
-use super::{EncodeError, EventSettings};
-use crate::change::{Cell, Op, Position, Relation, RowChange, Tuple};
+use super::{EncodeError, EventSettings, transaction};
+use crate::change::{Cell, Op, Position, Relation, RowChange, TransactionCounts, Tuple};
 use crate::record::{HeaderBlock, RecordRef, RecordSink, Route};
 
 pub mod schema;
@@ -32,6 +32,8 @@ pub struct Encoder {
     now: Vec<u8>,
     now_ns: i64,
     now_ms: i64,
+    /// What the open transaction has published, when its events tell.
+    counts: Option<TransactionCounts>,
 }
 
 impl Encoder {
@@ -47,6 +49,7 @@ impl Encoder {
             now: Vec::new(),
             now_ns: 0,
             now_ms: 0,
+            counts: None,
         };
         encoder.set_now(0);
         encoder
@@ -69,6 +72,16 @@ impl Encoder {
     /// The processing time in milliseconds, which is the records' timestamp.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// A transaction begins, or goes on, whose events tell their place in it; `None`: they do not.
+    pub fn set_transaction(&mut self, counts: Option<TransactionCounts>) {
+        self.counts = counts;
+    }
+
+    /// What the open transaction has published, when its events tell.
+    pub fn transaction(&mut self) -> Option<&mut TransactionCounts> {
+        self.counts.as_mut()
     }
 
     /// Pushes a change's records: one, or two (delete and tombstone), or three (key change).
@@ -101,15 +114,16 @@ impl Encoder {
         out: &mut S,
     ) -> Result<(), EncodeError> {
         let (before, after, at) = (change.before, change.after, &change.at);
-        let input = Input { before, after, older: before, at, now_ns: self.now_ns };
+        let mut input = Input { before, after, older: before, at, place: None, now_ns: self.now_ns };
+        let input = &mut input;
         let tombstone = self.tombstones_on_delete;
         match change.op {
-            Op::Read => self.run(plan, Case::Read, &input, out),
-            Op::Create => self.run(plan, Case::Create, &input, out),
-            Op::Truncate => self.run(plan, Case::Truncate, &input, out),
+            Op::Read => self.run(plan, Case::Read, input, out),
+            Op::Create => self.run(plan, Case::Create, input, out),
+            Op::Truncate => self.run(plan, Case::Truncate, input, out),
             Op::Delete => {
-                self.run(plan, Case::Delete, &input, out)?;
-                if tombstone { self.run(plan, Case::Tombstone, &input, out) } else { Ok(()) }
+                self.run(plan, Case::Delete, input, out)?;
+                if tombstone { self.run(plan, Case::Tombstone, input, out) } else { Ok(()) }
             }
             Op::Update => {
                 if before.is_some() && plan.has_key() {
@@ -117,23 +131,28 @@ impl Encoder {
                     write_key(&mut self.old_key, plan, before, None)?;
                     if self.old_key != self.key {
                         write_columns(&mut self.header_key, &[], &plan.header_key, plan, after, before)?;
-                        self.run(plan, Case::MovedDelete, &input, out)?;
+                        self.run(plan, Case::MovedDelete, input, out)?;
                         if tombstone {
-                            self.run(plan, Case::MovedTombstone, &input, out)?;
+                            self.run(plan, Case::MovedTombstone, input, out)?;
                         }
                         write_columns(&mut self.header_key, &[], &plan.header_key, plan, before, None)?;
-                        return self.run(plan, Case::MovedCreate, &input, out);
+                        return self.run(plan, Case::MovedCreate, input, out);
                     }
                 }
                 let whole = before.is_some() && !change.before_is_key;
-                self.run(plan, if whole { Case::UpdateWithOld } else { Case::Update }, &input, out)
+                self.run(plan, if whole { Case::UpdateWithOld } else { Case::Update }, input, out)
             }
         }
     }
 
     /// Writes one record by its program; nothing where a transformation drops it.
-    fn run<S: RecordSink>(&mut self, plan: &mut RelationPlan, case: Case, input: &Input<'_>, out: &mut S) -> Result<(), EncodeError> {
-        let RelationPlan { programs, source, relation, .. } = plan;
+    fn run<S: RecordSink>(&mut self, plan: &mut RelationPlan, case: Case, input: &mut Input<'_>, out: &mut S) -> Result<(), EncodeError> {
+        let RelationPlan { programs, source, relation, name, .. } = plan;
+        // What a transformation drops is counted, too: Debezium counts before it transforms.
+        if !matches!(case, Case::Tombstone | Case::MovedTombstone) {
+            input.place = transaction::place(self.counts.as_mut(), name, input.at);
+        }
+        let input = &*input;
         let Some(program) = programs.as_deref().and_then(|programs| programs.get(case as usize)?.as_ref()) else { return Ok(()) };
         let bad = |BadColumn(column)| EncodeError::malformed(relation, column);
         let mut source = |out: &mut Vec<u8>| source.write(out, input.at);
@@ -262,7 +281,9 @@ impl Encoder {
         write_row(out, &plan.columns, &plan.relation, after, older)?;
         out.extend_from_slice(b",\"source\":");
         plan.source.write(out, at);
-        out.extend_from_slice(b",\"transaction\":null,\"op\":\"");
+        out.extend_from_slice(b",\"transaction\":");
+        transaction::block(out, transaction::place(self.counts.as_mut(), &plan.name, at), at);
+        out.extend_from_slice(b",\"op\":\"");
         out.extend_from_slice(op.letter().as_bytes());
         out.extend_from_slice(&self.now);
         if !plan.before_value.is_empty() {

@@ -11,6 +11,7 @@ pub mod header;
 pub mod json;
 pub mod plan;
 pub mod schema;
+pub mod transaction;
 pub mod transform;
 pub mod values;
 

@@ -9,11 +9,11 @@ use super::envelope::source::SourceBlock;
 use super::transform::program::Program;
 use super::transform::shape::Shape;
 use super::transform::{self, Unfit};
-use super::values::{Form, ValueSettings, choose};
+use super::values::{Form, ValueSettings, choose, mask};
 use super::{header, json};
 use crate::change::{Column, Relation, TypeKind};
 use crate::config::postgres::transforms::Transform;
-use crate::config::postgres::{ConverterSettings, HeaderConverter};
+use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter};
 
 use crate::record::{HeaderBlock, TopicHandle, TopicIndex};
 
@@ -30,6 +30,8 @@ pub struct EventSettings {
     pub database: String,
     /// How values are written.
     pub values: ValueSettings,
+    /// Which columns are cut, hidden or hashed; keys are not.
+    pub masks: ColumnMasks,
     /// `tombstones.on.delete`.
     pub tombstones_on_delete: bool,
     /// `key.converter.*`.
@@ -79,6 +81,8 @@ pub(super) struct ColumnPlan {
 pub struct RelationPlan {
     /// The table.
     pub relation: Arc<Relation>,
+    /// `schema.table`.
+    pub(super) name: Box<str>,
     /// Its topic.
     pub topic: TopicHandle,
     pub(super) columns: Vec<ColumnPlan>,
@@ -148,7 +152,8 @@ impl RelationPlan {
     /// `includes` says which columns are in the row (the key has all of its own).
     fn new(relation: Arc<Relation>, topic: TopicHandle, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Self {
         let row = relation.columns.iter().enumerate().filter(|(_, column)| includes(&column.name)).map(|(index, _)| index);
-        let columns = plan_columns(&relation, row, &settings.values, settings.value_converter);
+        let mut columns = plan_columns(&relation, row, &settings.values, settings.value_converter);
+        mask_columns(&mut columns, &relation, settings);
         let key = || relation.key_columns().into_iter();
         let header_key = plan_columns(&relation, key(), &settings.values, ConverterSettings::default());
         let header_key = match settings.header_converter {
@@ -164,6 +169,7 @@ impl RelationPlan {
             Box::default()
         };
         Self {
+            name: relation.name().into(),
             topic,
             columns,
             key,
@@ -208,6 +214,16 @@ fn plan_columns(
             ColumnPlan { index, lead: lead.into(), form, null, default }
         })
         .collect()
+}
+
+/// Puts masks around the columns that have one.
+fn mask_columns(columns: &mut [ColumnPlan], relation: &Relation, settings: &EventSettings) {
+    for plan in columns {
+        let column = &relation.columns[plan.index];
+        let Some(mask) = settings.masks.of(&relation.schema, &relation.table, &column.name) else { continue };
+        let (form, null) = mask::masked(plan.form.clone(), plan.null.clone(), column, mask, &settings.values);
+        (plan.form, plan.null) = (form, null);
+    }
 }
 
 /// A key's columns as Kafka Connect's `SimpleHeaderConverter` writes them, which looks like JSON and is not quite.

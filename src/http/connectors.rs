@@ -38,7 +38,7 @@ pub fn routes() -> Router<App> {
         .route("/connectors/{name}/resume", put(resume))
         .route("/connectors/{name}/stop", put(stop))
         .route("/connectors/{name}/topics", get(topics))
-        .route("/connectors/{name}/offsets", get(offsets).delete(reset_offsets))
+        .route("/connectors/{name}/offsets", get(offsets).patch(alter_offsets).delete(reset_offsets))
 }
 
 type Answer = Result<Response, ApiError>;
@@ -189,17 +189,52 @@ async fn offsets(State(app): State<App>, Path(name): Path<String>) -> Answer {
     Ok(JsonBody(json!({ "offsets": offsets })).into_response())
 }
 
+/// Takes a position over, Debezium's own offset included (KIP-875): a stopped connector goes on from there when it is resumed.
+async fn alter_offsets(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+    let view = app.0.registry.view(&name)?;
+    let body = json_body(&headers, &body)?;
+    let shape = "the body must be {\"offsets\": [{\"partition\": {\"server\": topic.prefix}, \"offset\": {...}}]}, with one entry";
+    let entries = body.get("offsets").and_then(Json::as_array).map(Vec::as_slice);
+    let Some([entry]) = entries else { return Err(ApiError::bad_request(shape)) };
+    let server = entry.get("partition").and_then(|partition| partition.get("server")).and_then(Json::as_str);
+    let server = server.ok_or_else(|| ApiError::bad_request(shape))?;
+    let ours = position::server(&view);
+    if server != ours {
+        return Err(ApiError::bad_request(format!(
+            "the partition is of server \"{server}\", topic.prefix of this connector is \"{ours}\""
+        )));
+    }
+    let log = stopped_log(&app, &view)?;
+    let failed = |error: crate::log::LogError| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.problem().text());
+    match entry.get("offset") {
+        Some(Json::Null) => position::reset(log, &view).await.map_err(failed)?,
+        Some(offset @ Json::Object(_)) => {
+            let offset = offset.to_string().into_bytes();
+            position::check(&offset).map_err(ApiError::bad_request)?;
+            position::alter(log, &view, offset).await.map_err(failed)?;
+        }
+        _ => return Err(ApiError::bad_request(shape)),
+    }
+    Ok(JsonBody(json!({ "message": "The offsets for this connector have been altered successfully" })).into_response())
+}
+
+/// The log that keeps positions, when the connector is stopped.
+fn stopped_log<'a>(app: &'a App, view: &ConnectorView) -> Result<&'a crate::log::builtin::BuiltinLog, ApiError> {
+    if !matches!(view.status.phase, Phase::Stopped) {
+        return Err(ApiError::bad_request(format!(
+            "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{}/stop' endpoint",
+            view.name
+        )));
+    }
+    app.0.log.as_ref().ok_or_else(|| {
+        ApiError::bad_request("positions in an external cluster are changed there: write the offset, or a tombstone, to its offsets topic")
+    })
+}
+
 /// Forgets the position, of a stopped connector only (KIP-875): it begins anew when it is resumed.
 async fn reset_offsets(State(app): State<App>, Path(name): Path<String>) -> Answer {
     let view = app.0.registry.view(&name)?;
-    if !matches!(view.status.phase, Phase::Stopped) {
-        return Err(ApiError::bad_request(format!(
-            "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
-        )));
-    }
-    let Some(log) = &app.0.log else {
-        return Err(ApiError::bad_request("positions in an external cluster are reset there: write a tombstone to its offsets topic"));
-    };
+    let log = stopped_log(&app, &view)?;
     position::reset(log, &view).await.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.problem().text()))?;
     Ok(JsonBody(json!({ "message": "The offsets for this connector have been reset successfully" })).into_response())
 }

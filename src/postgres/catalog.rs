@@ -315,7 +315,7 @@ impl Catalog {
                 Column {
                     kind: types::kind(column.type_oid, column.type_mod, &|oid| self.types.get(&oid).cloned()),
                     type_oid: column.type_oid,
-                    type_mod: column.type_mod,
+                    type_mod: types::modifier(column.type_oid, column.type_mod, &|oid| self.types.get(&oid).cloned()),
                     nullable,
                     default: default.map(Into::into),
                     key_ordinal: key.iter().position(|name| *name == column.name).and_then(|place| u16::try_from(place).ok()),

@@ -47,6 +47,18 @@ fn nested(oid: u32, type_mod: i32, lookup: &dyn Fn(u32) -> Option<TypeRow>, dept
     }
 }
 
+/// A column's modifier; a domain's column has that of its base.
+pub fn modifier(oid: u32, type_mod: i32, lookup: &dyn Fn(u32) -> Option<TypeRow>) -> i32 {
+    let (mut oid, mut type_mod) = (oid, type_mod);
+    for _ in 0..DEPTH_MAX {
+        match lookup(oid) {
+            Some(row) if type_mod < 0 && row.kind == b'd' => (oid, type_mod) = (row.base, row.base_mod),
+            _ => break,
+        }
+    }
+    type_mod
+}
+
 /// Digits of a second of a time type.
 fn digits(type_mod: i32) -> u8 {
     u8::try_from(type_mod).ok().filter(|digits| *digits <= 6).unwrap_or(6)

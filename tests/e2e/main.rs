@@ -17,6 +17,8 @@ mod history;
 mod kill;
 #[cfg(feature = "kafka")]
 mod network;
+#[cfg(feature = "kafka")]
+mod options;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod oracle_itself;

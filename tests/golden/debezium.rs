@@ -24,6 +24,11 @@ fn cache() -> PathBuf {
 }
 
 impl Debezium {
+    /// Whether there is one on this machine.
+    pub fn is_here() -> bool {
+        cache().join("libs").is_dir() && cache().join("classes/Capture.class").is_file()
+    }
+
     /// Starts it with a connector configuration.
     pub fn start(config: &Value) -> Self {
         let home = tempfile::Builder::new().prefix("rowfeed-golden-").tempdir().expect("a temporary folder");
@@ -31,7 +36,7 @@ impl Debezium {
         for (name, value) in config.as_object().expect("an object") {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let escaped: String = text.chars().map(|c| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", c as u32) }).collect();
-            properties.push_str(&format!("{name}={}\n", escaped.replace('\\', "\\\\").replace("\\\\u", "\\u")));
+            properties.push_str(&format!("{}={}\n", name.replace('=', "\\="), escaped.replace('\\', "\\\\").replace("\\\\u", "\\u")));
         }
         fs::write(home.path().join("connector.properties"), properties).expect("a file");
         let class_path = format!("{}:{}/*", cache().join("classes").display(), cache().join("libs").display());
@@ -41,6 +46,7 @@ impl Debezium {
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
                 "-Duser.timezone=UTC",
+                "-Dfile.encoding=UTF-8",
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             ])
             .args(["-cp", &class_path, "Capture"])
@@ -71,9 +77,19 @@ impl Debezium {
 
     /// The whole records so far.
     pub fn events(&self) -> Vec<Event> {
+        self.lines().iter().map(|line| Event::from_line(line)).collect()
+    }
+
+    /// The same, each with the offset that Kafka Connect commits once it was delivered.
+    pub fn events_with_offsets(&self) -> Vec<(Event, Value)> {
+        let offset = |line: &str| serde_json::from_str::<Value>(line).expect("a JSON line")["offset"].clone();
+        self.lines().iter().map(|line| (Event::from_line(line), offset(line))).collect()
+    }
+
+    fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(self.home.path().join("events")).unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole.lines().filter(|line| line.starts_with('{')).map(Event::from_line).collect()
+        whole.lines().filter(|line| line.starts_with('{')).map(str::to_owned).collect()
     }
 }
 

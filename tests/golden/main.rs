@@ -16,3 +16,5 @@ mod masks;
 mod scenes;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "kafka")]
+mod takeover;

@@ -128,7 +128,7 @@ impl Event {
 }
 
 /// Replaces the JSON number or string behind the last `marker`.
-fn replace(text: &mut String, marker: &str, with: impl Fn(&str) -> String) {
+fn replace(text: &mut String, marker: &str, with: impl FnOnce(&str) -> String) {
     if let Some(at) = text.rfind(marker) {
         let start = at + marker.len();
         let end = start + value_length(&text[start..]);
@@ -170,10 +170,57 @@ pub fn rank(events: &mut [Event]) {
                 numbers.visit(event, |text| ranked(text, &order));
             }
         }
+        rank_transactions(&mut of_topic);
         for event in &mut of_topic {
             visit(event, "ts_ms", |_| "0".into());
             visit(event, "ts_ns", |_| "0".into());
         }
+    }
+}
+
+/// The ids of transactions, `xid:lsn`. How an end lies to the next begin depends on what else is in the WAL.
+fn rank_transactions(events: &mut [&mut Event]) {
+    let (mut xids, mut lsns) = (BTreeSet::new(), BTreeSet::new());
+    for event in &mut *events {
+        visit_id(event, |kind, id| {
+            if let [xid, lsn] = digits(id)[..] {
+                xids.insert(xid);
+                lsns.insert((kind, lsn));
+            }
+            id.to_owned()
+        });
+    }
+    let place = |found: Option<usize>| found.expect("it was collected");
+    for event in events {
+        visit_id(event, |kind, id| match digits(id)[..] {
+            [xid, lsn] => format!(
+                "#{}:#{}",
+                place(xids.iter().position(|known| *known == xid)),
+                place(lsns.iter().position(|known| *known == (kind, lsn)))
+            ),
+            _ => id.to_owned(),
+        });
+        if kind_of(event).is_some()
+            && let Some(value) = &mut event.value
+        {
+            replace(value, ",\"ts_ms\":", |_| "0".into());
+        }
+    }
+}
+
+/// Whether a record tells of the begin or the end of a transaction.
+fn kind_of(event: &Event) -> Option<&'static str> {
+    let value = event.value.as_deref()?;
+    ["BEGIN", "END"].into_iter().find(|kind| value.contains(&format!("{{\"status\":\"{kind}\"")))
+}
+
+/// Changes the id of an event's transaction, or the one in the key and value of a begin or an end.
+fn visit_id(event: &mut Event, mut change: impl FnMut(&'static str, &str) -> String) {
+    let kind = kind_of(event);
+    let marker = if kind.is_some() { "\"id\":" } else { "\"transaction\":{\"id\":" };
+    let key = event.key.as_mut().filter(|_| kind.is_some());
+    for text in key.into_iter().chain(&mut event.value) {
+        replace(text, marker, |id| format!("\"{}\"", change(kind.unwrap_or_default(), id.trim_matches('"'))));
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod filters;
+pub mod masks;
 pub mod snapshot;
 pub mod table;
 pub mod transforms;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use connection::{ConnectionConfig, SslMode};
 pub use filters::{ColumnFilter, MessageKeyColumns, TableFilter};
+pub use masks::{ColumnMask, ColumnMasks};
 pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
 
 use super::define::{KeyProblem, Support, invalid, required, unknown};
@@ -167,6 +169,8 @@ pub struct PostgresConfig {
     pub tables: TableFilter,
     /// Which columns are published.
     pub columns: ColumnFilter,
+    /// Which columns are cut, hidden or hashed.
+    pub masks: ColumnMasks,
     /// `message.key.columns`.
     pub message_key_columns: MessageKeyColumns,
     /// The snapshot.
@@ -189,6 +193,8 @@ pub struct PostgresConfig {
     pub heartbeat_interval: Duration,
     /// `status.update.interval.ms`.
     pub status_update_interval: Duration,
+    /// `topic.transaction`, when `provide.transaction.metadata` asks for that topic and for the block in events.
+    pub transaction_topic: Option<String>,
     /// `unavailable.value.placeholder`, decoded.
     pub unavailable_value_placeholder: Vec<u8>,
     /// `extended.headers.enabled`.
@@ -352,6 +358,7 @@ impl Reader<'_> {
             publish_via_partition_root: self.flag("publish.via.partition.root"),
             tables: self.tables(),
             columns: self.columns(),
+            masks: self.masks(),
             message_key_columns: self.message_key_columns(),
             snapshot: self.snapshot(),
             decimal: match self.word("decimal.handling.mode").as_str() {
@@ -379,6 +386,7 @@ impl Reader<'_> {
             skipped: self.skipped(),
             heartbeat_interval: self.millis("heartbeat.interval.ms"),
             status_update_interval: self.millis("status.update.interval.ms"),
+            transaction_topic: self.flag("provide.transaction.metadata").then(|| self.text("topic.transaction")),
             unavailable_value_placeholder: self.placeholder(),
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),
@@ -500,6 +508,15 @@ impl Reader<'_> {
             self.refuse("column.include.list", problem);
             ColumnFilter::default()
         })
+    }
+
+    fn masks(&mut self) -> ColumnMasks {
+        let options = self.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let (masks, problems) = ColumnMasks::parse(options);
+        for KeyProblem { key, problem } in problems {
+            self.refuse(&key, problem);
+        }
+        masks
     }
 
     fn message_key_columns(&mut self) -> MessageKeyColumns {

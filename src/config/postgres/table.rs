@@ -69,7 +69,6 @@ const NEVER_SKIPS: &str = "rowfeed never skips an event: an error stops the conn
 const BACK_OFF: &str = "passing errors are retried for ever with a back-off from 0.5 s to 30 s";
 const JDBC: &str = "there is no JDBC driver here";
 const SIGNALS: &str = "signals are not read, so snapshots asked for by signal would silently not happen";
-const MASKING: &str = "the column would be published as it is";
 const SHAPE: &str = "events would keep their original shape";
 const STRUCTURE: &str = "a table's structure is read when its rows are";
 const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read), which needs no locks";
@@ -85,14 +84,14 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("topic.delimiter", String, Some("."), Any, Low).within("Connector").doc("What stands between prefix, schema and table in a topic's name."),
     key("topic.naming.strategy", Class, Some("io.debezium.schema.SchemaTopicNamingStrategy"), Any, Low).within("Connector").doc("How topics are named.").rejected("topics would have other names"),
     key("topic.cache.size", Int, Some("10000"), POSITIVE, Low).within("Connector").doc("Names kept in memory.").ignored("a topic's name is made once per table"),
-    key("topic.transaction", String, Some("transaction"), Any, Low).within("Connector").doc("Name of the topic of transaction metadata.").ignored("transaction metadata is not published"),
+    key("topic.transaction", String, Some("transaction"), Any, Low).within("Connector").doc("Last part of the name of the topic of transaction metadata."),
     key("topic.heartbeat.prefix", String, Some("__debezium-heartbeat"), Any, Low).within("Connector").doc("First part of the heartbeat topic's name.").rejected("heartbeats would go to another topic"),
     key("heartbeat.topics.prefix", String, Some("__debezium-heartbeat"), Any, Low).within("Connector").doc("Older name of topic.heartbeat.prefix.").rejected("heartbeats would go to another topic"),
     key("topic.heartbeat.name", String, None, Any, Low).within("Connector").doc("The heartbeat topic's whole name.").rejected("heartbeats would go to another topic"),
     key("heartbeat.interval.ms", Int, Some("0"), NOT_NEGATIVE, Medium).within("Connector").doc("How often a heartbeat record is published; 0 is never. The slot advances on an idle database in any case."),
     key("heartbeat.action.query", String, None, Any, Medium).within("Connector").doc("SQL run with each heartbeat.").ignored("heartbeats use pg_logical_emit_message: no table and no query are needed for the slot to advance"),
-    key("provide.transaction.metadata", Boolean, Some("false"), Any, Medium).within("Connector").doc("Publish transaction boundaries.").rejected("the transaction topic and the transaction block would be missing"),
-    key("transaction.metadata.factory", Class, Some("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"), Any, Low).within("Connector").doc("Java class of transaction metadata.").ignored("transaction metadata is not published"),
+    key("provide.transaction.metadata", Boolean, Some("false"), Any, Medium).within("Connector").doc("Tell where transactions begin and end, on a topic of their own, and each event's place in its transaction."),
+    key("transaction.metadata.factory", Class, Some("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"), Any, Low).within("Connector").doc("Java class of transaction metadata.").rejected("transaction metadata would keep its ordinary form"),
     key("sourceinfo.struct.maker", Class, Some("io.debezium.connector.postgresql.PostgresSourceInfoStructMaker"), Any, Low).within("Connector").doc("Java class of the source block.").rejected("the source block would differ"),
     key("extended.headers.enabled", Boolean, Some("true"), Any, Low).within("Connector").doc("Put the `__debezium.context.*` headers on every record."),
     key("tombstones.on.delete", Boolean, Some("true"), Any, Medium).within("Connector").doc("Publish a record without value after each delete, so that compaction removes the key."),
@@ -185,9 +184,9 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("message.key.columns", String, None, Any, Medium).within("Filters").doc("Key columns per table: regex:column,column;regex:column."),
     key("message.prefix.include.list", List, None, Any, Low).within("Filters").doc("Logical messages to publish.").rejected("all logical messages would be published"),
     key("message.prefix.exclude.list", List, None, Any, Low).within("Filters").doc("Logical messages to leave out.").rejected("all logical messages would be published"),
-    key("column.truncate.to.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to cut.").rejected(MASKING),
-    key("column.mask.with.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to hide.").rejected(MASKING),
-    key("column.mask.hash.*", List, None, Any, Medium).within("Filters").doc("Columns to hash.").rejected(MASKING),
+    key("column.truncate.to.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to cut to N characters."),
+    key("column.mask.with.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to hide behind N stars."),
+    key("column.mask.hash.*", List, None, Any, Medium).within("Filters").doc("Columns to hash: column.mask.hash.ALGORITHM.with.salt.SALT, or v2. before the algorithm."),
     key("column.propagate.source.type", List, None, Any, Low).within("Filters").doc("Columns whose database type stands in the schema.").ignored(NO_SCHEMAS),
     key("datatype.propagate.source.type", List, None, Any, Low).within("Filters").doc("Types that stand in the schema.").ignored(NO_SCHEMAS),
 

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::change::{Relation, RelationId, TypeKind};
-use crate::config::postgres::PostgresConfig;
-use crate::encode::{Draft, EventSettings, RelationPlan};
+use crate::change::{Column, Relation, RelationId, TypeKind};
+use crate::config::postgres::{ColumnMask, PostgresConfig};
+use crate::encode::{Draft, EventSettings, RelationPlan, values};
 use crate::log::{LogWriter, TopicSpec};
 use crate::postgres::catalog::{Catalog, Table};
 use crate::postgres::pgoutput::RelationMessage;
@@ -105,6 +105,7 @@ impl Relations {
                 .fix("rename one of them, or leave one out of table.include.list"));
         }
         self.tell_of_text_types(&relation);
+        self.tell_of_unmasked(&relation);
         let relation = Arc::new(relation);
         let columns = &self.config.columns;
         let includes = |column: &str| columns.includes(&relation.schema, &relation.table, column);
@@ -134,6 +135,23 @@ impl Relations {
             {
                 tracing::warn!(table = relation.name(), column = %column.name, r#type = %name, "values of this type are sent as PostgreSQL's text");
             }
+        }
+    }
+
+    /// Masked columns whose values are published all the same, as with Debezium, are said once.
+    fn tell_of_unmasked(&mut self, relation: &Relation) {
+        let shown = |column: &&Column| {
+            let mask = self.config.masks.of(&relation.schema, &relation.table, &column.name);
+            let hides = mask.filter(|mask| !matches!(mask, ColumnMask::Truncate(_)));
+            hides.is_some_and(|mask| column.key_ordinal.is_some() || !values::mask::applies(column, mask, &self.settings.values))
+        };
+        let columns: Vec<&str> = relation.columns.iter().filter(shown).map(|column| &*column.name).collect();
+        if !columns.is_empty() && self.told.insert(format!("{} {columns:?}", relation.name())) {
+            tracing::warn!(
+                table = relation.name(),
+                ?columns,
+                "masks name these columns, but keys are not masked, and of the rest only text is"
+            );
         }
     }
 

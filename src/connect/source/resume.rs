@@ -6,7 +6,7 @@
 //! transactions). Of a transaction that was cut, the first `rows` messages were published. Every commit that comes again
 //! must be the one that was remembered; a database that was restored from a backup has others at the same places.
 
-use crate::change::{Checkpoint, Fingerprint, Lsn, PartialTransaction};
+use crate::change::{Checkpoint, Fingerprint, Lsn, PartialTransaction, TransactionCounts};
 use crate::problem::Problem;
 
 /// What to do with the rows of the open transaction.
@@ -17,6 +17,8 @@ enum Skip {
     All,
     /// The first ones were published before.
     First(u64),
+    /// Debezium delivered the first ones; how many shows when the place is met.
+    Inherited,
 }
 
 /// The open transaction.
@@ -37,13 +39,15 @@ pub struct Resume {
     open: Option<Open>,
     /// A commit that must come again before anything new does.
     must_meet: Option<Fingerprint>,
+    /// Rows at the place where Debezium stopped, as far as they have come.
+    at_place: u64,
 }
 
 impl Resume {
     /// Goes on from a checkpoint; the slot will send everything after `confirmed`.
     pub fn new(checkpoint: Checkpoint, confirmed: Lsn) -> Self {
         let must_meet = checkpoint.ring.last().copied().filter(|last| confirmed <= last.final_lsn);
-        Self { checkpoint, open: None, must_meet }
+        Self { checkpoint, open: None, must_meet, at_place: 0 }
     }
 
     /// The position as of now.
@@ -77,6 +81,15 @@ impl Resume {
                 )));
             }
             match &cp.partial {
+                None if cp.inherited.is_some_and(|inherited| inherited.xid == xid) => Skip::Inherited,
+                // Nothing was committed in the stream before the transaction in which Debezium stopped.
+                None if cp.inherited.is_some_and(|inherited| inherited.first) => Skip::All,
+                None if cp.inherited.is_some() => {
+                    return Err(diverged(format!(
+                        "Debezium stopped in transaction {}, and transaction {xid} (commit {final_lsn}) came in its place",
+                        cp.inherited.map_or(0, |inherited| inherited.xid)
+                    )));
+                }
                 Some(partial) if partial.final_lsn == final_lsn && partial.xid == xid => Skip::First(partial.rows),
                 Some(partial) => {
                     return Err(diverged(format!(
@@ -98,6 +111,22 @@ impl Resume {
         Ok(())
     }
 
+    /// None of the open transaction was published before: that it began has to be told.
+    pub fn is_new_transaction(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.skip == Skip::Nothing)
+    }
+
+    /// What the open transaction told of its events before it was cut, when it did.
+    pub fn counted(&self) -> Option<&TransactionCounts> {
+        let cut = self.open.as_ref().is_some_and(|open| matches!(open.skip, Skip::First(_) | Skip::Inherited));
+        self.checkpoint.transaction.as_ref().filter(|_| cut)
+    }
+
+    /// Notes what the open transaction has told so far: the next checkpoint has it.
+    pub fn count(&mut self, counts: &TransactionCounts) {
+        self.checkpoint.transaction = Some(counts.clone());
+    }
+
     /// A row message of the open transaction: publish it?
     #[inline]
     pub fn row(&mut self) -> Result<bool, Problem> {
@@ -105,9 +134,39 @@ impl Resume {
         open.rows += 1;
         Ok(match open.skip {
             Skip::Nothing => true,
-            Skip::All => false,
+            Skip::All | Skip::Inherited => false,
             Skip::First(published) => open.rows > published,
         })
+    }
+
+    /// As [`Resume::row`], where a Debezium may have stopped in this transaction. `changes_key`: the row is an update that
+    /// becomes several records.
+    #[inline]
+    pub fn row_at(&mut self, lsn: Lsn, changes_key: bool) -> Result<bool, Problem> {
+        if self.checkpoint.inherited.is_some() {
+            self.pass_inherited(lsn, changes_key);
+        }
+        self.row()
+    }
+
+    /// From the first row on that Debezium did not deliver, the transaction is one that was cut there.
+    fn pass_inherited(&mut self, lsn: Lsn, changes_key: bool) {
+        let (Some(inherited), Some(open)) = (self.checkpoint.inherited, &mut self.open) else { return };
+        if open.skip != Skip::Inherited || lsn < inherited.lsn {
+            return;
+        }
+        self.at_place += u64::from(lsn == inherited.lsn);
+        let delivered = self.at_place <= inherited.rows && !(inherited.update && changes_key && self.at_place == inherited.rows);
+        if lsn > inherited.lsn || !delivered {
+            if lsn == inherited.lsn {
+                tracing::warn!(
+                    xid = inherited.xid, %lsn,
+                    "Debezium's offset does not say how many of the rows at this place it delivered: all but the first are sent, perhaps again"
+                );
+            }
+            open.skip = Skip::First(open.rows);
+            self.checkpoint.inherited = None;
+        }
     }
 
     /// The transaction ends: was it new? Then the checkpoint is behind it.
@@ -128,6 +187,8 @@ impl Resume {
         }
         let cp = &mut self.checkpoint;
         cp.partial = None;
+        cp.inherited = None;
+        cp.transaction = None;
         cp.final_lsn = final_lsn;
         cp.end_lsn = end_lsn;
         cp.flush_lsn = cp.flush_lsn.max(end_lsn);
@@ -175,7 +236,7 @@ impl Resume {
     pub fn mark(&mut self) -> &Checkpoint {
         if let Some(open) = &self.open {
             let published = match open.skip {
-                Skip::All => 0,
+                Skip::All | Skip::Inherited => 0,
                 Skip::Nothing => open.rows,
                 Skip::First(published) => open.rows.max(published),
             };
@@ -189,7 +250,8 @@ impl Resume {
     /// Everything up to `wal_end` was sent and is of no interest: the checkpoint may say so. False inside a transaction or
     /// when it says so already.
     pub fn advance_idle(&mut self, wal_end: Lsn) -> bool {
-        let free = self.open.is_none() && self.checkpoint.partial.is_none() && self.must_meet.is_none();
+        let free =
+            self.open.is_none() && self.checkpoint.partial.is_none() && self.checkpoint.inherited.is_none() && self.must_meet.is_none();
         let further = free && wal_end > self.checkpoint.flush_lsn;
         if further {
             self.checkpoint.flush_lsn = wal_end;

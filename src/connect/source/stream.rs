@@ -13,8 +13,8 @@ use super::feedback::Feedback;
 use super::relations::Relations;
 use super::resume::Resume;
 use super::task::{Context, now_ns};
-use crate::change::{Lsn, Op, Position, RowChange, SnapshotMark};
-use crate::encode::{Encoder, control};
+use crate::change::{Lsn, Op, Position, RowChange, SnapshotMark, TransactionCounts};
+use crate::encode::{EncodeError, Encoder, control, transaction};
 use crate::log::{CommitSeq, LogWriter, TopicSpec};
 use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
 use crate::postgres::replication::{ReplicationStream, StreamMessage};
@@ -75,6 +75,10 @@ struct Work<W: LogWriter> {
     at: Position,
     /// Where messages go, once one has come; `None` in it: nowhere.
     messages: Option<Option<(TopicHandle, HeaderBlock)>>,
+    /// Events tell their place in their transaction.
+    counts_transactions: bool,
+    /// Where transactions are told, when they are.
+    transactions: Option<(TopicHandle, HeaderBlock)>,
     /// The newest position the server says it has sent.
     wal_end: Lsn,
     reply_asked: bool,
@@ -121,6 +125,8 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     epoch: 1,
                 },
                 messages: None,
+                counts_transactions: false,
+                transactions: None,
                 wal_end: Lsn(0),
                 reply_asked: false,
                 published_time_us: None,
@@ -142,6 +148,14 @@ impl<'c, W: LogWriter> Stream<'c, W> {
 
     /// Follows the slot until told to stop.
     pub async fn run(mut self) -> Result<(), Problem> {
+        if let Some(name) = &self.context.config.transaction_topic {
+            let spec = Relations::topic_spec(&self.context.config);
+            if let Some(way) = control::transactions(&self.context.events, name) {
+                let topic = self.work.commits.writer.topic(&way.topic, &spec).await.map_err(|error| error.problem())?;
+                self.work.transactions = Some((topic, way.headers));
+            }
+            self.work.counts_transactions = true;
+        }
         // The server answers with its newest position: an idle database is confirmed at once.
         self.send_status(true).await?;
         loop {
@@ -224,6 +238,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
 
     async fn hand_over(&mut self) -> Result<(), Problem> {
         let work = &mut self.work;
+        if let Some(counts) = work.encoder.transaction() {
+            work.resume.count(counts);
+        }
         let checkpoint = work.resume.mark();
         let flush = checkpoint.flush_lsn;
         let seq = work.commits.hand_over(checkpoint, work.encoder.now_ms(), &self.context.status).await?;
@@ -362,8 +379,8 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             let topic = self.work.commits.writer.topic(&way.topic, &TopicSpec::default()).await.map_err(|error| error.problem())?;
             let now_ms = self.work.encoder.now_ms();
             let (sink, _) = self.work.commits.sink();
-            control::push_heartbeat(&self.context.events, (topic, way.headers.headers()), now_ms, sink)
-                .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
+            let to = (topic, way.headers.headers());
+            control::push_heartbeat(&self.context.events, to, now_ms, sink).map_err(|error| refused(&error))?;
             self.hand_over().await?;
         }
         // A standby or a role without the privilege cannot, a busy server answers late: the position moves all the same.
@@ -435,18 +452,48 @@ impl<W: LogWriter> Work<W> {
                 self.at.commit_time_us = commit_time_us;
                 self.at.epoch += 1;
                 self.bytes_before = self.commits.bytes();
+                if self.counts_transactions {
+                    self.begin_transaction(context, start)?;
+                }
             }
             WalMessage::Commit { commit_lsn, end_lsn, commit_time_us } => {
                 if self.resume.commit(commit_lsn, end_lsn, commit_time_us)? {
                     self.commits.sink().1.transactions += 1;
                     self.published_time_us = Some(commit_time_us);
+                    self.end_transaction(context, start)?;
                 }
+                self.encoder.set_transaction(None);
                 self.at.previous_commit = Some(end_lsn);
             }
             WalMessage::Origin | WalMessage::Type => {}
             rare => return Ok(Some(rare)),
         }
         Ok(None)
+    }
+
+    /// Tells that a transaction begins, unless it was told; one that was cut goes on counting where it was.
+    fn begin_transaction(&mut self, context: &Context, start: Lsn) -> Result<(), Problem> {
+        if !self.resume.is_new_transaction() {
+            self.encoder.set_transaction(self.resume.counted().cloned());
+            return Ok(());
+        }
+        self.encoder.set_transaction(Some(TransactionCounts::default()));
+        let at = Position { lsn: start, ..self.at };
+        let (now_ms, (sink, _)) = (self.encoder.now_ms(), self.commits.sink());
+        let Some((topic, headers)) = &self.transactions else { return Ok(()) };
+        let to = (*topic, headers.headers());
+        transaction::push_boundary(&context.events, to, None, &at, now_ms, sink).map_err(|error| refused(&error))
+    }
+
+    /// Tells that a transaction ends and what it published, when it was told that it began.
+    fn end_transaction(&mut self, context: &Context, start: Lsn) -> Result<(), Problem> {
+        let now_ms = self.encoder.now_ms();
+        let Some(counts) = self.encoder.transaction() else { return Ok(()) };
+        let at = Position { lsn: start, ..self.at };
+        let (sink, _) = self.commits.sink();
+        let Some((topic, headers)) = &self.transactions else { return Ok(()) };
+        let to = (*topic, headers.headers());
+        transaction::push_boundary(&context.events, to, Some(counts), &at, now_ms, sink).map_err(|error| refused(&error))
     }
 
     /// Messages that ask the catalogue or the log something.
@@ -461,7 +508,7 @@ impl<W: LogWriter> Work<W> {
         match message {
             WalMessage::Relation(relation) => self.relations.learn(client, &relation, &mut self.commits.writer).await,
             WalMessage::Truncate(truncated) => {
-                if self.resume.row()? && !context.config.skipped.truncate {
+                if self.resume.row_at(start, false)? && !context.config.skipped.truncate {
                     self.at.lsn = start;
                     for id in truncated.relations() {
                         self.encode(id, Op::Truncate, OldRow::None, payload)?;
@@ -486,7 +533,7 @@ impl<W: LogWriter> Work<W> {
         old: OldRow,
         payload: &[u8],
     ) -> Result<(), Problem> {
-        if !self.resume.row()? {
+        if !self.resume.row_at(start, op == Op::Update && old == OldRow::Key)? {
             return Ok(());
         }
         let skipped = &context.config.skipped;
@@ -533,7 +580,7 @@ impl<W: LogWriter> Work<W> {
         prefix: &[u8],
         content: &[u8],
     ) -> Result<(), Problem> {
-        let publish = if transactional { self.resume.row()? } else { self.resume.message(lsn) };
+        let publish = if transactional { self.resume.row_at(start, false)? } else { self.resume.message(lsn) };
         if prefix == HEARTBEAT_PREFIX.as_bytes() {
             return Ok(());
         }
@@ -562,11 +609,15 @@ impl<W: LogWriter> Work<W> {
         let (sink, counts) = self.commits.sink();
         counts.events += 1;
         counts.messages += 1;
-        control::push_message(&context.events, (*topic, headers.headers()), prefix, content, &at, now_ms, sink)
-            .map_err(|error| Problem::retry("log/refused", error.to_string()))?;
+        let (to, transaction) = ((*topic, headers.headers()), self.encoder.transaction());
+        control::push_message(&context.events, to, prefix, content, &at, transaction, now_ms, sink).map_err(|error| refused(&error))?;
         self.resume.event(start);
         Ok(())
     }
+}
+
+fn refused(error: &EncodeError) -> Problem {
+    Problem::retry("log/refused", error.to_string())
 }
 
 fn undecodable(context: &Context, why: &str) -> Problem {

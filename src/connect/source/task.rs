@@ -102,6 +102,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             binary: config.binary,
             placeholder: config.unavailable_value_placeholder.clone(),
         },
+        masks: config.masks.clone(),
         tombstones_on_delete: config.tombstones_on_delete,
         transforms: config.transforms.clone(),
         key_converter: config.key_converter,
@@ -277,6 +278,10 @@ impl Prepared {
     async fn check_history(&mut self, context: &Context, mut checkpoint: Checkpoint) -> Result<Checkpoint, Problem> {
         let config = &context.config;
         let anew = BEGIN_ANEW;
+        if checkpoint.slot == SlotIdentity::default() {
+            tracing::info!(connector = config.name, lsn = %checkpoint.lsn, commit = %checkpoint.flush_lsn, "going on from Debezium's offset");
+            checkpoint.slot = self.identity(context);
+        }
         if checkpoint.slot.system_id != self.system.system_id {
             return Err(Problem::fail("source/other-cluster", "this is not the database cluster that the position belongs to")
                 .at(config.connection.shown())

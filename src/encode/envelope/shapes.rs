@@ -121,7 +121,7 @@ fn envelope(plan: &RelationPlan, settings: &EventSettings, topic: &str, case: Ca
         ("before".into(), row_of(matches!(case, Case::UpdateWithOld | Case::Delete | Case::MovedDelete), true)),
         ("after".into(), row_of(matches!(op, Op::Read | Op::Create | Op::Update), false)),
         ("source".into(), source),
-        ("transaction".into(), Node { schema: schema::transaction().schema, content: Content::Null }),
+        ("transaction".into(), Node { schema: schema::transaction().schema, content: Content::Transaction }),
         ("op".into(), Node::text(op.letter(), false)),
         ("ts_ms".into(), number(Live::NowMs)),
         ("ts_us".into(), number(Live::NowUs)),

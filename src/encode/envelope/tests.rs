@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::change::{CellSpan, Column, Lsn, RelationId, ReplicaIdentity, SnapshotMark, TypeKind};
-use crate::config::postgres::{ConverterSettings, HeaderConverter, transforms};
+use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, transforms};
 use crate::encode::Draft;
 use crate::encode::values::ValueSettings;
 use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
@@ -32,6 +32,7 @@ fn settings() -> EventSettings {
         topic_delimiter: ".".into(),
         database: "t1".into(),
         values: ValueSettings::default(),
+        masks: ColumnMasks::default(),
         tombstones_on_delete: true,
         transforms: Vec::new(),
         key_converter: ConverterSettings::default(),

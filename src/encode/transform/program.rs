@@ -3,8 +3,8 @@
 use super::shape::{Content, HeaderContent, Live, Node, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{ConverterSettings, HeaderConverter};
-use crate::encode::json;
 use crate::encode::values::Form;
+use crate::encode::{json, transaction};
 use crate::record::{HeaderBlock, TopicHandle};
 
 /// How a record of one kind of change is written.
@@ -49,6 +49,7 @@ enum Piece {
     Bytes(Box<[u8]>),
     Column { old: bool, index: usize, form: Form, null: Box<[u8]> },
     Source,
+    Transaction,
     Live(Live),
 }
 
@@ -62,6 +63,8 @@ pub struct Input<'a> {
     pub older: Option<Tuple<'a>>,
     /// Where.
     pub at: &'a Position,
+    /// The event's place in its transaction and among its table's events there, when they are counted.
+    pub place: Option<(u64, u64)>,
     /// The processing time, nanoseconds since 1970.
     pub now_ns: i64,
 }
@@ -132,6 +135,7 @@ impl Pieces {
                 self.0.push(Piece::Column { old: *old, index: *index, form: form.clone(), null: null.clone() });
             }
             Content::Source(_) => self.0.push(Piece::Source),
+            Content::Transaction => self.0.push(Piece::Transaction),
             Content::Live(live) => self.0.push(Piece::Live(*live)),
             Content::Struct(fields) => {
                 self.bytes(b"{");
@@ -169,6 +173,7 @@ impl Pieces {
                     }
                 }
                 Piece::Source => source(out),
+                Piece::Transaction => transaction::block(out, input.place, input.at),
                 Piece::Live(live) => write_live(out, *live, input),
             }
         }
@@ -204,6 +209,14 @@ fn write_live(out: &mut Vec<u8>, live: Live, input: &Input<'_>) {
             None => out.extend_from_slice(b"null"),
         },
         Live::Lsn => json::integer(out, at.lsn.0),
+        Live::TransactionId | Live::TotalOrder | Live::TableOrder => match (input.place, at.xid) {
+            (Some((total, of_table)), Some(xid)) => match live {
+                Live::TotalOrder => json::integer(out, total),
+                Live::TableOrder => json::integer(out, of_table),
+                _ => transaction::id(out, xid, at),
+            },
+            _ => out.extend_from_slice(b"null"),
+        },
         Live::NowMs => json::integer(out, input.now_ns / 1_000_000),
         Live::NowUs => json::integer(out, input.now_ns / 1000),
         Live::NowNs => json::integer(out, input.now_ns),

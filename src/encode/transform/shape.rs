@@ -65,6 +65,8 @@ pub enum Content {
     },
     /// The whole source block; what is the same in all of a table's records, by name, as JSON.
     Source(Vec<(&'static str, Box<[u8]>)>),
+    /// The whole transaction block.
+    Transaction,
     /// Something that the position or the clock says.
     Live(Live),
     /// Fields in order.
@@ -88,6 +90,12 @@ pub enum Live {
     Xid,
     /// `source.lsn`.
     Lsn,
+    /// `transaction.id`.
+    TransactionId,
+    /// `transaction.total_order`.
+    TotalOrder,
+    /// `transaction.data_collection_order`.
+    TableOrder,
     /// `ts_ms`.
     NowMs,
     /// `ts_us`.

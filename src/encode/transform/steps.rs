@@ -239,6 +239,7 @@ fn find(envelope: &Node, added: &Added) -> Option<Node> {
     };
     let field = match &block.content {
         Content::Source(constants) => source_field(&block.schema, constants, &added.field),
+        Content::Transaction => transaction_field(&block.schema, &added.field),
         Content::Struct(_) => block.field(&added.field).cloned(),
         // The block is not there in any record: its fields are null.
         _ => {
@@ -248,6 +249,18 @@ fn find(envelope: &Node, added: &Added) -> Option<Node> {
         }
     };
     field.or_else(|| envelope.field(&added.field).cloned())
+}
+
+/// A field of the transaction block.
+fn transaction_field(schema: &Schema, name: &str) -> Option<Node> {
+    let Kind::Struct(fields) = &schema.kind else { return None };
+    let field = fields.iter().find(|field| *field.name == *name)?;
+    let live = match name {
+        "id" => Live::TransactionId,
+        "total_order" => Live::TotalOrder,
+        _ => Live::TableOrder,
+    };
+    Some(Node { schema: field.schema.clone(), content: Content::Live(live) })
 }
 
 /// A field of the source block.

@@ -9,6 +9,7 @@ pub mod binary;
 pub mod bits;
 pub mod hstore;
 pub mod interval;
+pub mod mask;
 pub mod number;
 pub mod numeric;
 pub mod point;
@@ -70,6 +71,8 @@ pub struct Form {
     pub scale: i16,
     /// Elements of an array.
     pub element: Option<Box<Form>>,
+    /// What happens to what `element` writes, in a column that is masked.
+    pub mask: Option<Box<mask::Mask>>,
     /// What an unchanged value that was not sent is written as.
     pub unavailable: Box<[u8]>,
     /// What stands for a NOT NULL value that was not sent and has no default.
@@ -80,7 +83,8 @@ pub struct Form {
 
 impl Form {
     fn new(write: Write, scale: i16, unavailable: Vec<u8>, zero: &[u8], schema: impl Into<Schema>) -> Self {
-        Self { write, scale, element: None, unavailable: unavailable.into(), zero: zero.into(), schema: Box::new(schema.into()) }
+        let (unavailable, zero, schema) = (unavailable.into(), zero.into(), Box::new(schema.into()));
+        Self { write, scale, element: None, mask: None, unavailable, zero, schema }
     }
 }
 

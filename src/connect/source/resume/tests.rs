@@ -143,3 +143,65 @@ fn a_new_commit_below_what_was_received_is_of_another_history() {
     resume.begin(Lsn(150), 1, 1).unwrap();
     assert!(resume.row().unwrap());
 }
+
+proptest! {
+    /// A Debezium stopped after any row; two rows each share an LSN. Its offset is all there is to go by, and the connector is
+    /// killed once more on the way.
+    #[test]
+    fn after_a_debezium_the_rest_follows(stream in transactions(), stop in 0usize..80, killed_after in 0usize..40, behind: bool) {
+        let lsn = |commit: u64, row: u64| Lsn(commit * 100 - 50 + row / 2);
+        let end_of = |commit: u64, end: u64| (end * 100).max(commit * 100 + 1);
+        let all: Vec<(usize, u64)> = stream.iter().enumerate().flat_map(|(place, of)| (0..of.3).map(move |row| (place, row))).collect();
+        prop_assume!(!all.is_empty());
+        let (place, row) = all[stop % all.len()];
+        let (commit, _, xid, _) = stream[place];
+        let previous = place.checked_sub(1).map(|place| format!(",\"lsn_commit\":{}", end_of(stream[place].0, stream[place].1))).unwrap_or_default();
+        let offset = format!("{{\"lsn\":{0},\"lsn_proc\":{0},\"txId\":{xid},\"messageType\":\"INSERT\"{previous}}}", lsn(commit, row).0);
+        let mut checkpoint = Checkpoint::parse(offset.as_bytes()).unwrap();
+        let mut log = Vec::new();
+        for stop_after in [killed_after, usize::MAX] {
+            // The slot is where Debezium's last commit was, or farther back.
+            let from = if behind { 0 } else { place };
+            let mut resume = Resume::new(checkpoint, Lsn(0));
+            let mut left = stop_after;
+            'stream: for (commit, end, xid, rows) in &stream[from..] {
+                resume.begin(Lsn(commit * 100), *xid, 0).unwrap();
+                for row in 0..*rows {
+                    if left == 0 {
+                        break 'stream;
+                    }
+                    if resume.row_at(lsn(*commit, row), false).unwrap() {
+                        log.push((*xid, row));
+                        left -= 1;
+                    }
+                }
+                resume.commit(Lsn(commit * 100), Lsn(end_of(*commit, *end)), 0).unwrap();
+            }
+            let mut bytes = Vec::new();
+            resume.mark().write(&mut bytes);
+            checkpoint = Checkpoint::parse(&bytes).unwrap();
+        }
+        let delivered = row - row % 2;
+        let rest = all.iter().filter(|(of, at)| *of > place || (*of == place && *at > delivered));
+        let expected: Vec<_> = rest.map(|(of, at)| (stream[*of].2, *at)).collect();
+        prop_assert_eq!(log, expected);
+    }
+}
+
+#[test]
+fn another_transaction_in_the_place_of_debeziums_is_another_history() {
+    let offset = br#"{"lsn":120,"lsn_proc":120,"txId":7,"messageType":"UPDATE","lsn_commit":100}"#;
+    let checkpoint = Checkpoint::parse(offset).unwrap();
+    let mut resume = Resume::new(checkpoint.clone(), Lsn(0));
+    assert!(!resume.advance_idle(Lsn(500)));
+    resume.begin(Lsn(90), 6, 0).unwrap();
+    assert!(!resume.row_at(Lsn(80), false).unwrap());
+    resume.commit(Lsn(90), Lsn(100), 0).unwrap();
+    assert_eq!(resume.begin(Lsn(130), 8, 0).unwrap_err().code, "source/history-diverged");
+    // An update that changes the key is several records: all of them come again.
+    let mut resume = Resume::new(checkpoint, Lsn(0));
+    resume.begin(Lsn(130), 7, 0).unwrap();
+    assert!(!resume.row_at(Lsn(110), false).unwrap());
+    assert!(resume.row_at(Lsn(120), true).unwrap());
+    assert!(resume.row_at(Lsn(125), false).unwrap());
+}
