@@ -85,7 +85,7 @@ fn plan(settings: &EventSettings) -> RelationPlan {
         columns: columns.into(),
     };
     let topic = TopicHandle { index: TopicIndex(20), partitions: 1 };
-    Draft::new(Arc::new(relation), settings, |_| true).expect("it fits").finish(settings, |_| topic)
+    Draft::new(Arc::new(relation), settings, |_| true).expect("it fits").finish(settings, |_| topic).expect("it fits")
 }
 
 #[divan::bench]

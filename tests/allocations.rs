@@ -208,7 +208,7 @@ fn allocations_with(chain: &[(&str, &str)]) -> u64 {
         cells: Cells::default(),
         resume: Resume::new(Checkpoint::default(), Lsn(0)),
         encoder: Encoder::new(&settings),
-        plan: Draft::new(relation(), &settings, |_| true).expect("it fits").finish(&settings, |_| topic),
+        plan: Draft::new(relation(), &settings, |_| true).expect("it fits").finish(&settings, |_| topic).expect("it fits"),
         commit: CommitBuffer::default(),
         lsn: 0,
     };

@@ -155,7 +155,7 @@ const TABLE: &[(Input, &str)] = &[
     (Json("\"transforms.r.type\": \"RegexRouter\""),
         "error[config/unknown-key]: transforms.r.type is set, but transforms does not name \"r\"\n  → shop.json:3:1\n  3 | \"transforms.r.type\": \"RegexRouter\"}\n    | ^^^^^^^^^^^^^^^^^^^\n  why:  it would have no effect\n  fix:  add r to transforms, or remove transforms.r.type"),
     (Json("\"value.converter\": \"io.confluent.connect.avro.AvroConverter\""),
-        "error[config/not-supported]: value.converter = \"io.confluent.connect.avro.AvroConverter\" is not supported yet\n  → shop.json:3:1\n  3 | \"value.converter\": \"io.confluent.connect.avro.AvroConverter\"}\n    | ^^^^^^^^^^^^^^^^^\n  why:  this version knows org.apache.kafka.connect.json.JsonConverter, JsonConverter"),
+        "error[config/not-supported]: value.converter = \"io.confluent.connect.avro.AvroConverter\" is not supported yet\n  → shop.json:3:1\n  3 | \"value.converter\": \"io.confluent.connect.avro.AvroConverter\"}\n    | ^^^^^^^^^^^^^^^^^\n  why:  this version knows org.apache.kafka.connect.json.JsonConverter, JsonConverter, org.apache.kafka.connect.storage.StringConverter"),
     (Json("\"header.converter.schemas.enable\": true"),
         "error[config/not-supported]: header.converter.schemas.enable is not supported yet\n  → shop.json:3:1\n  3 | \"header.converter.schemas.enable\": true}\n    | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n  why:  headers are published without schema\n  fix:  remove header.converter.schemas.enable"),
     (Json("\"column.mask.with.x.chars\": \"public.a.b\""),

@@ -2,7 +2,7 @@
 
 use super::json;
 use super::plan::{ColumnPlan, RelationPlan};
-use super::transform::program::{self, BadColumn, Input};
+use super::transform::program::{self, BadColumn, Input, NewTopic};
 use super::{EncodeError, EventSettings, transaction};
 use crate::change::{Cell, Op, Position, Relation, RowChange, TransactionCounts, Tuple};
 use crate::record::{HeaderBlock, RecordRef, RecordSink, Route};
@@ -148,12 +148,15 @@ impl Encoder {
     /// Writes one record by its program; nothing where a transformation drops it.
     fn run<S: RecordSink>(&mut self, plan: &mut RelationPlan, case: Case, input: &mut Input<'_>, out: &mut S) -> Result<(), EncodeError> {
         let RelationPlan { programs, source, relation, name, .. } = plan;
+        let program = programs.as_deref().and_then(|programs| programs.get(case as usize)?.as_ref());
+        let topic = program.map(|program| program.topic.of(input)).transpose();
+        let topic = topic.map_err(|NewTopic { said, name }| EncodeError::NewTopic { said, name })?;
         // What a transformation drops is counted, too: Debezium counts before it transforms.
         if !matches!(case, Case::Tombstone | Case::MovedTombstone) {
             input.place = transaction::place(self.counts.as_mut(), name, input.at);
         }
         let input = &*input;
-        let Some(program) = programs.as_deref().and_then(|programs| programs.get(case as usize)?.as_ref()) else { return Ok(()) };
+        let (Some(program), Some(topic)) = (program, topic) else { return Ok(()) };
         let bad = |BadColumn(column)| EncodeError::malformed(relation, column);
         let mut source = |out: &mut Vec<u8>| source.write(out, input.at);
         self.key.clear();
@@ -172,13 +175,14 @@ impl Encoder {
             self.headers.headers()
         };
         let key = program.key.is_some().then_some(&self.key[..]);
-        let record = RecordRef { timestamp_ms: self.now_ms, key, value: program.value.is_some().then_some(&self.value[..]), headers };
+        let value = (program.value.is_some() && !program.topic.is_tombstone(input)).then_some(&self.value[..]);
+        let record = RecordRef { timestamp_ms: self.now_ms, key, value, headers };
         if case == Case::Truncate {
-            for partition in 0..program.topic.partitions {
-                out.push(Route { topic: program.topic.index, partition }, record)?;
+            for partition in 0..topic.partitions {
+                out.push(Route { topic: topic.index, partition }, record)?;
             }
         } else {
-            out.push(program.topic.route(key), record)?;
+            out.push(topic.route(key), record)?;
         }
         Ok(())
     }

@@ -44,6 +44,14 @@ pub enum EncodeError {
         /// Columns described.
         expected: usize,
     },
+    /// A row names a topic that is not known yet: nothing was pushed; to be pushed again once it is.
+    #[error("the topic {name} is new")]
+    NewTopic {
+        /// What the row says.
+        said: Box<[u8]>,
+        /// The topic it means.
+        name: String,
+    },
     /// The log's client would not take the record.
     #[error(transparent)]
     Sink(#[from] SinkFull),

@@ -1,12 +1,12 @@
 //! What is known about a table's events before the first row: names, constant JSON, one writer per column.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::envelope::schema;
 use super::envelope::shapes::{self, Case};
 use super::envelope::source::SourceBlock;
-use super::transform::program::Program;
+use super::transform::program::{Program, Topic};
 use super::transform::shape::Shape;
 use super::transform::{self, Unfit};
 use super::values::{Form, ValueSettings, choose, mask};
@@ -47,6 +47,11 @@ pub struct EventSettings {
 }
 
 impl EventSettings {
+    /// Records are not the ordinary envelopes in JSON.
+    fn is_transformed(&self) -> bool {
+        !self.transforms.is_empty() || self.key_converter.text || self.value_converter.text
+    }
+
     /// A table's topic, as Debezium's `SchemaTopicNamingStrategy` names it: what Kafka does not allow becomes `_`.
     pub fn topic_name(&self, schema: &str, table: &str) -> String {
         let delimiter = &self.topic_delimiter;
@@ -112,7 +117,7 @@ impl Draft {
     pub fn new(relation: Arc<Relation>, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Result<Self, Unfit> {
         let nowhere = TopicHandle { index: TopicIndex(u32::MAX), partitions: 1 };
         let plan = RelationPlan::new(relation, nowhere, settings, includes);
-        let shapes = if settings.transforms.is_empty() {
+        let shapes = if !settings.is_transformed() {
             Vec::new()
         } else {
             let transformed = |case: &Case| transform::apply(&settings.transforms, shapes::shape(&plan, settings, *case));
@@ -123,26 +128,30 @@ impl Draft {
 
     /// The topics its records go to.
     pub fn topics(&self, settings: &EventSettings) -> BTreeSet<String> {
-        if settings.transforms.is_empty() {
+        if !settings.is_transformed() {
             return [settings.topic_name(&self.plan.relation.schema, &self.plan.relation.table)].into();
         }
-        self.shapes.iter().flatten().map(|shape| shape.topic.clone()).collect()
+        self.shapes.iter().flatten().filter(|shape| shape.routed.is_none()).map(|shape| shape.topic.clone()).collect()
     }
 
     /// The plan, once its topics are known.
-    pub fn finish(self, settings: &EventSettings, topic: impl Fn(&str) -> TopicHandle) -> RelationPlan {
+    pub fn finish(self, settings: &EventSettings, topic: impl Fn(&str) -> TopicHandle) -> Result<RelationPlan, Unfit> {
         let mut plan = self.plan;
-        if settings.transforms.is_empty() {
+        if !settings.is_transformed() {
             plan.topic = topic(&settings.topic_name(&plan.relation.schema, &plan.relation.table));
-            return plan;
+            return Ok(plan);
         }
-        let program = |shape: &Option<Shape>| {
-            let shape = shape.as_ref()?;
+        let program = |shape: &Shape| {
             let (key, value) = (settings.key_converter, settings.value_converter);
-            Some(Program::new(shape, topic(&shape.topic), key, value, settings.header_converter))
+            let to = match &shape.routed {
+                Some(routed) => Topic::Routed(routed.clone(), HashMap::new()),
+                None => Topic::Fixed(topic(&shape.topic)),
+            };
+            Program::new(shape, to, key, value, settings.header_converter)
         };
-        plan.programs = Some(self.shapes.iter().map(program).collect());
-        plan
+        let programs = self.shapes.iter().map(|shape| shape.as_ref().map(program).transpose());
+        plan.programs = Some(programs.collect::<Result<_, _>>()?);
+        Ok(plan)
     }
 }
 
@@ -180,6 +189,15 @@ impl RelationPlan {
             source: SourceBlock::new(settings, &relation),
             programs: None,
             relation,
+        }
+    }
+
+    /// Learns a topic that a row named.
+    pub fn learn(&mut self, said: &[u8], handle: TopicHandle) {
+        for program in self.programs.iter_mut().flatten().flatten() {
+            if let Topic::Routed(_, known) = &mut program.topic {
+                known.insert(said.into(), handle);
+            }
         }
     }
 

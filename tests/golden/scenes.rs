@@ -331,6 +331,23 @@ fn records_of_other_topics_and_with_other_fields() {
     hold("transforms", "shapes.sql", &options);
 }
 
+#[test]
+fn an_outbox_tables_rows_are_messages_of_the_topics_they_name() {
+    let outbox = json!({"table.include.list": "public[.](outbox|plain|fence)",
+        "transforms": "outbox", "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+        "predicates": "outbox", "predicates.outbox.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+        "predicates.outbox.pattern": ".*outbox", "transforms.outbox.predicate": "outbox",
+        "transforms.outbox.route.topic.replacement": "srv.outbox.${routedByValue}"});
+    hold("outbox", "outbox.sql", &outbox);
+    let more = json!({"transforms.outbox.table.fields.additional.placement": "type:header:eventType,tenant:header,type:envelope:kind,tenant:envelope",
+        "transforms.outbox.table.expand.json.payload": "true", "transforms.outbox.route.tombstone.on.empty.payload": "true",
+        "transforms.outbox.route.topic.regex": "(.)(.*)", "transforms.outbox.route.topic.replacement": "srv.$2.$1"});
+    hold("outbox_envelope", "outbox.sql", &with(outbox.clone(), &more));
+    let more = json!({"transforms.outbox.table.expand.json.payload": "true", "transforms.outbox.table.json.payload.null.behavior": "optional_bytes",
+        "transforms.outbox.table.fields.additional.placement": "type:header", "key.converter.schemas.enable": "true"});
+    hold("outbox_expanded", "outbox.sql", &with(outbox, &more));
+}
+
 /// Kafka Connect's own defaults of the JSON converter, and decimals as numbers.
 #[test]
 fn nulls_as_defaults_and_decimals_as_numbers() {

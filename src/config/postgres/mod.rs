@@ -108,6 +108,8 @@ pub enum HeaderConverter {
 /// How Kafka Connect's JSON converter is set, for keys or for values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConverterSettings {
+    /// `StringConverter` instead of the JSON converter: a single value as its text.
+    pub text: bool,
     /// `schemas.enable`: the schema stands before each payload.
     pub schemas: bool,
     /// `replace.null.with.default`: a column's default stands where it is NULL.
@@ -418,6 +420,7 @@ impl Reader<'_> {
     fn converter(&self, of: &str) -> ConverterSettings {
         let option = |name: &str| format!("{of}.converter.{name}");
         ConverterSettings {
+            text: self.text(&format!("{of}.converter")).ends_with("StringConverter"),
             schemas: self.flag(&option("schemas.enable")),
             null_is_default: self.flag(&option("replace.null.with.default")),
             decimal_numbers: self.word(&option("decimal.format")) == "numeric",

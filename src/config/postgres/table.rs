@@ -60,7 +60,7 @@ const CONVERTERS: Rule = Now {
         "io.debezium.converters.CloudEventsConverter",
         "io.debezium.converters.BinaryDataConverter",
     ],
-    now: &[JSON_CONVERTER, "JsonConverter"],
+    now: &[JSON_CONVERTER, "JsonConverter", "org.apache.kafka.connect.storage.StringConverter"],
 };
 
 const NO_SCHEMAS: &str = "it only changes the schema, which is not published with schemas.enable=false";

@@ -83,9 +83,17 @@ pub enum Step {
     DropHeaders(Vec<String>),
     /// `org.apache.kafka.connect.transforms.Filter`: the record goes.
     Drop,
+    /// `io.debezium.transforms.outbox.EventRouter`.
+    Outbox(Outbox),
 }
 
 impl Step {
+    /// Whether what it does depends on the topic.
+    pub fn looks_at_topics(&self) -> bool {
+        let of_topic = |inserted: &[Inserted]| inserted.iter().any(|field| field.text.is_none());
+        matches!(self, Self::RegexRouter(_) | Self::LogicalRouter(_)) || matches!(self, Self::InsertField(_, fields) if of_topic(fields))
+    }
+
     /// Whether it has a meaning for records that are no row changes: it looks at topics or headers only.
     pub fn concerns_any_record(&self) -> bool {
         matches!(self, Self::RegexRouter(_) | Self::LogicalRouter(_) | Self::InsertHeader(..) | Self::DropHeaders(_) | Self::Drop)
@@ -127,6 +135,51 @@ pub struct Unwrap {
     pub fields: Vec<Added>,
     /// `add.headers`.
     pub headers: Vec<Added>,
+}
+
+/// `EventRouter`: rows of an outbox table become messages of their own topics.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    /// `table.field.event.id`: goes into the header `id`.
+    pub id: String,
+    /// `table.field.event.key`.
+    pub key: String,
+    /// `table.field.event.payload`.
+    pub payload: String,
+    /// `route.by.field`.
+    pub route: String,
+    /// `route.topic.regex` and `route.topic.replacement`.
+    pub topic: Renaming,
+    /// `table.fields.additional.placement`.
+    pub more: Vec<Placed>,
+    /// `table.field.additional.missing` is `error`.
+    pub needs_more: bool,
+    /// `table.op.invalid.behavior` is `fatal`.
+    pub updates_are_fatal: bool,
+    /// `route.tombstone.on.empty.payload`.
+    pub empty_is_tombstone: bool,
+    /// `table.expand.json.payload`; the flags say whether null fields and empty arrays stay.
+    pub expand: Option<Expand>,
+}
+
+/// What of a JSON payload has no type of its own and stays all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expand {
+    /// `table.json.payload.null.behavior` is `optional_bytes`.
+    pub nulls: bool,
+    /// `table.json.payload.empty.array.behavior` is `optional_string`.
+    pub empty_arrays: bool,
+}
+
+/// A further column of the outbox table, and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The column.
+    pub field: String,
+    /// Its name there.
+    pub name: String,
+    /// Into a header; else beside the payload.
+    pub header: bool,
 }
 
 /// A field of the envelope that is added to the row or the headers.
@@ -244,6 +297,29 @@ const CLASSES: &[(&str, &[&str])] = &[
     ("InsertHeader", &["header", "value.literal"]),
     ("DropHeaders", &["headers"]),
     ("Filter", &[]),
+    (
+        "outbox.EventRouter",
+        &[
+            "table.field.event.id",
+            "table.field.event.key",
+            "table.field.event.type",
+            "table.field.event.payload",
+            "table.field.event.payload.id",
+            "table.field.event.timestamp",
+            "table.field.event.schema.version",
+            "table.fields.additional.placement",
+            "table.field.additional.missing",
+            "table.op.invalid.behavior",
+            "table.expand.json.payload",
+            "table.json.payload.null.behavior",
+            "table.json.payload.empty.array.behavior",
+            "route.by.field",
+            "route.topic.regex",
+            "route.topic.replacement",
+            "route.tombstone.on.empty.payload",
+            "debezium.op.invalid.behavior",
+        ],
+    ),
 ];
 
 /// Reads the chain. Problems carry the option they are about.
@@ -341,7 +417,10 @@ impl Own<'_> {
     }
 
     fn regex(&self, name: &str) -> Result<Regex, Refused> {
-        let text = self.need(name)?;
+        self.compiled(name, self.need(name)?)
+    }
+
+    fn compiled(&self, name: &str, text: &str) -> Result<Regex, Refused> {
         Regex::new(&format!("^(?:{text})$")).map_err(|error| {
             let error = error.to_string();
             let why = error.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&error).to_owned();
@@ -410,6 +489,7 @@ fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Ref
         }
         "InsertHeader" => Step::InsertHeader(own.need("header")?.to_owned(), own.need("value.literal")?.to_owned()),
         "DropHeaders" => Step::DropHeaders(own.need_list("headers")?),
+        "outbox.EventRouter" => Step::Outbox(outbox(&own)?),
         _ => Step::Drop,
     };
     let null_is_default = own.flag("replace.null.with.default", false)?;
@@ -491,6 +571,57 @@ fn logical_router(own: &Own<'_>) -> Result<LogicalRouter, Refused> {
     };
     let key_field = own.get("key.field.name").unwrap_or("__dbz__physicalTableIdentifier").to_owned();
     Ok(LogicalRouter { topic: own.renaming("topic.regex", "topic.replacement")?, key_field: unique.then_some(key_field), key_value })
+}
+
+fn outbox(own: &Own<'_>) -> Result<Outbox, Refused> {
+    own.refuse("table.field.event.timestamp", "records would have the time of their processing")?;
+    own.refuse("table.field.event.schema.version", "schemas would have no version")?;
+    let field = |option: &str, default: &str| own.get(option).unwrap_or(default).to_owned();
+    let one_of = |option: &str, words: &[&str]| {
+        let word = own.get(option).unwrap_or(words[0]);
+        words.iter().position(|known| *known == word).ok_or_else(|| own.wrong(option, word, &words.join(" or ")))
+    };
+    let expand = Expand {
+        nulls: one_of("table.json.payload.null.behavior", &["ignore", "optional_bytes"])? == 1,
+        empty_arrays: one_of("table.json.payload.empty.array.behavior", &["ignore", "optional_string"])? == 1,
+    };
+    let topic = Renaming {
+        regex: match own.get("route.topic.regex") {
+            Some(_) => own.regex("route.topic.regex")?,
+            None => own.compiled("route.topic.regex", "(?<routedByValue>.*)")?,
+        },
+        replacement: field("route.topic.replacement", "outbox.event.${routedByValue}"),
+    };
+    let option = "table.fields.additional.placement";
+    let placed = |text: &String| {
+        let parts: Vec<_> = text.split(':').map(str::trim).collect();
+        let (field, place, name) = match parts[..] {
+            [field, place] => (field, place, field),
+            [field, place, name] => (field, place, name),
+            _ => return Err(own.wrong(option, text, "column:header or column:envelope, each perhaps with :name")),
+        };
+        match place {
+            "header" | "envelope" => Ok(Placed { field: field.to_owned(), name: name.to_owned(), header: place == "header" }),
+            "partition" => {
+                let problem = Problem::refuse("config/not-supported", format!("{option}: partition is not supported yet"))
+                    .why("the record would go to its key's partition");
+                Err(refused(&own.key(option), problem))
+            }
+            _ => Err(own.wrong(option, text, "column:header or column:envelope, each perhaps with :name")),
+        }
+    };
+    Ok(Outbox {
+        id: field("table.field.event.id", "id"),
+        key: field("table.field.event.key", "aggregateid"),
+        payload: field("table.field.event.payload", "payload"),
+        route: field("route.by.field", "aggregatetype"),
+        topic,
+        more: own.list(option).iter().map(placed).collect::<Result<_, _>>()?,
+        needs_more: one_of("table.field.additional.missing", &["error", "ignore"])? == 0,
+        updates_are_fatal: one_of("table.op.invalid.behavior", &["warn", "error", "fatal"])? == 2,
+        empty_is_tombstone: own.flag("route.tombstone.on.empty.payload", false)?,
+        expand: own.flag("table.expand.json.payload", false)?.then_some(expand),
+    })
 }
 
 fn renames(own: &Own<'_>) -> Result<Vec<(String, String)>, Refused> {

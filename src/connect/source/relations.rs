@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::change::{Column, Relation, RelationId, TypeKind};
 use crate::config::postgres::{ColumnMask, PostgresConfig};
+use crate::encode::transform::Unfit;
 use crate::encode::{Draft, EventSettings, RelationPlan, values};
 use crate::log::{LogWriter, TopicSpec};
 use crate::postgres::catalog::{Catalog, Table};
@@ -109,18 +110,19 @@ impl Relations {
         let relation = Arc::new(relation);
         let columns = &self.config.columns;
         let includes = |column: &str| columns.includes(&relation.schema, &relation.table, column);
-        let draft = Draft::new(Arc::clone(&relation), &self.settings, includes).map_err(|unfit| {
+        let refuse = |unfit: Unfit| {
             Problem::fail("transform/unfit", unfit.to_string())
                 .at(relation.name())
                 .why("without it the table's events would have another shape")
                 .fix("correct the transformation, or limit it with a predicate to the topics it is for")
-        })?;
+        };
+        let draft = Draft::new(Arc::clone(&relation), &self.settings, includes).map_err(refuse)?;
         let mut handles = HashMap::new();
         for name in draft.topics(&self.settings) {
             let handle = writer.topic(&name, &Self::topic_spec(&self.config)).await.map_err(|error| error.problem())?;
             handles.insert(name, handle);
         }
-        Ok(draft.finish(&self.settings, |name| handles[name]))
+        draft.finish(&self.settings, |name| handles[name]).map_err(refuse)
     }
 
     /// Types without a form of their own are sent as text, and said once.

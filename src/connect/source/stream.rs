@@ -13,7 +13,7 @@ use super::feedback::Feedback;
 use super::relations::Relations;
 use super::resume::Resume;
 use super::task::{Context, now_ns};
-use crate::change::{Lsn, Op, Position, RowChange, SnapshotMark, TransactionCounts};
+use crate::change::{Lsn, Op, Position, RelationId, RowChange, SnapshotMark, TransactionCounts};
 use crate::encode::{EncodeError, Encoder, control, transaction};
 use crate::log::{CommitSeq, LogWriter, TopicSpec};
 use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
@@ -85,6 +85,25 @@ struct Work<W: LogWriter> {
     published_time_us: Option<i64>,
     /// Bytes of the open commit before the open transaction.
     bytes_before: usize,
+}
+
+/// What became of a message.
+enum Taken<'p> {
+    /// Nothing is left to do.
+    Whole,
+    /// It needs more than this thread.
+    Rare(WalMessage<'p>),
+    /// Its row names a topic that is not known yet.
+    NewTopic(Unrouted),
+}
+
+/// A row that could not be pushed: the topic that it names has to be made first.
+struct Unrouted {
+    id: RelationId,
+    op: Op,
+    old: OldRow,
+    said: Box<[u8]>,
+    topic: String,
 }
 
 /// Whether there is a backlog, by how much arrives.
@@ -188,7 +207,15 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     self.work.reply_asked |= reply;
                 }
                 Ok(Some(StreamMessage::Wal { start, payload })) => {
-                    if let Some(rare) = self.work.take(self.context, start, payload)? {
+                    let rare = match self.work.take(self.context, start, payload)? {
+                        Taken::Whole => None,
+                        Taken::Rare(rare) => Some(rare),
+                        Taken::NewTopic(row) => {
+                            self.work.route_anew(self.context, row, payload).await?;
+                            None
+                        }
+                    };
+                    if let Some(rare) = rare {
                         if self.client.is_closed() {
                             let reopened = catalog::open(&self.context.config.connection, &self.context.application_name()).await;
                             self.client = reopened.map_err(|error| self.context.problem(&error))?;
@@ -440,9 +467,9 @@ impl Pace {
 impl<W: LogWriter> Work<W> {
     /// One message of the plugin; given back when it needs more than this thread, which few do.
     #[inline]
-    fn take<'p>(&mut self, context: &Context, start: Lsn, payload: &'p [u8]) -> Result<Option<WalMessage<'p>>, Problem> {
+    fn take<'p>(&mut self, context: &Context, start: Lsn, payload: &'p [u8]) -> Result<Taken<'p>, Problem> {
         let message = pgoutput::decode(payload, &mut self.cells).map_err(|error| undecodable(context, &error.to_string()))?;
-        match message {
+        let unrouted = match message {
             WalMessage::Insert(id) => self.row(context, start, id, Op::Create, OldRow::None, payload)?,
             WalMessage::Update(id, old) => self.row(context, start, id, Op::Update, old, payload)?,
             WalMessage::Delete(id, old) => self.row(context, start, id, Op::Delete, old, payload)?,
@@ -455,6 +482,7 @@ impl<W: LogWriter> Work<W> {
                 if self.counts_transactions {
                     self.begin_transaction(context, start)?;
                 }
+                None
             }
             WalMessage::Commit { commit_lsn, end_lsn, commit_time_us } => {
                 if self.resume.commit(commit_lsn, end_lsn, commit_time_us)? {
@@ -464,11 +492,23 @@ impl<W: LogWriter> Work<W> {
                 }
                 self.encoder.set_transaction(None);
                 self.at.previous_commit = Some(end_lsn);
+                None
             }
-            WalMessage::Origin | WalMessage::Type => {}
-            rare => return Ok(Some(rare)),
+            WalMessage::Origin | WalMessage::Type => None,
+            rare => return Ok(Taken::Rare(rare)),
+        };
+        Ok(unrouted.map_or(Taken::Whole, Taken::NewTopic))
+    }
+
+    /// Makes the topic that a row names, and pushes the row.
+    async fn route_anew(&mut self, context: &Context, row: Unrouted, payload: &[u8]) -> Result<(), Problem> {
+        let Unrouted { id, op, old, said, topic } = row;
+        let spec = Relations::topic_spec(&context.config);
+        let handle = self.commits.writer.topic(&topic, &spec).await.map_err(|error| error.problem())?;
+        if let Some(plan) = self.relations.plan_of(id)? {
+            plan.learn(&said, handle);
         }
-        Ok(None)
+        self.encode(id, op, old, payload).map(drop)
     }
 
     /// Tells that a transaction begins, unless it was told; one that was cut goes on counting where it was.
@@ -511,7 +551,7 @@ impl<W: LogWriter> Work<W> {
                 if self.resume.row_at(start, false)? && !context.config.skipped.truncate {
                     self.at.lsn = start;
                     for id in truncated.relations() {
-                        self.encode(id, Op::Truncate, OldRow::None, payload)?;
+                        let _ = self.encode(id, Op::Truncate, OldRow::None, payload)?;
                     }
                 }
                 Ok(())
@@ -528,13 +568,13 @@ impl<W: LogWriter> Work<W> {
         &mut self,
         context: &Context,
         start: Lsn,
-        id: crate::change::RelationId,
+        id: RelationId,
         op: Op,
         old: OldRow,
         payload: &[u8],
-    ) -> Result<(), Problem> {
+    ) -> Result<Option<Unrouted>, Problem> {
         if !self.resume.row_at(start, op == Op::Update && old == OldRow::Key)? {
-            return Ok(());
+            return Ok(None);
         }
         let skipped = &context.config.skipped;
         let skip = match op {
@@ -544,20 +584,25 @@ impl<W: LogWriter> Work<W> {
             Op::Read | Op::Truncate => false,
         };
         if skip {
-            return Ok(());
+            return Ok(None);
         }
         self.at.lsn = start;
         self.encode(id, op, old, payload)
     }
 
     #[inline]
-    fn encode(&mut self, id: crate::change::RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<(), Problem> {
-        let Some(plan) = self.relations.plan_of(id)? else { return Ok(()) };
+    fn encode(&mut self, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Unrouted>, Problem> {
+        let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
         let relation = std::sync::Arc::clone(&plan.relation);
         let before = (old != OldRow::None).then(|| self.cells.old(payload));
         let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
         let change = RowChange { relation: &relation, op, before, before_is_key: old == OldRow::Key, after, at: self.at };
         let (sink, counts) = self.commits.sink();
+        match self.encoder.encode(plan, &change, sink) {
+            Ok(()) => {}
+            Err(EncodeError::NewTopic { said, name }) => return Ok(Some(Unrouted { id, op, old, said, topic: name })),
+            Err(error) => return Err(Problem::fail("row/undecodable", error.to_string())),
+        }
         counts.events += 1;
         match op {
             Op::Create => counts.inserts += 1,
@@ -566,9 +611,8 @@ impl<W: LogWriter> Work<W> {
             Op::Truncate => counts.truncates += 1,
             Op::Read => counts.reads += 1,
         }
-        self.encoder.encode(plan, &change, sink).map_err(|error| Problem::fail("row/undecodable", error.to_string()))?;
         self.resume.event(self.at.lsn);
-        Ok(())
+        Ok(None)
     }
 
     async fn message(

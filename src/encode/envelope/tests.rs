@@ -108,7 +108,7 @@ fn encode_with(
     at: Position,
 ) -> Collected {
     let topic = TopicHandle { index: TopicIndex(20), partitions: 1 };
-    let mut plan = Draft::new(Arc::clone(relation), settings, |_| true).expect("it fits").finish(settings, |_| topic);
+    let mut plan = Draft::new(Arc::clone(relation), settings, |_| true).expect("it fits").finish(settings, |_| topic).expect("it fits");
     let mut encoder = Encoder::new(settings);
     encoder.set_now(1_795_233_129_059_060_276);
     let change = RowChange { relation, op, before: before.map(Row::tuple), before_is_key, after: after.map(Row::tuple), at };
@@ -202,7 +202,7 @@ fn a_row_with_too_few_columns_is_an_error() {
     let row = row(&[Some("1")]);
     let settings = settings();
     let topic = TopicHandle { index: TopicIndex(20), partitions: 1 };
-    let mut plan = Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic);
+    let mut plan = Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic).expect("it fits");
     let change = RowChange {
         relation: &relation,
         op: Op::Create,
@@ -251,4 +251,56 @@ fn a_transformation_that_does_not_fit_says_why() {
     let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
     let unfit = Draft::new(customers(true), &settings, |_| true).expect_err("there is no such field");
     assert_eq!(unfit.to_string(), "transforms.key: there is no field nr");
+}
+
+fn outbox(more: &[(&str, &str)]) -> EventSettings {
+    let mut options: std::collections::BTreeMap<_, _> = [
+        ("transforms", "outbox"),
+        ("transforms.outbox.type", "io.debezium.transforms.outbox.EventRouter"),
+        ("transforms.outbox.table.field.event.key", "id"),
+        ("transforms.outbox.table.field.event.payload", "email"),
+        ("transforms.outbox.route.by.field", "first_name"),
+        ("transforms.outbox.table.field.event.id", "n"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    options.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() }
+}
+
+#[test]
+fn a_topic_that_a_row_names_is_asked_for_once() {
+    let text = ConverterSettings { text: true, ..ConverterSettings::default() };
+    let settings = EventSettings { key_converter: text, value_converter: text, ..outbox(&[]) };
+    let relation = customers(true);
+    let nowhere = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    let mut plan =
+        Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| nowhere).expect("it fits");
+    let mut encoder = Encoder::new(&settings);
+    let row = row(&[Some("42"), Some("order"), Some("{\"a\": \"é\\n\"}"), Some("7")]);
+    let at = at(SnapshotMark::False, None);
+    let change = RowChange { relation: &relation, op: Op::Create, before: None, before_is_key: false, after: Some(row.tuple()), at };
+    let mut out = Collected::default();
+    let Err(EncodeError::NewTopic { said, name }) = encoder.encode(&mut plan, &change, &mut out) else { panic!("the topic is new") };
+    assert_eq!((&*said, name.as_str(), out.0.len()), (&b"order"[..], "outbox.event.order", 0));
+    plan.learn(&said, nowhere);
+    encoder.encode(&mut plan, &change, &mut out).expect("the topic is known");
+    assert_eq!(out.0, vec![(Some("42".into()), Some("{\"a\": \"é\\n\"}".into()), vec![("id".into(), "7".into())])]);
+}
+
+#[test]
+fn converters_that_cannot_write_a_record_are_refused() {
+    let text = ConverterSettings { text: true, ..ConverterSettings::default() };
+    let schemas = ConverterSettings { schemas: true, ..ConverterSettings::default() };
+    for (settings, option) in [
+        (EventSettings { value_converter: text, ..settings() }, "value.converter"),
+        (
+            EventSettings { value_converter: schemas, ..outbox(&[("transforms.outbox.table.expand.json.payload", "true")]) },
+            "value.converter.schemas.enable",
+        ),
+    ] {
+        let nowhere = TopicHandle { index: TopicIndex(20), partitions: 1 };
+        let unfit = Draft::new(customers(true), &settings, |_| true).expect("a shape").finish(&settings, |_| nowhere).expect_err("refused");
+        assert_eq!(unfit.option, option);
+    }
 }

@@ -1,6 +1,9 @@
 //! A shape compiled: pieces that are copied and values that are written, one after the other.
 
-use super::shape::{Content, HeaderContent, Live, Node, Shape};
+use std::collections::HashMap;
+
+use super::Unfit;
+use super::shape::{Content, HeaderContent, Live, Node, Routed, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{ConverterSettings, HeaderConverter};
 use crate::encode::values::Form;
@@ -11,7 +14,7 @@ use crate::record::{HeaderBlock, TopicHandle};
 #[derive(Debug)]
 pub struct Program {
     /// Where it goes.
-    pub topic: TopicHandle,
+    pub topic: Topic,
     /// Its key, if it has one.
     pub key: Option<Pieces>,
     /// Its value, if it has one.
@@ -20,9 +23,60 @@ pub struct Program {
     pub headers: Headers,
 }
 
+/// Where a record goes.
+#[derive(Debug)]
+pub enum Topic {
+    /// All to one.
+    Fixed(TopicHandle),
+    /// Each to the one that its row names; those that were named before are known.
+    Routed(Routed, HashMap<Box<[u8]>, TopicHandle>),
+}
+
+/// A row names a topic that is not known yet.
+#[derive(Debug)]
+pub struct NewTopic {
+    /// What the row says.
+    pub said: Box<[u8]>,
+    /// The topic it means.
+    pub name: String,
+}
+
+impl Topic {
+    /// The topic of a row.
+    pub fn of(&self, input: &Input<'_>) -> Result<TopicHandle, NewTopic> {
+        match self {
+            Self::Fixed(topic) => Ok(*topic),
+            Self::Routed(routed, known) => {
+                let said = match input.after.map(|row| row.cell(routed.column)) {
+                    Some(Cell::Text(text)) => text,
+                    _ => b"",
+                };
+                known.get(said).copied().ok_or_else(|| {
+                    let text = String::from_utf8_lossy(said);
+                    NewTopic { said: said.into(), name: routed.topic.apply(&text).unwrap_or_else(|| text.into_owned()) }
+                })
+            }
+        }
+    }
+
+    /// A row whose payload is empty may have no value.
+    pub fn is_tombstone(&self, input: &Input<'_>) -> bool {
+        let Self::Routed(Routed { empty_is_tombstone: Some(column), .. }, _) = self else { return false };
+        match input.after.map(|row| row.cell(*column)) {
+            Some(Cell::Text(text)) => text.trim_ascii().is_empty(),
+            Some(Cell::Null) => true,
+            _ => false,
+        }
+    }
+}
+
 /// The pieces of a key or a value.
 #[derive(Debug, Default)]
-pub struct Pieces(Vec<Piece>);
+pub struct Pieces {
+    pieces: Vec<Piece>,
+    /// A text stands without its quotes.
+    bare: bool,
+}
 
 /// A record's headers.
 #[derive(Debug)]
@@ -75,7 +129,17 @@ pub struct BadColumn(pub usize);
 
 impl Program {
     /// Compiles a shape whose topic has been resolved.
-    pub fn new(shape: &Shape, topic: TopicHandle, key: ConverterSettings, value: ConverterSettings, headers: HeaderConverter) -> Self {
+    pub fn new(
+        shape: &Shape,
+        topic: Topic,
+        key: ConverterSettings,
+        value: ConverterSettings,
+        headers: HeaderConverter,
+    ) -> Result<Self, Unfit> {
+        if value.schemas && shape.routed.as_ref().is_some_and(|routed| routed.own_schema) {
+            let why = "each message of an outbox table has a schema of its own when its payload is expanded or has columns beside it";
+            return Err(Unfit { option: "value.converter.schemas.enable".to_owned(), why: why.to_owned() });
+        }
         let each: Vec<_> = shape
             .headers
             .iter()
@@ -97,18 +161,26 @@ impl Program {
             block.push(name, bytes);
             Some(block)
         });
-        Self {
+        Ok(Self {
             topic,
-            key: shape.key.as_ref().map(|node| Pieces::of(node, key)),
-            value: shape.value.as_ref().map(|node| Pieces::of(node, value)),
+            key: shape.key.as_ref().map(|node| Pieces::of(node, key, "key.converter")).transpose()?,
+            value: shape.value.as_ref().map(|node| Pieces::of(node, value, "value.converter")).transpose()?,
             headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
-        }
+        })
     }
 }
 
 impl Pieces {
-    fn of(node: &Node, converter: ConverterSettings) -> Self {
-        let mut pieces = Self::default();
+    fn of(node: &Node, converter: ConverterSettings, option: &str) -> Result<Self, Unfit> {
+        let mut pieces = Self { pieces: Vec::new(), bare: converter.text };
+        if converter.text {
+            if matches!(node.content, Content::Struct(_) | Content::Source(_) | Content::Transaction) {
+                let why = "StringConverter would write a row as Java prints an object; it is for single values, as EventRouter makes them";
+                return Err(Unfit { option: option.to_owned(), why: why.to_owned() });
+            }
+            pieces.add(&node.content);
+            return Ok(pieces);
+        }
         if converter.schemas {
             pieces.bytes(&node.whole_schema().before_payload());
         }
@@ -116,14 +188,14 @@ impl Pieces {
         if converter.schemas {
             pieces.bytes(b"}");
         }
-        pieces
+        Ok(pieces)
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        if let Some(Piece::Bytes(last)) = self.0.last_mut() {
+        if let Some(Piece::Bytes(last)) = self.pieces.last_mut() {
             *last = [last, bytes].concat().into();
         } else {
-            self.0.push(Piece::Bytes(bytes.into()));
+            self.pieces.push(Piece::Bytes(bytes.into()));
         }
     }
 
@@ -132,11 +204,11 @@ impl Pieces {
             Content::Null => self.bytes(b"null"),
             Content::Constant(json) => self.bytes(json),
             Content::Column { old, index, form, null } => {
-                self.0.push(Piece::Column { old: *old, index: *index, form: form.clone(), null: null.clone() });
+                self.pieces.push(Piece::Column { old: *old, index: *index, form: form.clone(), null: null.clone() });
             }
-            Content::Source(_) => self.0.push(Piece::Source),
-            Content::Transaction => self.0.push(Piece::Transaction),
-            Content::Live(live) => self.0.push(Piece::Live(*live)),
+            Content::Source(_) => self.pieces.push(Piece::Source),
+            Content::Transaction => self.pieces.push(Piece::Transaction),
+            Content::Live(live) => self.pieces.push(Piece::Live(*live)),
             Content::Struct(fields) => {
                 self.bytes(b"{");
                 for (place, (name, node)) in fields.iter().enumerate() {
@@ -153,8 +225,21 @@ impl Pieces {
 
     /// Appends the value; `source` appends the source block.
     #[inline]
-    pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, mut source: impl FnMut(&mut Vec<u8>)) -> Result<(), BadColumn> {
-        for piece in &self.0 {
+    pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, source: impl FnMut(&mut Vec<u8>)) -> Result<(), BadColumn> {
+        let begun = out.len();
+        self.write_json(out, input, source)?;
+        if self.bare
+            && let Ok(text) = serde_json::from_slice::<String>(&out[begun..])
+        {
+            out.truncate(begun);
+            out.extend_from_slice(text.as_bytes());
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn write_json(&self, out: &mut Vec<u8>, input: &Input<'_>, mut source: impl FnMut(&mut Vec<u8>)) -> Result<(), BadColumn> {
+        for piece in &self.pieces {
             match piece {
                 Piece::Bytes(bytes) => out.extend_from_slice(bytes),
                 Piece::Column { old, index, form, null } => {

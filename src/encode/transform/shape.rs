@@ -1,19 +1,35 @@
 //! The shape of a record: its fields and where each comes from.
 
+use crate::config::postgres::transforms::Renaming;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::Form;
 
 /// A record before any row: what it will hold.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// Its topic.
+    /// Its topic; what stands before a row is looked at when [`Shape::routed`] says so.
     pub topic: String,
+    /// The topic depends on a value of the row.
+    pub routed: Option<Routed>,
     /// Its key; `None` for a record without one.
     pub key: Option<Node>,
     /// Its value; `None` for a tombstone.
     pub value: Option<Node>,
     /// Its headers in order.
     pub headers: Vec<Header>,
+}
+
+/// A topic that each row names.
+#[derive(Clone, Debug)]
+pub struct Routed {
+    /// The column of the new row.
+    pub column: usize,
+    /// From its text to the topic.
+    pub topic: Renaming,
+    /// A record whose payload, this column, is empty has no value.
+    pub empty_is_tombstone: Option<usize>,
+    /// What the value is made of depends on the row, too.
+    pub own_schema: bool,
 }
 
 /// A header.

@@ -1,5 +1,6 @@
 //! What each transformation does to a shape.
 
+use super::outbox;
 use super::shape::{Content, Header, HeaderContent, Live, Node, Shape};
 use crate::config::postgres::transforms::{Added, DeleteMode, Inserted, LogicalRouter, Part, Step, Unwrap};
 use crate::encode::json;
@@ -80,6 +81,7 @@ pub fn apply(step: &Step, mut shape: Shape) -> Result<Option<Shape>, String> {
         }
         Step::DropHeaders(names) => shape.headers.retain(|header| !names.contains(&header.name)),
         Step::Drop => return Ok(None),
+        Step::Outbox(outbox) => return outbox::route(outbox, shape),
     }
     Ok(Some(shape))
 }
@@ -158,7 +160,7 @@ fn write_mask(out: &mut Vec<u8>, _: &[u8], form: &Form) -> Result<(), Malformed>
 }
 
 /// True for what `ExtractNewRecordState` and the routers call an envelope.
-fn is_envelope(node: &Node) -> bool {
+pub(super) fn is_envelope(node: &Node) -> bool {
     node.schema.name.as_deref().is_some_and(|name| name.ends_with(".Envelope"))
 }
 

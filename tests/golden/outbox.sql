@@ -1,0 +1,18 @@
+-- Outbox tables, whose rows are messages of the topics they name.
+--- setup
+create table outbox(id uuid primary key, aggregatetype varchar(255) not null, aggregateid varchar(255) not null, type varchar(255) not null, payload jsonb, tenant int);
+create table plain(id int primary key, v text);
+--- rows
+insert into outbox values (gen_random_uuid(), 'warm', '0', 'Begun', '{"x": 0}', 0);
+delete from outbox;
+--- stream
+insert into outbox values ('11111111-2222-3333-4444-555555555555', 'order', '42', 'OrderCreated', '{"id": 42, "total": 12.50, "lines": [{"sku": "a", "n": 1}, {"sku": "b"}], "note": null, "tags": [], "big": 3000000000, "open": true}', 7);
+insert into outbox values ('11111111-2222-3333-4444-555555555556', 'customer', 'c-1', 'CustomerRenamed', '{"name": "Ann \"A\" é"}', null);
+insert into outbox values ('11111111-2222-3333-4444-555555555557', 'order', '42', 'OrderCancelled', null, 8);
+insert into outbox values ('11111111-2222-3333-4444-555555555558', 'order', '43', 'Mixed', '{"a": [1, "x"]}', 8);
+begin;
+insert into outbox values ('11111111-2222-3333-4444-555555555560', 'invoice', '1', 'A', '{"a": 1}', 1);
+insert into outbox values ('11111111-2222-3333-4444-555555555561', 'order', '2', 'B', '{"b": "2"}', 1);
+insert into plain values (1, 'x');
+commit;
+delete from outbox;
