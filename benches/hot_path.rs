@@ -55,6 +55,7 @@ fn settings() -> EventSettings {
         database: "bench".into(),
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
+        skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: Vec::new(),
         key_converter: ConverterSettings::default(),

@@ -196,6 +196,7 @@ fn allocations_with(chain: &[(&str, &str)]) -> u64 {
         database: "shop".into(),
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
+        skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: transforms::parse(&options).expect("a chain"),
         key_converter: ConverterSettings::default(),

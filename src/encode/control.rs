@@ -24,9 +24,9 @@ pub fn messages(settings: &EventSettings) -> Option<Way> {
     way(settings, format!("{}{}message", settings.topic_prefix, settings.topic_delimiter))
 }
 
-/// The way of heartbeats: `__debezium-heartbeat.<prefix>`. `None` when `transforms` drops them.
-pub fn heartbeats(settings: &EventSettings) -> Option<Way> {
-    way(settings, format!("__debezium-heartbeat{}{}", settings.topic_delimiter, settings.topic_prefix))
+/// The way of heartbeats, by the topic's name. `None` when `transforms` drops them.
+pub fn heartbeats(settings: &EventSettings, topic: &str) -> Option<Way> {
+    way(settings, topic.to_owned())
 }
 
 /// The way of the records of `provide.transaction.metadata`: `<prefix>.<topic.transaction>`. `None` when `transforms` drops

@@ -22,6 +22,7 @@ const OLD_KEY_HEADER: &str = "__debezium.oldkey";
 #[derive(Debug)]
 pub struct Encoder {
     tombstones_on_delete: bool,
+    skip_unchanged: bool,
     key: Vec<u8>,
     old_key: Vec<u8>,
     /// The key that a header names.
@@ -41,6 +42,7 @@ impl Encoder {
     pub fn new(settings: &EventSettings) -> Self {
         let mut encoder = Self {
             tombstones_on_delete: settings.tombstones_on_delete,
+            skip_unchanged: settings.skip_unchanged,
             key: Vec::new(),
             old_key: Vec::new(),
             header_key: Vec::new(),
@@ -140,6 +142,9 @@ impl Encoder {
                     }
                 }
                 let whole = before.is_some() && !change.before_is_key;
+                if whole && self.skip_unchanged && self.is_unchanged(plan, before, after)? {
+                    return Ok(());
+                }
                 self.run(plan, if whole { Case::UpdateWithOld } else { Case::Update }, input, out)
             }
         }
@@ -203,8 +208,25 @@ impl Encoder {
         }
         // A key-only old row that has the same key says nothing that the new row does not.
         let before = if change.before_is_key { None } else { change.before };
+        if self.skip_unchanged && self.is_unchanged(plan, before, change.after)? {
+            return Ok(());
+        }
         self.write_value(plan, Op::Update, before, change.after, change.before, &change.at)?;
         self.push_event(plan, out, Key::New, Extra::None)
+    }
+
+    /// Both rows look the same as they would be published. Only `REPLICA IDENTITY FULL` brings the old one.
+    fn is_unchanged(&mut self, plan: &RelationPlan, before: Option<Tuple<'_>>, after: Option<Tuple<'_>>) -> Result<bool, EncodeError> {
+        if before.is_none() {
+            return Ok(false);
+        }
+        let out = &mut self.value;
+        out.clear();
+        write_row(out, &plan.columns, &plan.relation, before, None)?;
+        let end = out.len();
+        write_row(out, &plan.columns, &plan.relation, after, before)?;
+        let (before, after) = out.split_at(end);
+        Ok(before == after)
     }
 
     fn change_key<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {

@@ -32,6 +32,8 @@ pub struct EventSettings {
     pub values: ValueSettings,
     /// Which columns are cut, hidden or hashed; keys are not.
     pub masks: ColumnMasks,
+    /// `skip.messages.without.change`.
+    pub skip_unchanged: bool,
     /// `tombstones.on.delete`.
     pub tombstones_on_delete: bool,
     /// `key.converter.*`.

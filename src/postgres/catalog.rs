@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
 
-use super::connection::{PINNED, Socket, with_tls};
+use super::connection::{PINNED, Socket, initial_statement, pins, with_tls};
 use super::pgoutput::RelationMessage;
 use super::types::{self, TypeRow};
 use super::{PostgresError, identifier};
@@ -51,6 +51,9 @@ async fn open_as(config: &ConnectionConfig, application_name: &str) -> Result<Cl
             tracing::debug!("a catalogue session ended: {error}");
         }
     });
+    for statement in config.initial_statements.iter().chain(&pins(config)) {
+        client.batch_execute(statement).await.map_err(|error| initial_statement(statement, error.into()))?;
+    }
     Ok(client)
 }
 

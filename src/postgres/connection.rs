@@ -25,6 +25,7 @@ use super::error::ServerMessage;
 use super::frames::{Frame, FrameBuffer};
 use super::{PostgresError, tls};
 use crate::config::postgres::{ConnectionConfig, SslMode};
+use crate::problem::Problem;
 
 /// Settings that decide how PostgreSQL writes values: pinned in every session that reads rows, so that a role's own
 /// settings cannot change events.
@@ -39,6 +40,26 @@ pub const PINNED: [(&str, &str); 8] = [
     // A session that exports a snapshot idles in a transaction while the snapshot is read.
     ("idle_in_transaction_session_timeout", "0"),
 ];
+
+/// What puts the pinned settings back after `database.initial.statements`, which may have changed them.
+pub(super) fn pins(config: &ConnectionConfig) -> Vec<String> {
+    let limits = |name: &str| matches!(name, "statement_timeout" | "idle_in_transaction_session_timeout" | "client_min_messages");
+    let pins = PINNED.iter().filter(|(name, _)| !config.initial_statements.is_empty() && !limits(name));
+    pins.map(|(name, value)| format!("set {name} = '{value}'")).collect()
+}
+
+/// A statement of `database.initial.statements` that the server refused.
+pub(super) fn initial_statement(statement: &str, error: PostgresError) -> PostgresError {
+    if error.code().is_empty() {
+        return error;
+    }
+    // What it is may hold a secret.
+    let first = statement.split_whitespace().next().unwrap_or_default();
+    PostgresError::Problem(
+        Problem::fail("pg/initial-statements", format!("a statement of database.initial.statements failed ({first} ...)"))
+            .why(error.to_string()),
+    )
+}
 
 /// A stream to a server.
 pub enum Socket {
@@ -197,6 +218,11 @@ impl Connection {
         tokio::time::timeout(config.connect_timeout, login)
             .await
             .map_err(|_| PostgresError::Timeout(config.connect_timeout, "logging in"))??;
+        if session == Session::Sql {
+            for statement in config.initial_statements.iter().chain(&pins(config)) {
+                connection.query(statement).await.map_err(|error| initial_statement(statement, error))?;
+            }
+        }
         Ok(connection)
     }
 

@@ -10,6 +10,7 @@ pub mod copy_text;
 pub mod doctor;
 pub mod error;
 pub mod frames;
+pub mod identity;
 pub mod pgoutput;
 pub mod publication;
 pub mod replication;

@@ -15,6 +15,7 @@ use super::frames::FrameBuffer;
 use super::pgoutput::POSTGRES_EPOCH_US;
 use super::{PostgresError, identifier, literal};
 use crate::change::Lsn;
+use crate::config::postgres::PostgresConfig;
 use crate::problem::Problem;
 
 /// How long a status message may take to leave: a server that reads nothing for so long is gone.
@@ -84,12 +85,16 @@ pub struct ReplicationStream {
 
 impl ReplicationStream {
     /// Starts reading a slot.
-    pub async fn start(connection: Connection, slot: &str, publication: &str, server_version: u32) -> Result<Self, PostgresError> {
-        let mut options = format!("proto_version '1', publication_names {}", literal(&identifier(publication)));
+    pub async fn start(connection: Connection, config: &PostgresConfig, server_version: u32) -> Result<Self, PostgresError> {
+        let publication = literal(&identifier(&config.publication_name));
+        let mut options = format!("proto_version '1', publication_names {publication}");
         if server_version >= 140_000 {
             options.push_str(", messages 'true'");
         }
-        let sql = format!("START_REPLICATION SLOT {} LOGICAL 0/0 ({options})", identifier(slot));
+        for (name, value) in &config.slot_stream_params {
+            options.push_str(&format!(", {} {}", identifier(name), literal(value)));
+        }
+        let sql = format!("START_REPLICATION SLOT {} LOGICAL 0/0 ({options})", identifier(&config.slot_name));
         let (socket, frames, pending_notices) = connection.start_copy_both(&sql).await?;
         Ok(Self { socket, frames, out: BytesMut::new(), pending_notices })
     }

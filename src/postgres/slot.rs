@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use super::connection::Connection;
 use super::{PostgresError, identifier};
 use crate::change::Lsn;
+use crate::config::postgres::PostgresConfig;
 use crate::problem::Problem;
 
 /// How long making a slot may wait for transactions that are open.
@@ -78,17 +79,39 @@ pub fn check(slot: &Slot, name: &str, database: &str) -> Result<(), PostgresErro
     Err(PostgresError::Problem(problem))
 }
 
-/// Makes a slot on a replication connection and exports its snapshot. `temporary`: it goes with the connection.
+/// What becomes of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotKind {
+    /// It goes with the connection that made it.
+    Temporary,
+    /// It stays.
+    Lasting,
+    /// It stays, also on standbys (`slot.failover`).
+    Failover,
+}
+
+impl SlotKind {
+    /// The kind of a connector's own slot.
+    pub fn of(config: &PostgresConfig) -> Self {
+        if config.slot_failover { Self::Failover } else { Self::Lasting }
+    }
+}
+
+/// Makes a slot on a replication connection and exports its snapshot.
 pub async fn create(
     connection: &mut Connection,
     client: &Client,
     name: &str,
     server_version: u32,
-    temporary: bool,
+    kind: SlotKind,
 ) -> Result<CreatedSlot, PostgresError> {
-    let kind = if temporary { " TEMPORARY" } else { "" };
-    let options = if server_version >= 150_000 { "(SNAPSHOT 'export')" } else { "EXPORT_SNAPSHOT" };
-    let sql = format!("CREATE_REPLICATION_SLOT {}{kind} LOGICAL pgoutput {options}", identifier(name));
+    let temporary = if kind == SlotKind::Temporary { " TEMPORARY" } else { "" };
+    let options = match kind {
+        _ if server_version < 150_000 => "EXPORT_SNAPSHOT",
+        SlotKind::Failover if server_version >= 170_000 && on_primary(client).await? => "(SNAPSHOT 'export', FAILOVER)",
+        _ => "(SNAPSHOT 'export')",
+    };
+    let sql = format!("CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput {options}", identifier(name));
     let rows = match connection.query_within(&sql, CREATE_LIMIT, "making the slot").await {
         Err(PostgresError::Timeout(..)) => {
             let problem = waiting(client, name).await;
@@ -101,6 +124,10 @@ pub async fn create(
     let text = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
     let consistent_point = text(1).parse().map_err(|_| PostgresError::Protocol("no consistent point for the new slot".into()))?;
     Ok(CreatedSlot { consistent_point, snapshot: text(2) })
+}
+
+async fn on_primary(client: &Client) -> Result<bool, PostgresError> {
+    Ok(!client.query_one("select pg_is_in_recovery()", &[]).await?.try_get::<_, bool>(0)?)
 }
 
 /// Ends the session that is still making a slot, with the slot: it does not look at its socket while it waits.

@@ -5,8 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::http;
+use crate::support::postgres::{programs, shared_server};
 use crate::support::random::Random;
 use crate::support::scene::Scene;
+use crate::support::wait_for;
 
 /// One transaction over two tables, cut several times by a killed service: its events count from 1 to the end all the same,
 /// and its begin and end are told once. Each kill that met it in its middle is counted, so that the test cannot pass idly.
@@ -48,4 +50,69 @@ fn a_transaction_goes_on_counting_after_a_restart_in_its_middle() {
     assert_eq!((told[0]["status"].as_str(), told[1]["status"].as_str()), (Some("BEGIN"), Some("END")));
     assert_eq!(told[1]["event_count"], json!(2 * rows + 2));
     assert_eq!(told.iter().filter(|event| event["status"] == "END").count(), 1);
+}
+
+/// What a connector does before and beside reading: statements on its sessions, identities of tables, heartbeats with a query,
+/// topics with partitions of their own. The pinned settings hold whatever the statements say.
+#[test]
+fn sessions_tables_heartbeats_and_topics_are_prepared_as_asked() {
+    let Some(server) = shared_server() else { return };
+    let more = json!({
+        "snapshot.mode": "initial",
+        "database.initial.statements": "insert into other.opened values ('a;;b'); set bytea_output = 'escape'",
+        "replica.identity.autoset.values": "public[.]t:FULL",
+        "heartbeat.interval.ms": "200", "topic.heartbeat.prefix": "hb", "heartbeat.action.query": "insert into beats default values",
+        "topic.creation.groups": "wide", "topic.creation.wide.include": "srv[.]public[.]t", "topic.creation.wide.partitions": "3",
+        "topic.creation.wide.replication.factor": "1",
+        "guardrail.collections.max": "1",
+    });
+    let setup = "create table t(id int primary key, v bytea); insert into t values (1, '\\x0102'); create table beats(id serial primary key); \
+                 create schema other; create table other.opened(text text)";
+    let scene = Scene::prepared(server, "prepared", setup, &more);
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.sql.run("insert into t values (2, '\\x0304')");
+    let events = scene.events("t");
+    let values: Vec<&Value> = events.iter().map(|event| &event["after"]["v"]).collect();
+    assert!(values.contains(&&json!("AQI=")) && values.contains(&&json!("AwQ=")) && values.len() == 2, "{values:?}");
+    assert_eq!(scene.sql.one("select relreplident::text from pg_class where relname = 't' and relkind = 'r'"), "f");
+    let opened = scene.sql.rows("select distinct text from other.opened");
+    assert_eq!(opened, [vec![Some("a;b".to_owned())]], "each session ran the statements");
+    wait_for("two heartbeats' queries", || (scene.events("beats").len() >= 2).then_some(()));
+    let topics = scene.reader.topics();
+    assert!(topics.contains(&("hb.srv".to_owned(), 1)) && topics.contains(&("srv.public.t".to_owned(), 3)), "{topics:?}");
+    assert!(topics.contains(&("srv.public.beats".to_owned(), 1)), "{topics:?}");
+}
+
+#[test]
+fn too_many_tables_and_a_refused_statement_fail_the_connector() {
+    let Some(server) = shared_server() else { return };
+    for (more, code) in [
+        (json!({"guardrail.collections.max": "1", "guardrail.collections.limit.action": "fail"}), "config/guardrail"),
+        (json!({"database.initial.statements": "set role nobody_of_that_name"}), "pg/initial-statements"),
+        (json!({"replica.identity.autoset.values": "public.t:FULL,public.*:DEFAULT"}), "config/value"),
+    ] {
+        let scene = Scene::prepared(server, "refused", "create table t(id int primary key)", &more);
+        scene.connect();
+        let trace = scene.rowfeed.wait_until_failed("scene");
+        assert!(trace.starts_with(code), "{trace}");
+        assert_eq!(scene.sql.one("select count(*) from pg_replication_slots where database = current_database()"), "0", "{code}");
+    }
+}
+
+/// `slot.failover` and `slot.stream.params` need newer servers: `ROWFEED_PG=18`.
+#[test]
+fn a_slot_survives_a_failover_and_its_stream_has_parameters() {
+    let Some(server) = shared_server() else { return };
+    let newer = programs().is_some_and(|programs| programs.major() >= 17);
+    let more = if newer { json!({"slot.failover": "true", "slot.stream.params": "origin=none"}) } else { json!({"slot.failover": "true"}) };
+    let scene = Scene::prepared(server, "failover", "create table t(id int primary key)", &more);
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.sql.run("insert into t values (1)");
+    assert_eq!(scene.events("t").len(), 1);
+    if newer {
+        let slot = scene.slot();
+        assert_eq!(scene.sql.one(&format!("select failover from pg_replication_slots where slot_name = '{slot}'")), "t");
+    }
 }

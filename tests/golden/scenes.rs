@@ -395,6 +395,13 @@ fn schemas_of_keys_defaults_and_names() {
 }
 
 #[test]
+fn what_is_not_asked_for_is_skipped() {
+    let options = json!({"skip.messages.without.change": "true", "column.exclude.list": "public[.]t[.]hidden",
+        "column.truncate.to.3.chars": "public[.]t[.]masked", "message.prefix.include.list": "wanted.*"});
+    hold("skips", "skips.sql", &options);
+}
+
+#[test]
 fn transactions_are_told() {
     let options = json!({"provide.transaction.metadata": "true", "skipped.operations": "none",
         "table.include.list": "public[.](a|b|orders|Order Items|customers|addresses|no_key|fence)"});

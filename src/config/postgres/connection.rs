@@ -69,6 +69,8 @@ pub struct ConnectionConfig {
     pub ssl_cert: Option<PathBuf>,
     /// Its key.
     pub ssl_key: Option<PathBuf>,
+    /// `database.initial.statements`: run on each SQL session that is opened.
+    pub initial_statements: Vec<String>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
 }
@@ -116,6 +118,7 @@ impl ConnectionConfig {
             ssl_root_cert: None,
             ssl_cert: None,
             ssl_key: None,
+            initial_statements: Vec::new(),
             connect_timeout: CONNECT_TIMEOUT,
         })
     }

@@ -130,6 +130,24 @@ fn is_builtin(schema: &str, table: &str) -> bool {
         || table == "spatial_ref_sys"
 }
 
+/// Which logical messages are published, by their prefix.
+#[derive(Clone, Debug, Default)]
+pub struct PrefixFilter(IncludeExclude);
+
+impl PrefixFilter {
+    /// Compiles `message.prefix.include.list` and `message.prefix.exclude.list`.
+    pub fn parse(include: &str, exclude: &str) -> Result<Self, Problem> {
+        IncludeExclude::parse(("message.prefix.include.list", include), ("message.prefix.exclude.list", exclude))
+            .map(Self)
+            .map_err(|problem| if problem.code == "config/exclusive" { problem.fix("keep one of them") } else { problem })
+    }
+
+    /// True when messages of this prefix are published.
+    pub fn includes(&self, prefix: &[u8]) -> bool {
+        (self.0.include.is_empty() && self.0.exclude.is_empty()) || self.0.includes(&String::from_utf8_lossy(prefix))
+    }
+}
+
 /// Which columns are published.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnFilter(IncludeExclude);

@@ -6,8 +6,10 @@
 pub mod connection;
 pub mod filters;
 pub mod masks;
+pub mod preparation;
 pub mod snapshot;
 pub mod table;
+pub mod topics;
 pub mod transforms;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use connection::{ConnectionConfig, SslMode};
-pub use filters::{ColumnFilter, MessageKeyColumns, TableFilter};
+pub use filters::{ColumnFilter, MessageKeyColumns, PrefixFilter, TableFilter};
 pub use masks::{ColumnMask, ColumnMasks};
 pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
 
@@ -23,6 +25,8 @@ use super::define::{KeyProblem, Support, invalid, required, unknown};
 use super::{Options, Secret, secrets};
 use crate::problem::Problem;
 use filters::TableLists;
+use preparation::{Guardrail, ReplicaIdentities};
+use topics::TopicCreation;
 
 /// `publication.autocreate.mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +165,14 @@ pub struct PostgresConfig {
     pub slot_name: String,
     /// `slot.drop.on.stop`.
     pub slot_drop_on_stop: bool,
+    /// `slot.failover`.
+    pub slot_failover: bool,
+    /// `slot.stream.params`.
+    pub slot_stream_params: Vec<(String, String)>,
+    /// `replica.identity.autoset.values`.
+    pub replica_identities: ReplicaIdentities,
+    /// `guardrail.collections.max`, when there is one.
+    pub guardrail: Option<Guardrail>,
     /// `publication.name`.
     pub publication_name: String,
     /// `publication.autocreate.mode`.
@@ -175,6 +187,10 @@ pub struct PostgresConfig {
     pub masks: ColumnMasks,
     /// `message.key.columns`.
     pub message_key_columns: MessageKeyColumns,
+    /// `message.prefix.include.list` and `message.prefix.exclude.list`.
+    pub message_prefixes: PrefixFilter,
+    /// `skip.messages.without.change`.
+    pub skip_unchanged: bool,
     /// The snapshot.
     pub snapshot: SnapshotConfig,
     /// `decimal.handling.mode`.
@@ -193,6 +209,10 @@ pub struct PostgresConfig {
     pub skipped: SkippedOperations,
     /// `heartbeat.interval.ms`: how often a heartbeat **record** is published; zero is never.
     pub heartbeat_interval: Duration,
+    /// `topic.heartbeat.name`, else `topic.heartbeat.prefix` and `topic.prefix`.
+    pub heartbeat_topic: String,
+    /// `heartbeat.action.query`.
+    pub heartbeat_query: Option<String>,
     /// `status.update.interval.ms`.
     pub status_update_interval: Duration,
     /// `topic.transaction`, when `provide.transaction.metadata` asks for that topic and for the block in events.
@@ -209,10 +229,8 @@ pub struct PostgresConfig {
     pub value_converter: ConverterSettings,
     /// `header.converter`.
     pub header_converter: HeaderConverter,
-    /// Partitions of new topics.
-    pub topic_partitions: u32,
-    /// Copies of new topics.
-    pub topic_replication_factor: i16,
+    /// Partitions and copies of new topics.
+    pub topics: TopicCreation,
 }
 
 impl PostgresConfig {
@@ -350,6 +368,10 @@ impl Reader<'_> {
             topic_delimiter: self.topic_delimiter(),
             slot_name: self.slot_name(),
             slot_drop_on_stop: self.flag("slot.drop.on.stop"),
+            slot_failover: self.flag("slot.failover"),
+            slot_stream_params: self.read("slot.stream.params", preparation::stream_parameters),
+            replica_identities: self.read("replica.identity.autoset.values", ReplicaIdentities::parse),
+            guardrail: self.guardrail(),
             publication_name: self.publication_name(),
             publication_autocreate: match self.word("publication.autocreate.mode").as_str() {
                 "disabled" => PublicationAutocreate::Disabled,
@@ -362,6 +384,8 @@ impl Reader<'_> {
             columns: self.columns(),
             masks: self.masks(),
             message_key_columns: self.message_key_columns(),
+            message_prefixes: self.message_prefixes(),
+            skip_unchanged: self.flag("skip.messages.without.change"),
             snapshot: self.snapshot(),
             decimal: match self.word("decimal.handling.mode").as_str() {
                 "double" => DecimalMode::Double,
@@ -387,6 +411,8 @@ impl Reader<'_> {
             tombstones_on_delete: self.flag("tombstones.on.delete"),
             skipped: self.skipped(),
             heartbeat_interval: self.millis("heartbeat.interval.ms"),
+            heartbeat_topic: self.heartbeat_topic(),
+            heartbeat_query: Some(self.text("heartbeat.action.query")).filter(|query| !query.is_empty()),
             status_update_interval: self.millis("status.update.interval.ms"),
             transaction_topic: self.flag("provide.transaction.metadata").then(|| self.text("topic.transaction")),
             unavailable_value_placeholder: self.placeholder(),
@@ -399,12 +425,7 @@ impl Reader<'_> {
             } else {
                 HeaderConverter::Simple
             },
-            topic_partitions: self.text("topic.creation.default.partitions").parse().unwrap_or(topics.partitions),
-            topic_replication_factor: match self.text("topic.creation.default.replication.factor").parse() {
-                Ok(factor) if factor > 0 => factor,
-                // Kafka Connect: -1 is the cluster's default.
-                _ => topics.replication_factor,
-            },
+            topics: self.topics(topics),
         }
     }
 
@@ -443,6 +464,7 @@ impl Reader<'_> {
             ssl_root_cert: self.path("database.sslrootcert"),
             ssl_cert: self.path("database.sslcert"),
             ssl_key: self.path("database.sslkey"),
+            initial_statements: preparation::statements(&self.text("database.initial.statements")),
             connect_timeout: match self.number("driver.connectTimeout") {
                 // pgjdbc: 0 waits for ever; everything here has a bound.
                 0 => connection::CONNECT_TIMEOUT,
@@ -511,6 +533,52 @@ impl Reader<'_> {
             self.refuse("column.include.list", problem);
             ColumnFilter::default()
         })
+    }
+
+    /// Reads an option by a function of its own.
+    fn read<T: Default>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Problem>) -> T {
+        parse(&self.text(name)).unwrap_or_else(|problem| {
+            self.refuse(name, problem);
+            T::default()
+        })
+    }
+
+    fn topics(&mut self, service: TopicDefaults) -> TopicCreation {
+        let default = TopicDefaults {
+            partitions: self.text("topic.creation.default.partitions").parse().unwrap_or(service.partitions),
+            replication_factor: match self.text("topic.creation.default.replication.factor").parse() {
+                Ok(factor) if factor > 0 => factor,
+                // Kafka Connect: -1 is the cluster's default.
+                _ => service.replication_factor,
+            },
+        };
+        let (topics, problems) = TopicCreation::parse(&self.options, default, service);
+        for KeyProblem { key, problem } in problems {
+            self.refuse(&key, problem);
+        }
+        topics
+    }
+
+    fn guardrail(&self) -> Option<Guardrail> {
+        let tables_max: usize = self.number("guardrail.collections.max");
+        (tables_max > 0).then(|| Guardrail { tables_max, fails: self.word("guardrail.collections.limit.action") == "fail" })
+    }
+
+    fn message_prefixes(&mut self) -> PrefixFilter {
+        let exclude = self.text("message.prefix.exclude.list");
+        self.read("message.prefix.include.list", |include| PrefixFilter::parse(include, &exclude))
+    }
+
+    fn heartbeat_topic(&mut self) -> String {
+        let whole = self.text("topic.heartbeat.name");
+        let old = self.options.contains_key("heartbeat.topics.prefix") && !self.options.contains_key("topic.heartbeat.prefix");
+        let prefix_option = if old { "heartbeat.topics.prefix" } else { "topic.heartbeat.prefix" };
+        let (option, name) =
+            if whole.is_empty() { (prefix_option, self.text(prefix_option)) } else { ("topic.heartbeat.name", whole.clone()) };
+        if name.is_empty() || !name.chars().all(is_topic_char) {
+            self.refuse(option, invalid(option, &name, "made of letters, digits, dot, dash and underscore"));
+        }
+        if whole.is_empty() { format!("{name}{}{}", self.text("topic.delimiter"), self.text("topic.prefix")) } else { whole }
     }
 
     fn masks(&mut self) -> ColumnMasks {
@@ -602,7 +670,8 @@ mod tests {
         assert_eq!((config.heartbeat_interval, config.status_update_interval), (Duration::ZERO, Duration::from_secs(10)));
         assert_eq!((config.connection.port, config.connection.ssl_mode), (5432, SslMode::Prefer));
         assert!(config.tombstones_on_delete && config.extended_headers);
-        assert_eq!((config.topic_partitions, config.topic_replication_factor), (1, 1));
+        assert_eq!(config.topics.of("shop.public.t"), TopicDefaults::default());
+        assert_eq!(config.heartbeat_topic, "__debezium-heartbeat.shop");
     }
 
     #[test]
@@ -641,7 +710,7 @@ mod tests {
         assert_eq!(config.unavailable_value_placeholder, [0, 255]);
         assert_eq!(config.snapshot.mode, SnapshotMode::NoData);
         assert_eq!(config.header_converter, HeaderConverter::Json);
-        assert_eq!((config.topic_partitions, config.topic_replication_factor), (3, 1));
+        assert_eq!(config.topics.of("shop.public.t"), TopicDefaults { partitions: 3, replication_factor: 1 });
         assert_eq!(config.heartbeat_interval, Duration::from_secs(5));
     }
 

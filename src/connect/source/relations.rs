@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::change::{Column, Relation, RelationId, TypeKind};
-use crate::config::postgres::{ColumnMask, PostgresConfig};
+use crate::config::postgres::{ColumnMask, PostgresConfig, TopicDefaults};
 use crate::encode::transform::Unfit;
 use crate::encode::{Draft, EventSettings, RelationPlan, values};
 use crate::log::{LogWriter, TopicSpec};
@@ -54,8 +54,9 @@ impl Relations {
     }
 
     /// How topics of change events are made.
-    pub fn topic_spec(config: &PostgresConfig) -> TopicSpec {
-        TopicSpec { partitions: config.topic_partitions, replication_factor: config.topic_replication_factor, ..TopicSpec::default() }
+    pub fn topic_spec(config: &PostgresConfig, topic: &str) -> TopicSpec {
+        let TopicDefaults { partitions, replication_factor } = config.topics.of(topic);
+        TopicSpec { partitions, replication_factor, ..TopicSpec::default() }
     }
 
     /// Takes in a Relation message.
@@ -119,7 +120,7 @@ impl Relations {
         let draft = Draft::new(Arc::clone(&relation), &self.settings, includes).map_err(refuse)?;
         let mut handles = HashMap::new();
         for name in draft.topics(&self.settings) {
-            let handle = writer.topic(&name, &Self::topic_spec(&self.config)).await.map_err(|error| error.problem())?;
+            let handle = writer.topic(&name, &Self::topic_spec(&self.config, &name)).await.map_err(|error| error.problem())?;
             handles.insert(name, handle);
         }
         draft.finish(&self.settings, |name| handles[name]).map_err(refuse)

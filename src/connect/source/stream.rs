@@ -168,8 +168,8 @@ impl<'c, W: LogWriter> Stream<'c, W> {
     /// Follows the slot until told to stop.
     pub async fn run(mut self) -> Result<(), Problem> {
         if let Some(name) = &self.context.config.transaction_topic {
-            let spec = Relations::topic_spec(&self.context.config);
             if let Some(way) = control::transactions(&self.context.events, name) {
+                let spec = Relations::topic_spec(&self.context.config, &way.topic);
                 let topic = self.work.commits.writer.topic(&way.topic, &spec).await.map_err(|error| error.problem())?;
                 self.work.transactions = Some((topic, way.headers));
             }
@@ -402,7 +402,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         self.heartbeat_due = Some(now + self.context.config.heartbeat_interval);
         self.work.encoder.set_now(now_ns());
-        if let Some(way) = control::heartbeats(&self.context.events) {
+        if let Some(way) = control::heartbeats(&self.context.events, &self.context.config.heartbeat_topic) {
             let topic = self.work.commits.writer.topic(&way.topic, &TopicSpec::default()).await.map_err(|error| error.problem())?;
             let now_ms = self.work.encoder.now_ms();
             let (sink, _) = self.work.commits.sink();
@@ -415,6 +415,13 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!("no heartbeat in the WAL: {error}"),
             Err(_) => tracing::debug!("no heartbeat in the WAL within {HEARTBEAT_LIMIT:?}"),
+        }
+        if let Some(query) = &self.context.config.heartbeat_query {
+            match tokio::time::timeout(HEARTBEAT_LIMIT, self.client.batch_execute(query)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!("heartbeat.action.query failed: {}", PostgresError::from(error)),
+                Err(_) => tracing::warn!("heartbeat.action.query took longer than {HEARTBEAT_LIMIT:?}"),
+            }
         }
         Ok(())
     }
@@ -503,7 +510,7 @@ impl<W: LogWriter> Work<W> {
     /// Makes the topic that a row names, and pushes the row.
     async fn route_anew(&mut self, context: &Context, row: Unrouted, payload: &[u8]) -> Result<(), Problem> {
         let Unrouted { id, op, old, said, topic } = row;
-        let spec = Relations::topic_spec(&context.config);
+        let spec = Relations::topic_spec(&context.config, &topic);
         let handle = self.commits.writer.topic(&topic, &spec).await.map_err(|error| error.problem())?;
         if let Some(plan) = self.relations.plan_of(id)? {
             plan.learn(&said, handle);
@@ -633,13 +640,13 @@ impl<W: LogWriter> Work<W> {
             self.at.previous_commit = Some(start);
             self.at.epoch += 1;
         }
-        if !publish {
+        if !publish || !context.config.message_prefixes.includes(prefix) {
             return Ok(());
         }
         if self.messages.is_none() {
             let way = match control::messages(&context.events) {
                 Some(way) => {
-                    let spec = Relations::topic_spec(&context.config);
+                    let spec = Relations::topic_spec(&context.config, &way.topic);
                     let topic = self.commits.writer.topic(&way.topic, &spec).await.map_err(|error| error.problem())?;
                     Some((topic, way.headers))
                 }

@@ -16,8 +16,8 @@ use crate::encode::values::ValueSettings;
 use crate::log::LogWriter;
 use crate::postgres::connection::Session;
 use crate::postgres::replication::{self, ReplicationStream, System};
-use crate::postgres::slot::{self, Slot};
-use crate::postgres::{Client, Connection, PostgresError, catalog, publication};
+use crate::postgres::slot::{self, Slot, SlotKind};
+use crate::postgres::{Client, Connection, PostgresError, catalog, identity, publication};
 use crate::problem::Problem;
 use crate::record::HeaderBlock;
 use tokio::sync::watch;
@@ -103,6 +103,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             placeholder: config.unavailable_value_placeholder.clone(),
         },
         masks: config.masks.clone(),
+        skip_unchanged: config.skip_unchanged,
         tombstones_on_delete: config.tombstones_on_delete,
         transforms: config.transforms.clone(),
         key_converter: config.key_converter,
@@ -124,7 +125,7 @@ pub async fn capture<W: LogWriter>(
     let mut stop = context.stop.clone();
     let begin = async {
         let key = Checkpoint::key(&context.config.name, &context.config.topic_prefix);
-        let commits = Commits::new(writer, key, context.config.topic_replication_factor).await?;
+        let commits = Commits::new(writer, key, context.config.topics.default.replication_factor).await?;
         let stored = commits.stored().await?;
         Ok::<_, Problem>((commits, stored, prepare(&mut context).await?))
     };
@@ -261,7 +262,11 @@ impl Prepared {
             },
             None => None,
         };
-        let tables = catalog::tables(&self.client).await.map_err(|error| context.problem(&error))?;
+        let mut tables = catalog::tables(&self.client).await.map_err(|error| context.problem(&error))?;
+        if identity::ensure(&self.client, &context.config, &tables).await.map_err(|error| context.problem(&error))? {
+            tables = catalog::tables(&self.client).await.map_err(|error| context.problem(&error))?;
+        }
+        check_guardrail(&context.config, &tables)?;
         // Before the slot: PostgreSQL reads publications as of the past.
         publication::ensure(&self.client, &context.config, &tables).await.map_err(|error| context.problem(&error))?;
         match checkpoint {
@@ -360,7 +365,7 @@ impl Prepared {
             checkpoint.flush_lsn = match &self.slot {
                 Some(slot) => slot.confirmed_flush_lsn.unwrap_or_default(),
                 None => {
-                    slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, false)
+                    slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, SlotKind::of(&config))
                         .await
                         .map_err(wrong)?
                         .consistent_point
@@ -376,12 +381,12 @@ impl Prepared {
         let mut temporary = None;
         // A snapshot that no stream follows leaves no slot behind: nobody would ever confirm it.
         let created = if self.slot.is_none() && config.snapshot.mode != SnapshotMode::InitialOnly {
-            slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, false).await
+            slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, SlotKind::of(&config)).await
         } else {
             let connection =
                 Connection::open(&config.connection, Session::Replication, &context.application_name()).await.map_err(wrong)?;
             let name = format!("rowfeed_snapshot_{}", uuid::Uuid::new_v4().simple());
-            slot::create(temporary.insert(connection), &self.client, &name, self.server_version, true).await
+            slot::create(temporary.insert(connection), &self.client, &name, self.server_version, SlotKind::Temporary).await
         };
         let created = created.map_err(wrong)?;
         checkpoint.snapshot_pending = true;
@@ -413,6 +418,21 @@ impl Prepared {
     }
 }
 
+/// More tables than `guardrail.collections.max` are told, or fail the connector.
+fn check_guardrail(config: &PostgresConfig, tables: &[catalog::Table]) -> Result<(), Problem> {
+    let Some(guardrail) = config.guardrail else { return Ok(()) };
+    let captured = tables.iter().filter(|table| config.tables.includes(&table.schema, &table.table)).count();
+    if captured <= guardrail.tables_max {
+        return Ok(());
+    }
+    let text = format!("{captured} tables would be captured, guardrail.collections.max is {}", guardrail.tables_max);
+    if guardrail.fails {
+        return Err(Problem::fail("config/guardrail", text).fix("name fewer tables in table.include.list, or raise the limit"));
+    }
+    tracing::warn!(connector = config.name, "{text}");
+    Ok(())
+}
+
 /// Starts the stream; a slot that is still held is tried again for a moment. `None`: told to stop.
 async fn start_stream(context: &Context, connection: Connection, server_version: u32) -> Result<Option<ReplicationStream>, Problem> {
     let config = &context.config;
@@ -424,7 +444,7 @@ async fn start_stream(context: &Context, connection: Connection, server_version:
                 .await
                 .map_err(|error| context.problem(&error))?,
         };
-        match ReplicationStream::start(ready, &config.slot_name, &config.publication_name, server_version).await {
+        match ReplicationStream::start(ready, config, server_version).await {
             Ok(stream) => return Ok(Some(stream)),
             Err(error) if error.code() == "55006" && attempt < SLOT_TRIES => tokio::time::sleep(SLOT_PAUSE).await,
             Err(error) => return Err(context.problem(&error)),

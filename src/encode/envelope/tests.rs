@@ -33,6 +33,7 @@ fn settings() -> EventSettings {
         database: "t1".into(),
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
+        skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: Vec::new(),
         key_converter: ConverterSettings::default(),

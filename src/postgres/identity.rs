@@ -1,0 +1,46 @@
+//! `replica.identity.autoset.values`: the replica identities that a connector sets on its tables before it begins.
+//!
+//! Owns finding the tables whose identity is another one and altering them. The role must own them; where it does not, the
+//! server's refusal is told with the statement, and the connector goes on with what the tables have, as Debezium does.
+
+use tokio_postgres::Client;
+
+use super::catalog::Table;
+use super::{PostgresError, identifier};
+use crate::change::ReplicaIdentity;
+use crate::config::postgres::PostgresConfig;
+use crate::config::postgres::preparation::WantedIdentity;
+
+/// Alters the captured tables that are named; true when one was altered, so that what is known of the tables is old.
+pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) -> Result<bool, PostgresError> {
+    if config.replica_identities.is_empty() {
+        return Ok(false);
+    }
+    let mut altered = false;
+    for table in tables.iter().filter(|table| config.tables.includes(&table.schema, &table.table)) {
+        let wanted = config.replica_identities.of(&table.schema, &table.table).map_err(PostgresError::Problem)?;
+        let (same, form) = match wanted {
+            None => continue,
+            Some(WantedIdentity::Default) => (table.identity == ReplicaIdentity::Default, "default".to_owned()),
+            Some(WantedIdentity::Full) => (table.identity == ReplicaIdentity::Full, "full".to_owned()),
+            Some(WantedIdentity::Nothing) => (table.identity == ReplicaIdentity::Nothing, "nothing".to_owned()),
+            // Which index it is now is not known here: PostgreSQL finds out.
+            Some(WantedIdentity::Index(name)) => (false, format!("using index {}", identifier(name))),
+        };
+        if same {
+            continue;
+        }
+        let sql = format!("alter table {} replica identity {form}", table.quoted());
+        match client.batch_execute(&sql).await {
+            Ok(()) => {
+                tracing::info!(table = format!("{}.{}", table.schema, table.table), "replica.identity.autoset.values: {sql}");
+                altered = true;
+            }
+            Err(error) => {
+                let Some(refused) = error.as_db_error() else { return Err(error.into()) };
+                tracing::error!(code = refused.code().code(), "replica.identity.autoset.values: {sql}: {}", refused.message());
+            }
+        }
+    }
+    Ok(altered)
+}
