@@ -12,6 +12,7 @@ pub mod error;
 pub mod frames;
 pub mod pgoutput;
 pub mod publication;
+pub mod reading;
 pub mod replication;
 pub mod slot;
 pub mod tls;
