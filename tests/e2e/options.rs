@@ -18,22 +18,23 @@ fn a_transaction_goes_on_counting_after_a_restart_in_its_middle() {
     let setup = "create table t(id int primary key, pad text); create table u(id int primary key, pad text)";
     let Some(mut scene) = Scene::start("txcount", setup, &more) else { return };
     let mut random = Random::new(Random::seed(7));
-    let rows = 30_000;
+    let rows = 60_000;
     scene.sql.run(&format!(
         "begin; insert into t select n, repeat('x', 50) from generate_series(1, {rows}) n; \
          insert into u select n, repeat('x', 50) from generate_series(1, {rows}) n; update t set id = -1 where id = 1; commit"
     ));
+    let in_the_middle = |scene: &Scene| {
+        let stored = http::get(&scene.rowfeed.http(), "/connectors/scene/offsets").ok()?.json();
+        stored["offsets"][0]["offset"]["transaction_id"].is_string().then_some(())
+    };
+    wait_for("a part of the transaction to be durable", || in_the_middle(&scene));
     let mut cuts = 0;
-    for _ in 0..20 {
-        std::thread::sleep(Duration::from_millis(random.among(5..200)));
+    for _ in 0..3 {
         scene.rowfeed.kill();
         scene.rowfeed.run();
         scene.rowfeed.wait_until_ready();
-        let stored = http::get(&scene.rowfeed.http(), "/connectors/scene/offsets").expect("an answer").json();
-        cuts += u32::from(stored["offsets"][0]["offset"]["transaction_id"].is_string());
-        if cuts == 3 {
-            break;
-        }
+        cuts += u32::from(in_the_middle(&scene).is_some());
+        std::thread::sleep(Duration::from_millis(random.among(5..60)));
     }
     assert!(cuts > 0, "no kill met the transaction in its middle");
     let order = |events: &[Value], of: &str| events.iter().filter_map(|event| event["transaction"][of].as_u64()).collect::<Vec<_>>();
