@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::avro::{NotAvro, TopicAvro};
 use super::envelope::schema;
 use super::envelope::shapes::{self, Case};
 use super::envelope::source::SourceBlock;
 use super::transform::program::{Program, Topic};
-use super::transform::shape::Shape;
+use super::transform::shape::{Node, Shape};
 use super::transform::{self, Unfit};
 use super::values::{Form, ValueSettings, choose, mask};
 use super::{header, json};
@@ -101,6 +102,8 @@ pub struct RelationPlan {
     pub(super) before_key: Box<[u8]>,
     pub(super) before_value: Box<[u8]>,
     pub(super) source: SourceBlock,
+    /// Where keys or values are Avro.
+    pub(super) avro: TopicAvro,
     /// With `transforms`: one for each [`Case`], none where the record is dropped.
     pub(super) programs: Option<Box<[Option<Program>]>>,
 }
@@ -110,6 +113,8 @@ pub struct RelationPlan {
 pub struct Draft {
     plan: RelationPlan,
     shapes: Vec<Option<Shape>>,
+    /// The Avro forms of each shape, once they were asked for.
+    avro: Vec<TopicAvro>,
 }
 
 impl Draft {
@@ -125,7 +130,7 @@ impl Draft {
             let transformed = |case: &Case| transform::apply(&settings.transforms, shapes::shape(&plan, settings, *case));
             Case::ALL.iter().map(transformed).collect::<Result<_, _>>()?
         };
-        Ok(Self { plan, shapes })
+        Ok(Self { plan, shapes, avro: Vec::new() })
     }
 
     /// The topics its records go to.
@@ -136,6 +141,32 @@ impl Draft {
         self.shapes.iter().flatten().filter(|shape| shape.routed.is_none()).map(|shape| shape.topic.clone()).collect()
     }
 
+    /// The Avro forms that the settings ask for, each with its topic: their schemas get ids from a registry before the first
+    /// event.
+    pub fn with_avro(&mut self, settings: &EventSettings) -> Result<Vec<(String, &mut TopicAvro)>, NotAvro> {
+        if settings.key_converter.avro.is_none() && settings.value_converter.avro.is_none() {
+            return Ok(Vec::new());
+        }
+        if !settings.is_transformed() {
+            let plan = &mut self.plan;
+            let topic = settings.topic_name(&plan.relation.schema, &plan.relation.table);
+            let key = plan.has_key().then(|| schema::key(&topic, &plan.relation, &plan.key));
+            let value = schema::envelope(&topic, &schema::row(&topic, &plan.relation, &plan.columns));
+            plan.avro = TopicAvro::new(settings, key.as_ref(), Some(&value))?;
+            return Ok(vec![(topic, &mut plan.avro)]);
+        }
+        if self.shapes.iter().flatten().any(|shape| shape.routed.is_some()) {
+            return Err(NotAvro::Routed);
+        }
+        for shape in &self.shapes {
+            let schema = |node: &Option<Node>| node.as_ref().map(Node::whole_schema);
+            let (key, value) = shape.as_ref().map_or((None, None), |shape| (schema(&shape.key), schema(&shape.value)));
+            self.avro.push(TopicAvro::new(settings, key.as_ref(), value.as_ref())?);
+        }
+        let topics = self.shapes.iter().map(|shape| shape.as_ref().map(|shape| shape.topic.clone()));
+        Ok(topics.zip(&mut self.avro).filter_map(|(topic, avro)| Some((topic?, avro))).collect())
+    }
+
     /// The plan, once its topics are known.
     pub fn finish(self, settings: &EventSettings, topic: impl Fn(&str) -> TopicHandle) -> Result<RelationPlan, Unfit> {
         let mut plan = self.plan;
@@ -143,15 +174,18 @@ impl Draft {
             plan.topic = topic(&settings.topic_name(&plan.relation.schema, &plan.relation.table));
             return Ok(plan);
         }
-        let program = |shape: &Shape| {
+        let mut avro = self.avro.into_iter();
+        let program = |(shape, avro): (&Option<Shape>, Option<TopicAvro>)| {
+            let Some(shape) = shape else { return Ok(None) };
             let (key, value) = (settings.key_converter, settings.value_converter);
             let to = match &shape.routed {
                 Some(routed) => Topic::Routed(routed.clone(), HashMap::new()),
                 None => Topic::Fixed(topic(&shape.topic)),
             };
-            Program::new(shape, to, key, value, settings.header_converter)
+            let program = Program::new(shape, to, key, value, settings.header_converter)?;
+            Ok(Some(Program { avro: avro.unwrap_or_default(), ..program }))
         };
-        let programs = self.shapes.iter().map(|shape| shape.as_ref().map(program).transpose());
+        let programs = self.shapes.iter().map(|shape| program((shape, avro.next())));
         plan.programs = Some(programs.collect::<Result<_, _>>()?);
         Ok(plan)
     }
@@ -189,6 +223,7 @@ impl RelationPlan {
             before_key,
             before_value,
             source: SourceBlock::new(settings, &relation),
+            avro: TopicAvro::default(),
             programs: None,
             relation,
         }
