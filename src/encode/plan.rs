@@ -60,6 +60,20 @@ impl EventSettings {
         let delimiter = &self.topic_delimiter;
         sanitised(&format!("{}{delimiter}{schema}{delimiter}{table}", self.topic_prefix))
     }
+
+    /// What the names of a table's schemas begin with.
+    pub fn schema_name(&self, schema: &str, table: &str) -> String {
+        let topic = self.topic_name(schema, table);
+        if self.values.avro_schema_names { in_avro(&topic, true) } else { topic }
+    }
+}
+
+/// A name in which all is allowed in Avro, as Debezium's adjustment mode `avro` spells it: what is not becomes `_`, a digit at the
+/// beginning too. As in Java, a character of two units is two `_`.
+pub fn in_avro(name: &str, dots: bool) -> String {
+    let allowed = |place: usize, c: char| c == '_' || c.is_ascii_alphabetic() || (place > 0 && (c.is_ascii_digit() || (dots && c == '.')));
+    let units = name.encode_utf16().enumerate();
+    units.map(|(place, unit)| u8::try_from(unit).map(char::from).ok().filter(|c| allowed(place, *c)).unwrap_or('_')).collect()
 }
 
 /// A legal topic name of at most 249 characters. As in Java, which counts UTF-16: a character of two units is two `_`.
@@ -74,6 +88,8 @@ pub fn sanitised(name: &str) -> String {
 pub(super) struct ColumnPlan {
     /// Which column of the tuple.
     pub index: usize,
+    /// The field's name.
+    pub name: Box<str>,
     /// `{"name":` or `,"name":`.
     pub lead: Box<[u8]>,
     /// How its values are written.
@@ -150,8 +166,9 @@ impl Draft {
         if !settings.is_transformed() {
             let plan = &mut self.plan;
             let topic = settings.topic_name(&plan.relation.schema, &plan.relation.table);
-            let key = plan.has_key().then(|| schema::key(&topic, &plan.relation, &plan.key));
-            let value = schema::envelope(&topic, &schema::row(&topic, &plan.relation, &plan.columns));
+            let name = settings.schema_name(&plan.relation.schema, &plan.relation.table);
+            let key = plan.has_key().then(|| schema::key(&name, &plan.relation, &plan.key));
+            let value = schema::envelope(&name, &schema::row(&name, &plan.relation, &plan.columns));
             plan.avro = TopicAvro::new(settings, key.as_ref(), Some(&value))?;
             return Ok(vec![(topic, &mut plan.avro)]);
         }
@@ -206,7 +223,7 @@ impl RelationPlan {
             HeaderConverter::Simple => in_header(header_key, &relation),
         };
         let key = plan_columns(&relation, key(), &settings.values, settings.key_converter);
-        let name = settings.topic_name(&relation.schema, &relation.table);
+        let name = settings.schema_name(&relation.schema, &relation.table);
         let before_key = if settings.key_converter.schemas { schema::key(&name, &relation, &key).before_payload() } else { Box::default() };
         let before_value = if settings.value_converter.schemas {
             schema::envelope(&name, &schema::row(&name, &relation, &columns)).before_payload()
@@ -257,7 +274,8 @@ fn plan_columns(
             let column = &relation.columns[index];
             let form = choose(&column.kind, &values);
             let mut lead = vec![if place == 0 { b'{' } else { b',' }];
-            json::string(&mut lead, column.name.as_bytes());
+            let name: Box<str> = if values.avro_field_names { in_avro(&column.name, false).into() } else { column.name.clone() };
+            json::string(&mut lead, name.as_bytes());
             lead.push(b':');
             let stand_in = filler(column, &form);
             let default = default_of(column, &form, &stand_in);
@@ -266,7 +284,7 @@ fn plan_columns(
                 _ if column.nullable => b"null"[..].into(),
                 _ => stand_in,
             };
-            ColumnPlan { index, lead: lead.into(), form, null, default }
+            ColumnPlan { index, name, lead: lead.into(), form, null, default }
         })
         .collect()
 }
@@ -286,7 +304,7 @@ fn in_header(mut key: Vec<ColumnPlan>, relation: &Relation) -> Vec<ColumnPlan> {
     for (place, plan) in key.iter_mut().enumerate() {
         let column = &relation.columns[plan.index];
         let mut lead = vec![if place == 0 { b'{' } else { b',' }];
-        header::string(&mut lead, column.name.as_bytes());
+        header::string(&mut lead, plan.name.as_bytes());
         lead.push(b':');
         plan.lead = lead.into();
         if let Some(write) = header::writer(&column.kind, &plan.form) {
@@ -441,6 +459,15 @@ mod tests {
     fn a_default_has_its_columns_scale() {
         for (number, scale, expected) in [("1.5", 2, "1.50"), ("-7", 2, "-7.00"), ("1.55", 2, "1.55"), ("3", 0, "3"), ("NaN", 2, "NaN")] {
             assert_eq!(with_scale(number.to_owned(), scale), expected);
+        }
+    }
+
+    #[test]
+    fn names_for_avro_are_debeziums() {
+        for (name, schema, field) in
+            [("test-server.t1.Key", "test_server.t1.Key", "test_server_t1_Key"), ("1st", "_st", "_st"), ("é😀", "___", "___")]
+        {
+            assert_eq!((in_avro(name, true).as_str(), in_avro(name, false).as_str()), (schema, field));
         }
     }
 

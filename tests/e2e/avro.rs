@@ -180,6 +180,26 @@ fn logical_types_and_maps_in_avro_say_what_their_json_says() {
     );
 }
 
+/// Names that Avro has no place for: refused with the way out, then adjusted, the same in JSON.
+#[test]
+fn names_that_avro_does_not_allow_are_adjusted_when_asked() {
+    let Some(server) = shared_server() else { return };
+    let avro = json!({"value.converter": AVRO, "table.include.list": "public[.].*"});
+    let scene = Scene::prepared(server, "avro_names", "create table \"a-b\"(id int primary key, \"1 st\" text)", &avro);
+    scene.sql.run("insert into \"a-b\" values (1, 'x')");
+    scene.connect();
+    let trace = scene.rowfeed.wait_until_failed("scene");
+    assert!(trace.contains("avro/name") && trace.contains("field.name.adjustment.mode=avro"), "{trace}");
+    let adjusted = json!({"schema.name.adjustment.mode": "avro", "field.name.adjustment.mode": "avro"});
+    let answer = scene.rowfeed.put_connector("scene", &with(scene.config().clone(), &adjusted));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let event = wait_for("the row's event", || scene.reader.read("srv.public.a-b").first().cloned());
+    let value = event.value.expect("a value");
+    let kept = http::get(&scene.rowfeed.http(), &format!("/schemas/ids/{}", value[4])).expect("an answer").json();
+    let schema = kept["schema"].as_str().unwrap_or_default();
+    assert!(schema.contains("\"namespace\":\"srv.public.a_b\"") && schema.contains("{\"name\":\"__st\","), "{schema}");
+}
+
 #[test]
 fn transformed_events_in_avro_say_what_their_json_says() {
     all_types_are_read(

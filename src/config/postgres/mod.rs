@@ -223,6 +223,10 @@ pub struct PostgresConfig {
     pub transaction_topic: Option<String>,
     /// `unavailable.value.placeholder`, decoded.
     pub unavailable_value_placeholder: Vec<u8>,
+    /// `schema.name.adjustment.mode=avro`: schemas have names that Avro allows.
+    pub avro_schema_names: bool,
+    /// `field.name.adjustment.mode=avro`: fields have names that Avro allows.
+    pub avro_field_names: bool,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
     /// `transforms`.
@@ -424,6 +428,8 @@ impl Reader<'_> {
             status_update_interval: self.millis("status.update.interval.ms"),
             transaction_topic: self.flag("provide.transaction.metadata").then(|| self.text("topic.transaction")),
             unavailable_value_placeholder: self.placeholder(),
+            avro_schema_names: self.word("schema.name.adjustment.mode") == "avro",
+            avro_field_names: self.word("field.name.adjustment.mode") == "avro",
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),
             key_converter: self.converter("key"),

@@ -207,8 +207,8 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("money.fraction.digits", Int, Some("2"), NOT_NEGATIVE, Low).within("Types").doc("Digits of money values.").rejected("money would have two digits"),
     key("include.unknown.datatypes", Boolean, Some("false"), Any, Low).within("Types").doc("Publish values of types nobody knows.").ignored("they are always published, as their text"),
     key("include.schema.comments", Boolean, Some("false"), Any, Low).within("Types").doc("Comments in the schema.").ignored(NO_SCHEMAS),
-    key("schema.name.adjustment.mode", String, Some("none"), OneOf(&["none", "avro", "avro_unicode"]), Low).within("Types").doc("Spelling of schema names.").ignored(NO_SCHEMAS),
-    key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none"] }, Low).within("Types").doc("Spelling of field names."),
+    key("schema.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none", "avro"] }, Low).within("Types").doc("Spelling of schema names: with avro, what Avro does not allow becomes `_`."),
+    key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none", "avro"] }, Low).within("Types").doc("Spelling of field names: with avro, what Avro does not allow becomes `_`."),
 
     // ---- Snapshot
     key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always", "when_needed", "configuration_based"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first."),

@@ -194,7 +194,7 @@ pub fn not_avro(of: &str, why: &NotAvro) -> Problem {
     match why {
         NotAvro::Name(_) => problem
             .why("names of fields and namespaces have letters, digits and underscores, and begin with no digit")
-            .fix("rename it, leave the column out (column.exclude.list), choose another topic.prefix, or use the JSON converter"),
+            .fix("schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro replace what is not allowed by _"),
         NotAvro::Routed => problem.fix("use the JSON or the string converter behind the outbox EventRouter"),
     }
 }

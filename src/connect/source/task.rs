@@ -99,6 +99,8 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
         values: ValueSettings {
             decimal: config.decimal,
             decimal_numbers: false,
+            avro_schema_names: config.avro_schema_names,
+            avro_field_names: config.avro_field_names,
             time: config.time,
             interval: config.interval,
             hstore: config.hstore,
