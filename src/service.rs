@@ -32,15 +32,16 @@ const LOG_WAIT_MAX: Duration = Duration::from_millis(1500);
 const READERS_WAIT_MAX: Duration = Duration::from_millis(1500);
 
 /// Makes the task that captures a source into the log of the service.
-pub type Capture = Box<dyn FnOnce(Option<&BuiltinLog>, &ServiceConfig) -> Result<RunTask, Problem>>;
+pub type Capture = Box<dyn FnOnce(Option<&BuiltinLog>, Option<&Arc<Schemas>>, &ServiceConfig) -> Result<RunTask, Problem>>;
 
 /// The real one.
-pub fn capture(log: Option<&BuiltinLog>, config: &ServiceConfig) -> Result<RunTask, Problem> {
+pub fn capture(log: Option<&BuiltinLog>, schemas: Option<&Arc<Schemas>>, config: &ServiceConfig) -> Result<RunTask, Problem> {
     let target = match log {
         Some(log) => LogTarget::Builtin(log.clone()),
         None => external_log(config)?,
     };
-    Ok(Arc::new(move |config, status, stop| source::run(config, target.clone(), status, stop)))
+    let schemas = schemas.cloned();
+    Ok(Arc::new(move |config, status, stop| source::run(config, target.clone(), schemas.clone(), status, stop)))
 }
 
 #[cfg(feature = "kafka")]
@@ -105,6 +106,7 @@ pub struct Service {
     pub registry: Arc<Registry>,
     config: ServiceConfig,
     log: Option<BuiltinLog>,
+    schemas: Option<Arc<Schemas>>,
     fatal: mpsc::Receiver<Problem>,
     stop: watch::Sender<bool>,
     readers: Vec<JoinHandle<()>>,
@@ -129,12 +131,14 @@ impl Service {
             Some(log) => Store::Log(log.clone()),
             None => Store::File(config.data_dir.join("connectors.json")),
         };
-        let run = capture(log.as_ref(), &config)?;
+        let schemas = log.clone().map(Schemas::open);
+        let run = capture(log.as_ref(), schemas.as_ref(), &config)?;
         let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics));
         registry.start(definitions(&config)?)?;
 
         let stop = watch::Sender::new(false);
-        let mut service = Self { http: local_address(&http_listener)?, kafka, registry, config, log, fatal, stop, readers: Vec::new() };
+        let mut service =
+            Self { http: local_address(&http_listener)?, kafka, registry, schemas, config, log, fatal, stop, readers: Vec::new() };
         if let (Some(listener), Some(advertised)) = (kafka_listener, advertised) {
             service.serve_kafka(listener, advertised);
         }
@@ -153,8 +157,7 @@ impl Service {
         let host = split_address(&self.config.http_listen).map(|(host, _)| host.to_owned());
         let settings = http::Settings { own_host: host.filter(|_| self.config.http_loopback), ..http::Settings::default() };
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
-        let schemas = self.log.clone().map(Schemas::open);
-        let app = http::App::new(registry, self.log.clone(), schemas, cluster_id, worker_id, self.stop.subscribe(), settings);
+        let app = http::App::new(registry, self.log.clone(), self.schemas.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
         self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
     }
 
@@ -312,7 +315,7 @@ mod tests {
         let sources = Sources { set, no_file: true, working_dir: dir.path().to_owned(), ..Sources::default() };
         let config = ServiceConfig::load(&sources).expect("valid one by one");
         assert_eq!(check_advertised(&config).expect_err("no address").code, "config/missing");
-        let capture: Capture = Box::new(|_, _| panic!("capture was prepared"));
+        let capture: Capture = Box::new(|_, _, _| panic!("capture was prepared"));
         let problem = Service::start(config.clone(), capture).await.err().expect("refused");
         assert_eq!((problem.code, problem.what.as_str()), ("config/missing", "kafka.advertised is missing"));
         assert!(!config.data_dir.exists());

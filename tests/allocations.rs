@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rowfeed::change::{Checkpoint, Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, transforms};
+use rowfeed::config::postgres::{AvroSettings, ColumnMasks, ConverterSettings, HeaderConverter, transforms};
 use rowfeed::connect::source::resume::Resume;
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Draft, Encoder, EventSettings, RelationPlan};
@@ -172,7 +172,10 @@ impl HotPath {
 
 #[test]
 fn ten_thousand_events_allocate_nothing() {
-    assert_eq!(allocations_with(&[]), 0, "allocations");
+    let json = ConverterSettings::default();
+    let avro = ConverterSettings { avro: Some(AvroSettings { connect_meta_data: true }), ..json };
+    assert_eq!(allocations_with(&[], json), 0, "allocations");
+    assert_eq!(allocations_with(&[], avro), 0, "allocations in Avro");
     let chain = [
         ("transforms", "unwrap,less"),
         ("transforms.unwrap.type", "io.debezium.transforms.ExtractNewRecordState"),
@@ -181,11 +184,12 @@ fn ten_thousand_events_allocate_nothing() {
         ("transforms.less.static.field", "origin"),
         ("transforms.less.static.value", "shop"),
     ];
-    assert_eq!(allocations_with(&chain), 0, "allocations with transforms");
+    assert_eq!(allocations_with(&chain, json), 0, "allocations with transforms");
+    assert_eq!(allocations_with(&chain, avro), 0, "allocations with transforms in Avro");
 }
 
 /// How many allocations ten thousand events need once everything has grown.
-fn allocations_with(chain: &[(&str, &str)]) -> u64 {
+fn allocations_with(chain: &[(&str, &str)], converter: ConverterSettings) -> u64 {
     let options = chain.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let mut headers = HeaderBlock::default();
     headers.push("__debezium.context.taskId", b"0");
@@ -199,17 +203,19 @@ fn allocations_with(chain: &[(&str, &str)]) -> u64 {
         skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: transforms::parse(&options).expect("a chain"),
-        key_converter: ConverterSettings::default(),
-        value_converter: ConverterSettings::default(),
+        key_converter: converter,
+        value_converter: converter,
         header_converter: HeaderConverter::Simple,
         headers,
     };
     let topic = TopicHandle { index: TopicIndex(20), partitions: 3 };
+    let mut draft = Draft::new(relation(), &settings, |_| true).expect("it fits");
+    draft.with_avro(&settings).expect("names that Avro allows");
     let mut path = HotPath {
         cells: Cells::default(),
         resume: Resume::new(Checkpoint::default(), Lsn(0)),
         encoder: Encoder::new(&settings),
-        plan: Draft::new(relation(), &settings, |_| true).expect("it fits").finish(&settings, |_| topic).expect("it fits"),
+        plan: draft.finish(&settings, |_| topic).expect("it fits"),
         commit: CommitBuffer::default(),
         lsn: 0,
     };

@@ -37,7 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main", "service", "cli"]),
     ("axum", &["http"]),
-    ("base64", &["registry"]),
+    ("base64", &["connect/schemas", "registry"]),
     ("clap", &["cli", "main"]),
     ("crc32c", &["record", "log"]),
     ("itoa", &["encode"]),
@@ -58,6 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["postgres", "demo"]),
     ("tokio_rustls", &["postgres"]),
     ("tracing_subscriber", &["telemetry"]),
+    ("ureq", &["connect/schemas"]),
     ("x509_cert", &["postgres"]),
 ];
 

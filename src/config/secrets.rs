@@ -53,7 +53,7 @@ pub fn may_be_named(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with("url") || is_named(name)
 }
 
-const SECRET_WORDS: [&str; 7] = ["password", "secret", "salt", "jaas", "token", "key.pem", "keystore.key"];
+const SECRET_WORDS: [&str; 8] = ["user.info", "password", "secret", "salt", "jaas", "token", "key.pem", "keystore.key"];
 
 /// Replaces every `${provider:...}` of the text. Other text, `${x}` without a known provider included, stays as it is.
 pub fn resolve(text: &str) -> Result<String, Problem> {

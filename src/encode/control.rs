@@ -1,9 +1,10 @@
 //! Records that are not rows: logical decoding messages and heartbeats.
 
+use super::avro::{NotAvro, TopicAvro};
 use super::envelope::schema;
 use super::json::{self, Alphabet};
 use super::plan::sanitised;
-use super::schema::{Kind, Schema};
+use super::schema::{Field, Kind, Schema};
 use super::transform::shape::HeaderContent;
 use super::{EncodeError, EventSettings, transaction, transform};
 use crate::change::{Position, TransactionCounts};
@@ -61,13 +62,10 @@ pub fn push_message<S: RecordSink>(
     now_ms: i64,
     out: &mut S,
 ) -> Result<(), EncodeError> {
-    let prefix_field = || Schema::from(Kind::String).optional().field("prefix");
     let mut key = b"{\"prefix\":".to_vec();
     json::string(&mut key, prefix);
     key.push(b'}');
-    with_schema(&mut key, settings.key_converter.schemas, || {
-        Schema::new(Kind::Struct(vec![prefix_field()])).named("io.debezium.connector.postgresql.MessageKey")
-    });
+    with_schema(&mut key, settings.key_converter.schemas, message_key);
     let mut value = b"{\"op\":\"m\",\"ts_ms\":".to_vec();
     json::integer(&mut value, now_ms);
     value.extend_from_slice(b",\"source\":{\"version\":");
@@ -102,19 +100,7 @@ pub fn push_message<S: RecordSink>(
         BinaryMode::Hex => value.extend(content.iter().flat_map(|byte| format!("{byte:02x}").into_bytes())),
     }
     value.extend_from_slice(b"\"}}");
-    with_schema(&mut value, settings.value_converter.schemas, || {
-        let content = Schema::from(if settings.values.binary == BinaryMode::Bytes { Kind::Bytes } else { Kind::String });
-        let message = vec![prefix_field(), content.optional().field("content")];
-        let message = Schema::new(Kind::Struct(message)).named("io.debezium.connector.postgresql.Message");
-        let fields = vec![
-            Schema::from(Kind::String).field("op"),
-            Schema::from(Kind::Int64).optional().field("ts_ms"),
-            schema::source(),
-            schema::transaction(),
-            message.field("message"),
-        ];
-        Schema::new(Kind::Struct(fields)).named("io.debezium.connector.postgresql.MessageValue")
-    });
+    with_schema(&mut value, settings.value_converter.schemas, || message_value(settings));
     out.push(topic.route(Some(&key)), RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers })?;
     Ok(())
 }
@@ -129,16 +115,52 @@ pub fn push_heartbeat<S: RecordSink>(
     let mut key = b"{\"serverName\":".to_vec();
     json::string(&mut key, settings.topic_prefix.as_bytes());
     key.push(b'}');
-    with_schema(&mut key, settings.key_converter.schemas, || {
-        Schema::new(Kind::Struct(vec![Schema::from(Kind::String).field("serverName")])).named("io.debezium.connector.common.ServerNameKey")
-    });
+    with_schema(&mut key, settings.key_converter.schemas, heartbeat_key);
     let mut value = format!("{{\"ts_ms\":{now_ms}}}").into_bytes();
-    with_schema(&mut value, settings.value_converter.schemas, || {
-        Schema::new(Kind::Struct(vec![Schema::from(Kind::Int64).field("ts_ms")])).named("io.debezium.connector.common.Heartbeat")
-    });
+    with_schema(&mut value, settings.value_converter.schemas, heartbeat_value);
     let route = crate::record::Route { topic: topic.index, partition: 0 };
     out.push(route, RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers })?;
     Ok(())
+}
+
+fn prefix_field() -> Field {
+    Schema::from(Kind::String).optional().field("prefix")
+}
+
+fn message_key() -> Schema {
+    Schema::new(Kind::Struct(vec![prefix_field()])).named("io.debezium.connector.postgresql.MessageKey")
+}
+
+fn message_value(settings: &EventSettings) -> Schema {
+    let content = Schema::from(if settings.values.binary == BinaryMode::Bytes { Kind::Bytes } else { Kind::String });
+    let message = vec![prefix_field(), content.optional().field("content")];
+    let message = Schema::new(Kind::Struct(message)).named("io.debezium.connector.postgresql.Message");
+    let fields = vec![
+        Schema::from(Kind::String).field("op"),
+        Schema::from(Kind::Int64).optional().field("ts_ms"),
+        schema::source(),
+        schema::transaction(),
+        message.field("message"),
+    ];
+    Schema::new(Kind::Struct(fields)).named("io.debezium.connector.postgresql.MessageValue")
+}
+
+fn heartbeat_key() -> Schema {
+    Schema::new(Kind::Struct(vec![Schema::from(Kind::String).field("serverName")])).named("io.debezium.connector.common.ServerNameKey")
+}
+
+fn heartbeat_value() -> Schema {
+    Schema::new(Kind::Struct(vec![Schema::from(Kind::Int64).field("ts_ms")])).named("io.debezium.connector.common.Heartbeat")
+}
+
+/// The Avro forms of messages.
+pub fn message_avro(settings: &EventSettings) -> Result<TopicAvro, NotAvro> {
+    TopicAvro::new(settings, Some(&message_key()), Some(&message_value(settings)))
+}
+
+/// The Avro forms of heartbeats.
+pub fn heartbeat_avro(settings: &EventSettings) -> Result<TopicAvro, NotAvro> {
+    TopicAvro::new(settings, Some(&heartbeat_key()), Some(&heartbeat_value()))
 }
 
 /// Puts the schema before a payload that is whole, where schemas are published.

@@ -1,5 +1,6 @@
 //! The envelope: before, after, source, op, timestamps; key changes as delete, tombstone and create.
 
+use super::avro::Avro;
 use super::json;
 use super::plan::{ColumnPlan, RelationPlan};
 use super::transform::program::{self, BadColumn, Input, NewTopic};
@@ -28,6 +29,8 @@ pub struct Encoder {
     /// The key that a header names.
     header_key: Vec<u8>,
     value: Vec<u8>,
+    /// Key and value in Avro, where they are.
+    avro: [Vec<u8>; 2],
     headers: HeaderBlock,
     /// `","ts_ms":...,"ts_us":...,"ts_ns":...}`.
     now: Vec<u8>,
@@ -47,6 +50,7 @@ impl Encoder {
             old_key: Vec::new(),
             header_key: Vec::new(),
             value: Vec::new(),
+            avro: [Vec::new(), Vec::new()],
             headers: HeaderBlock::default(),
             now: Vec::new(),
             now_ns: 0,
@@ -181,6 +185,9 @@ impl Encoder {
         };
         let key = program.key.is_some().then_some(&self.key[..]);
         let value = (program.value.is_some() && !program.topic.is_tombstone(input)).then_some(&self.value[..]);
+        let [key_scratch, value_scratch] = &mut self.avro;
+        let key = in_form(relation, program.avro.key.as_ref(), key, key_scratch)?;
+        let value = in_form(relation, program.avro.value.as_ref(), value, value_scratch)?;
         let record = RecordRef { timestamp_ms: self.now_ms, key, value, headers };
         if case == Case::Truncate {
             for partition in 0..topic.partitions {
@@ -251,9 +258,11 @@ impl Encoder {
     /// One event to every partition, so that each one's readers see it at its place.
     fn truncate<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
         self.write_value(plan, Op::Truncate, None, None, None, &change.at)?;
+        let [_, scratch] = &mut self.avro;
+        let value = in_form(&plan.relation, plan.avro.value.as_ref(), Some(&self.value), scratch)?;
         for partition in 0..plan.topic.partitions {
             let route = Route { topic: plan.topic.index, partition };
-            out.push(route, RecordRef { timestamp_ms: self.now_ms, key: None, value: Some(&self.value), headers: plan.headers.headers() })?;
+            out.push(route, RecordRef { timestamp_ms: self.now_ms, key: None, value, headers: plan.headers.headers() })?;
         }
         Ok(())
     }
@@ -283,7 +292,9 @@ impl Encoder {
                 self.headers.headers()
             }
         };
-        let value = value.then_some(&self.value[..]);
+        let [key_scratch, value_scratch] = &mut self.avro;
+        let key = in_form(&plan.relation, plan.avro.key.as_ref(), key, key_scratch)?;
+        let value = in_form(&plan.relation, plan.avro.value.as_ref(), value.then_some(&self.value[..]), value_scratch)?;
         out.push(plan.topic.route(key), RecordRef { timestamp_ms: self.now_ms, key, value, headers })?;
         Ok(())
     }
@@ -317,6 +328,19 @@ impl Encoder {
         }
         Ok(())
     }
+}
+
+/// The JSON itself, or what it says in Avro.
+#[inline]
+fn in_form<'a>(
+    relation: &Relation,
+    avro: Option<&Avro>,
+    json: Option<&'a [u8]>,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Option<&'a [u8]>, EncodeError> {
+    let (Some(avro), Some(json)) = (avro, json) else { return Ok(json) };
+    avro.write(json, scratch).map_err(|_| EncodeError::Schema { table: relation.name() })?;
+    Ok(Some(scratch))
 }
 
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 //! [`crate::record::RecordSink`] and allocates nothing per event once its scratch has grown. It knows neither sockets
 //! nor logs.
 
+pub mod avro;
 pub mod control;
 pub mod envelope;
 pub mod header;
@@ -51,6 +52,12 @@ pub enum EncodeError {
         said: Box<[u8]>,
         /// The topic it means.
         name: String,
+    },
+    /// An event does not fit the schema that was registered for it.
+    #[error("{table}: an event does not fit its Avro schema: a column that may not be null has no value, or holds one that Avro cannot")]
+    Schema {
+        /// `schema.table`.
+        table: String,
     },
     /// The log's client would not take the record.
     #[error(transparent)]

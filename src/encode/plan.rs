@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::avro::{NotAvro, TopicAvro};
 use super::envelope::schema;
 use super::envelope::shapes::{self, Case};
 use super::envelope::source::SourceBlock;
 use super::transform::program::{Program, Topic};
-use super::transform::shape::Shape;
+use super::transform::shape::{Node, Shape};
 use super::transform::{self, Unfit};
 use super::values::{Form, ValueSettings, choose, mask};
 use super::{header, json};
@@ -59,6 +60,20 @@ impl EventSettings {
         let delimiter = &self.topic_delimiter;
         sanitised(&format!("{}{delimiter}{schema}{delimiter}{table}", self.topic_prefix))
     }
+
+    /// What the names of a table's schemas begin with.
+    pub fn schema_name(&self, schema: &str, table: &str) -> String {
+        let topic = self.topic_name(schema, table);
+        if self.values.avro_schema_names { in_avro(&topic, true) } else { topic }
+    }
+}
+
+/// A name in which all is allowed in Avro, as Debezium's adjustment mode `avro` spells it: what is not becomes `_`, a digit at the
+/// beginning too. As in Java, a character of two units is two `_`.
+pub fn in_avro(name: &str, dots: bool) -> String {
+    let allowed = |place: usize, c: char| c == '_' || c.is_ascii_alphabetic() || (place > 0 && (c.is_ascii_digit() || (dots && c == '.')));
+    let units = name.encode_utf16().enumerate();
+    units.map(|(place, unit)| u8::try_from(unit).map(char::from).ok().filter(|c| allowed(place, *c)).unwrap_or('_')).collect()
 }
 
 /// A legal topic name of at most 249 characters. As in Java, which counts UTF-16: a character of two units is two `_`.
@@ -73,6 +88,8 @@ pub fn sanitised(name: &str) -> String {
 pub(super) struct ColumnPlan {
     /// Which column of the tuple.
     pub index: usize,
+    /// The field's name.
+    pub name: Box<str>,
     /// `{"name":` or `,"name":`.
     pub lead: Box<[u8]>,
     /// How its values are written.
@@ -101,6 +118,8 @@ pub struct RelationPlan {
     pub(super) before_key: Box<[u8]>,
     pub(super) before_value: Box<[u8]>,
     pub(super) source: SourceBlock,
+    /// Where keys or values are Avro.
+    pub(super) avro: TopicAvro,
     /// With `transforms`: one for each [`Case`], none where the record is dropped.
     pub(super) programs: Option<Box<[Option<Program>]>>,
 }
@@ -110,6 +129,8 @@ pub struct RelationPlan {
 pub struct Draft {
     plan: RelationPlan,
     shapes: Vec<Option<Shape>>,
+    /// The Avro forms of each shape, once they were asked for.
+    avro: Vec<TopicAvro>,
 }
 
 impl Draft {
@@ -125,7 +146,7 @@ impl Draft {
             let transformed = |case: &Case| transform::apply(&settings.transforms, shapes::shape(&plan, settings, *case));
             Case::ALL.iter().map(transformed).collect::<Result<_, _>>()?
         };
-        Ok(Self { plan, shapes })
+        Ok(Self { plan, shapes, avro: Vec::new() })
     }
 
     /// The topics its records go to.
@@ -136,6 +157,33 @@ impl Draft {
         self.shapes.iter().flatten().filter(|shape| shape.routed.is_none()).map(|shape| shape.topic.clone()).collect()
     }
 
+    /// The Avro forms that the settings ask for, each with its topic: their schemas get ids from a registry before the first
+    /// event.
+    pub fn with_avro(&mut self, settings: &EventSettings) -> Result<Vec<(String, &mut TopicAvro)>, NotAvro> {
+        if settings.key_converter.avro.is_none() && settings.value_converter.avro.is_none() {
+            return Ok(Vec::new());
+        }
+        if !settings.is_transformed() {
+            let plan = &mut self.plan;
+            let topic = settings.topic_name(&plan.relation.schema, &plan.relation.table);
+            let name = settings.schema_name(&plan.relation.schema, &plan.relation.table);
+            let key = plan.has_key().then(|| schema::key(&name, &plan.relation, &plan.key));
+            let value = schema::envelope(&name, &schema::row(&name, &plan.relation, &plan.columns));
+            plan.avro = TopicAvro::new(settings, key.as_ref(), Some(&value))?;
+            return Ok(vec![(topic, &mut plan.avro)]);
+        }
+        if self.shapes.iter().flatten().any(|shape| shape.routed.is_some()) {
+            return Err(NotAvro::Routed);
+        }
+        for shape in &self.shapes {
+            let schema = |node: &Option<Node>| node.as_ref().map(Node::whole_schema);
+            let (key, value) = shape.as_ref().map_or((None, None), |shape| (schema(&shape.key), schema(&shape.value)));
+            self.avro.push(TopicAvro::new(settings, key.as_ref(), value.as_ref())?);
+        }
+        let topics = self.shapes.iter().map(|shape| shape.as_ref().map(|shape| shape.topic.clone()));
+        Ok(topics.zip(&mut self.avro).filter_map(|(topic, avro)| Some((topic?, avro))).collect())
+    }
+
     /// The plan, once its topics are known.
     pub fn finish(self, settings: &EventSettings, topic: impl Fn(&str) -> TopicHandle) -> Result<RelationPlan, Unfit> {
         let mut plan = self.plan;
@@ -143,15 +191,18 @@ impl Draft {
             plan.topic = topic(&settings.topic_name(&plan.relation.schema, &plan.relation.table));
             return Ok(plan);
         }
-        let program = |shape: &Shape| {
+        let mut avro = self.avro.into_iter();
+        let program = |(shape, avro): (&Option<Shape>, Option<TopicAvro>)| {
+            let Some(shape) = shape else { return Ok(None) };
             let (key, value) = (settings.key_converter, settings.value_converter);
             let to = match &shape.routed {
                 Some(routed) => Topic::Routed(routed.clone(), HashMap::new()),
                 None => Topic::Fixed(topic(&shape.topic)),
             };
-            Program::new(shape, to, key, value, settings.header_converter)
+            let program = Program::new(shape, to, key, value, settings.header_converter)?;
+            Ok(Some(Program { avro: avro.unwrap_or_default(), ..program }))
         };
-        let programs = self.shapes.iter().map(|shape| shape.as_ref().map(program).transpose());
+        let programs = self.shapes.iter().map(|shape| program((shape, avro.next())));
         plan.programs = Some(programs.collect::<Result<_, _>>()?);
         Ok(plan)
     }
@@ -172,7 +223,7 @@ impl RelationPlan {
             HeaderConverter::Simple => in_header(header_key, &relation),
         };
         let key = plan_columns(&relation, key(), &settings.values, settings.key_converter);
-        let name = settings.topic_name(&relation.schema, &relation.table);
+        let name = settings.schema_name(&relation.schema, &relation.table);
         let before_key = if settings.key_converter.schemas { schema::key(&name, &relation, &key).before_payload() } else { Box::default() };
         let before_value = if settings.value_converter.schemas {
             schema::envelope(&name, &schema::row(&name, &relation, &columns)).before_payload()
@@ -189,6 +240,7 @@ impl RelationPlan {
             before_key,
             before_value,
             source: SourceBlock::new(settings, &relation),
+            avro: TopicAvro::default(),
             programs: None,
             relation,
         }
@@ -222,7 +274,8 @@ fn plan_columns(
             let column = &relation.columns[index];
             let form = choose(&column.kind, &values);
             let mut lead = vec![if place == 0 { b'{' } else { b',' }];
-            json::string(&mut lead, column.name.as_bytes());
+            let name: Box<str> = if values.avro_field_names { in_avro(&column.name, false).into() } else { column.name.clone() };
+            json::string(&mut lead, name.as_bytes());
             lead.push(b':');
             let stand_in = filler(column, &form);
             let default = default_of(column, &form, &stand_in);
@@ -231,7 +284,7 @@ fn plan_columns(
                 _ if column.nullable => b"null"[..].into(),
                 _ => stand_in,
             };
-            ColumnPlan { index, lead: lead.into(), form, null, default }
+            ColumnPlan { index, name, lead: lead.into(), form, null, default }
         })
         .collect()
 }
@@ -251,7 +304,7 @@ fn in_header(mut key: Vec<ColumnPlan>, relation: &Relation) -> Vec<ColumnPlan> {
     for (place, plan) in key.iter_mut().enumerate() {
         let column = &relation.columns[plan.index];
         let mut lead = vec![if place == 0 { b'{' } else { b',' }];
-        header::string(&mut lead, column.name.as_bytes());
+        header::string(&mut lead, plan.name.as_bytes());
         lead.push(b':');
         plan.lead = lead.into();
         if let Some(write) = header::writer(&column.kind, &plan.form) {
@@ -406,6 +459,15 @@ mod tests {
     fn a_default_has_its_columns_scale() {
         for (number, scale, expected) in [("1.5", 2, "1.50"), ("-7", 2, "-7.00"), ("1.55", 2, "1.55"), ("3", 0, "3"), ("NaN", 2, "NaN")] {
             assert_eq!(with_scale(number.to_owned(), scale), expected);
+        }
+    }
+
+    #[test]
+    fn names_for_avro_are_debeziums() {
+        for (name, schema, field) in
+            [("test-server.t1.Key", "test_server.t1.Key", "test_server_t1_Key"), ("1st", "_st", "_st"), ("é😀", "___", "___")]
+        {
+            assert_eq!((in_avro(name, true).as_str(), in_avro(name, false).as_str()), (schema, field));
         }
     }
 

@@ -3,6 +3,7 @@
 //! As Debezium's, byte for byte, its oddities included: the id is `xid:lsn` with the LSN of the record itself, so it differs
 //! from event to event of one transaction, and the tables of a transaction stand in the order of Java's hash table.
 
+use super::avro::{NotAvro, TopicAvro};
 use super::control::with_schema;
 use super::json;
 use super::schema::{Kind, Schema};
@@ -71,6 +72,11 @@ pub fn push_boundary<S: RecordSink>(
     with_schema(&mut value, settings.value_converter.schemas, value_schema);
     out.push(topic.route(Some(&key)), RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers })?;
     Ok(())
+}
+
+/// The Avro forms of these records.
+pub fn avro(settings: &EventSettings) -> Result<TopicAvro, NotAvro> {
+    TopicAvro::new(settings, Some(&key_schema()), Some(&value_schema()))
 }
 
 fn key_schema() -> Schema {

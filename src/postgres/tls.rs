@@ -14,6 +14,16 @@ use x509_cert::der::Decode;
 use super::PostgresError;
 use crate::config::postgres::{ConnectionConfig, SslMode};
 
+/// What speaks TLS, and the system's certificates (DER), for those who speak it elsewhere.
+pub fn of_the_system() -> Result<(Arc<CryptoProvider>, Vec<Vec<u8>>), PostgresError> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        return Err(tls("this machine has no trusted certificates"));
+    }
+    let certificates = found.certs.iter().map(|certificate| certificate.to_vec()).collect();
+    Ok((Arc::new(rustls::crypto::ring::default_provider()), certificates))
+}
+
 fn tls(error: impl std::fmt::Display) -> PostgresError {
     PostgresError::Tls(error.to_string())
 }

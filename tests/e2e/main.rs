@@ -2,7 +2,12 @@
 //!
 //! Without the feature `kafka` there is no such client, and only the oracle's own test runs.
 
+#[cfg(feature = "kafka")]
+mod avro;
 mod check;
+#[cfg(feature = "kafka")]
+#[path = "../registry/confluent.rs"]
+mod confluent;
 #[cfg(feature = "kafka")]
 mod connect_api;
 #[cfg(feature = "kafka")]
@@ -13,6 +18,10 @@ mod disk;
 mod external_kafka;
 #[cfg(feature = "kafka")]
 mod history;
+#[cfg(feature = "kafka")]
+#[expect(dead_code, clippy::unwrap_used, reason = "the other clients are the broker's, and a test fails by panicking")]
+#[path = "../broker/installed.rs"]
+mod installed;
 #[cfg(feature = "kafka")]
 mod kill;
 #[cfg(feature = "kafka")]

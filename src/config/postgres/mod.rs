@@ -7,6 +7,7 @@ pub mod connection;
 pub mod filters;
 pub mod masks;
 pub mod preparation;
+pub mod registry;
 pub mod snapshot;
 pub mod table;
 pub mod topics;
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use connection::{ConnectionConfig, SslMode};
 pub use filters::{ColumnFilter, MessageKeyColumns, PrefixFilter, TableFilter};
 pub use masks::{ColumnMask, ColumnMasks};
+pub use registry::{AvroSettings, RegistrySettings, SubjectStrategy};
 pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
 
 use super::define::{KeyProblem, Support, invalid, required, unknown};
@@ -120,6 +122,8 @@ pub struct ConverterSettings {
     pub null_is_default: bool,
     /// `decimal.format`: decimals are numbers, not base64.
     pub decimal_numbers: bool,
+    /// Avro is written, not JSON.
+    pub avro: Option<AvroSettings>,
 }
 
 /// `skipped.operations`.
@@ -219,6 +223,10 @@ pub struct PostgresConfig {
     pub transaction_topic: Option<String>,
     /// `unavailable.value.placeholder`, decoded.
     pub unavailable_value_placeholder: Vec<u8>,
+    /// `schema.name.adjustment.mode=avro`: schemas have names that Avro allows.
+    pub avro_schema_names: bool,
+    /// `field.name.adjustment.mode=avro`: fields have names that Avro allows.
+    pub avro_field_names: bool,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
     /// `transforms`.
@@ -227,6 +235,10 @@ pub struct PostgresConfig {
     pub key_converter: ConverterSettings,
     /// `value.converter.*`.
     pub value_converter: ConverterSettings,
+    /// Where keys' schemas are registered.
+    pub key_registry: RegistrySettings,
+    /// Where values' schemas are registered.
+    pub value_registry: RegistrySettings,
     /// `header.converter`.
     pub header_converter: HeaderConverter,
     /// Partitions and copies of new topics.
@@ -416,10 +428,14 @@ impl Reader<'_> {
             status_update_interval: self.millis("status.update.interval.ms"),
             transaction_topic: self.flag("provide.transaction.metadata").then(|| self.text("topic.transaction")),
             unavailable_value_placeholder: self.placeholder(),
+            avro_schema_names: self.word("schema.name.adjustment.mode") == "avro",
+            avro_field_names: self.word("field.name.adjustment.mode") == "avro",
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),
             key_converter: self.converter("key"),
             value_converter: self.converter("value"),
+            key_registry: self.registry("key"),
+            value_registry: self.registry("value"),
             header_converter: if self.text("header.converter").ends_with("JsonConverter") {
                 HeaderConverter::Json
             } else {
@@ -438,10 +454,16 @@ impl Reader<'_> {
         })
     }
 
-    fn converter(&self, of: &str) -> ConverterSettings {
+    fn converter(&mut self, of: &str) -> ConverterSettings {
         let option = |name: &str| format!("{of}.converter.{name}");
+        if let Some(avro) = self.avro(of) {
+            // The registry has the schemas; the other options are the JSON converter's.
+            let null_is_default = !self.flag(&option("ignore.default.for.nullables"));
+            return ConverterSettings { null_is_default, avro: Some(avro), ..ConverterSettings::default() };
+        }
         ConverterSettings {
             text: self.text(&format!("{of}.converter")).ends_with("StringConverter"),
+            avro: None,
             schemas: self.flag(&option("schemas.enable")),
             null_is_default: self.flag(&option("replace.null.with.default")),
             decimal_numbers: self.word(&option("decimal.format")) == "numeric",

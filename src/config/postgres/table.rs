@@ -44,6 +44,14 @@ const NOT_NEGATIVE_LONG: Rule = Between(0, i64::MAX);
 pub const CLASSES: [&str; 3] = ["io.debezium.connector.postgresql.PostgresConnector", "PostgresConnector", "Postgres"];
 /// Kafka Connect's JSON converter.
 pub const JSON_CONVERTER: &str = "org.apache.kafka.connect.json.JsonConverter";
+/// Confluent's Avro converter.
+pub const AVRO_CONVERTER: &str = "io.confluent.connect.avro.AvroConverter";
+/// Confluent's ways to name subjects, the default first.
+const STRATEGIES: [&str; 3] = [
+    "io.confluent.kafka.serializers.subject.TopicNameStrategy",
+    "io.confluent.kafka.serializers.subject.RecordNameStrategy",
+    "io.confluent.kafka.serializers.subject.TopicRecordNameStrategy",
+];
 /// Kafka Connect's default header converter.
 pub const SIMPLE_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
@@ -51,7 +59,7 @@ const CONVERTERS: Rule = Now {
     known: &[
         JSON_CONVERTER,
         "JsonConverter",
-        "io.confluent.connect.avro.AvroConverter",
+        AVRO_CONVERTER,
         "io.apicurio.registry.utils.converter.AvroConverter",
         "io.confluent.connect.protobuf.ProtobufConverter",
         "io.confluent.connect.json.JsonSchemaConverter",
@@ -60,7 +68,7 @@ const CONVERTERS: Rule = Now {
         "io.debezium.converters.CloudEventsConverter",
         "io.debezium.converters.BinaryDataConverter",
     ],
-    now: &[JSON_CONVERTER, "JsonConverter", "org.apache.kafka.connect.storage.StringConverter"],
+    now: &[JSON_CONVERTER, "JsonConverter", AVRO_CONVERTER, "org.apache.kafka.connect.storage.StringConverter"],
 };
 
 const NO_SCHEMAS: &str = "it only changes the schema, which is not published with schemas.enable=false";
@@ -199,8 +207,8 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("money.fraction.digits", Int, Some("2"), NOT_NEGATIVE, Low).within("Types").doc("Digits of money values.").rejected("money would have two digits"),
     key("include.unknown.datatypes", Boolean, Some("false"), Any, Low).within("Types").doc("Publish values of types nobody knows.").ignored("they are always published, as their text"),
     key("include.schema.comments", Boolean, Some("false"), Any, Low).within("Types").doc("Comments in the schema.").ignored(NO_SCHEMAS),
-    key("schema.name.adjustment.mode", String, Some("none"), OneOf(&["none", "avro", "avro_unicode"]), Low).within("Types").doc("Spelling of schema names.").ignored(NO_SCHEMAS),
-    key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none"] }, Low).within("Types").doc("Spelling of field names."),
+    key("schema.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none", "avro"] }, Low).within("Types").doc("Spelling of schema names: with avro, what Avro does not allow becomes `_`."),
+    key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none", "avro"] }, Low).within("Types").doc("Spelling of field names: with avro, what Avro does not allow becomes `_`."),
 
     // ---- Snapshot
     key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always", "when_needed", "configuration_based"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first."),
@@ -239,6 +247,40 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("value.converter.decimal.format", String, Some("BASE64"), OneOf(&["BASE64", "NUMERIC"]), Low).within("Kafka Connect").doc("How the JSON converter writes decimals."),
     key("key.converter.schemas.cache.size", Int, Some("1000"), NOT_NEGATIVE, Low).within("Kafka Connect").doc("Schemas kept.").ignored("schemas are kept as long as their tables are"),
     key("value.converter.schemas.cache.size", Int, Some("1000"), NOT_NEGATIVE, Low).within("Kafka Connect").doc("Schemas kept.").ignored("schemas are kept as long as their tables are"),
+    key("key.converter.schema.registry.url", String, None, Any, High).within("Kafka Connect").doc("Addresses of the schema registry, with Avro; this service's own registry when not given."),
+    key("key.converter.basic.auth.credentials.source", String, Some("URL"), Now { known: &["URL", "USER_INFO", "SASL_INHERIT"], now: &["URL", "USER_INFO"] }, Low).within("Kafka Connect").doc("Where the registry's user comes from."),
+    key("key.converter.basic.auth.user.info", Password, None, Any, Low).within("Kafka Connect").doc("The registry's user, NAME:PASSWORD."),
+    key("key.converter.schema.registry.basic.auth.user.info", Password, None, Any, Low).within("Kafka Connect").doc("Older name of basic.auth.user.info."),
+    key("key.converter.bearer.auth.*", Password, None, Any, Low).within("Kafka Connect").doc("Tokens for the registry.").rejected("the registry would be asked without a token"),
+    key("key.converter.schema.registry.ssl.*", String, None, Any, Low).within("Kafka Connect").doc("TLS to the registry.").rejected("the registry would be asked with the system's certificates and none of ours"),
+    key("key.converter.auto.register.schemas", Boolean, Some("true"), Any, Medium).within("Kafka Connect").doc("Register schemas; otherwise they must be there."),
+    key("key.converter.use.latest.version", Boolean, Some("false"), Any, Medium).within("Kafka Connect").doc("With auto.register.schemas=false: use the subject's latest version, when it describes the same bytes."),
+    key("key.converter.latest.compatibility.strict", Boolean, Some("true"), Any, Low).within("Kafka Connect").doc("Check the latest version.").ignored("it is always checked"),
+    key("key.converter.normalize.schemas", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Normalize schemas when they are registered."),
+    key("key.converter.key.subject.name.strategy", Class, Some(STRATEGIES[0]), OneOf(&STRATEGIES), Medium).within("Kafka Connect").doc("What subjects are called."),
+    key("key.converter.connect.meta.data", Boolean, Some("true"), Any, Low).within("Kafka Connect").doc("Put what Avro has no word for into properties `connect.*`."),
+    key("key.converter.enhanced.avro.schema.support", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Keep Avro's own enumerations and namespaces.").ignored("no schema of this connector has any"),
+    key("key.converter.ignore.default.for.nullables", Boolean, Some("true"), Any, Medium).within("Kafka Connect").doc("With Avro: NULL stays NULL where a column has a default; Confluent's own default is false."),
+    key("key.converter.scrub.invalid.names", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Change names that Avro does not allow.").rejected("names would stay as they are"),
+    key("key.converter.schemas.cache.config", Int, Some("1000"), NOT_NEGATIVE, Low).within("Kafka Connect").doc("Schemas kept.").ignored("ids are kept per table"),
+    key("key.converter.max.schemas.per.subject", Int, Some("1000"), NOT_NEGATIVE, Low).within("Kafka Connect").doc("Schemas kept.").ignored("ids are kept per table"),
+    key("value.converter.schema.registry.url", String, None, Any, High).within("Kafka Connect").doc("Addresses of the schema registry, with Avro; this service's own registry when not given."),
+    key("value.converter.basic.auth.credentials.source", String, Some("URL"), Now { known: &["URL", "USER_INFO", "SASL_INHERIT"], now: &["URL", "USER_INFO"] }, Low).within("Kafka Connect").doc("Where the registry's user comes from."),
+    key("value.converter.basic.auth.user.info", Password, None, Any, Low).within("Kafka Connect").doc("The registry's user, NAME:PASSWORD."),
+    key("value.converter.schema.registry.basic.auth.user.info", Password, None, Any, Low).within("Kafka Connect").doc("Older name of basic.auth.user.info."),
+    key("value.converter.bearer.auth.*", Password, None, Any, Low).within("Kafka Connect").doc("Tokens for the registry.").rejected("the registry would be asked without a token"),
+    key("value.converter.schema.registry.ssl.*", String, None, Any, Low).within("Kafka Connect").doc("TLS to the registry.").rejected("the registry would be asked with the system's certificates and none of ours"),
+    key("value.converter.auto.register.schemas", Boolean, Some("true"), Any, Medium).within("Kafka Connect").doc("Register schemas; otherwise they must be there."),
+    key("value.converter.use.latest.version", Boolean, Some("false"), Any, Medium).within("Kafka Connect").doc("With auto.register.schemas=false: use the subject's latest version, when it describes the same bytes."),
+    key("value.converter.latest.compatibility.strict", Boolean, Some("true"), Any, Low).within("Kafka Connect").doc("Check the latest version.").ignored("it is always checked"),
+    key("value.converter.normalize.schemas", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Normalize schemas when they are registered."),
+    key("value.converter.value.subject.name.strategy", Class, Some(STRATEGIES[0]), OneOf(&STRATEGIES), Medium).within("Kafka Connect").doc("What subjects are called."),
+    key("value.converter.connect.meta.data", Boolean, Some("true"), Any, Low).within("Kafka Connect").doc("Put what Avro has no word for into properties `connect.*`."),
+    key("value.converter.enhanced.avro.schema.support", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Keep Avro's own enumerations and namespaces.").ignored("no schema of this connector has any"),
+    key("value.converter.ignore.default.for.nullables", Boolean, Some("true"), Any, Medium).within("Kafka Connect").doc("With Avro: NULL stays NULL where a column has a default; Confluent's own default is false."),
+    key("value.converter.scrub.invalid.names", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Change names that Avro does not allow.").rejected("names would stay as they are"),
+    key("value.converter.schemas.cache.config", Int, Some("1000"), NOT_NEGATIVE, Low).within("Kafka Connect").doc("Schemas kept.").ignored("ids are kept per table"),
+    key("value.converter.max.schemas.per.subject", Int, Some("1000"), NOT_NEGATIVE, Low).within("Kafka Connect").doc("Schemas kept.").ignored("ids are kept per table"),
     key("header.converter", Class, Some(SIMPLE_HEADER_CONVERTER), OneOf(&[SIMPLE_HEADER_CONVERTER, "SimpleHeaderConverter", JSON_CONVERTER, "JsonConverter"]), Low).within("Kafka Connect").doc("Format of headers."),
     key("header.converter.schemas.enable", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Publish the schema with each header.").rejected("headers are published without schema"),
     key("transforms", List, None, Any, High).within("Kafka Connect").doc("Transformations."),

@@ -9,6 +9,7 @@ mod backfill;
 pub mod commits;
 pub mod feedback;
 mod gate;
+pub mod registrar;
 pub mod relations;
 pub mod resume;
 pub mod snapshot;
@@ -20,23 +21,30 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::postgres::PostgresConfig;
-use crate::connect::TaskStatus;
+use crate::connect::{Schemas, TaskStatus};
 use crate::log::LogTarget;
 use crate::problem::Problem;
 
 /// Captures until `stop` becomes true or something goes wrong. Blocks the calling thread, on which everything runs.
-pub fn run(config: Arc<PostgresConfig>, target: LogTarget, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Result<(), Problem> {
+pub fn run(
+    config: Arc<PostgresConfig>,
+    target: LogTarget,
+    schemas: Option<Arc<Schemas>>,
+    status: Arc<TaskStatus>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Problem::retry("service/runtime", "a connector's runtime could not be started").why(error.to_string()))?;
+    let registrar = Arc::new(registrar::Registrar::new(&config, schemas.as_ref())?);
     let work = async {
         match target {
-            LogTarget::Builtin(log) => task::capture(config, log.writer(), status, stop).await,
+            LogTarget::Builtin(log) => task::capture(config, log.writer(), registrar, status, stop).await,
             #[cfg(feature = "kafka")]
             LogTarget::Kafka(settings) => {
                 let writer = crate::log::kafka::KafkaWriter::open(&settings, &config.name).await.map_err(|error| error.problem())?;
-                task::capture(config, writer, status, stop).await
+                task::capture(config, writer, registrar, status, stop).await
             }
         }
     };

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::registrar::Registrar;
 use crate::change::{Column, Relation, RelationId, TypeKind};
 use crate::config::postgres::{ColumnMask, PostgresConfig, TopicDefaults};
+use crate::encode::avro::NotAvro;
 use crate::encode::transform::Unfit;
 use crate::encode::{Draft, EventSettings, RelationPlan, values};
 use crate::log::{LogWriter, TopicSpec};
@@ -29,6 +31,7 @@ enum Known {
 pub struct Relations {
     config: Arc<PostgresConfig>,
     settings: Arc<EventSettings>,
+    registrar: Arc<Registrar>,
     catalog: Catalog,
     known: Vec<Known>,
     by_id: HashMap<RelationId, usize>,
@@ -40,10 +43,11 @@ pub struct Relations {
 
 impl Relations {
     /// None yet.
-    pub fn new(config: Arc<PostgresConfig>, settings: Arc<EventSettings>) -> Self {
+    pub fn new(config: Arc<PostgresConfig>, settings: Arc<EventSettings>, registrar: Arc<Registrar>) -> Self {
         Self {
             config,
             settings,
+            registrar,
             catalog: Catalog::default(),
             known: Vec::new(),
             by_id: HashMap::new(),
@@ -117,7 +121,10 @@ impl Relations {
                 .why("without it the table's events would have another shape")
                 .fix("correct the transformation, or limit it with a predicate to the topics it is for")
         };
-        let draft = Draft::new(Arc::clone(&relation), &self.settings, includes).map_err(refuse)?;
+        let mut draft = Draft::new(Arc::clone(&relation), &self.settings, includes).map_err(refuse)?;
+        for (topic, avro) in draft.with_avro(&self.settings).map_err(|why| not_avro(&relation.name(), &why))? {
+            self.registrar.register(&topic, avro).await?;
+        }
         let mut handles = HashMap::new();
         for name in draft.topics(&self.settings) {
             let handle = writer.topic(&name, &Self::topic_spec(&self.config, &name)).await.map_err(|error| error.problem())?;
@@ -178,6 +185,17 @@ impl Relations {
 
     fn problem(&self, error: &PostgresError) -> Problem {
         error.problem(&self.config.connection)
+    }
+}
+
+/// Why records of this table or topic cannot be Avro.
+pub fn not_avro(of: &str, why: &NotAvro) -> Problem {
+    let problem = Problem::fail("avro/name", format!("{of}: {why}"));
+    match why {
+        NotAvro::Name(_) => problem
+            .why("names of fields and namespaces have letters, digits and underscores, and begin with no digit")
+            .fix("schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro replace what is not allowed by _"),
+        NotAvro::Routed => problem.fix("use the JSON or the string converter behind the outbox EventRouter"),
     }
 }
 

@@ -12,10 +12,11 @@ use super::backfill::Backfill;
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::feedback::Feedback;
 use super::gate::{Gate, Verdict};
-use super::relations::Relations;
+use super::relations::{Relations, not_avro};
 use super::resume::Resume;
 use super::task::{Context, now_ns};
 use crate::change::{Lsn, Op, Position, RelationId, RowChange, SnapshotMark, TransactionCounts};
+use crate::encode::avro::{AvroSink, TopicAvro};
 use crate::encode::{EncodeError, Encoder, control, transaction};
 use crate::log::{CommitSeq, LogWriter, TopicSpec};
 use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
@@ -80,11 +81,11 @@ pub(super) struct Work<W: LogWriter> {
     cells: Cells,
     at: Position,
     /// Where messages go, once one has come; `None` in it: nowhere.
-    messages: Option<Option<(TopicHandle, HeaderBlock)>>,
+    messages: Option<Option<(TopicHandle, HeaderBlock, TopicAvro)>>,
     /// Events tell their place in their transaction.
     counts_transactions: bool,
     /// Where transactions are told, when they are.
-    transactions: Option<(TopicHandle, HeaderBlock)>,
+    transactions: Option<(TopicHandle, HeaderBlock, TopicAvro)>,
     /// The newest position the server says it has sent.
     pub(super) wal_end: Lsn,
     reply_asked: bool,
@@ -187,7 +188,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             if let Some(way) = control::transactions(&self.context.events, name) {
                 let spec = Relations::topic_spec(&self.context.config, &way.topic);
                 let topic = self.work.commits.writer.topic(&way.topic, &spec).await.map_err(|error| error.problem())?;
-                self.work.transactions = Some((topic, way.headers));
+                let mut avro = transaction::avro(&self.context.events).map_err(|wrong| not_avro(&way.topic, &wrong))?;
+                self.context.registrar.register(&way.topic, &mut avro).await?;
+                self.work.transactions = Some((topic, way.headers, avro));
             }
             self.work.counts_transactions = true;
         }
@@ -448,7 +451,10 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if let Some(way) = control::heartbeats(&self.context.events, &self.context.config.heartbeat_topic) {
             let topic = self.work.commits.writer.topic(&way.topic, &TopicSpec::default()).await.map_err(|error| error.problem())?;
             let now_ms = self.work.encoder.now_ms();
+            let mut avro = control::heartbeat_avro(&self.context.events).map_err(|wrong| not_avro(&way.topic, &wrong))?;
+            self.context.registrar.register(&way.topic, &mut avro).await?;
             let (sink, _) = self.work.commits.sink();
+            let sink = &mut AvroSink { inner: sink, avro: &avro, by_key: None };
             let to = (topic, way.headers.headers());
             control::push_heartbeat(&self.context.events, to, now_ms, sink).map_err(|error| refused(&error))?;
             self.hand_over().await?;
@@ -576,8 +582,9 @@ impl<W: LogWriter> Work<W> {
         self.encoder.set_transaction(Some(TransactionCounts::default()));
         let at = Position { lsn: start, ..self.at };
         let (now_ms, (sink, _)) = (self.encoder.now_ms(), self.commits.sink());
-        let Some((topic, headers)) = &self.transactions else { return Ok(()) };
+        let Some((topic, headers, avro)) = &self.transactions else { return Ok(()) };
         let to = (*topic, headers.headers());
+        let sink = &mut AvroSink { inner: sink, avro, by_key: Some(*topic) };
         transaction::push_boundary(&context.events, to, None, &at, now_ms, sink).map_err(|error| refused(&error))
     }
 
@@ -587,8 +594,9 @@ impl<W: LogWriter> Work<W> {
         let Some(counts) = self.encoder.transaction() else { return Ok(()) };
         let at = Position { lsn: start, ..self.at };
         let (sink, _) = self.commits.sink();
-        let Some((topic, headers)) = &self.transactions else { return Ok(()) };
+        let Some((topic, headers, avro)) = &self.transactions else { return Ok(()) };
         let to = (*topic, headers.headers());
+        let sink = &mut AvroSink { inner: sink, avro, by_key: Some(*topic) };
         transaction::push_boundary(&context.events, to, Some(counts), &at, now_ms, sink).map_err(|error| refused(&error))
     }
 
@@ -715,18 +723,21 @@ impl<W: LogWriter> Work<W> {
                 Some(way) => {
                     let spec = Relations::topic_spec(&context.config, &way.topic);
                     let topic = self.commits.writer.topic(&way.topic, &spec).await.map_err(|error| error.problem())?;
-                    Some((topic, way.headers))
+                    let mut avro = control::message_avro(&context.events).map_err(|wrong| not_avro(&way.topic, &wrong))?;
+                    context.registrar.register(&way.topic, &mut avro).await?;
+                    Some((topic, way.headers, avro))
                 }
                 None => None,
             };
             self.messages = Some(way);
         }
-        let Some(Some((topic, headers))) = &self.messages else { return Ok(()) };
+        let Some(Some((topic, headers, avro))) = &self.messages else { return Ok(()) };
         let at = Position { lsn: start, xid: self.at.xid.filter(|_| transactional), ..self.at };
         let now_ms = self.encoder.now_ms();
         let (sink, counts) = self.commits.sink();
         counts.events += 1;
         counts.messages += 1;
+        let sink = &mut AvroSink { inner: sink, avro, by_key: Some(*topic) };
         let (to, transaction) = ((*topic, headers.headers()), self.encoder.transaction());
         control::push_message(&context.events, to, prefix, content, &at, transaction, now_ms, sink).map_err(|error| refused(&error))?;
         self.resume.event(start);

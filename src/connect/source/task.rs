@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::backfill::Backfill;
 use super::commits::Commits;
+use super::registrar::Registrar;
 use super::relations::Relations;
 use super::resume::{BEGIN_ANEW, Resume};
 use super::snapshot;
@@ -45,6 +46,8 @@ pub struct Context {
     pub config: Arc<PostgresConfig>,
     /// How its events look.
     pub events: Arc<EventSettings>,
+    /// Where its schemas get their ids.
+    pub registrar: Arc<Registrar>,
     /// Where its progress is shown.
     pub status: Arc<TaskStatus>,
     /// Becomes true when it shall end.
@@ -54,9 +57,9 @@ pub struct Context {
 }
 
 impl Context {
-    fn new(config: Arc<PostgresConfig>, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Self {
+    fn new(config: Arc<PostgresConfig>, registrar: Arc<Registrar>, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Self {
         let events = Arc::new(event_settings(&config));
-        Self { status_interval: config.status_update_interval, config, events, status, stop }
+        Self { status_interval: config.status_update_interval, config, events, registrar, status, stop }
     }
 
     /// It shall end.
@@ -97,6 +100,8 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
         values: ValueSettings {
             decimal: config.decimal,
             decimal_numbers: false,
+            avro_schema_names: config.avro_schema_names,
+            avro_field_names: config.avro_field_names,
             time: config.time,
             interval: config.interval,
             hstore: config.hstore,
@@ -118,11 +123,12 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
 pub async fn capture<W: LogWriter>(
     config: Arc<PostgresConfig>,
     writer: W,
+    registrar: Arc<Registrar>,
     status: Arc<TaskStatus>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Problem> {
     status.set_phase(Phase::Preparing);
-    let mut context = Context::new(config, status, stop);
+    let mut context = Context::new(config, registrar, status, stop);
     let mut stop = context.stop.clone();
     let begin = async {
         let key = Checkpoint::key(&context.config.name, &context.config.topic_prefix);
@@ -224,7 +230,7 @@ impl Prepared {
         if initial_only && stored.is_some() {
             return Ok(());
         }
-        let mut relations = Relations::new(Arc::clone(&context.config), Arc::clone(&context.events));
+        let mut relations = Relations::new(Arc::clone(&context.config), Arc::clone(&context.events), Arc::clone(&context.registrar));
         let mut stop = context.stop.clone();
         // Where a wait is given up, nothing is half done: a snapshot that was interrupted begins again.
         let checkpoint = tokio::select! {

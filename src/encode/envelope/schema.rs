@@ -54,7 +54,7 @@ pub(in crate::encode) fn fields(relation: &Relation, columns: &[ColumnPlan]) -> 
         .filter_map(|plan| {
             let column = relation.columns.get(plan.index)?;
             let schema = Schema { optional: column.nullable, default: plan.default.clone(), ..(*plan.form.schema).clone() };
-            Some(schema.field(&column.name))
+            Some(schema.field(&plan.name))
         })
         .collect()
 }

@@ -6,6 +6,7 @@ use super::Unfit;
 use super::shape::{Content, HeaderContent, Live, Node, Routed, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{ConverterSettings, HeaderConverter};
+use crate::encode::avro::TopicAvro;
 use crate::encode::values::Form;
 use crate::encode::{json, transaction};
 use crate::record::{HeaderBlock, TopicHandle};
@@ -21,6 +22,8 @@ pub struct Program {
     pub value: Option<Pieces>,
     /// Its headers.
     pub headers: Headers,
+    /// Where its key or value is Avro.
+    pub avro: TopicAvro,
 }
 
 /// Where a record goes.
@@ -166,6 +169,7 @@ impl Program {
             key: shape.key.as_ref().map(|node| Pieces::of(node, key, "key.converter")).transpose()?,
             value: shape.value.as_ref().map(|node| Pieces::of(node, value, "value.converter")).transpose()?,
             headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
+            avro: TopicAvro::default(),
         })
     }
 }

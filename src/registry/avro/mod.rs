@@ -8,6 +8,7 @@
 pub mod default;
 pub mod read;
 pub mod resolve;
+pub mod shape;
 pub mod text;
 
 use serde_json::{Map, Value as Json};

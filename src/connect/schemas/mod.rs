@@ -4,6 +4,8 @@
 //! something are one at a time, and that reading and comparing large schemas holds up nobody else. What a schema is and what a
 //! request comes to are [`crate::registry`]'s.
 
+pub mod client;
+
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::log::builtin::BuiltinLog;

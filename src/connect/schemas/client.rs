@@ -1,0 +1,229 @@
+//! Asking a schema registry for ids: the one of this process, or another one over HTTP.
+//!
+//! Promises that every question has an end (limits of time and size, every address tried once) and that an answer says what a
+//! person has to do: passing trouble is tried again by whoever asks, a refusal is not. Passwords are sent and never shown.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::Schemas;
+use crate::config::postgres::RegistrySettings;
+use crate::problem::Problem;
+use crate::registry::Refusal;
+use crate::registry::subjects::Offer;
+
+/// A question to one address has this long.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
+/// An answer has at most this many bytes: the largest is a schema.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
+
+/// A registry that is asked.
+#[derive(Clone)]
+pub enum Client {
+    /// That of this process.
+    Own(Arc<Schemas>),
+    /// Another one.
+    Other(Arc<Other>),
+}
+
+/// A registry behind HTTP.
+pub struct Other {
+    agent: ureq::Agent,
+    urls: Vec<String>,
+    /// The header of basic authentication.
+    authorization: Option<String>,
+}
+
+/// What to do about a subject's schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Register it, unless it is there.
+    Register,
+    /// It must be there.
+    Find,
+}
+
+impl Client {
+    /// The registry that a converter names, or this process's own.
+    pub fn new(settings: &RegistrySettings, own: Option<Arc<Schemas>>) -> Result<Self, Problem> {
+        if settings.urls.is_empty() {
+            return own.map(Self::Own).ok_or_else(|| {
+                Problem::fail("registry/missing", "Avro needs a schema registry")
+                    .why("with an external log, this process has none of its own")
+                    .fix("value.converter.schema.registry.url=http://HOST:8081")
+            });
+        }
+        let mut config =
+            ureq::Agent::config_builder().timeout_global(Some(ANSWER_WAIT_MAX)).http_status_as_error(false).max_redirects(0).proxy(None);
+        if settings.urls.iter().any(|url| url.starts_with("https://")) {
+            let (provider, roots) = crate::postgres::tls::of_the_system()
+                .map_err(|error| Problem::fail("registry/tls", "the schema registry cannot be reached by TLS").why(error.to_string()))?;
+            let roots: Vec<_> = roots.iter().map(|der| ureq::tls::Certificate::from_der(der).to_owned()).collect();
+            let tls = ureq::tls::TlsConfig::builder().unversioned_rustls_crypto_provider(provider).root_certs(roots.into());
+            config = config.tls_config(tls.build());
+        }
+        let authorization = settings.user.as_ref().map(|(name, password)| {
+            use base64::Engine;
+            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{name}:{}", password.expose())))
+        });
+        Ok(Self::Other(Arc::new(Other { agent: config.build().into(), urls: settings.urls.clone(), authorization })))
+    }
+
+    /// The id of a schema under a subject.
+    pub async fn id(&self, subject: &str, schema: &str, ask: Ask, normalize: bool) -> Result<u32, Problem> {
+        match self {
+            Self::Own(schemas) => {
+                let offer = Offer { text: schema.to_owned(), normalize, ..Offer::default() };
+                let found = match ask {
+                    Ask::Register => schemas.register(subject, offer).await,
+                    Ask::Find => schemas.look_up(subject, offer, false).await,
+                };
+                found.map(|version| version.id).map_err(|refusal| problem(subject, &refusal))
+            }
+            Self::Other(other) => {
+                let versions = if ask == Ask::Register { "/versions" } else { "" };
+                let path = format!("/subjects/{}{versions}?normalize={normalize}", escaped(subject));
+                let answer = Arc::clone(other).ask(subject, path, Some(json!({ "schema": schema }))).await?;
+                answer.get("id").and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok()).ok_or_else(nonsense)
+            }
+        }
+    }
+
+    /// The latest version of a subject: its id and schema.
+    pub async fn latest(&self, subject: &str) -> Result<(u32, String), Problem> {
+        match self {
+            Self::Own(schemas) => {
+                let subjects = schemas.subjects();
+                let latest = subjects.version(subject, None, false).map_err(|refusal| problem(subject, &refusal))?;
+                Ok((latest.id, latest.schema.text.clone()))
+            }
+            Self::Other(other) => {
+                let answer = Arc::clone(other).ask(subject, format!("/subjects/{}/versions/latest", escaped(subject)), None).await?;
+                let id = answer.get("id").and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok());
+                let schema = answer.get("schema").and_then(Json::as_str).map(str::to_owned);
+                id.zip(schema).ok_or_else(nonsense)
+            }
+        }
+    }
+}
+
+impl Other {
+    async fn ask(self: Arc<Self>, subject: &str, path: String, body: Option<Json>) -> Result<Json, Problem> {
+        let subject = subject.to_owned();
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut last = Problem::retry("registry/unreachable", "no schema registry is named");
+            for url in &self.urls {
+                match self.ask_one(url, &path, body.as_ref()) {
+                    Ok((200..300, answer)) => return serde_json::from_str(&answer).map_err(|_| nonsense()),
+                    Ok((status @ (408 | 429 | 500..), answer)) => {
+                        last = Problem::retry("registry/unavailable", format!("the schema registry {url} answers {status}"))
+                            .why(told(&answer).1);
+                    }
+                    Ok((status, answer)) => {
+                        let (code, message) = told(&answer);
+                        return Err(problem(&subject, &Refusal::new(code.unwrap_or(status.into()), message)));
+                    }
+                    Err(why) => {
+                        last = Problem::retry("registry/unreachable", format!("the schema registry {url} does not answer")).why(why)
+                    }
+                }
+            }
+            Err(last)
+        });
+        asked.await.unwrap_or_else(|_| Err(Problem::fail("internal/panic", "asking the schema registry met a defect")))
+    }
+
+    fn ask_one(&self, url: &str, path: &str, body: Option<&Json>) -> Result<(u16, String), String> {
+        let kind = "application/vnd.schemaregistry.v1+json";
+        let url = format!("{url}{path}");
+        let mut answer = match body {
+            Some(body) => {
+                let request = self.agent.post(&url).header("Accept", kind).header("Content-Type", kind);
+                self.authorization.iter().fold(request, |request, user| request.header("Authorization", user)).send(body.to_string())
+            }
+            None => {
+                let request = self.agent.get(&url).header("Accept", kind);
+                self.authorization.iter().fold(request, |request, user| request.header("Authorization", user)).call()
+            }
+        }
+        .map_err(|error| error.to_string())?;
+        let mut text = String::new();
+        let mut body = answer.body_mut().as_reader().take(ANSWER_BYTES_MAX);
+        body.read_to_string(&mut text).map_err(|error| error.to_string())?;
+        Ok((answer.status().as_u16(), text))
+    }
+}
+
+/// Code and message of an answer that is an error.
+fn told(answer: &str) -> (Option<u32>, String) {
+    let json: Json = serde_json::from_str(answer).unwrap_or_default();
+    let code = json.get("error_code").and_then(Json::as_u64).and_then(|code| u32::try_from(code).ok());
+    (code, json.get("message").and_then(Json::as_str).unwrap_or_default().to_owned())
+}
+
+fn nonsense() -> Problem {
+    Problem::fail("registry/answer", "the schema registry's answer is not one")
+        .fix("is schema.registry.url the address of a schema registry?")
+}
+
+/// A refusal as a person meets it.
+fn problem(subject: &str, refusal: &Refusal) -> Problem {
+    let what = |what: &str| format!("the schema of {subject} {what}");
+    let problem = match refusal.code {
+        409 => Problem::fail("registry/incompatible", what("is not compatible with the one before it")).fix(
+            "change the table back, or set another compatibility level for this subject (PUT /config/SUBJECT), then restart the connector",
+        ),
+        40401..=40499 | 404 => Problem::fail("registry/not-found", what("is not registered"))
+            .fix("register it, or let the connector do it: auto.register.schemas=true"),
+        401 | 403 | 40101..=40399 => {
+            Problem::fail("registry/auth", "the schema registry refuses the connector's user").fix("correct basic.auth.user.info")
+        }
+        _ if refusal.status() >= 500 => Problem::retry("registry/unavailable", what("could not be registered")),
+        _ => Problem::fail("registry/refused", what("was refused")),
+    };
+    problem.why(refusal.message.clone())
+}
+
+/// A subject as one piece of a path.
+fn escaped(subject: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    subject.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Action;
+
+    #[test]
+    fn refusals_are_for_a_person_and_trouble_is_tried_again() {
+        for (code, expected, action) in [
+            (409, "registry/incompatible", Action::Fail),
+            (40403, "registry/not-found", Action::Fail),
+            (401, "registry/auth", Action::Fail),
+            (42201, "registry/refused", Action::Fail),
+            (50001, "registry/unavailable", Action::Retry),
+            (503, "registry/unavailable", Action::Retry),
+        ] {
+            let problem = problem("t-value", &Refusal::new(code, "because"));
+            assert_eq!((problem.code, problem.action, problem.why.as_str()), (expected, action, "because"), "{code}");
+        }
+        assert_eq!(escaped("a-é/value"), "a-%C3%A9%2Fvalue");
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_is_away_is_passing_trouble() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        drop(listener);
+        let settings = RegistrySettings { urls: vec![url], ..RegistrySettings::default() };
+        let client = Client::new(&settings, None).expect("a client");
+        let problem = client.id("t-value", "\"int\"", Ask::Register, false).await.expect_err("nobody is there");
+        assert_eq!((problem.code, problem.action), ("registry/unreachable", Action::Retry));
+        let problem = Client::new(&RegistrySettings::default(), None).err().expect("none");
+        assert_eq!(problem.code, "registry/missing");
+    }
+}
