@@ -13,7 +13,7 @@ use super::values::{Form, ValueSettings, choose, mask};
 use super::{header, json};
 use crate::change::{Column, Relation, TypeKind};
 use crate::config::postgres::transforms::Transform;
-use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter};
+use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, NameAdjustment, Names};
 
 use crate::record::{HeaderBlock, TopicHandle, TopicIndex};
 
@@ -32,6 +32,8 @@ pub struct EventSettings {
     pub values: ValueSettings,
     /// Which columns are cut, hidden or hashed; keys are not.
     pub masks: ColumnMasks,
+    /// How names are made fit.
+    pub names: Names,
     /// `skip.messages.without.change`.
     pub skip_unchanged: bool,
     /// `tombstones.on.delete`.
@@ -54,11 +56,50 @@ impl EventSettings {
         !self.transforms.is_empty() || self.key_converter.text || self.value_converter.text
     }
 
-    /// A table's topic, as Debezium's `SchemaTopicNamingStrategy` names it: what Kafka does not allow becomes `_`.
+    /// A table's topic, as Debezium's `SchemaTopicNamingStrategy` or `SchemaUnicodeTopicNamingStrategy` names it.
     pub fn topic_name(&self, schema: &str, table: &str) -> String {
         let delimiter = &self.topic_delimiter;
-        sanitised(&format!("{}{delimiter}{schema}{delimiter}{table}", self.topic_prefix))
+        let name = format!("{}{delimiter}{schema}{delimiter}{table}", self.topic_prefix);
+        if self.names.unicode_topics {
+            let mut name = fit(&name, |_, c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'), true);
+            name.truncate(249);
+            name
+        } else {
+            sanitised(&name)
+        }
     }
+
+    /// What a table's schemas are named by, in front of `.Key`, `.Value`, `.Envelope`: its topic, as Avro takes it.
+    pub fn schema_name(&self, schema: &str, table: &str) -> String {
+        let topic = self.topic_name(schema, table);
+        match self.names.schemas {
+            NameAdjustment::None => topic,
+            NameAdjustment::Avro => {
+                // A digit in front stays behind the underscore.
+                let digit = topic.starts_with(|c: char| c.is_ascii_digit());
+                let name =
+                    fit(&topic, |first, c| c == '_' || c.is_ascii_alphabetic() || (!first && (c == '.' || c.is_ascii_digit())), false);
+                if digit { format!("_{}{}", &topic[..1], &name[1..]) } else { name }
+            }
+            NameAdjustment::AvroUnicode => {
+                fit(&topic, |first, c| c.is_ascii_alphabetic() || (!first && (c == '.' || c.is_ascii_digit())), true)
+            }
+        }
+    }
+}
+
+/// A name in which what is not legal (the first character?, the character) is `_`, or `_u` and its number, as Java writes it.
+fn fit(name: &str, legal: impl Fn(bool, char) -> bool, unicode: bool) -> String {
+    let mut out = String::new();
+    for (place, unit) in name.encode_utf16().enumerate() {
+        match u8::try_from(unit).map(char::from).ok().filter(|c| legal(place == 0, *c)) {
+            Some(c) => out.push(c),
+            None if !unicode => out.push('_'),
+            None if unit <= 0xff => out.push_str(&format!("_u00{unit:x}")),
+            None => out.push_str(&format!("_u{unit:x}")),
+        }
+    }
+    out
 }
 
 /// A legal topic name of at most 249 characters. As in Java, which counts UTF-16: a character of two units is two `_`.
@@ -172,7 +213,7 @@ impl RelationPlan {
             HeaderConverter::Simple => in_header(header_key, &relation),
         };
         let key = plan_columns(&relation, key(), &settings.values, settings.key_converter);
-        let name = settings.topic_name(&relation.schema, &relation.table);
+        let name = settings.schema_name(&relation.schema, &relation.table);
         let before_key = if settings.key_converter.schemas { schema::key(&name, &relation, &key).before_payload() } else { Box::default() };
         let before_value = if settings.value_converter.schemas {
             schema::envelope(&name, &schema::row(&name, &relation, &columns)).before_payload()

@@ -103,6 +103,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             placeholder: config.unavailable_value_placeholder.clone(),
         },
         masks: config.masks.clone(),
+        names: config.names,
         skip_unchanged: config.skip_unchanged,
         tombstones_on_delete: config.tombstones_on_delete,
         transforms: config.transforms.clone(),

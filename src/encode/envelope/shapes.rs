@@ -77,9 +77,10 @@ impl Case {
 pub fn shape(plan: &RelationPlan, settings: &EventSettings, case: Case) -> Shape {
     let relation = &plan.relation;
     let topic = settings.topic_name(&relation.schema, &relation.table);
+    let schemas = settings.schema_name(&relation.schema, &relation.table);
     let has_key = plan.has_key() && case != Case::Truncate;
     let key = has_key.then(|| {
-        let name = format!("{topic}.Key");
+        let name = format!("{schemas}.Key");
         Node::of(Schema::of_struct(&name, Vec::new()), nodes(plan, &plan.key, case.is_of_old()))
     });
     let mut headers = Vec::new();
@@ -90,7 +91,7 @@ pub fn shape(plan: &RelationPlan, settings: &EventSettings, case: Case) -> Shape
         view::read_headers(plan.headers.headers())
             .map(|(name, value)| Header { name: name.to_owned(), content: HeaderContent::Bytes(value.unwrap_or_default().to_vec()) }),
     );
-    let value = (!matches!(case, Case::Tombstone | Case::MovedTombstone)).then(|| envelope(plan, settings, &topic, case));
+    let value = (!matches!(case, Case::Tombstone | Case::MovedTombstone)).then(|| envelope(plan, settings, &schemas, case));
     Shape { topic, routed: None, key, value, headers }
 }
 
@@ -105,8 +106,8 @@ fn nodes(plan: &RelationPlan, columns: &[ColumnPlan], old: bool) -> Vec<(Box<str
         .collect()
 }
 
-fn envelope(plan: &RelationPlan, settings: &EventSettings, topic: &str, case: Case) -> Node {
-    let row = schema::row(topic, &plan.relation, &plan.columns).optional();
+fn envelope(plan: &RelationPlan, settings: &EventSettings, name: &str, case: Case) -> Node {
+    let row = schema::row(name, &plan.relation, &plan.columns).optional();
     let row_of = |there: bool, old: bool| {
         if there {
             Node::of(Schema { kind: Kind::Struct(Vec::new()), ..row.clone() }, nodes(plan, &plan.columns, old))
@@ -127,5 +128,5 @@ fn envelope(plan: &RelationPlan, settings: &EventSettings, topic: &str, case: Ca
         ("ts_us".into(), number(Live::NowUs)),
         ("ts_ns".into(), number(Live::NowNs)),
     ];
-    Node::of(Schema::of_struct(&format!("{topic}.Envelope"), Vec::new()).version(2), fields)
+    Node::of(Schema::of_struct(&format!("{name}.Envelope"), Vec::new()).version(2), fields)
 }
