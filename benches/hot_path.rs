@@ -5,7 +5,7 @@ use std::sync::Arc;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use rowfeed::change::{Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, transforms};
+use rowfeed::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, Names, transforms};
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Draft, Encoder, EventSettings, RelationPlan};
 use rowfeed::log::commit::CommitBuffer;
@@ -55,6 +55,7 @@ fn settings() -> EventSettings {
         database: "bench".into(),
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
+        names: Names::default(),
         skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: Vec::new(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rowfeed::change::{Checkpoint, Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{AvroSettings, ColumnMasks, ConverterSettings, HeaderConverter, transforms};
+use rowfeed::config::postgres::{AvroSettings, ColumnMasks, ConverterSettings, HeaderConverter, Names, transforms};
 use rowfeed::connect::source::resume::Resume;
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Draft, Encoder, EventSettings, RelationPlan};
@@ -200,6 +200,7 @@ fn allocations_with(chain: &[(&str, &str)], converter: ConverterSettings) -> u64
         database: "shop".into(),
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
+        names: Names::default(),
         skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: transforms::parse(&options).expect("a chain"),

@@ -14,7 +14,7 @@ use super::values::{Form, ValueSettings, choose, mask};
 use super::{header, json};
 use crate::change::{Column, Relation, TypeKind};
 use crate::config::postgres::transforms::Transform;
-use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter};
+use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, NameAdjustment, Names};
 
 use crate::record::{HeaderBlock, TopicHandle, TopicIndex};
 
@@ -33,6 +33,8 @@ pub struct EventSettings {
     pub values: ValueSettings,
     /// Which columns are cut, hidden or hashed; keys are not.
     pub masks: ColumnMasks,
+    /// How names are made fit.
+    pub names: Names,
     /// `skip.messages.without.change`.
     pub skip_unchanged: bool,
     /// `tombstones.on.delete`.
@@ -55,25 +57,53 @@ impl EventSettings {
         !self.transforms.is_empty() || self.key_converter.text || self.value_converter.text
     }
 
-    /// A table's topic, as Debezium's `SchemaTopicNamingStrategy` names it: what Kafka does not allow becomes `_`.
+    /// A table's topic, as Debezium's `SchemaTopicNamingStrategy` or `SchemaUnicodeTopicNamingStrategy` names it.
     pub fn topic_name(&self, schema: &str, table: &str) -> String {
         let delimiter = &self.topic_delimiter;
-        sanitised(&format!("{}{delimiter}{schema}{delimiter}{table}", self.topic_prefix))
+        let name = format!("{}{delimiter}{schema}{delimiter}{table}", self.topic_prefix);
+        if self.names.unicode_topics {
+            let mut name = fit(&name, |_, c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'), true);
+            name.truncate(249);
+            name
+        } else {
+            sanitised(&name)
+        }
     }
 
-    /// What the names of a table's schemas begin with.
+    /// What a table's schemas are named by, in front of `.Key`, `.Value`, `.Envelope`: its topic, as Avro takes it.
     pub fn schema_name(&self, schema: &str, table: &str) -> String {
         let topic = self.topic_name(schema, table);
-        if self.values.avro_schema_names { in_avro(&topic, true) } else { topic }
+        match self.names.schemas {
+            NameAdjustment::None => topic,
+            NameAdjustment::Avro => in_avro(&topic, true),
+            NameAdjustment::AvroUnicode => {
+                fit(&topic, |first, c| c.is_ascii_alphabetic() || (!first && (c == '.' || c.is_ascii_digit())), true)
+            }
+        }
     }
 }
 
-/// A name in which all is allowed in Avro, as Debezium's adjustment mode `avro` spells it: what is not becomes `_`, a digit at the
-/// beginning too. As in Java, a character of two units is two `_`.
+/// A name in which all is allowed in Avro, as Debezium's adjustment mode `avro` spells it: what is not becomes `_`; a digit in
+/// front stays behind one.
 pub fn in_avro(name: &str, dots: bool) -> String {
-    let allowed = |place: usize, c: char| c == '_' || c.is_ascii_alphabetic() || (place > 0 && (c.is_ascii_digit() || (dots && c == '.')));
-    let units = name.encode_utf16().enumerate();
-    units.map(|(place, unit)| u8::try_from(unit).map(char::from).ok().filter(|c| allowed(place, *c)).unwrap_or('_')).collect()
+    let digit = name.starts_with(|c: char| c.is_ascii_digit());
+    let legal = |first: bool, c: char| c == '_' || c.is_ascii_alphabetic() || (!first && (c.is_ascii_digit() || (dots && c == '.')));
+    let fitted = fit(name, legal, false);
+    if digit { format!("_{}{}", &name[..1], &fitted[1..]) } else { fitted }
+}
+
+/// A name in which what is not legal (the first character?, the character) is `_`, or `_u` and its number, as Java writes it.
+fn fit(name: &str, legal: impl Fn(bool, char) -> bool, unicode: bool) -> String {
+    let mut out = String::new();
+    for (place, unit) in name.encode_utf16().enumerate() {
+        match u8::try_from(unit).map(char::from).ok().filter(|c| legal(place == 0, *c)) {
+            Some(c) => out.push(c),
+            None if !unicode => out.push('_'),
+            None if unit <= 0xff => out.push_str(&format!("_u00{unit:x}")),
+            None => out.push_str(&format!("_u{unit:x}")),
+        }
+    }
+    out
 }
 
 /// A legal topic name of at most 249 characters. As in Java, which counts UTF-16: a character of two units is two `_`.
@@ -465,7 +495,7 @@ mod tests {
     #[test]
     fn names_for_avro_are_debeziums() {
         for (name, schema, field) in
-            [("test-server.t1.Key", "test_server.t1.Key", "test_server_t1_Key"), ("1st", "_st", "_st"), ("é😀", "___", "___")]
+            [("test-server.t1.Key", "test_server.t1.Key", "test_server_t1_Key"), ("1st", "_1st", "_1st"), ("é😀", "___", "___")]
         {
             assert_eq!((in_avro(name, true).as_str(), in_avro(name, false).as_str()), (schema, field));
         }

@@ -402,6 +402,15 @@ fn what_is_not_asked_for_is_skipped() {
 }
 
 #[test]
+fn names_are_made_fit() {
+    let options = json!({"topic.naming.strategy": "io.debezium.schema.SchemaUnicodeTopicNamingStrategy"});
+    hold("names", "names.sql", &options);
+    let schemas = json!({"key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true"});
+    hold("schemas_avro", "names.sql", &with(json!({"schema.name.adjustment.mode": "avro"}), &schemas));
+    hold("schemas_avro_unicode", "names.sql", &with(json!({"schema.name.adjustment.mode": "avro_unicode"}), &schemas));
+}
+
+#[test]
 fn transactions_are_told() {
     let options = json!({"provide.transaction.metadata": "true", "skipped.operations": "none",
         "table.include.list": "public[.](a|b|orders|Order Items|customers|addresses|no_key|fence)"});
@@ -441,6 +450,8 @@ fn columns_that_are_cut_hidden_or_hashed() {
         options[format!("column.mask.hash.{algorithm}.with.salt.x")] = json!(format!("public[.]algorithms[.]{column}"));
     }
     hold("masks", "masks.sql", &options);
+    // It does not work with schemas yet.
+    options.as_object_mut().expect("an object").remove("column.propagate.source.type");
     options["key.converter.schemas.enable"] = json!("true");
     options["value.converter.schemas.enable"] = json!("true");
     options["table.include.list"] = json!("public[.](cut_more|whole|stars|hashed|fence)");

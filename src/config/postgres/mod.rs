@@ -126,6 +126,27 @@ pub struct ConverterSettings {
     pub avro: Option<AvroSettings>,
 }
 
+/// How names are made fit for where they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// `topic.naming.strategy` is `SchemaUnicodeTopicNamingStrategy`: what a topic's name may not have is `_u` and its number.
+    pub unicode_topics: bool,
+    /// `schema.name.adjustment.mode`.
+    pub schemas: NameAdjustment,
+}
+
+/// `schema.name.adjustment.mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NameAdjustment {
+    /// As they are.
+    #[default]
+    None,
+    /// What Avro does not take becomes `_`.
+    Avro,
+    /// It becomes `_u` and its number, the underscore too.
+    AvroUnicode,
+}
+
 /// `skipped.operations`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SkippedOperations {
@@ -223,8 +244,6 @@ pub struct PostgresConfig {
     pub transaction_topic: Option<String>,
     /// `unavailable.value.placeholder`, decoded.
     pub unavailable_value_placeholder: Vec<u8>,
-    /// `schema.name.adjustment.mode=avro`: schemas have names that Avro allows.
-    pub avro_schema_names: bool,
     /// `field.name.adjustment.mode=avro`: fields have names that Avro allows.
     pub avro_field_names: bool,
     /// `extended.headers.enabled`.
@@ -241,6 +260,8 @@ pub struct PostgresConfig {
     pub value_registry: RegistrySettings,
     /// `header.converter`.
     pub header_converter: HeaderConverter,
+    /// How names are made fit.
+    pub names: Names,
     /// Partitions and copies of new topics.
     pub topics: TopicCreation,
 }
@@ -251,6 +272,7 @@ impl PostgresConfig {
         let mut reader = Reader { options: resolve(options)?, given: options, problems: Vec::new() };
         reader.check_table();
         reader.check_name(name);
+        reader.check_schemas();
         let config = reader.build(name, topics);
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
@@ -345,6 +367,21 @@ impl Reader<'_> {
         }
     }
 
+    /// What only changes schemas is without effect only where none are published.
+    fn check_schemas(&mut self) {
+        if !["key.converter.schemas.enable", "value.converter.schemas.enable"].iter().any(|name| self.flag(name)) {
+            return;
+        }
+        for (name, value) in self.options.clone() {
+            let Some(key) = table::find(&name) else { continue };
+            if matches!(key.support, Support::Ignored(table::NO_SCHEMAS)) && !value.trim().is_empty() && key.default != Some(value.as_str())
+            {
+                let problem = Problem::refuse("config/not-supported", format!("{name} is not supported yet"));
+                self.refuse(&name, problem.why("schemas are published, and would not have it").fix(format!("remove {name}")));
+            }
+        }
+    }
+
     /// The value as given, else the table's default, else empty.
     fn text(&self, name: &str) -> String {
         let default = || table::find(name).and_then(|key| key.default).unwrap_or("").to_owned();
@@ -428,7 +465,6 @@ impl Reader<'_> {
             status_update_interval: self.millis("status.update.interval.ms"),
             transaction_topic: self.flag("provide.transaction.metadata").then(|| self.text("topic.transaction")),
             unavailable_value_placeholder: self.placeholder(),
-            avro_schema_names: self.word("schema.name.adjustment.mode") == "avro",
             avro_field_names: self.word("field.name.adjustment.mode") == "avro",
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),
@@ -440,6 +476,14 @@ impl Reader<'_> {
                 HeaderConverter::Json
             } else {
                 HeaderConverter::Simple
+            },
+            names: Names {
+                unicode_topics: self.text("topic.naming.strategy").ends_with("SchemaUnicodeTopicNamingStrategy"),
+                schemas: match self.word("schema.name.adjustment.mode").as_str() {
+                    "avro" => NameAdjustment::Avro,
+                    "avro_unicode" => NameAdjustment::AvroUnicode,
+                    _ => NameAdjustment::None,
+                },
             },
             topics: self.topics(topics),
         }

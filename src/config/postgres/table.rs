@@ -55,6 +55,16 @@ const STRATEGIES: [&str; 3] = [
 /// Kafka Connect's default header converter.
 pub const SIMPLE_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
+/// `topic.naming.strategy`, as Debezium names them.
+const NAMINGS: [&str; 6] = [
+    "io.debezium.schema.SchemaTopicNamingStrategy",
+    "io.debezium.schema.SchemaUnicodeTopicNamingStrategy",
+    "io.debezium.schema.SchemaRegexTopicNamingStrategy",
+    "io.debezium.schema.DefaultTopicNamingStrategy",
+    "io.debezium.schema.DefaultUnicodeTopicNamingStrategy",
+    "io.debezium.schema.DefaultRegexTopicNamingStrategy",
+];
+
 const CONVERTERS: Rule = Now {
     known: &[
         JSON_CONVERTER,
@@ -71,7 +81,8 @@ const CONVERTERS: Rule = Now {
     now: &[JSON_CONVERTER, "JsonConverter", AVRO_CONVERTER, "org.apache.kafka.connect.storage.StringConverter"],
 };
 
-const NO_SCHEMAS: &str = "it only changes the schema, which is not published with schemas.enable=false";
+/// Why an option that only changes schemas is ignored, where none are published.
+pub const NO_SCHEMAS: &str = "it only changes the schema, which is not published with schemas.enable=false";
 const OWN_PACE: &str = "rowfeed has no polling and no queue of records: it goes at its own pace within fixed memory";
 const NEVER_SKIPS: &str = "rowfeed never skips an event: an error stops the connector and says why";
 const BACK_OFF: &str = "passing errors are retried for ever with a back-off from 0.5 s to 30 s";
@@ -90,7 +101,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("tasks.max", Int, Some("1"), POSITIVE, High).within("Connector").doc("Number of tasks.").ignored("there is always one task per slot, as with Debezium"),
     key("topic.prefix", String, None, Required, High).within("Connector").doc("Namespace of the topics, `source.name`, and part of the offsets' key: letters, digits, dot, dash, underscore."),
     key("topic.delimiter", String, Some("."), Any, Low).within("Connector").doc("What stands between prefix, schema and table in a topic's name."),
-    key("topic.naming.strategy", Class, Some("io.debezium.schema.SchemaTopicNamingStrategy"), Any, Low).within("Connector").doc("How topics are named.").rejected("topics would have other names"),
+    key("topic.naming.strategy", Class, Some("io.debezium.schema.SchemaTopicNamingStrategy"), Now { known: &NAMINGS, now: &[NAMINGS[0], NAMINGS[1]] }, Low).within("Connector").doc("How topics are named: what a name may not have becomes _, or _u and its number."),
     key("topic.cache.size", Int, Some("10000"), POSITIVE, Low).within("Connector").doc("Names kept in memory.").ignored("a topic's name is made once per table"),
     key("topic.transaction", String, Some("transaction"), Any, Low).within("Connector").doc("Last part of the name of the topic of transaction metadata."),
     key("topic.heartbeat.prefix", String, Some("__debezium-heartbeat"), Any, Low).within("Connector").doc("First part of the heartbeat topic's name."),
@@ -207,8 +218,8 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("money.fraction.digits", Int, Some("2"), NOT_NEGATIVE, Low).within("Types").doc("Digits of money values.").rejected("money would have two digits"),
     key("include.unknown.datatypes", Boolean, Some("false"), Any, Low).within("Types").doc("Publish values of types nobody knows.").ignored("they are always published, as their text"),
     key("include.schema.comments", Boolean, Some("false"), Any, Low).within("Types").doc("Comments in the schema.").ignored(NO_SCHEMAS),
-    key("schema.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none", "avro"] }, Low).within("Types").doc("Spelling of schema names: with avro, what Avro does not allow becomes `_`."),
-    key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none", "avro"] }, Low).within("Types").doc("Spelling of field names: with avro, what Avro does not allow becomes `_`."),
+    key("schema.name.adjustment.mode", String, Some("none"), OneOf(&["none", "avro", "avro_unicode"]), Low).within("Types").doc("Spelling of schema names: what Avro does not take becomes _, or _u and its number."),
+    key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none", "avro"] }, Low).within("Types").doc("Spelling of field names: with avro, what Avro does not take becomes _."),
 
     // ---- Snapshot
     key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always", "when_needed", "configuration_based"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first."),

@@ -100,7 +100,6 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
         values: ValueSettings {
             decimal: config.decimal,
             decimal_numbers: false,
-            avro_schema_names: config.avro_schema_names,
             avro_field_names: config.avro_field_names,
             time: config.time,
             interval: config.interval,
@@ -109,6 +108,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             placeholder: config.unavailable_value_placeholder.clone(),
         },
         masks: config.masks.clone(),
+        names: config.names,
         skip_unchanged: config.skip_unchanged,
         tombstones_on_delete: config.tombstones_on_delete,
         transforms: config.transforms.clone(),

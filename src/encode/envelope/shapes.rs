@@ -77,10 +77,10 @@ impl Case {
 pub fn shape(plan: &RelationPlan, settings: &EventSettings, case: Case) -> Shape {
     let relation = &plan.relation;
     let topic = settings.topic_name(&relation.schema, &relation.table);
-    let name = settings.schema_name(&relation.schema, &relation.table);
+    let schemas = settings.schema_name(&relation.schema, &relation.table);
     let has_key = plan.has_key() && case != Case::Truncate;
     let key = has_key.then(|| {
-        let name = format!("{name}.Key");
+        let name = format!("{schemas}.Key");
         Node::of(Schema::of_struct(&name, Vec::new()), nodes(plan, &plan.key, case.is_of_old()))
     });
     let mut headers = Vec::new();
@@ -91,7 +91,7 @@ pub fn shape(plan: &RelationPlan, settings: &EventSettings, case: Case) -> Shape
         view::read_headers(plan.headers.headers())
             .map(|(name, value)| Header { name: name.to_owned(), content: HeaderContent::Bytes(value.unwrap_or_default().to_vec()) }),
     );
-    let value = (!matches!(case, Case::Tombstone | Case::MovedTombstone)).then(|| envelope(plan, settings, &name, case));
+    let value = (!matches!(case, Case::Tombstone | Case::MovedTombstone)).then(|| envelope(plan, settings, &schemas, case));
     Shape { topic, routed: None, key, value, headers }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::change::{CellSpan, Column, Lsn, RelationId, ReplicaIdentity, SnapshotMark, TypeKind};
-use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, transforms};
+use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, Names, transforms};
 use crate::encode::Draft;
 use crate::encode::values::ValueSettings;
 use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
@@ -33,6 +33,7 @@ fn settings() -> EventSettings {
         database: "t1".into(),
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
+        names: Names::default(),
         skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: Vec::new(),

@@ -35,8 +35,6 @@ pub struct ValueSettings {
     pub decimal: DecimalMode,
     /// `decimal.format` of the JSON converter: what would be base64 is a number.
     pub decimal_numbers: bool,
-    /// `schema.name.adjustment.mode=avro`.
-    pub avro_schema_names: bool,
     /// `field.name.adjustment.mode=avro`.
     pub avro_field_names: bool,
     /// `time.precision.mode`.
@@ -57,7 +55,6 @@ impl Default for ValueSettings {
         Self {
             decimal: DecimalMode::Precise,
             decimal_numbers: false,
-            avro_schema_names: false,
             avro_field_names: false,
             time: TimePrecision::Adaptive,
             interval: IntervalMode::Numeric,
