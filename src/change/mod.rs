@@ -5,6 +5,7 @@
 pub mod inherited;
 pub mod lsn;
 pub mod position;
+pub mod progress;
 pub mod relation;
 pub mod row;
 pub mod transaction;
@@ -13,6 +14,7 @@ pub mod tuple;
 pub use inherited::Inherited;
 pub use lsn::Lsn;
 pub use position::{Checkpoint, Fingerprint, PartialTransaction, SlotIdentity};
+pub use progress::Progress;
 pub use relation::{Column, Relation, RelationId, ReplicaIdentity, TypeKind};
 pub use row::{Op, Position, RowChange, SnapshotMark};
 pub use transaction::TransactionCounts;

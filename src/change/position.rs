@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::inherited::{self, Inherited};
 use super::lsn::Lsn;
+use super::progress::Progress;
 use super::transaction::TransactionCounts;
 
 /// How many commits the ring remembers.
@@ -72,6 +73,8 @@ pub struct Checkpoint {
     pub message_lsn: Lsn,
     /// The snapshot that must be finished before streaming counts as begun.
     pub snapshot_pending: bool,
+    /// How far a snapshot is that can be gone on with.
+    pub progress: Option<Progress>,
     /// Transactions whose commit record is before this are in the snapshot, not in the stream.
     pub snapshot_lsn: Lsn,
     /// Whose position this is.
@@ -142,6 +145,9 @@ impl Checkpoint {
         if let Some(Inherited { xid, lsn, rows, first, update }) = &self.inherited {
             let _ = write!(out, ",\"inherited\":{{\"xid\":{xid},\"lsn\":\"{lsn}\",\"rows\":{rows},\"first\":{first},\"update\":{update}}}");
         }
+        if let Some(progress) = &self.progress {
+            let _ = write!(out, ",\"progress\":{}", progress.to_json());
+        }
         out.extend_from_slice(b",\"ring\":\"");
         for commit in &self.ring {
             let _ = write!(
@@ -195,6 +201,10 @@ impl Checkpoint {
             }),
             None => None,
         };
+        let progress = match own.get("progress") {
+            Some(progress) => Some(Progress::from_json(progress).ok_or_else(|| bad("a damaged progress of the snapshot"))?),
+            None => None,
+        };
         Ok(Self {
             flush_lsn: lsn("flush")?,
             final_lsn: lsn("final")?,
@@ -204,6 +214,7 @@ impl Checkpoint {
             inherited,
             message_lsn: lsn("message")?,
             snapshot_pending: value.get("snapshot").is_some(),
+            progress,
             snapshot_lsn: lsn("snapshot")?,
             slot: SlotIdentity { name: text("slot"), system_id: text("system"), timeline: number(own, "timeline") as u32 },
             ring: text("ring")
@@ -261,6 +272,7 @@ mod tests {
                 flush_lsn: Lsn(lsns[0]), final_lsn: Lsn(lsns[1]), end_lsn: Lsn(lsns[2]), message_lsn: Lsn(lsns[3]), snapshot_lsn: Lsn(lsns[4]),
                 partial: partial.then_some(PartialTransaction { final_lsn: Lsn(lsns[5]), xid, rows }), snapshot_pending, transaction: None,
                 inherited: inherited.then_some(Inherited { xid, lsn: Lsn(lsns[1]), rows, first: partial, update: counted }),
+                progress: partial.then(|| Progress { at: 3, first: 1, cursor: Some(vec!["7".into()]), ..Progress::default() }),
                 slot: SlotIdentity { name, system_id: "7412".into(), timeline: 3 }, ring: Vec::new(), lsn: Lsn(lsns[5]), xid, time_us,
             };
             if (partial || inherited) && counted {

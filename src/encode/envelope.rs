@@ -193,8 +193,8 @@ impl Encoder {
     }
 
     fn insert<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
-        write_key(&mut self.key, plan, change.after, None)?;
-        self.write_value(plan, change.op, None, change.after, None, &change.at)?;
+        write_key(&mut self.key, plan, change.after, change.before)?;
+        self.write_value(plan, change.op, None, change.after, change.before, &change.at)?;
         self.push_event(plan, out, Key::New, Extra::None)
     }
 

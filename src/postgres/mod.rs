@@ -13,6 +13,7 @@ pub mod frames;
 pub mod identity;
 pub mod pgoutput;
 pub mod publication;
+pub mod reading;
 pub mod replication;
 pub mod slot;
 pub mod tls;

@@ -11,14 +11,14 @@ use rowfeed::demo::cluster::Stop;
 use serde_json::json;
 
 use crate::oracle::check::{Truth, check};
-use crate::oracle::workload::{Load, Pace};
-use crate::oracle::{Table, reference};
+use crate::oracle::reference;
+use crate::oracle::workload::Load;
 use crate::support::long_form;
 use crate::support::postgres::{Sql, own_server};
 use crate::support::random::Random;
-use crate::support::reader::{Follower, Reader, Record};
+use crate::support::reader::{Follower, Reader};
 use crate::support::service::Rowfeed;
-use crate::trial::{PACE, assert_clean, assert_same, config, connect, prepare, read_when_settled, streams_of, topic};
+use crate::trial::{PACE, assert_clean, assert_same, connect, prepare, read_when_settled, streams_of, topic};
 
 /// PostgreSQL crashes this often in one run.
 const CRASHES: u64 = 5;
@@ -61,43 +61,6 @@ fn killed_at_any_moment_nothing_is_lost_repeated_or_reordered() {
     follower.stop().check(&Reader::new(rowfeed.kafka()));
     assert_clean(&check(&streams, &truth));
     assert_same(&streams, &reference::read(&sql, "reference"));
-}
-
-#[test]
-fn killed_while_it_reads_the_snapshot_it_reads_it_again_and_loses_nothing() {
-    let Some(server) = own_server(false, &[]) else { return };
-    let seed = Random::seed(11);
-    let mut random = Random::new(seed);
-    let database = prepare(&server);
-    let sql = database.sql();
-    Load::start(&database, seed, Pace { transactions: 100, pause: Duration::ZERO, ..PACE }).join();
-    sql.run("insert into bulk select -g, 0, 0, 0, repeat('s', 200) from generate_series(1, 60000) g");
-    let mut rowfeed = Rowfeed::start(&[]);
-    let load = Load::start(&database, seed + 1, PACE);
-    rowfeed.put_connector("kill", &config(&database, &json!({"snapshot.mode": "initial"})));
-    for _ in 0..if long_form() { 20 } else { 4 } {
-        std::thread::sleep(Duration::from_millis(random.among(20..500)));
-        rowfeed.kill();
-        rowfeed.run();
-    }
-    load.stop();
-    rowfeed.wait_until_ready();
-    let truth = Truth::read(&sql);
-    let streams = streams_of(&without_cut_snapshots(read_when_settled(&rowfeed, &truth)));
-    assert_clean(&check(&streams, &truth));
-}
-
-/// A snapshot that was cut begins again under another `runId`, as in Debezium: what the earlier run read is void. (Rows
-/// that were deleted in between are the ones that matter: the second reading cannot tell of them.)
-fn without_cut_snapshots(mut records: Vec<(&'static Table, Record)>) -> Vec<(&'static Table, Record)> {
-    let run = |record: &Record| record.header("__debezium.context.runId").unwrap_or_default();
-    let read = |record: &Record| record.json()["op"] == "r";
-    // The ids are UUIDs of version 7: they sort by time.
-    let last = records.iter().filter(|(_, record)| read(record)).map(|(_, record)| run(record)).max().unwrap_or_default();
-    let all = records.len();
-    records.retain(|(_, record)| !read(record) || run(record) == last);
-    println!("{} rows were read by cut snapshots, {} events count", all - records.len(), records.len());
-    records
 }
 
 /// What was going on at each kill: a test that kills an idle process proves nothing.

@@ -31,6 +31,8 @@ mod snapshot;
 #[cfg(feature = "kafka")]
 mod snapshot_options;
 #[cfg(feature = "kafka")]
+mod snapshot_resume;
+#[cfg(feature = "kafka")]
 mod streaming;
 #[path = "../support/mod.rs"]
 mod support;

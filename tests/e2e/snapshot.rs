@@ -66,7 +66,7 @@ fn under_load_the_snapshot_and_the_stream_meet_without_gap_or_repeat() {
 /// Aim: a table that is rewritten before its COPY is not read as empty. Method: the table before it is large, and the
 /// rewrite happens while that one is read.
 #[test]
-fn a_table_rewritten_before_it_is_read_begins_the_snapshot_again() {
+fn a_table_rewritten_before_it_is_read_is_read_beside_the_stream() {
     let Some(server) = shared_server() else { return };
     let setup = "create table a(id int primary key); insert into a select generate_series(1, 300000);
                  create table b(id int primary key); insert into b select generate_series(1, 50)";

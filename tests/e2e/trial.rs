@@ -28,7 +28,7 @@ pub fn prepare(server: &Cluster) -> Database {
 }
 
 /// A connector for all of them.
-pub fn config(database: &Database, more: &Value) -> Value {
+fn config(database: &Database, more: &Value) -> Value {
     let config = connector_config(database, PREFIX, &include_list());
     with(with(config, &json!({"decimal.handling.mode": "string"})), more)
 }

@@ -5,8 +5,10 @@
 //! is confirmed before it is durable, and that every row change is published once, in order. Runs on the thread of its
 //! connector; starting it again after a failure is the supervisor's affair.
 
+mod backfill;
 pub mod commits;
 pub mod feedback;
+mod gate;
 pub mod relations;
 pub mod resume;
 pub mod snapshot;

@@ -6,7 +6,7 @@
 //! transactions). Of a transaction that was cut, the first `rows` messages were published. Every commit that comes again
 //! must be the one that was remembered; a database that was restored from a backup has others at the same places.
 
-use crate::change::{Checkpoint, Fingerprint, Lsn, PartialTransaction, TransactionCounts};
+use crate::change::{Checkpoint, Fingerprint, Lsn, PartialTransaction, Progress, TransactionCounts};
 use crate::problem::Problem;
 
 /// What to do with the rows of the open transaction.
@@ -53,6 +53,12 @@ impl Resume {
     /// The position as of now.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// Notes how far a snapshot is that is read beside the stream; `pending`: rows are left to read.
+    pub fn note(&mut self, progress: Option<Progress>, pending: bool) {
+        self.checkpoint.progress = progress;
+        self.checkpoint.snapshot_pending = pending;
     }
 
     /// Inside a transaction.

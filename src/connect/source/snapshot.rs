@@ -2,8 +2,9 @@
 //!
 //! It reads under the slot's own exported snapshot, so the stream begins exactly where it ends: no gap, no repeat. Rows
 //! come through COPY in the same text as streamed ones and through the same plans. One row is held back, because Debezium
-//! marks the last one of each table and of the whole. A snapshot that was interrupted begins again from zero: the exported
-//! snapshot ends with the session that made it.
+//! marks the last one of each table and of the whole. Tables with a key are read in its order, and every commit says how
+//! far: the exported snapshot ends with the session that made it, what is left then is read beside the stream
+//! ([`super::backfill`]).
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -13,7 +14,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::relations::Relations;
 use super::task::{Context, now_ns};
-use crate::change::{Checkpoint, Lsn, Op, Position, RelationId, RowChange, SnapshotMark};
+use crate::change::progress::{Key, KeyColumn, TableLeft, signature};
+use crate::change::{Cell, Checkpoint, Lsn, Op, Position, Progress, RelationId, RowChange, SnapshotMark, Tuple};
 use crate::config::postgres::{SnapshotConfig, TableOrder};
 use crate::encode::{Encoder, RelationPlan};
 use crate::log::LogWriter;
@@ -21,11 +23,14 @@ use crate::postgres::catalog::{self, Table};
 use crate::postgres::connection::Session;
 use crate::postgres::copy_text::CopyRow;
 use crate::postgres::publication::Published;
+use crate::postgres::reading::{self, Rows};
 use crate::postgres::{Client, Connection, PostgresError, identifier, literal};
 use crate::problem::Problem;
 
 /// How many rows pass between two looks at the clock and at the stop signal.
-const ROWS_PER_LOOK: u64 = 1000;
+pub(super) const ROWS_PER_LOOK: u64 = 1000;
+/// Larger tables are not sorted where their key's index gives the order: the server would need as much space again.
+const SORT_BYTES_MAX: u64 = 1 << 30;
 
 /// Where a snapshot begins.
 pub struct Start {
@@ -36,9 +41,51 @@ pub struct Start {
 }
 
 /// One table to read.
-struct Source {
-    plan: RelationPlan,
-    sql: String,
+pub(super) struct Source {
+    /// The table.
+    pub table: Table,
+    /// What the publication says about it.
+    pub published: Published,
+    /// The key by which it is read; empty: it has none.
+    pub key: Vec<KeyColumn>,
+    /// How its rows are written.
+    pub plan: RelationPlan,
+    /// Where the key's columns are.
+    places: Vec<usize>,
+}
+
+impl Source {
+    /// Describes a table as it is now.
+    pub async fn describe<W: LogWriter>(
+        client: &Client,
+        table: Table,
+        published: Published,
+        key: Vec<KeyColumn>,
+        relations: &mut Relations,
+        writer: &mut W,
+    ) -> Result<Self, Problem> {
+        let plan = relations.plan_table(client, &table, published.columns.as_deref(), writer).await?;
+        let place = |column: &KeyColumn| plan.relation.columns.iter().position(|found| *found.name == *column.name);
+        // A column list may leave the key out, when only inserts are published.
+        let places: Option<Vec<_>> = key.iter().map(place).collect();
+        let (key, places) = places.map_or_else(Default::default, |places| (key, places));
+        Ok(Self { table, published, key, plan, places })
+    }
+
+    /// The statement that reads rows of it.
+    pub fn copy(&self, config: &SnapshotConfig, rows: Rows<'_>) -> String {
+        let select = config.select_of(&self.table.schema, &self.table.table);
+        reading::copy(&self.plan.relation, &self.table, &self.published, select, &self.key, rows)
+    }
+
+    /// A row's key.
+    pub fn key_of(&self, row: Tuple<'_>) -> Key {
+        let text = |place: &usize| match row.cell(*place) {
+            Cell::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            Cell::Null | Cell::Unchanged => String::new(),
+        };
+        self.places.iter().map(text).collect()
+    }
 }
 
 /// Which of the database's tables a snapshot reads: the captured and published ones whose rows the stream would name so.
@@ -67,6 +114,8 @@ pub fn sort_by_rows(tables: &mut [(Table, Published)], order: TableOrder, estima
 }
 
 /// Reads everything; `false` when it was told to stop. The last commit, with the final checkpoint, is left to the caller.
+///
+/// Where `pending` carries a progress, every commit says how far the reading is.
 pub async fn run<W: LogWriter>(
     context: &mut Context,
     client: &Client,
@@ -74,15 +123,16 @@ pub async fn run<W: LogWriter>(
     tables: &[(Table, Published)],
     relations: &mut Relations,
     commits: &mut Commits<W>,
-    pending: &Checkpoint,
+    pending: &mut Checkpoint,
 ) -> Result<bool, Problem> {
+    let wrong = |error: PostgresError| error.problem(&context.config.connection);
+    let ids: Vec<_> = tables.iter().map(|(table, _)| table.id).collect();
+    let mut keys = reading::keys(client, &ids).await.map_err(wrong)?;
     let mut sources = Vec::new();
     for (table, published) in tables {
-        let plan = relations.plan_table(client, table, published.columns.as_deref(), &mut commits.writer).await?;
-        let sql = copy_statement(&plan, table, published, &context.config.snapshot);
-        sources.push(Source { plan, sql });
+        let key = keys.remove(&table.id).unwrap_or_default();
+        sources.push(Source::describe(client, table.clone(), published.clone(), key, relations, &mut commits.writer).await?);
     }
-    let wrong = |error: PostgresError| error.problem(&context.config.connection);
     let mut session = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await.map_err(wrong)?;
     let begin = format!(
         "begin isolation level repeatable read, read only; set transaction snapshot {}; set local row_security = off; \
@@ -90,12 +140,20 @@ pub async fn run<W: LogWriter>(
         literal(&start.snapshot)
     );
     session.query(&begin).await.map_err(wrong)?;
+    if pending.progress.is_some() {
+        let files = reading::files(&mut session, &ids).await.map_err(wrong)?;
+        let left = |source: &Source| TableLeft {
+            id: source.table.id,
+            files: files.get(&source.table.id).copied().unwrap_or_default(),
+            key: signature(&source.key),
+        };
+        pending.progress = Some(Progress::new(sources.iter().map(left).collect()));
+    }
     let xid = Some(catalog::current_xid(client).await.map_err(wrong)?);
     let mut reader = Reader {
         encoder: Encoder::new(&context.events),
         held: None,
         current: CopyRow::default(),
-        epoch: 0,
         lsn: start.lsn,
         xid,
         time_us: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64),
@@ -105,8 +163,9 @@ pub async fn run<W: LogWriter>(
     let total = sources.len() as u32;
     context.status.set_snapshot(total, 0, 0);
     for index in 0..sources.len() {
-        let sql = sources[index].sql.clone();
-        session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &sources[index].plan))?;
+        lock_as_it_was(&mut session, &sources[index]).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
+        let sql = sources[index].copy(&context.config.snapshot, Rows::After(None, None));
+        session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
         let mut first_in_table = true;
         while let Some(line) = session.copy_row().await.map_err(wrong)? {
             reader
@@ -115,6 +174,10 @@ pub async fn run<W: LogWriter>(
                 .map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(sources[index].plan.relation.name()))?;
             commits.begin().await?;
             reader.emit_held(&mut sources, Some(index), commits)?;
+            let full = commits.bytes() >= COMMIT_BYTES_MAX;
+            if full && let Some(progress) = &mut pending.progress {
+                reader.note(&sources, index, progress);
+            }
             reader.hold(index, first_in_table);
             first_in_table = false;
             reader.rows += 1;
@@ -125,11 +188,10 @@ pub async fn run<W: LogWriter>(
                     return Ok(false);
                 }
             }
-            if commits.bytes() >= COMMIT_BYTES_MAX {
+            if full {
                 commits.hand_over(pending, reader.encoder.now_ms(), &context.status).await?;
             }
         }
-        refuse_rewritten(&mut session, &sources[index].plan).await.map_err(wrong)?;
     }
     commits.begin().await?;
     reader.emit_held(&mut sources, None, commits)?;
@@ -139,60 +201,59 @@ pub async fn run<W: LogWriter>(
     Ok(true)
 }
 
-/// A table that was rewritten (ALTER TYPE, TRUNCATE) between the snapshot's begin and its COPY looks empty, or partly so:
-/// its new file has no row that the snapshot may see. The catalogue as the snapshot sees it still names the old file.
-async fn refuse_rewritten(session: &mut Connection, plan: &RelationPlan) -> Result<(), PostgresError> {
-    let id = plan.relation.id.0;
+/// Locks a table, to the end of the snapshot. A table that was rewritten (ALTER TYPE, TRUNCATE) between the snapshot's
+/// begin and now looks empty, or partly so: its new file has no row that the snapshot may see. The catalogue as the
+/// snapshot sees it still names the old file.
+async fn lock_as_it_was(session: &mut Connection, source: &Source) -> Result<(), PostgresError> {
+    let id = source.table.id.0;
+    // Small tables may be sorted, large ones are read through the key's index.
     let sql = format!(
-        "select 1 from pg_class c where (c.oid = {id} or c.oid in (select p.relid from pg_partition_tree({id}::oid::regclass) p)) \
-         and c.relkind = 'r' and c.relfilenode is distinct from pg_relation_filenode(c.oid)"
+        "lock table {}{} in access share mode; \
+         select count(*) filter (where c.relfilenode is distinct from pg_relation_filenode(c.oid)), \
+           set_config('enable_sort', sort, true), set_config('enable_incremental_sort', sort, true) \
+         from pg_class c, lateral (select case when sum(pg_relation_size(l.oid)) > {SORT_BYTES_MAX} then 'off' else 'on' end as sort \
+           from pg_class l where l.relkind = 'r' and (l.oid = {id} or l.oid in (select p.relid from pg_partition_tree({id}::oid::regclass) p))) s \
+         where (c.oid = {id} or c.oid in (select p.relid from pg_partition_tree({id}::oid::regclass) p)) and c.relkind = 'r' group by sort",
+        reading::only(&source.table),
+        source.table.quoted()
     );
-    if session.query(&sql).await?.is_empty() {
+    let rows = session.query(&sql).await?;
+    let rewritten = rows.first().and_then(|row| row.first().cloned().flatten()).is_some_and(|count| count != "0");
+    if !rewritten {
         return Ok(());
     }
+    let table = source.plan.relation.name();
     Err(PostgresError::Problem(
-        Problem::retry("pg/rewritten", format!("{} was rewritten while the snapshot was read: it begins again", plan.relation.name()))
+        Problem::retry("pg/rewritten", format!("{table} was rewritten while the snapshot was read: the rest is read beside the stream"))
             .why("its rows have moved to a new file, in which the snapshot sees none of them"),
     ))
 }
 
-fn copy_statement(plan: &RelationPlan, table: &Table, published: &Published, config: &SnapshotConfig) -> String {
-    let columns: Vec<_> = plan.relation.columns.iter().map(|column| identifier(&column.name)).collect();
-    // Children of plain inheritance are tables of their own.
-    let only = if table.partitioned { "" } else { "only " };
-    let filter = published.row_filter.as_ref().map(|filter| format!(" where {filter}")).unwrap_or_default();
-    let from = match config.select_of(&table.schema, &table.table) {
-        Some(select) => format!("({select}) as selected"),
-        None => format!("{only}{}", table.quoted()),
-    };
-    format!("copy (select {} from {from}{filter}) to stdout", columns.join(", "))
-}
-
-fn copy_problem(error: PostgresError, context: &Context, plan: &RelationPlan) -> Problem {
+/// What is wrong with reading a table, worded for a person.
+pub(super) fn copy_problem(error: PostgresError, context: &Context, table: &Table) -> Problem {
     let config = &context.config;
-    let (table, role) = (plan.relation.name(), &config.connection.user);
-    let quoted = format!("{}.{}", identifier(&plan.relation.schema), identifier(&plan.relation.table));
+    let (quoted, name, role) = (table.quoted(), table.name(), &config.connection.user);
     match error {
         PostgresError::Server(message) if message.message.contains("row-level security") => {
-            Problem::fail("pg/rls", format!("{table} has row-level security: its snapshot would be partial, its stream is not"))
+            Problem::fail("pg/rls", format!("{name} has row-level security: its snapshot would be partial, its stream is not"))
                 .why(message.message)
                 .fix(format!("ALTER ROLE {} BYPASSRLS;", identifier(role)))
         }
         PostgresError::Server(message) if message.code == "42501" => {
-            Problem::fail("pg/select", format!("role \"{role}\" may not read {table}"))
+            Problem::fail("pg/select", format!("role \"{role}\" may not read {name}"))
                 .why(message.message)
                 .fix(format!("GRANT SELECT ON {quoted} TO {};", identifier(role)))
         }
-        PostgresError::Server(message) if config.snapshot.select_of(&plan.relation.schema, &plan.relation.table).is_some() => {
-            let option = format!("snapshot.select.statement.overrides.{table}");
-            Problem::fail("pg/select", format!("{option} does not work")).why(message.message).fix(format!(
-                "let it give the columns of {table}: {}",
-                plan.relation.columns.iter().map(|column| &*column.name).collect::<Vec<_>>().join(", ")
-            ))
+        PostgresError::Server(message) if config.snapshot.select_of(&table.schema, &table.table).is_some() => {
+            let option = format!("snapshot.select.statement.overrides.{name}");
+            Problem::fail("pg/select", format!("{option} does not work"))
+                .why(message.message)
+                .fix(format!("let it give every column of {name}"))
         }
         // It is gone, or looks another way, since the snapshot was begun.
         PostgresError::Server(message) if matches!(message.code.as_str(), "42P01" | "42703") => {
-            Problem::retry("pg/rewritten", format!("{table} changed while the snapshot was read: it begins again")).why(message.message)
+            Problem::retry("pg/rewritten", format!("{name} changed while the snapshot was read: the rest is read beside the stream"))
+                .why(message.message)
         }
         other => other.problem(&config.connection),
     }
@@ -209,7 +270,6 @@ struct Reader {
     encoder: Encoder,
     held: Option<Held>,
     current: CopyRow,
-    epoch: u64,
     lsn: Lsn,
     xid: Option<u32>,
     time_us: i64,
@@ -221,6 +281,15 @@ impl Reader {
         let row = mem::take(&mut self.current);
         // The row that was held before has been written; its memory is used again.
         self.current = self.held.replace(Held { source, row, first_in_table }).map(|old| old.row).unwrap_or_default();
+    }
+
+    /// Notes that the held row was written, and that table `index` is being read.
+    fn note(&self, sources: &[Source], index: usize, progress: &mut Progress) {
+        while (progress.at as usize) < index {
+            progress.next_table();
+        }
+        let held = self.held.as_ref().filter(|held| held.source == index && !sources[index].key.is_empty());
+        progress.cursor = held.map(|held| sources[index].key_of(held.row.tuple()));
     }
 
     /// Writes the held row, now that it is known what follows: a row of table `next`, or nothing.
@@ -235,21 +304,30 @@ impl Reader {
             _ if held.first_in_table => SnapshotMark::FirstInDataCollection,
             _ => SnapshotMark::True,
         };
-        self.epoch = mark as u64;
         let at = Position {
             lsn: self.lsn,
             previous_commit: None,
             xid: self.xid,
             commit_time_us: self.time_us,
             snapshot: mark,
-            epoch: self.epoch,
+            epoch: mark as u64,
         };
-        let plan = &mut sources[held.source].plan;
-        let relation = std::sync::Arc::clone(&plan.relation);
-        let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(held.row.tuple()), at };
-        let (sink, counts) = commits.sink();
-        counts.events += 1;
-        counts.reads += 1;
-        self.encoder.encode(plan, &change, sink).map_err(|error| Problem::fail("row/undecodable", error.to_string()))
+        push_read(&mut self.encoder, &mut sources[held.source].plan, &held.row, at, commits)
     }
+}
+
+/// Writes a row that was read.
+pub(super) fn push_read<W: LogWriter>(
+    encoder: &mut Encoder,
+    plan: &mut RelationPlan,
+    row: &CopyRow,
+    at: Position,
+    commits: &mut Commits<W>,
+) -> Result<(), Problem> {
+    let relation = std::sync::Arc::clone(&plan.relation);
+    let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(row.tuple()), at };
+    let (sink, counts) = commits.sink();
+    counts.events += 1;
+    counts.reads += 1;
+    encoder.encode(plan, &change, sink).map_err(|error| Problem::fail("row/undecodable", error.to_string()))
 }

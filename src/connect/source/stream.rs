@@ -8,8 +8,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::backfill::Backfill;
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::feedback::Feedback;
+use super::gate::{Gate, Verdict};
 use super::relations::Relations;
 use super::resume::Resume;
 use super::task::{Context, now_ns};
@@ -53,12 +55,14 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// A connector that follows its slot.
 pub struct Stream<'c, W: LogWriter> {
-    context: &'c mut Context,
-    client: Client,
+    pub(super) context: &'c mut Context,
+    pub(super) client: Client,
     replication: ReplicationStream,
-    work: Work<W>,
+    pub(super) work: Work<W>,
     feedback: Feedback,
-    pace: Pace,
+    pub(super) pace: Pace,
+    /// What reads the rest of a snapshot.
+    pub(super) backfill: Option<Backfill>,
     idle_written: Instant,
     heartbeat_due: Option<Instant>,
     /// When anything last came from the server.
@@ -66,11 +70,13 @@ pub struct Stream<'c, W: LogWriter> {
 }
 
 /// What handles messages: apart from the socket, which lends them.
-struct Work<W: LogWriter> {
-    commits: Commits<W>,
-    relations: Relations,
-    resume: Resume,
-    encoder: Encoder,
+pub(super) struct Work<W: LogWriter> {
+    pub(super) commits: Commits<W>,
+    pub(super) relations: Relations,
+    pub(super) resume: Resume,
+    pub(super) encoder: Encoder,
+    /// Which changes pass while a snapshot is read.
+    pub(super) gate: Option<Gate>,
     cells: Cells,
     at: Position,
     /// Where messages go, once one has come; `None` in it: nowhere.
@@ -80,7 +86,7 @@ struct Work<W: LogWriter> {
     /// Where transactions are told, when they are.
     transactions: Option<(TopicHandle, HeaderBlock)>,
     /// The newest position the server says it has sent.
-    wal_end: Lsn,
+    pub(super) wal_end: Lsn,
     reply_asked: bool,
     published_time_us: Option<i64>,
     /// Bytes of the open commit before the open transaction.
@@ -107,11 +113,11 @@ struct Unrouted {
 }
 
 /// Whether there is a backlog, by how much arrives.
-struct Pace {
+pub(super) struct Pace {
     window_began: Instant,
     window_bytes: u64,
     last_read: Instant,
-    behind: bool,
+    pub(super) behind: bool,
 }
 
 impl<'c, W: LogWriter> Stream<'c, W> {
@@ -134,6 +140,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         Self {
             work: Work {
                 encoder: Encoder::new(&context.events),
+                gate: None,
                 cells: Cells::default(),
                 at: Position {
                     lsn: Lsn(0),
@@ -161,8 +168,17 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             idle_written: now,
             heartbeat_due: (!heartbeat.is_zero()).then(|| now + heartbeat),
             heard: now,
+            backfill: None,
             context,
         }
+    }
+
+    /// Reads the rest of a snapshot, too.
+    pub(super) fn with(mut self, backfill: Option<(Backfill, Gate)>) -> Self {
+        let (backfill, gate) = backfill.unzip();
+        self.backfill = backfill;
+        self.work.gate = gate;
+        self
     }
 
     /// Follows the slot until told to stop.
@@ -183,6 +199,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             }
             let full = self.take_messages().await?;
             self.after_messages(full).await?;
+            if self.chunk_due().is_some_and(|due| due <= Instant::now()) && !self.context.is_stopping() {
+                self.read_chunk().await?;
+            }
             if full {
                 continue;
             }
@@ -234,6 +253,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             if boundary && !self.pace.behind && self.work.commits.records() > 0 && self.work.commits.writer.is_idle() {
                 return Ok(true);
             }
+            if boundary && self.chunk_due().is_some_and(|due| due <= Instant::now()) {
+                return Ok(true);
+            }
         }
     }
 
@@ -263,10 +285,13 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         self.beat().await
     }
 
-    async fn hand_over(&mut self) -> Result<(), Problem> {
+    pub(super) async fn hand_over(&mut self) -> Result<(), Problem> {
         let work = &mut self.work;
         if let Some(counts) = work.encoder.transaction() {
             work.resume.count(counts);
+        }
+        if let Some(gate) = &work.gate {
+            work.resume.note(Some(gate.progress().clone()), !gate.progress().is_read());
         }
         let checkpoint = work.resume.mark();
         let flush = checkpoint.flush_lsn;
@@ -298,7 +323,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
     }
 
     /// Opens a commit. While the log takes none, the session is kept alive, for a while. False: told to stop meanwhile.
-    async fn open_commit(&mut self) -> Result<bool, Problem> {
+    pub(super) async fn open_commit(&mut self) -> Result<bool, Problem> {
         if self.work.commits.is_open() {
             return Ok(true);
         }
@@ -344,6 +369,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if self.pace.behind && self.work.commits.records() > 0 {
             until = until.min(began + BEHIND_COMMIT_AGE);
         }
+        if let Some(due) = self.chunk_due() {
+            until = until.min(due);
+        }
         if self.work.commits.records() == 0 {
             self.work.commits.touch();
         }
@@ -380,11 +408,26 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         Err(silent.problem(&self.context.config.connection))
     }
 
-    async fn send_status(&mut self, reply: bool) -> Result<(), Problem> {
+    pub(super) async fn send_status(&mut self, reply: bool) -> Result<(), Problem> {
         let (received, flushed) = self.feedback.take();
         let sent = self.replication.send_status(received, flushed, reply).await;
         sent.map_err(|error| error.problem(&self.context.config.connection))?;
         self.show_positions();
+        Ok(())
+    }
+
+    /// While something else is done: what is durable is confirmed, the session kept alive.
+    pub(super) async fn look_up(&mut self) -> Result<(), Problem> {
+        self.feedback.durable(self.work.commits.writer.durable());
+        if self.feedback.due() <= Instant::now() { self.send_status(false).await } else { Ok(()) }
+    }
+
+    /// A catalogue session that lives.
+    pub(super) async fn reopen_client(&mut self) -> Result<(), Problem> {
+        if self.client.is_closed() {
+            let reopened = catalog::open(&self.context.config.connection, &self.context.application_name()).await;
+            self.client = reopened.map_err(|error| self.context.problem(&error))?;
+        }
         Ok(())
     }
 
@@ -482,6 +525,9 @@ impl<W: LogWriter> Work<W> {
             WalMessage::Delete(id, old) => self.row(context, start, id, Op::Delete, old, payload)?,
             WalMessage::Begin { final_lsn, commit_time_us, xid } => {
                 self.resume.begin(final_lsn, xid, commit_time_us)?;
+                if let Some(gate) = &mut self.gate {
+                    gate.begin(xid, final_lsn);
+                }
                 self.at.xid = Some(xid);
                 self.at.commit_time_us = commit_time_us;
                 self.at.epoch += 1;
@@ -499,6 +545,9 @@ impl<W: LogWriter> Work<W> {
                 }
                 self.encoder.set_transaction(None);
                 self.at.previous_commit = Some(end_lsn);
+                if let Some(gate) = &mut self.gate {
+                    gate.commit();
+                }
                 None
             }
             WalMessage::Origin | WalMessage::Type => None,
@@ -515,7 +564,7 @@ impl<W: LogWriter> Work<W> {
         if let Some(plan) = self.relations.plan_of(id)? {
             plan.learn(&said, handle);
         }
-        self.encode(id, op, old, payload).map(drop)
+        self.encode(context, id, op, old, payload).map(drop)
     }
 
     /// Tells that a transaction begins, unless it was told; one that was cut goes on counting where it was.
@@ -553,12 +602,17 @@ impl<W: LogWriter> Work<W> {
         payload: &[u8],
     ) -> Result<(), Problem> {
         match message {
-            WalMessage::Relation(relation) => self.relations.learn(client, &relation, &mut self.commits.writer).await,
+            WalMessage::Relation(relation) => {
+                if let Some(gate) = &mut self.gate {
+                    gate.relearn(relation.id);
+                }
+                self.relations.learn(client, &relation, &mut self.commits.writer).await
+            }
             WalMessage::Truncate(truncated) => {
                 if self.resume.row_at(start, false)? && !context.config.skipped.truncate {
                     self.at.lsn = start;
                     for id in truncated.relations() {
-                        let _ = self.encode(id, Op::Truncate, OldRow::None, payload)?;
+                        let _ = self.encode(context, id, Op::Truncate, OldRow::None, payload)?;
                     }
                 }
                 Ok(())
@@ -583,26 +637,32 @@ impl<W: LogWriter> Work<W> {
         if !self.resume.row_at(start, op == Op::Update && old == OldRow::Key)? {
             return Ok(None);
         }
-        let skipped = &context.config.skipped;
-        let skip = match op {
-            Op::Create => skipped.create,
-            Op::Update => skipped.update,
-            Op::Delete => skipped.delete,
-            Op::Read | Op::Truncate => false,
-        };
-        if skip {
+        if is_skipped(context, op) {
             return Ok(None);
         }
         self.at.lsn = start;
-        self.encode(id, op, old, payload)
+        self.encode(context, id, op, old, payload)
     }
 
     #[inline]
-    fn encode(&mut self, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Unrouted>, Problem> {
+    fn encode(&mut self, context: &Context, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Unrouted>, Problem> {
         let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
         let relation = std::sync::Arc::clone(&plan.relation);
         let before = (old != OldRow::None).then(|| self.cells.old(payload));
         let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
+        let (op, after) = match &mut self.gate {
+            None => (op, after),
+            Some(gate) => match gate.judge(&relation, op, before, after)? {
+                Verdict::Publish => (op, after),
+                Verdict::Withhold => return Ok(None),
+                // Half of a changed key.
+                Verdict::OldOnly if is_skipped(context, Op::Delete) => return Ok(None),
+                Verdict::OldOnly => (Op::Delete, None),
+                Verdict::NewOnly if is_skipped(context, Op::Create) => return Ok(None),
+                // What is known of the old row fills in what the new one does not say.
+                Verdict::NewOnly => (Op::Create, after),
+            },
+        };
         let change = RowChange { relation: &relation, op, before, before_is_key: old == OldRow::Key, after, at: self.at };
         let (sink, counts) = self.commits.sink();
         match self.encoder.encode(plan, &change, sink) {
@@ -669,6 +729,17 @@ impl<W: LogWriter> Work<W> {
 
 fn refused(error: &EncodeError) -> Problem {
     Problem::retry("log/refused", error.to_string())
+}
+
+#[inline]
+fn is_skipped(context: &Context, op: Op) -> bool {
+    let skipped = &context.config.skipped;
+    match op {
+        Op::Create => skipped.create,
+        Op::Update => skipped.update,
+        Op::Delete => skipped.delete,
+        Op::Read | Op::Truncate => false,
+    }
 }
 
 fn undecodable(context: &Context, why: &str) -> Problem {

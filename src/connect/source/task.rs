@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::backfill::Backfill;
 use super::commits::Commits;
 use super::relations::Relations;
 use super::resume::{BEGIN_ANEW, Resume};
 use super::snapshot;
 use super::stream::Stream;
-use crate::change::{Checkpoint, Lsn, SlotIdentity};
+use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
 use crate::config::postgres::{HeaderConverter, PostgresConfig, SnapshotMode, TableOrder};
 use crate::connect::{Phase, TaskStatus};
 use crate::encode::EventSettings;
@@ -214,7 +215,11 @@ impl Prepared {
         mut commits: Commits<W>,
         stored: Option<Checkpoint>,
     ) -> Result<(), Problem> {
-        let stored = stored.filter(|checkpoint| !checkpoint.snapshot_pending && context.config.snapshot.mode != SnapshotMode::Always);
+        // A snapshot that cannot be gone on with begins again.
+        let stored = stored.filter(|checkpoint| match checkpoint.snapshot_pending {
+            true => checkpoint.progress.is_some(),
+            false => context.config.snapshot.mode != SnapshotMode::Always,
+        });
         let initial_only = context.config.snapshot.mode == SnapshotMode::InitialOnly;
         if initial_only && stored.is_some() {
             return Ok(());
@@ -233,9 +238,14 @@ impl Prepared {
             _ = stop.wait_for(|stop| *stop) => None,
         };
         let Some(replication) = replication else { return Ok(()) };
+        let backfill = match &checkpoint.progress {
+            Some(progress) => Some(Box::pin(Backfill::resume(context, &self.client, self.server_version, progress)).await?),
+            None => None,
+        };
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
-        Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed), confirmed).run().await
+        let stream = Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed), confirmed);
+        Box::pin(stream.with(backfill).run()).await
     }
 
     /// The position to stream from: the stored one, or a new one. `None`: told to stop.
@@ -248,6 +258,11 @@ impl Prepared {
     ) -> Result<Option<Checkpoint>, Problem> {
         // First: where the position is of another database, nothing is changed there.
         let checkpoint = match stored {
+            // Nothing was streamed from it yet: nothing is lost but the time.
+            Some(stored) if stored.snapshot_pending && stored.end_lsn == Lsn(0) && self.slot.is_none() => {
+                tracing::warn!(slot = context.config.slot_name, "the slot is gone, the snapshot begins again");
+                None
+            }
             Some(_) if context.config.slot_drop_on_stop && self.slot.is_none() => {
                 tracing::warn!(slot = context.config.slot_name, "slot.drop.on.stop: the slot is gone, the connector begins anew");
                 None
@@ -391,6 +406,8 @@ impl Prepared {
         let created = created.map_err(wrong)?;
         checkpoint.snapshot_pending = true;
         checkpoint.lsn = created.consistent_point;
+        checkpoint.flush_lsn = created.consistent_point;
+        checkpoint.snapshot_lsn = created.consistent_point;
         checkpoint.time_us = now_ns() / 1000;
         commits.begin().await?;
         commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
@@ -403,14 +420,15 @@ impl Prepared {
             snapshot::sort_by_rows(&mut selected, config.snapshot.order, &estimates);
         }
         let start = snapshot::Start { lsn: created.consistent_point, snapshot: created.snapshot };
-        let finished = snapshot::run(context, &self.client, &start, &selected, relations, commits, &checkpoint).await?;
+        // Without a stream, nothing tells what happened to the rows that were read before a restart.
+        checkpoint.progress = (config.snapshot.mode != SnapshotMode::InitialOnly).then(Progress::default);
+        let finished = snapshot::run(context, &self.client, &start, &selected, relations, commits, &mut checkpoint).await?;
         drop(temporary);
         if !finished {
             return Ok(None);
         }
         checkpoint.snapshot_pending = false;
-        checkpoint.snapshot_lsn = created.consistent_point;
-        checkpoint.flush_lsn = created.consistent_point;
+        checkpoint.progress = None;
         commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
         commits.settle().await?;
         tokio::time::sleep(config.snapshot.streaming_delay).await;
