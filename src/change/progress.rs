@@ -34,12 +34,23 @@ impl Visibility {
         parts.next().is_none().then_some(Self { xmin, xmax, running })
     }
 
-    /// A committed transaction's changes are in what was read. The stream carries the lower half of its id: the epoch is
-    /// the one that brings it nearest.
+    /// A committed transaction's changes are in what was read.
     pub fn sees(&self, xid: u32) -> bool {
-        let distance = i64::from(xid.wrapping_sub(self.xmax as u32) as i32);
-        let xid = self.xmax.wrapping_add_signed(distance);
+        let xid = self.whole(xid);
         xid < self.xmin || (xid < self.xmax && !self.running.contains(&xid))
+    }
+}
+
+impl Visibility {
+    /// The stream carries the lower half of an id: the epoch is the one that brings it nearest.
+    fn whole(&self, xid: u32) -> u64 {
+        let distance = i64::from(xid.wrapping_sub(self.xmax as u32) as i32);
+        self.xmax.wrapping_add_signed(distance)
+    }
+
+    /// This transaction and all older ones are over.
+    pub fn is_behind(&self, xid: u32) -> bool {
+        self.whole(xid) < self.xmin
     }
 }
 

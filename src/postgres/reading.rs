@@ -98,7 +98,7 @@ pub async fn open(session: &mut Connection, table: &Table) -> Result<Option<Open
     let only = only(table);
     let quoted = table.quoted();
     let sql = format!(
-        "begin isolation level repeatable read, read only; set local row_security = off; set local lock_timeout = '1s'; \
+        "begin isolation level repeatable read, read only; set local row_security = off; set local lock_timeout = '100ms'; \
          lock table {only}{quoted} in access share mode; \
          select pg_current_snapshot()::text, (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text, \
            {FILES}, (select coalesce(hashtextextended(string_agg(format('%s %s %s %s', attnum, attname, atttypid, atttypmod), ',' order by attnum), 0), 0) \

@@ -328,7 +328,19 @@ impl Backfill {
         let mut first = cursor.is_none();
         stream.work.encoder.set_now(now_ns());
         let mut stopped = false;
-        while let Some(line) = session.copy_row().await.map_err(|error| stream.context.problem(&error))? {
+        loop {
+            let next = session.copy_row();
+            tokio::pin!(next);
+            // A scan that finds nothing for long must not cost the replication session.
+            let line = loop {
+                let due = stream.status_due();
+                tokio::select! {
+                    biased;
+                    line = &mut next => break line,
+                    () = tokio::time::sleep_until(due.into()) => stream.look_up().await?,
+                }
+            };
+            let Some(line) = line.map_err(|error| stream.context.problem(&error))? else { break };
             let parsed = current.parse(line);
             parsed.map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(source.plan.relation.name()))?;
             got += 1;

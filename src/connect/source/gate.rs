@@ -24,6 +24,9 @@ use crate::change::progress::{Chunk, Key, KeyColumn, KeyKind, Points, Progress, 
 use crate::change::{Cell, Lsn, Op, Relation, RelationId, Tuple};
 use crate::problem::Problem;
 
+/// So many delivered transactions are remembered one by one; while a table is locked for long, more come. Few in the
+/// model, so that it comes to that.
+const DELIVERED_MAX: usize = if cfg!(test) { 3 } else { 65_536 };
 /// How many rows may wait to be read again.
 const REPAIRS_MAX: usize = 1000;
 
@@ -83,6 +86,8 @@ pub struct Gate {
     xid: u32,
     /// Delivered, and not known to be visible.
     delivered: Vec<u32>,
+    /// The newest of those that were too many: a chunk waits for the end of all that are older, too.
+    forgotten: Option<u32>,
     /// Transactions below this were perhaps delivered before this process began: the first chunk waits for their end.
     floor: Option<u64>,
     /// The number of repairs was told to be too many.
@@ -93,7 +98,7 @@ impl Gate {
     /// Goes on with a snapshot; every transaction delivered so far has an id below `floor`.
     pub fn new(progress: Progress, floor: u64) -> Self {
         let boundary = (progress.at, progress.cursor.clone());
-        Self { progress, tables: HashMap::new(), boundary, xid: 0, delivered: Vec::new(), floor: Some(floor), told: false }
+        Self { progress, tables: HashMap::new(), boundary, xid: 0, delivered: Vec::new(), forgotten: None, floor: Some(floor), told: false }
     }
 
     /// Where the reading is.
@@ -136,6 +141,12 @@ impl Gate {
 
     /// It ends.
     pub fn commit(&mut self) {
+        if self.delivered.len() >= DELIVERED_MAX {
+            // Ids wrap: the newer one is less than half of them ahead.
+            let newer = |a: u32, b: u32| if (b.wrapping_sub(a) as i32) < 0 { a } else { b };
+            let newest = self.delivered.drain(..).reduce(newer);
+            self.forgotten = [self.forgotten, newest].into_iter().flatten().reduce(newer);
+        }
         self.delivered.push(self.xid);
     }
 
@@ -147,7 +158,8 @@ impl Gate {
     /// A chunk may be read under this snapshot: it sees all that was delivered.
     pub fn may_read(&mut self, seen: &Visibility) -> bool {
         self.delivered.retain(|xid| !seen.sees(*xid));
-        let ready = self.delivered.is_empty() && self.floor.is_none_or(|floor| seen.xmin >= floor);
+        self.forgotten = self.forgotten.filter(|xid| !seen.is_behind(*xid));
+        let ready = self.delivered.is_empty() && self.forgotten.is_none() && self.floor.is_none_or(|floor| seen.xmin >= floor);
         if ready {
             self.floor = None;
         }

@@ -425,6 +425,11 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if self.feedback.due() <= Instant::now() { self.send_status(false).await } else { Ok(()) }
     }
 
+    /// When the next status is due.
+    pub(super) fn status_due(&self) -> Instant {
+        self.feedback.due()
+    }
+
     /// A catalogue session that lives.
     pub(super) async fn reopen_client(&mut self) -> Result<(), Problem> {
         if self.client.is_closed() {

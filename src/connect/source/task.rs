@@ -223,7 +223,7 @@ impl Prepared {
     ) -> Result<(), Problem> {
         // A snapshot that cannot be gone on with begins again.
         let stored = stored.filter(|checkpoint| match checkpoint.snapshot_pending {
-            true => checkpoint.progress.is_some(),
+            true => checkpoint.progress.is_some() && context.config.snapshot.mode != SnapshotMode::InitialOnly,
             false => context.config.snapshot.mode != SnapshotMode::Always,
         });
         let initial_only = context.config.snapshot.mode == SnapshotMode::InitialOnly;
