@@ -49,6 +49,8 @@ pub enum TypeKind {
     Float8,
     /// `numeric`; precision and scale when declared.
     Numeric(Option<(u16, i16)>),
+    /// `money`; how many of its digits stand behind the point on this server.
+    Money(u8),
     /// `text`, `varchar`, `char`, `citext`, `name`, and types whose event is their text (inet, ranges, ...).
     Text,
     /// `"char"`: one byte of no encoding.

@@ -371,7 +371,7 @@ fn filler(column: &Column, form: &Form) -> Box<[u8]> {
 
 /// Debezium reads no defaults of the other types.
 fn reads_default(column: &Column, form: &Form) -> bool {
-    !matches!(column.kind, TypeKind::Bytea | TypeKind::Array(_)) && !form.zero.starts_with(b"{")
+    !matches!(column.kind, TypeKind::Bytea | TypeKind::Array(_) | TypeKind::Money(_)) && !form.zero.starts_with(b"{")
 }
 
 /// The default as the schema has it. A call of a function is the type's zero there; what else a number may be computed

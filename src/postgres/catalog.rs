@@ -201,6 +201,8 @@ struct Details {
 #[derive(Default)]
 pub struct Catalog {
     types: BTreeMap<u32, TypeRow>,
+    /// Digits of `money` behind the point, once they were asked for.
+    money: Option<u8>,
     last_key: HashMap<RelationId, Vec<String>>,
     /// Tables whose key rules were looked at: what is wrong with them is said once.
     told: HashSet<RelationId>,
@@ -311,12 +313,16 @@ impl Catalog {
             }
             None => self.key(id, identity, &columns, &details),
         };
+        let kinds: Vec<_> =
+            columns.iter().map(|column| types::kind(column.type_oid, column.type_mod, &|oid| self.types.get(&oid).cloned())).collect();
+        let money_digits = if kinds.iter().any(types::is_money) { self.money_digits(client).await? } else { 0 };
         let columns = columns
             .into_iter()
-            .map(|column| {
+            .zip(kinds)
+            .map(|(column, kind)| {
                 let (nullable, default) = details.columns.get(&column.name).cloned().unwrap_or((true, None));
                 Column {
-                    kind: types::kind(column.type_oid, column.type_mod, &|oid| self.types.get(&oid).cloned()),
+                    kind: types::with_money_digits(kind, money_digits),
                     type_oid: column.type_oid,
                     type_mod: types::modifier(column.type_oid, column.type_mod, &|oid| self.types.get(&oid).cloned()),
                     nullable,
@@ -349,6 +355,16 @@ impl Catalog {
         };
         self.last_key.insert(id, key.clone());
         key
+    }
+
+    /// How many digits of `money` stand behind the point: one coin more than nothing is printed with all of them.
+    async fn money_digits(&mut self, client: &Client) -> Result<u8, PostgresError> {
+        if let Some(digits) = self.money {
+            return Ok(digits);
+        }
+        let row = client.query_one("select length(regexp_replace(1::int4::money::text, '[^0-9]', '', 'g')) - 1", &[]).await?;
+        let digits = u8::try_from(row.try_get::<_, i32>(0)?).unwrap_or(2);
+        Ok(*self.money.insert(digits))
     }
 
     fn is_enum(&self, oid: u32) -> bool {

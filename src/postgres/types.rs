@@ -59,6 +59,24 @@ pub fn modifier(oid: u32, type_mod: i32, lookup: &dyn Fn(u32) -> Option<TypeRow>
     type_mod
 }
 
+/// True for `money` and arrays of it.
+pub fn is_money(kind: &TypeKind) -> bool {
+    match kind {
+        TypeKind::Money(_) => true,
+        TypeKind::Array(element) => is_money(element),
+        _ => false,
+    }
+}
+
+/// `money` with the digits of the server's locale.
+pub fn with_money_digits(kind: TypeKind, digits: u8) -> TypeKind {
+    match kind {
+        TypeKind::Money(_) => TypeKind::Money(digits),
+        TypeKind::Array(element) => TypeKind::Array(Box::new(with_money_digits(*element, digits))),
+        other => other,
+    }
+}
+
 /// Digits of a second of a time type.
 fn digits(type_mod: i32) -> u8 {
     u8::try_from(type_mod).ok().filter(|digits| *digits <= 6).unwrap_or(6)
@@ -82,6 +100,8 @@ fn built_in(oid: u32, type_mod: i32) -> Option<TypeKind> {
         700 => TypeKind::Float4,
         701 => TypeKind::Float8,
         1700 => TypeKind::Numeric(numeric(type_mod)),
+        // Of the server's locale, which the catalogue is asked for.
+        790 => TypeKind::Money(2),
         // text, varchar, bpchar, name; inet, cidr, macaddr, macaddr8; the ranges.
         142 => TypeKind::Xml,
         3614 => TypeKind::Tsvector,
@@ -105,7 +125,8 @@ fn built_in(oid: u32, type_mod: i32) -> Option<TypeKind> {
 
 /// The element of a built-in array type.
 fn array_element(oid: u32) -> Option<u32> {
-    const ARRAYS: [(u32, u32); 34] = [
+    const ARRAYS: [(u32, u32); 35] = [
+        (791, 790),
         (1000, 16),
         (1005, 21),
         (1007, 23),
@@ -176,6 +197,7 @@ mod tests {
         assert_eq!(kind(50_004, -1), TypeKind::Text);
         assert_eq!(kind(50_005, -1), TypeKind::Other("pair".into()));
         assert_eq!(kind(1186, -1), TypeKind::Interval);
+        assert_eq!(with_money_digits(kind(791, -1), 3), TypeKind::Array(Box::new(TypeKind::Money(3))));
         assert_eq!((kind(1560, 3), kind(1562, -1)), (TypeKind::Bit(Some(3)), TypeKind::Bit(None)));
         assert_eq!(kind(603, -1), TypeKind::Other("type 603".into()));
         assert!(matches!(kind(50_006, -1), TypeKind::Other(_)));

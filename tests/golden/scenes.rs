@@ -222,7 +222,7 @@ fn values_as_text() {
         "values.sql",
         &json!({"decimal.handling.mode": "string", "time.precision.mode": "isostring", "binary.handling.mode": "hex",
             "interval.handling.mode": "string",
-            "table.include.list": "public[.](v_numeric|v_bytea|v_bit|v_interval|v_date|v_time.*|a_numeric|a_bytea|a_date|a_time.*|fence)"}),
+            "table.include.list": "public[.](v_numeric|v_money|v_bytea|v_bit|v_interval|v_date|v_time.*|a_numeric|a_bytea|a_date|a_time.*|fence)"}),
     );
 }
 
@@ -258,7 +258,7 @@ fn values_with_doubles_and_base64() {
         "values_double",
         "values.sql",
         &json!({"decimal.handling.mode": "double", "binary.handling.mode": "base64",
-        "table.include.list": "public[.](v_numeric|v_bytea|a_numeric|a_bytea|fence)"}),
+        "table.include.list": "public[.](v_numeric|v_money|v_bytea|a_numeric|a_bytea|fence)"}),
     );
 }
 

@@ -27,6 +27,7 @@ create table v_interval(id int generated always as identity primary key, v inter
 create table v_bit(id int generated always as identity primary key, b1 bit(1), b3 bit(3), b20 bit(20), v1 varbit(1), v9 varbit(9), v varbit);
 create table v_point(id int generated always as identity primary key, v point);
 create table v_hstore(id int generated always as identity primary key, v hstore);
+create table v_money(id int generated always as identity primary key, v money, d money default 1.5, n money not null default 2);
 create table v_enum(id int generated always as identity primary key, v mood);
 create table a_int(id int generated always as identity primary key, s smallint[], i int[], b bigint[], o oid[]);
 create table a_bool(id int generated always as identity primary key, v bool[]);
@@ -63,6 +64,7 @@ insert into v_text(t, v, c, b, q, ci, s) values ('a', 'b', 'c', 'd', 'e', 'CiTex
   (null, null, null, null, null, null, null);
 insert into v_name(v) values ('a_name'), (null);
 insert into v_bytea(v) values ('\x0102ff'), (''), ('\x00'), ('\xfbefbe3e3f'), ('\xdeadbeefcafe'), (null);
+insert into v_money(v) values (1234.56), (-0.05), (0), (92233720368547758.07), (-92233720368547758.08), (null);
 insert into v_uuid(v) values ('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'), ('{00000000-0000-0000-0000-000000000000}'), (null);
 insert into v_json(j, b) values ('{"a": 1,  "b":[1, 2.50, null]}', '{"b": [1,2.50,null], "a":1}'), ('"text"', '"text"'), ('null', 'null'), ('[]', '{}'), ('1e5', '1e5'), ('{"é":"\u00e9\n☃"}', '{"é":"\u00e9\n☃"}'), (null, null);
 insert into v_xml(v) values ('<a b="c">d</a>'), (null);

@@ -244,6 +244,10 @@ pub struct PostgresConfig {
     pub transaction_topic: Option<String>,
     /// `unavailable.value.placeholder`, decoded.
     pub unavailable_value_placeholder: Vec<u8>,
+    /// `money.fraction.digits`.
+    pub money_digits: i16,
+    /// `include.unknown.datatypes`.
+    pub unknown_as_bytes: bool,
     /// `field.name.adjustment.mode=avro`: fields have names that Avro allows.
     pub avro_field_names: bool,
     /// `extended.headers.enabled`.
@@ -465,6 +469,8 @@ impl Reader<'_> {
             status_update_interval: self.millis("status.update.interval.ms"),
             transaction_topic: self.flag("provide.transaction.metadata").then(|| self.text("topic.transaction")),
             unavailable_value_placeholder: self.placeholder(),
+            money_digits: self.number("money.fraction.digits"),
+            unknown_as_bytes: self.flag("include.unknown.datatypes"),
             avro_field_names: self.word("field.name.adjustment.mode") == "avro",
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),

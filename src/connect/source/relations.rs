@@ -135,6 +135,9 @@ impl Relations {
 
     /// Types without a form of their own are sent as text, and said once.
     fn tell_of_text_types(&mut self, relation: &Relation) {
+        if self.config.unknown_as_bytes {
+            return;
+        }
         for column in &relation.columns {
             let mut kind = &column.kind;
             while let TypeKind::Array(element) = kind {

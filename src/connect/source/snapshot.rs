@@ -4,7 +4,7 @@
 //! come through COPY in the same text as streamed ones and through the same plans. One row is held back, because Debezium
 //! marks the last one of each table and of the whole. Tables with a key are read in its order, and every commit says how
 //! far: the exported snapshot ends with the session that made it, what is left then is read beside the stream
-//! ([`super::backfill`]).
+//! (`backfill`).
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

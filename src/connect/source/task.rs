@@ -101,6 +101,8 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             decimal: config.decimal,
             decimal_numbers: false,
             avro_field_names: config.avro_field_names,
+            money_digits: config.money_digits,
+            unknown_as_bytes: config.unknown_as_bytes,
             time: config.time,
             interval: config.interval,
             hstore: config.hstore,

@@ -3,7 +3,7 @@
 //! ```text
 //! message := 0 u8 | schema id u32, big-endian | the value in Avro binary
 //! ```
-//! Owns both as Confluent's `AvroConverter` has them ([`mod@schema`], [`write`]). An event is written once, as JSON, by the writers
+//! Owns both as Confluent's `AvroConverter` has them ([`mod@schema`], [`mod@write`]). An event is written once, as JSON, by the writers
 //! that every form shares; [`Avro::write`] reads that JSON, which is known to the byte, in step with the schema and writes
 //! binary. So an Avro event says what the JSON event says, types that come later included, and nothing is allocated per
 //! event. Leaves asking a registry for ids to `connect`.

@@ -20,6 +20,19 @@ pub struct SourceBlock {
     middle: Vec<u8>,
 }
 
+/// `sequence` inside its brackets, up to the event's own position.
+pub fn begin_sequence(out: &mut Vec<u8>, at: &Position) {
+    match at.previous_commit {
+        Some(lsn) => {
+            out.extend_from_slice(b"\\\"");
+            json::integer(out, lsn.0);
+            out.extend_from_slice(b"\\\"");
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+    out.extend_from_slice(b",\\\"");
+}
+
 fn text(value: &str) -> Vec<u8> {
     let mut out = Vec::new();
     json::string(&mut out, value.as_bytes());
@@ -81,15 +94,7 @@ impl SourceBlock {
         head.extend_from_slice(b",\"snapshot\":\"");
         head.extend_from_slice(at.snapshot.text().as_bytes());
         head.extend_from_slice(&self.db);
-        match at.previous_commit {
-            Some(lsn) => {
-                head.extend_from_slice(b"\\\"");
-                json::integer(head, lsn.0);
-                head.extend_from_slice(b"\\\"");
-            }
-            None => head.extend_from_slice(b"null"),
-        }
-        head.extend_from_slice(b",\\\"");
+        begin_sequence(head, at);
         let middle = &mut self.middle;
         middle.clear();
         middle.extend_from_slice(b"\\\"]\",\"ts_us\":");

@@ -1,7 +1,7 @@
 //! Kafka Connect's single message transformations, applied to the shape of a record and not to records.
 //!
 //! A record's shape is known before its first row: which fields it has, where each comes from, its topic, its headers
-//! ([`shape`]). Each transformation of the chain changes the shape ([`steps`]), once per version of a table and kind of
+//! ([`shape`]). Each transformation of the chain changes the shape (`steps`), once per version of a table and kind of
 //! change; what comes out is compiled to pieces, bytes that are copied and values that are written ([`program`]). So a
 //! chain costs nothing per row, and one that leaves fields out is faster than none. Owns that; the options of the chain are
 //! `config::postgres::transforms`', the order in which a row change becomes records is the envelope's.

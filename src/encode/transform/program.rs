@@ -7,6 +7,7 @@ use super::shape::{Content, HeaderContent, Live, Node, Routed, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{ConverterSettings, HeaderConverter};
 use crate::encode::avro::TopicAvro;
+use crate::encode::envelope::source::begin_sequence;
 use crate::encode::values::Form;
 use crate::encode::{json, transaction};
 use crate::record::{HeaderBlock, TopicHandle};
@@ -281,15 +282,7 @@ fn write_live(out: &mut Vec<u8>, live: Live, input: &Input<'_>) {
         Live::Snapshot => json::string(out, at.snapshot.text().as_bytes()),
         Live::Sequence => {
             out.extend_from_slice(b"\"[");
-            match at.previous_commit {
-                Some(lsn) => {
-                    out.extend_from_slice(b"\\\"");
-                    json::integer(out, lsn.0);
-                    out.extend_from_slice(b"\\\"");
-                }
-                None => out.extend_from_slice(b"null"),
-            }
-            out.extend_from_slice(b",\\\"");
+            begin_sequence(out, at);
             json::integer(out, at.lsn.0);
             out.extend_from_slice(b"\\\"]\"");
         }

@@ -25,6 +25,38 @@ pub fn form(settings: &ValueSettings) -> Form {
     Form::new(write, 0, unavailable, b"\"\"", kind)
 }
 
+/// The form of a type that nobody knows, with `include.unknown.datatypes`: the bytes of its text.
+pub fn text_form(settings: &ValueSettings) -> Form {
+    let write: super::Write = match settings.binary {
+        BinaryMode::Bytes | BinaryMode::Base64 => text_base64,
+        BinaryMode::Base64UrlSafe => text_base64_url_safe,
+        BinaryMode::Hex => text_hex,
+    };
+    Form { write, ..form(settings) }
+}
+
+fn text_base64(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+    out.push(b'"');
+    json::base64(out, text, Alphabet::Standard);
+    out.push(b'"');
+    Ok(())
+}
+
+fn text_base64_url_safe(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+    out.push(b'"');
+    json::base64(out, text, Alphabet::UrlSafe);
+    out.push(b'"');
+    Ok(())
+}
+
+fn text_hex(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    out.extend(text.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]));
+    out.push(b'"');
+    Ok(())
+}
+
 fn digits(text: &[u8]) -> Result<&[u8], Malformed> {
     text.strip_prefix(b"\\x").filter(|digits| digits.len() % 2 == 0).ok_or(Malformed)
 }
@@ -87,6 +119,10 @@ mod tests {
             (form.write)(&mut out, b"\\xfbef", &form).unwrap();
             assert_eq!(String::from_utf8(out).unwrap(), value);
             assert_eq!(String::from_utf8_lossy(&form.unavailable), mark);
+            let of_text = text_form(&settings);
+            let mut out = Vec::new();
+            (of_text.write)(&mut out, b"\xfb\xef", &of_text).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), value);
         }
     }
 }

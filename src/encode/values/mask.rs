@@ -105,7 +105,7 @@ fn width(column: &Column) -> usize {
 fn is_text(kind: &TypeKind, settings: &ValueSettings) -> bool {
     match kind {
         TypeKind::Bool | TypeKind::Int2 | TypeKind::Int4 | TypeKind::Int8 | TypeKind::Oid => false,
-        TypeKind::Float4 | TypeKind::Float8 | TypeKind::Numeric(_) | TypeKind::Bytea | TypeKind::Bit(_) => false,
+        TypeKind::Float4 | TypeKind::Float8 | TypeKind::Numeric(_) | TypeKind::Money(_) | TypeKind::Bytea | TypeKind::Bit(_) => false,
         TypeKind::Date | TypeKind::Time(_) | TypeKind::TimeTz | TypeKind::Timestamp(_) | TypeKind::TimestampTz(_) => false,
         TypeKind::Interval | TypeKind::Point | TypeKind::Array(_) => false,
         TypeKind::Hstore => settings.hstore == HstoreMode::Json,

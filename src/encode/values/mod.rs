@@ -10,6 +10,7 @@ pub mod bits;
 pub mod hstore;
 pub mod interval;
 pub mod mask;
+pub mod money;
 pub mod number;
 pub mod numeric;
 pub mod point;
@@ -33,6 +34,10 @@ pub type Write = fn(&mut Vec<u8>, &[u8], &Form) -> Result<(), Malformed>;
 pub struct ValueSettings {
     /// `decimal.handling.mode`.
     pub decimal: DecimalMode,
+    /// `money.fraction.digits`.
+    pub money_digits: i16,
+    /// `include.unknown.datatypes`: values of types nobody knows are bytes, not text.
+    pub unknown_as_bytes: bool,
     /// `decimal.format` of the JSON converter: what would be base64 is a number.
     pub decimal_numbers: bool,
     /// `field.name.adjustment.mode=avro`.
@@ -54,6 +59,8 @@ impl Default for ValueSettings {
     fn default() -> Self {
         Self {
             decimal: DecimalMode::Precise,
+            money_digits: 2,
+            unknown_as_bytes: false,
             decimal_numbers: false,
             avro_field_names: false,
             time: TimePrecision::Adaptive,
@@ -105,7 +112,9 @@ pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
         TypeKind::Float4 => Form::new(number::float4, 0, placeholder, b"0.0", Kind::Float),
         TypeKind::Float8 => Form::new(number::float8, 0, placeholder, b"0.0", Kind::Double),
         TypeKind::Numeric(declared) => numeric::form(*declared, settings, placeholder),
+        TypeKind::Other(_) if settings.unknown_as_bytes => binary::text_form(settings),
         TypeKind::Text | TypeKind::Other(_) => text(Kind::String.into()),
+        TypeKind::Money(digits) => money::form(*digits, settings, placeholder),
         TypeKind::Uuid => data("Uuid"),
         TypeKind::Json => data("Json"),
         TypeKind::Xml => data("Xml"),
