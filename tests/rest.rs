@@ -391,6 +391,19 @@ async fn without_authentication_a_foreign_host_is_refused() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{host}: {answer}");
     }
     assert!(raw(&world, "GET /livez HTTP/1.0\r\n\r\n").await.contains(" 200 "));
+    // A page of another site, as browsers tell; and text that only calls itself JSON.
+    for (origin, kind, code) in [
+        ("", "application/json", "400"),
+        ("", "application/vnd.schemaregistry.v1+json; charset=utf-8", "400"),
+        ("", "text/plain;a=json", "415"),
+        ("Origin: http://localhost:8083\r\n", "application/json", "400"),
+        ("Origin: http://evil.example\r\n", "application/json", "403"),
+        ("Origin: null\r\n", "application/json", "403"),
+    ] {
+        let head = format!("POST /connectors HTTP/1.1\r\nHost: localhost:8083\r\n{origin}Content-Type: {kind}\r\n");
+        let answer = raw(&world, &format!("{head}Content-Length: 1\r\nConnection: close\r\n\r\n{{")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{origin}{kind}: {answer}");
+    }
     let open = world_with(&[], http::Settings::default()).await;
     assert!(raw(&open, "GET /livez HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n").await.contains(" 200 "));
 }

@@ -3,10 +3,10 @@
 use super::avro::Avro;
 use super::json;
 use super::plan::{ColumnPlan, RelationPlan};
-use super::transform::program::{self, BadColumn, Input, NewTopic};
+use super::transform::program::{self, BadColumn, Input, NewTopic, Program};
 use super::{EncodeError, EventSettings, transaction};
 use crate::change::{Cell, Op, Position, Relation, RowChange, TransactionCounts, Tuple};
-use crate::record::{HeaderBlock, RecordRef, RecordSink, Route};
+use crate::record::{HeaderBlock, RecordRef, RecordSink, Route, TopicHandle};
 
 pub mod schema;
 pub mod shapes;
@@ -136,6 +136,8 @@ impl Encoder {
                     write_key(&mut self.key, plan, after, before)?;
                     write_key(&mut self.old_key, plan, before, None)?;
                     if self.old_key != self.key {
+                        // A topic that is not known yet is asked for before anything is pushed.
+                        known_topic(plan, Case::MovedCreate, input)?;
                         write_columns(&mut self.header_key, &[], &plan.header_key, plan, after, before)?;
                         self.run(plan, Case::MovedDelete, input, out)?;
                         if tombstone {
@@ -157,9 +159,8 @@ impl Encoder {
     /// Writes one record by its program; nothing where a transformation drops it.
     fn run<S: RecordSink>(&mut self, plan: &mut RelationPlan, case: Case, input: &mut Input<'_>, out: &mut S) -> Result<(), EncodeError> {
         let RelationPlan { programs, source, relation, name, .. } = plan;
-        let program = programs.as_deref().and_then(|programs| programs.get(case as usize)?.as_ref());
-        let topic = program.map(|program| program.topic.of(input)).transpose();
-        let topic = topic.map_err(|NewTopic { said, name }| EncodeError::NewTopic { said, name })?;
+        let program = program_of(programs.as_deref(), case);
+        let topic = program.map(|program| topic_of(program, input)).transpose()?;
         // What a transformation drops is counted, too: Debezium counts before it transforms.
         if !matches!(case, Case::Tombstone | Case::MovedTombstone) {
             input.place = transaction::place(self.counts.as_mut(), name, input.at);
@@ -169,12 +170,14 @@ impl Encoder {
         let bad = |BadColumn(column)| EncodeError::malformed(relation, column);
         let mut source = |out: &mut Vec<u8>| source.write(out, input.at);
         self.key.clear();
+        let mut has_key = program.key.is_some();
         if let Some(key) = &program.key {
-            key.write(&mut self.key, input, &mut source).map_err(bad)?;
+            has_key = key.write(&mut self.key, input, &mut source).map_err(bad)?;
         }
         self.value.clear();
-        if let Some(value) = &program.value {
-            value.write(&mut self.value, input, &mut source).map_err(bad)?;
+        let mut has_value = program.value.is_some() && !program.topic.is_tombstone(input);
+        if let Some(value) = program.value.as_ref().filter(|_| has_value) {
+            has_value = value.write(&mut self.value, input, &mut source).map_err(bad)?;
         }
         let headers = if let program::Headers::Fixed(block) = &program.headers {
             block.headers()
@@ -183,8 +186,7 @@ impl Encoder {
             program.headers.write(&mut self.headers, &mut self.old_key, &self.header_key, input, &mut source).map_err(bad)?;
             self.headers.headers()
         };
-        let key = program.key.is_some().then_some(&self.key[..]);
-        let value = (program.value.is_some() && !program.topic.is_tombstone(input)).then_some(&self.value[..]);
+        let (key, value) = (has_key.then_some(&self.key[..]), has_value.then_some(&self.value[..]));
         let [key_scratch, value_scratch] = &mut self.avro;
         let key = in_form(relation, program.avro.key.as_ref(), key, key_scratch)?;
         let value = in_form(relation, program.avro.value.as_ref(), value, value_scratch)?;
@@ -354,6 +356,19 @@ enum Extra {
     None,
     NewKey,
     OldKey,
+}
+
+fn program_of(programs: Option<&[Option<Program>]>, case: Case) -> Option<&Program> {
+    programs?.get(case as usize)?.as_ref()
+}
+
+fn topic_of(program: &Program, input: &Input<'_>) -> Result<TopicHandle, EncodeError> {
+    program.topic.of(input).map_err(|NewTopic { said, name }| EncodeError::NewTopic { said, name })
+}
+
+/// The topic of a kind of record is known.
+fn known_topic(plan: &RelationPlan, case: Case, input: &Input<'_>) -> Result<(), EncodeError> {
+    program_of(plan.programs.as_deref(), case).map_or(Ok(()), |program| topic_of(program, input).map(drop))
 }
 
 fn write_key(out: &mut Vec<u8>, plan: &RelationPlan, row: Option<Tuple<'_>>, older: Option<Tuple<'_>>) -> Result<(), EncodeError> {

@@ -20,7 +20,7 @@ use crate::change::Relation;
 use crate::record::SinkFull;
 
 pub use envelope::Encoder;
-pub use plan::{Draft, EventSettings, RelationPlan};
+pub use plan::{Draft, EventSettings, ROUTED_MAX, RelationPlan};
 
 /// Why a row could not become an event.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -18,6 +18,9 @@ use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, N
 
 use crate::record::{HeaderBlock, TopicHandle, TopicIndex};
 
+/// The rows of a table may name so many topics.
+pub const ROUTED_MAX: usize = 10_000;
+
 /// How a connector's events look.
 #[derive(Clone, Debug)]
 pub struct EventSettings {
@@ -276,13 +279,16 @@ impl RelationPlan {
         }
     }
 
-    /// Learns a topic that a row named.
-    pub fn learn(&mut self, said: &[u8], handle: TopicHandle) {
+    /// Learns a topic that a row named; false when there are too many.
+    pub fn learn(&mut self, said: &[u8], handle: TopicHandle) -> bool {
+        let mut fits = true;
         for program in self.programs.iter_mut().flatten().flatten() {
             if let Topic::Routed(_, known) = &mut program.topic {
+                fits &= known.len() < ROUTED_MAX;
                 known.insert(said.into(), handle);
             }
         }
+        fits
     }
 
     /// True when events of this table carry a key.

@@ -145,12 +145,23 @@ async fn check_host(State(app): State<App>, request: Request, next: Next) -> Res
         }),
         None => request.version() == Version::HTTP_10,
     };
-    if is_ours {
+    if is_ours && !comes_from_another_page(&request) {
         return Ok(next.run(request).await);
+    }
+    if is_ours {
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "a page of another origin may not change anything here"));
     }
     let message =
         "the Host of the request is not this machine: ask by localhost or the address in http.listen, or set http.auth = \"none\"";
     Err(ApiError::new(StatusCode::FORBIDDEN, message))
+}
+
+/// A browser says which page a request that changes something comes from; programs say nothing.
+fn comes_from_another_page(request: &Request) -> bool {
+    let headers = request.headers();
+    let Some(origin) = headers.get(header::ORIGIN).filter(|_| !request.method().is_safe()) else { return false };
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host) != own
 }
 
 /// The host of `host`, `host:port`, `[v6]` or `[v6]:port`.
@@ -238,7 +249,9 @@ impl From<RegistryError> for ApiError {
 /// Reads a JSON body. A page in a browser can send a cross-site POST of text without asking; it cannot send JSON.
 fn json_body(headers: &HeaderMap, body: &Bytes) -> Result<Json, ApiError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-    if !kind.to_ascii_lowercase().contains("json") {
+    // `text/plain;a=json` is text to a browser.
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !(essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))) {
         return Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "HTTP 415 Unsupported Media Type: send Content-Type: application/json",

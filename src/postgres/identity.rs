@@ -11,6 +11,12 @@ use crate::change::ReplicaIdentity;
 use crate::config::postgres::PostgresConfig;
 use crate::config::postgres::preparation::WantedIdentity;
 
+/// The table's identity is this index already: to say it again would lock the table for nothing.
+async fn uses_index(client: &Client, table: &Table, name: &str) -> Result<bool, PostgresError> {
+    let sql = "select exists (select 1 from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = $1 and i.indisreplident and c.relname = $2)";
+    Ok(client.query_one(sql, &[&table.id.0, &name]).await?.try_get(0)?)
+}
+
 /// Alters the captured tables that are named; true when one was altered, so that what is known of the tables is old.
 pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) -> Result<bool, PostgresError> {
     if config.replica_identities.is_empty() {
@@ -24,8 +30,7 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
             Some(WantedIdentity::Default) => (table.identity == ReplicaIdentity::Default, "default".to_owned()),
             Some(WantedIdentity::Full) => (table.identity == ReplicaIdentity::Full, "full".to_owned()),
             Some(WantedIdentity::Nothing) => (table.identity == ReplicaIdentity::Nothing, "nothing".to_owned()),
-            // Which index it is now is not known here: PostgreSQL finds out.
-            Some(WantedIdentity::Index(name)) => (false, format!("using index {}", identifier(name))),
+            Some(WantedIdentity::Index(name)) => (uses_index(client, table, name).await?, format!("using index {}", identifier(name))),
         };
         if same {
             continue;

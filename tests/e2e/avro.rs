@@ -197,7 +197,7 @@ fn names_that_avro_does_not_allow_are_adjusted_when_asked() {
     let value = event.value.expect("a value");
     let kept = http::get(&scene.rowfeed.http(), &format!("/schemas/ids/{}", value[4])).expect("an answer").json();
     let schema = kept["schema"].as_str().unwrap_or_default();
-    assert!(schema.contains("\"namespace\":\"srv.public.a_b\"") && schema.contains("{\"name\":\"__st\","), "{schema}");
+    assert!(schema.contains("\"namespace\":\"srv.public.a_b\"") && schema.contains("{\"name\":\"_1_st\","), "{schema}");
 }
 
 #[test]

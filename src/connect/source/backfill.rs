@@ -14,7 +14,7 @@ use super::gate::{Gate, Mode, key_changed};
 use super::snapshot::{self, ROWS_PER_LOOK, Source, copy_problem, push_read};
 use super::stream::{HEARTBEAT_PREFIX, Stream};
 use super::task::{Context, now_ns};
-use crate::change::progress::{Key, Progress, signature};
+use crate::change::progress::{Key, KeyColumn, Progress, signature};
 use crate::change::{Lsn, Position, RelationId, SnapshotMark};
 use crate::log::LogWriter;
 use crate::postgres::catalog::{self, Table};
@@ -99,6 +99,8 @@ impl Backfill {
         ids.extend(progress.points.iter().map(|points| points.id));
         let keys = reading::keys(client, &ids).await.map_err(wrong)?;
         let key_of = |id: RelationId| keys.get(&id).cloned().unwrap_or_default();
+        // What is no longer to be read is not waited for either: its changes pass.
+        let chosen = selected(context, client, server_version).await?;
         let mut gate = Gate::new(progress.clone(), floor);
         for points in &progress.points {
             gate.describe_read(points.id, key_of(points.id));
@@ -109,7 +111,10 @@ impl Backfill {
             if begun && !key.is_empty() && signature(&key) != table.key {
                 return Err(key_changed(&format!("table {}", table.id.0)));
             }
-            gate.describe(number, table.id, key);
+            let Some((chosen, _)) = chosen.iter().find(|(chosen, _)| chosen.id == table.id) else { continue };
+            if let Some(mode) = mode_of(context, chosen, &key) {
+                gate.describe(number, table.id, key, mode);
+            }
         }
         let left = progress.left().len();
         tracing::info!(connector = context.config.name, tables = left, "the snapshot goes on where it was, beside the stream");
@@ -206,10 +211,7 @@ impl Backfill {
     async fn find<W: LogWriter>(&mut self, stream: &mut Stream<'_, W>, id: RelationId) -> Result<Option<(Table, Published)>, Problem> {
         if self.selected.is_empty() {
             stream.reopen_client().await?;
-            let tables = catalog::tables(&stream.client).await.map_err(|error| stream.context.problem(&error))?;
-            let name = &stream.context.config.publication_name;
-            let published = publication::published(&stream.client, name, self.server_version).await;
-            self.selected = snapshot::select_tables(stream.context, &tables, &published.map_err(|error| stream.context.problem(&error))?);
+            self.selected = selected(stream.context, &stream.client, self.server_version).await?;
         }
         Ok(self.selected.iter().find(|(table, _)| table.id == id).cloned())
     }
@@ -268,8 +270,9 @@ impl Backfill {
             self.source = Some((opened.columns, described));
         }
         let Some((_, source)) = &self.source else { return Ok(Outcome::NotYet) };
+        let described = mode_of(stream.context, &source.table, &source.key);
+        let mode = described.unwrap_or(Mode::Whole);
         let gate = gate_of(stream)?;
-        let mode = Mode::of(&source.key);
         let limit = match wanted {
             Wanted::Again(..) => None,
             Wanted::Next(_) => {
@@ -285,7 +288,9 @@ impl Backfill {
                     return Err(key_changed(&source.plan.relation.name()));
                 }
                 left.key = signed;
-                gate.describe(number, id, source.key.clone());
+                if let Some(mode) = described {
+                    gate.describe(number, id, source.key.clone(), mode);
+                }
                 match mode {
                     Mode::Whole => None,
                     Mode::Keyed => Some(KEYED_ROWS),
@@ -405,6 +410,19 @@ impl Backfill {
             );
         }
     }
+}
+
+/// The tables that the configuration of now has in the snapshot.
+async fn selected(context: &Context, client: &Client, server_version: u32) -> Result<Vec<(Table, Published)>, Problem> {
+    let tables = catalog::tables(client).await.map_err(|error| context.problem(&error))?;
+    let published = publication::published(client, &context.config.publication_name, server_version).await;
+    Ok(snapshot::select_tables(context, &tables, &published.map_err(|error| context.problem(&error))?))
+}
+
+/// How a table is read; `None`: its changes pass while it is read, so that some may come twice and none is lost.
+fn mode_of(context: &Context, table: &Table, key: &[KeyColumn]) -> Option<Mode> {
+    let by_statement = context.config.snapshot.select_of(&table.schema, &table.table).is_some();
+    if by_statement { Mode::selected(key) } else { Some(Mode::of(key)) }
 }
 
 /// What a chunk has put into commits and not noted yet.

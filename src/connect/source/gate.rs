@@ -55,6 +55,11 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Of a table that is read by a statement of its own, which may leave rows out: changes of what it leaves out pass.
+    pub fn selected(key: &[KeyColumn]) -> Option<Self> {
+        (!key.is_empty()).then_some(Self::Keyed)
+    }
+
     /// By the table's key.
     pub fn of(key: &[KeyColumn]) -> Self {
         match key {
@@ -112,8 +117,8 @@ impl Gate {
     }
 
     /// Says how a table of the snapshot is read.
-    pub fn describe(&mut self, number: u32, id: RelationId, key: Vec<KeyColumn>) {
-        self.tables.insert(id, Table { number, mode: Mode::of(&key), key, columns: None });
+    pub fn describe(&mut self, number: u32, id: RelationId, key: Vec<KeyColumn>, mode: Mode) {
+        self.tables.insert(id, Table { number, mode, key, columns: None });
     }
 
     /// Says the key of a table that is read, and of which single rows are remembered.

@@ -10,11 +10,13 @@ use crate::config::postgres::{ColumnMask, PostgresConfig, TopicDefaults};
 use crate::encode::avro::NotAvro;
 use crate::encode::transform::Unfit;
 use crate::encode::{Draft, EventSettings, RelationPlan, values};
+use crate::log::topic::is_internal;
 use crate::log::{LogWriter, TopicSpec};
 use crate::postgres::catalog::{Catalog, Table};
 use crate::postgres::pgoutput::RelationMessage;
 use crate::postgres::{Client, PostgresError};
 use crate::problem::Problem;
+use crate::record::TopicHandle;
 
 /// How long the stream may wait for the catalogue.
 const LOOKUP_LIMIT: Duration = Duration::from_secs(60);
@@ -55,6 +57,17 @@ impl Relations {
             topics: HashMap::new(),
             told: HashSet::new(),
         }
+    }
+
+    /// A topic for events, made when it is not there. The log's own are refused: whoever names a topic, by a transformation or
+    /// in a row, must not write what the log believes.
+    pub async fn open_topic<W: LogWriter>(writer: &mut W, config: &PostgresConfig, name: &str) -> Result<TopicHandle, Problem> {
+        if is_internal(name) {
+            return Err(Problem::fail("topic/internal", format!("{name} is a topic of the log itself: events cannot go there"))
+                .why("a transformation, a row or topic.prefix names it")
+                .fix("give the topics of events a prefix, for example route.topic.replacement=outbox.event.${routedByValue}"));
+        }
+        writer.topic(name, &Self::topic_spec(config, name)).await.map_err(|error| error.problem())
     }
 
     /// How topics of change events are made.
@@ -127,7 +140,7 @@ impl Relations {
         }
         let mut handles = HashMap::new();
         for name in draft.topics(&self.settings) {
-            let handle = writer.topic(&name, &Self::topic_spec(&self.config, &name)).await.map_err(|error| error.problem())?;
+            let handle = Self::open_topic(writer, &self.config, &name).await?;
             handles.insert(name, handle);
         }
         draft.finish(&self.settings, |name| handles[name]).map_err(refuse)

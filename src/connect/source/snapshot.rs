@@ -17,7 +17,7 @@ use super::task::{Context, now_ns};
 use crate::change::progress::{Key, KeyColumn, TableLeft, signature};
 use crate::change::{Cell, Checkpoint, Lsn, Op, Position, Progress, RelationId, RowChange, SnapshotMark, Tuple};
 use crate::config::postgres::{PostgresConfig, SnapshotConfig, TableOrder};
-use crate::encode::{EncodeError, Encoder, RelationPlan};
+use crate::encode::{EncodeError, Encoder, ROUTED_MAX, RelationPlan};
 use crate::log::LogWriter;
 use crate::postgres::catalog::{self, Table};
 use crate::postgres::connection::Session;
@@ -26,6 +26,7 @@ use crate::postgres::publication::Published;
 use crate::postgres::reading::{self, Rows};
 use crate::postgres::{Client, Connection, PostgresError, identifier, literal};
 use crate::problem::Problem;
+use crate::record::TopicHandle;
 
 /// How many rows pass between two looks at the clock and at the stop signal.
 pub(super) const ROWS_PER_LOOK: u64 = 1000;
@@ -322,6 +323,16 @@ impl Reader {
     }
 }
 
+/// A row named a new topic. Rows make topics only up to a number: each stays in the log's catalogue for good.
+pub(super) fn learn(plan: &mut RelationPlan, said: &[u8], topic: TopicHandle) -> Result<(), Problem> {
+    if plan.learn(said, topic) {
+        return Ok(());
+    }
+    Err(Problem::fail("transform/too-many-topics", format!("the rows of {} name more than {ROUTED_MAX} topics", plan.relation.name()))
+        .why("route.by.field is meant for kinds of things, not for the things themselves")
+        .fix("name another column in route.by.field, or map its values with route.topic.regex"))
+}
+
 /// Writes a row that was read.
 pub(super) async fn push_read<W: LogWriter>(
     config: &PostgresConfig,
@@ -337,9 +348,8 @@ pub(super) async fn push_read<W: LogWriter>(
     match encoder.encode(plan, &change, commits.sink().0) {
         Ok(()) => {}
         Err(EncodeError::NewTopic { said, name }) => {
-            let spec = Relations::topic_spec(config, &name);
-            let topic = commits.writer.topic(&name, &spec).await.map_err(|error| error.problem())?;
-            plan.learn(&said, topic);
+            let topic = Relations::open_topic(&mut commits.writer, config, &name).await?;
+            learn(plan, &said, topic)?;
             encoder.encode(plan, &change, commits.sink().0).map_err(undecodable)?;
         }
         Err(error) => return Err(undecodable(error)),

@@ -14,6 +14,7 @@ use super::feedback::Feedback;
 use super::gate::{Gate, Verdict};
 use super::relations::{Relations, not_avro};
 use super::resume::Resume;
+use super::snapshot::learn;
 use super::task::{Context, now_ns};
 use crate::change::{Lsn, Op, Position, RelationId, RowChange, SnapshotMark, TransactionCounts};
 use crate::encode::avro::{AvroSink, TopicAvro};
@@ -186,8 +187,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
     pub async fn run(mut self) -> Result<(), Problem> {
         if let Some(name) = &self.context.config.transaction_topic {
             if let Some(way) = control::transactions(&self.context.events, name) {
-                let spec = Relations::topic_spec(&self.context.config, &way.topic);
-                let topic = self.work.commits.writer.topic(&way.topic, &spec).await.map_err(|error| error.problem())?;
+                let topic = Relations::open_topic(&mut self.work.commits.writer, &self.context.config, &way.topic).await?;
                 let mut avro = transaction::avro(&self.context.events).map_err(|wrong| not_avro(&way.topic, &wrong))?;
                 self.context.registrar.register(&way.topic, &mut avro).await?;
                 self.work.transactions = Some((topic, way.headers, avro));
@@ -570,12 +570,14 @@ impl<W: LogWriter> Work<W> {
     /// Makes the topic that a row names, and pushes the row.
     async fn route_anew(&mut self, context: &Context, row: Unrouted, payload: &[u8]) -> Result<(), Problem> {
         let Unrouted { id, op, old, said, topic } = row;
-        let spec = Relations::topic_spec(&context.config, &topic);
-        let handle = self.commits.writer.topic(&topic, &spec).await.map_err(|error| error.problem())?;
+        let handle = Relations::open_topic(&mut self.commits.writer, &context.config, &topic).await?;
         if let Some(plan) = self.relations.plan_of(id)? {
-            plan.learn(&said, handle);
+            learn(plan, &said, handle)?;
         }
-        self.push(id, op, old, payload).map(drop)
+        match self.push(id, op, old, payload)? {
+            None => Ok(()),
+            Some(again) => Err(Problem::fail("row/undecodable", format!("a row names two topics, {topic} and {}", again.topic))),
+        }
     }
 
     /// Tells that a transaction begins, unless it was told; one that was cut goes on counting where it was.
@@ -650,7 +652,8 @@ impl<W: LogWriter> Work<W> {
         if !self.resume.row_at(start, op == Op::Update && old == OldRow::Key)? {
             return Ok(None);
         }
-        if is_skipped(context, op) {
+        // While a snapshot is read, what becomes of an update is known only after it is judged.
+        if is_skipped(context, op) && self.gate.is_none() {
             return Ok(None);
         }
         self.at.lsn = start;
@@ -664,13 +667,12 @@ impl<W: LogWriter> Work<W> {
         let before = (old != OldRow::None).then(|| self.cells.old(payload));
         let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
         let op = match gate.judge(&plan.relation, op, before, after)? {
+            Verdict::Publish | Verdict::OldOnly if is_skipped(context, op) => return Ok(None),
             Verdict::Publish => op,
             Verdict::Withhold => return Ok(None),
-            // Half of a changed key.
-            Verdict::OldOnly if is_skipped(context, Op::Delete) => return Ok(None),
+            // Half of a changed key: an update, as `skipped.operations` sees it.
             Verdict::OldOnly => Op::Delete,
-            Verdict::NewOnly if is_skipped(context, Op::Create) => return Ok(None),
-            // What is known of the old row fills in what the new one does not say.
+            // The row will not be read where it has gone, so it is told although updates may be skipped. What is known of the old row fills in what the new one does not say.
             Verdict::NewOnly => Op::Create,
         };
         self.push(id, op, old, payload)
@@ -726,8 +728,7 @@ impl<W: LogWriter> Work<W> {
         if self.messages.is_none() {
             let way = match control::messages(&context.events) {
                 Some(way) => {
-                    let spec = Relations::topic_spec(&context.config, &way.topic);
-                    let topic = self.commits.writer.topic(&way.topic, &spec).await.map_err(|error| error.problem())?;
+                    let topic = Relations::open_topic(&mut self.commits.writer, &context.config, &way.topic).await?;
                     let mut avro = control::message_avro(&context.events).map_err(|wrong| not_avro(&way.topic, &wrong))?;
                     context.registrar.register(&way.topic, &mut avro).await?;
                     Some((topic, way.headers, avro))

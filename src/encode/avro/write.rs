@@ -268,14 +268,17 @@ impl<'a> Reader<'a> {
 
     fn unicode(&mut self, out: &mut Vec<u8>) -> Result<(), Mismatch> {
         let first = self.unit()?;
-        let code = if (0xd800..0xdc00).contains(&first) {
+        let mut code = first;
+        if (0xd800..0xdc00).contains(&first) && self.rest.starts_with(b"\\u") {
+            let behind = self.rest;
             self.expect(b"\\u")?;
-            let second = self.unit()?.checked_sub(0xdc00).filter(|low| *low < 0x400).ok_or(Mismatch)?;
-            0x10000 + ((first - 0xd800) << 10) + second
-        } else {
-            first
-        };
-        let character = char::from_u32(code).ok_or(Mismatch)?;
+            match self.unit()?.checked_sub(0xdc00).filter(|low| *low < 0x400) {
+                Some(second) => code = 0x10000 + ((first - 0xd800) << 10) + second,
+                None => self.rest = behind,
+            }
+        }
+        // Half a character, as a column that is cut may end with: what Java makes of it.
+        let character = char::from_u32(code).unwrap_or('?');
         out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         Ok(())
     }
@@ -399,7 +402,6 @@ mod tests {
             (Kind::Int64.into(), "1.5"),
             (Kind::Boolean.into(), "\"~mark~\""),
             (Kind::String.into(), "5"),
-            (Kind::String.into(), "\"\\uD83D\""),
             (Kind::Bytes.into(), "\"A\""),
             (Kind::Double.into(), "\"x\""),
             (point, r#"{"b":null,"x":0.0}"#),

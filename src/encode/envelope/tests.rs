@@ -306,3 +306,28 @@ fn converters_that_cannot_write_a_record_are_refused() {
         assert_eq!(unfit.option, option);
     }
 }
+
+#[test]
+fn a_mask_holds_behind_the_event_router() {
+    let masks = |columns| ColumnMasks::parse([("column.mask.with.3.chars", columns)].into_iter()).0;
+    let routed = EventSettings { masks: masks("public.customers.first_name"), ..outbox(&[]) };
+    let unfit = Draft::new(customers(true), &routed, |_| true).expect_err("topics would tell");
+    assert_eq!(unfit.to_string(), "transforms.outbox: the column first_name is masked: topics would tell what it hides");
+    let expanded =
+        [("transforms.outbox.table.expand.json.payload", "true"), ("transforms.outbox.route.tombstone.on.empty.payload", "true")];
+    let settings = EventSettings { masks: masks("public.customers.email"), ..outbox(&expanded) };
+    let relation = customers(true);
+    let nowhere = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    let mut plan =
+        Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| nowhere).expect("it fits");
+    plan.learn(b"order", nowhere);
+    let mut encoder = Encoder::new(&settings);
+    for payload in [Some("{\"secret\": 1}"), None] {
+        let row = row(&[Some("42"), Some("order"), payload, Some("7")]);
+        let at = at(SnapshotMark::False, None);
+        let change = RowChange { relation: &relation, op: Op::Create, before: None, before_is_key: false, after: Some(row.tuple()), at };
+        let mut out = Collected::default();
+        encoder.encode(&mut plan, &change, &mut out).expect("the topic is known");
+        assert_eq!(out.0[0].1.as_deref(), Some("\"***\""), "{payload:?}");
+    }
+}

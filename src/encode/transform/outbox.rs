@@ -36,8 +36,14 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
     };
     let (id, key, mut payload, routed) = (column(&outbox.id)?, column(&outbox.key)?, column(&outbox.payload)?, column(&outbox.route)?);
     let payload_index = index(&payload, &outbox.payload)?;
+    let is_masked = |node: &Node| matches!(&node.content, Content::Column { form, .. } if form.mask.is_some());
+    if is_masked(&routed) {
+        return Err(format!("the column {} is masked: topics would tell what it hides", outbox.route));
+    }
+    let payload_is_masked = is_masked(&payload);
     if let (Some(expand), Content::Column { form, .. }) = (outbox.expand, &mut payload.content)
         && payload.schema.kind == Kind::String
+        && form.mask.is_none()
     {
         let plain = form.clone();
         *form = Form { write: write_expanded, scale: expand.to_scale(), element: Some(Box::new(plain)), ..form.clone() };
@@ -58,7 +64,8 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
     let topic = Routed {
         column: index(&routed, &outbox.route)?,
         topic: outbox.topic.clone(),
-        empty_is_tombstone: outbox.empty_is_tombstone.then_some(payload_index),
+        // What a mask makes of NULL is no longer empty.
+        empty_is_tombstone: (outbox.empty_is_tombstone && !payload_is_masked).then_some(payload_index),
         own_schema: in_envelope || outbox.expand.is_some(),
     };
     shape.value = Some(if in_envelope {

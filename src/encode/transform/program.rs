@@ -228,18 +228,20 @@ impl Pieces {
         }
     }
 
-    /// Appends the value; `source` appends the source block.
+    /// Appends the value; `source` appends the source block. False: a text that is null, where `StringConverter` has nothing.
     #[inline]
-    pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, source: impl FnMut(&mut Vec<u8>)) -> Result<(), BadColumn> {
+    pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, source: impl FnMut(&mut Vec<u8>)) -> Result<bool, BadColumn> {
         let begun = out.len();
         self.write_json(out, input, source)?;
-        if self.bare
-            && let Ok(text) = serde_json::from_slice::<String>(&out[begun..])
-        {
+        if !self.bare {
+            return Ok(true);
+        }
+        let there = out[begun..] != *b"null";
+        if let Ok(text) = serde_json::from_slice::<String>(&out[begun..]) {
             out.truncate(begun);
             out.extend_from_slice(text.as_bytes());
         }
-        Ok(())
+        Ok(there)
     }
 
     #[inline]

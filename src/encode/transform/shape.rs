@@ -171,7 +171,10 @@ impl Shape {
     pub fn put_defaults(&mut self) {
         for node in [&mut self.key, &mut self.value].into_iter().flatten() {
             for (_, field) in node.fields_mut().into_iter().flatten() {
-                if let (Content::Column { null, .. }, Some(default)) = (&mut field.content, &field.schema.default) {
+                // A mask stands for NULL, too.
+                if let (Content::Column { null, form, .. }, Some(default)) = (&mut field.content, &field.schema.default)
+                    && form.mask.is_none()
+                {
                     null.clone_from(default);
                 }
             }

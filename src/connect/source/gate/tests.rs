@@ -96,7 +96,7 @@ fn gate(progress: Progress, floor: u64) -> Gate {
         gate.describe_read(points.id, key(points.id.0));
     }
     for (number, table) in (gate.progress().first..).zip(gate.progress().tables.clone()) {
-        gate.describe(number, table.id, key(table.id.0));
+        gate.describe(number, table.id, key(table.id.0), Mode::of(&key(table.id.0)));
     }
     gate
 }
