@@ -6,6 +6,8 @@
 //! keyword is a restriction that is not understood: it is compatible where both sides have it alike, and incompatible
 //! otherwise.** So a change that Confluent's registry would allow may be refused here, never the other way round.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value as Json};
 
 /// Keywords that restrict nothing.
@@ -54,6 +56,8 @@ const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "arr
 const DEPTH_MAX: usize = 100;
 /// Pairs of schemas that are compared.
 const STEPS_MAX: usize = 100_000;
+/// What all these pairs weigh together, by [`weigh`]: each is walked as a whole.
+const WEIGHT_MAX: usize = 10_000_000;
 /// More reasons than this are not told.
 const TOLD_MAX: usize = 100;
 
@@ -129,7 +133,11 @@ fn check(schema: &Json, at: &str) -> Result<(), String> {
 /// Why `reader` does not accept everything that `writer` accepts; empty when it does.
 pub fn obstacles(reader: &JsonSchema, writer: &JsonSchema) -> Vec<String> {
     let nothing = Map::new();
-    let mut check = Check { reader, writer, nothing: &nothing, depth: 0, steps: 0, told: Vec::new() };
+    let mut weights = HashMap::new();
+    weigh(&reader.json, &mut weights);
+    weigh(&writer.json, &mut weights);
+    let same = reader.json == writer.json;
+    let mut check = Check { reader, writer, same, weights, nothing: &nothing, depth: 0, steps: 0, weight: 0, told: Vec::new() };
     let accepts = check.accepts(&reader.json, &writer.json, "#", true);
     if !accepts && check.told.is_empty() {
         check.told.push("the schemas differ".to_owned());
@@ -140,17 +148,24 @@ pub fn obstacles(reader: &JsonSchema, writer: &JsonSchema) -> Vec<String> {
 struct Check<'a> {
     reader: &'a JsonSchema,
     writer: &'a JsonSchema,
+    /// The documents are equal.
+    same: bool,
+    /// What every value of both documents weighs, by its place in memory.
+    weights: HashMap<*const Json, usize>,
     /// The keywords of a schema that has none.
     nothing: &'a Map<String, Json>,
     depth: usize,
     steps: usize,
+    weight: usize,
     told: Vec<String>,
 }
 
 impl<'a> Check<'a> {
     fn accepts(&mut self, reader: &'a Json, writer: &'a Json, at: &str, tell: bool) -> bool {
         self.steps += 1;
-        if self.depth > DEPTH_MAX || self.steps > STEPS_MAX {
+        let of = |json: &Json| self.weights.get(&std::ptr::from_ref(json)).copied().unwrap_or(1);
+        self.weight = self.weight.saturating_add(of(reader) + of(writer) + at.len() / TEXT_OF_ONE);
+        if self.depth > DEPTH_MAX || self.steps > STEPS_MAX || self.weight > WEIGHT_MAX {
             return self.tell(true, "NOT_LOOKED_AT", at, "the schemas are too deep or too large to be compared");
         }
         self.depth += 1;
@@ -168,8 +183,7 @@ impl<'a> Check<'a> {
             _ => return self.tell(tell, "NOTHING_ACCEPTED", at, "the reader's schema accepts nothing"),
         };
         // Equal schemas accept the same, as long as what they refer to is in both of them, and the same.
-        if reader == writer && (!refers(reader) || self.reader.is_plain && self.reader.json == self.writer.json && !refers_outside(reader))
-        {
+        if reader == writer && (!refers(reader) || self.reader.is_plain && self.same && !refers_outside(reader)) {
             return true;
         }
         if let Some(target) = writer_keywords.get("$ref") {
@@ -290,6 +304,21 @@ impl<'a> Check<'a> {
     }
 }
 
+/// Bytes of text that weigh as much as one value.
+const TEXT_OF_ONE: usize = 64;
+
+/// What walking a value costs: its values, and its texts by their length. Notes it of every value inside too.
+fn weigh(json: &Json, weights: &mut HashMap<*const Json, usize>) -> usize {
+    let weight = match json {
+        Json::Object(object) => object.iter().map(|(name, value)| name.len() / TEXT_OF_ONE + weigh(value, weights)).sum(),
+        Json::Array(values) => values.iter().map(|value| weigh(value, weights)).sum(),
+        Json::String(text) => text.len() / TEXT_OF_ONE,
+        _ => 0,
+    } + 1;
+    weights.insert(std::ptr::from_ref(json), weight);
+    weight
+}
+
 fn is_describing(keyword: &str) -> bool {
     DESCRIBING.contains(&keyword) || keyword.starts_with("connect.") || keyword.starts_with("confluent:")
 }
@@ -345,25 +374,26 @@ fn type_of(value: &Json) -> &'static str {
 }
 
 fn type_fits(reader: &Json, writer: &Map<String, Json>) -> bool {
-    let accepted: Vec<&str> = match reader {
+    let accepted: HashSet<&str> = match reader {
         Json::Array(names) => names.iter().filter_map(Json::as_str).collect(),
         name => name.as_str().into_iter().collect(),
     };
-    types(writer).iter().all(|name| accepted.contains(name) || (*name == "integer" && accepted.contains(&"number")))
+    types(writer).iter().all(|name| accepted.contains(name) || (*name == "integer" && accepted.contains("number")))
 }
 
 fn required_fits(reader: &Json, writer: &Map<String, Json>) -> bool {
-    let names = |json: Option<&Json>| json.and_then(Json::as_array).cloned().unwrap_or_default();
-    let written = names(writer.get("required"));
-    !may_be(writer, "object") || names(Some(reader)).iter().all(|name| written.contains(name))
+    let written: HashSet<&Json> = writer.get("required").and_then(Json::as_array).into_iter().flatten().collect();
+    !may_be(writer, "object") || reader.as_array().into_iter().flatten().all(|name| written.contains(name))
 }
 
 fn values_fit(reader: &Map<String, Json>, writer: &Map<String, Json>) -> bool {
-    let values = |keywords: &Map<String, Json>| match (keywords.get("const"), keywords.get("enum")) {
-        (Some(value), None) => Some(vec![value.clone()]),
-        (None, Some(Json::Array(values))) => Some(values.clone()),
-        _ => None,
-    };
+    fn values(keywords: &Map<String, Json>) -> Option<HashSet<&Json>> {
+        match (keywords.get("const"), keywords.get("enum")) {
+            (Some(value), None) => Some(HashSet::from([value])),
+            (None, Some(Json::Array(values))) => Some(values.iter().collect()),
+            _ => None,
+        }
+    }
     match (values(reader), values(writer)) {
         (Some(accepted), Some(written)) => written.iter().all(|value| accepted.contains(value)),
         _ => false,
@@ -372,12 +402,12 @@ fn values_fit(reader: &Map<String, Json>, writer: &Map<String, Json>) -> bool {
 
 /// Whether no value can be of two of these.
 fn apart(branches: &[Json]) -> bool {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     branches.iter().all(|branch| {
         let Some(keywords) = branch.as_object().filter(|keywords| keywords.contains_key("type")) else { return false };
         let own = types(keywords);
         let clash = own.iter().any(|name| {
-            seen.contains(name) || (*name == "integer" && seen.contains(&"number")) || (*name == "number" && seen.contains(&"integer"))
+            seen.contains(name) || (*name == "integer" && seen.contains("number")) || (*name == "number" && seen.contains("integer"))
         });
         seen.extend(own);
         !clash
@@ -451,6 +481,26 @@ mod tests {
                 Some(text) => assert!(found.iter().any(|told| told.contains(text)), "{reader} of {writer}: {found:?}"),
             }
         }
+    }
+
+    #[test]
+    fn large_documents_are_compared_soon_or_not_at_all() {
+        let names = |from: usize| (from..from + 80_000).map(|at| format!("\"n{at}\"")).collect::<Vec<_>>().join(",");
+        let before = std::time::Instant::now();
+        for keyword in ["enum", "required"] {
+            let of = |from: usize| read(&format!(r#"{{"{keyword}":[{}],"title":"{from}"}}"#, names(from)));
+            let told = obstacles(&of(1), &of(0));
+            assert!(told.iter().any(|told| told.contains("NARROWED")), "{keyword}: {told:?}");
+        }
+        // Every property refers to the one large definition.
+        let properties: Vec<String> = (0..1_000).map(|at| format!(r##""p{at}":{{"$ref":"#/$defs/x"}}"##)).collect();
+        let many = |title: &str| {
+            let (properties, names) = (properties.join(","), names(0));
+            read(&format!(r##"{{"title":"{title}","properties":{{{properties}}},"$defs":{{"x":{{"enum":[{names}]}}}}}}"##))
+        };
+        let told = obstacles(&many("a"), &many("b"));
+        assert!(told.iter().any(|told| told.contains("NOT_LOOKED_AT")), "{told:?}");
+        assert!(before.elapsed().as_secs() < 20, "{:?}", before.elapsed());
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn within(scope: &str, name: &str) -> String {
 }
 
 fn parse(text: &str) -> Result<FileDescriptorProto, String> {
+    let text = bare(text)?;
     let mut depth = 0_usize;
     for byte in text.bytes() {
         match byte {
@@ -119,7 +120,48 @@ fn parse(text: &str) -> Result<FileDescriptorProto, String> {
             return Err(format!("more than {DEPTH_MAX} levels"));
         }
     }
-    protox_parse::parse("schema.proto", text).map_err(|error| error.to_string())
+    protox_parse::parse("schema.proto", &text).map_err(|error| error.to_string())
+}
+
+/// The text with blanks for comments and with strings that have only letters, digits and what the names of files have: what
+/// counts its braces and what reads it then cannot differ about which of them count. What the strings say is not compared.
+fn bare(text: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match (char, chars.peek()) {
+            ('"' | '\'', _) => {
+                out.push(char);
+                loop {
+                    match chars.next().filter(|inner| *inner != '\n').ok_or("a string has no end")? {
+                        '\\' => {
+                            chars.next().filter(|inner| *inner != '\n').ok_or("a string has no end")?;
+                            out.push('_');
+                        }
+                        inner if inner == char => break,
+                        inner => out.push(if inner.is_ascii_alphanumeric() || "./-".contains(inner) { inner } else { '_' }),
+                    }
+                }
+                out.push(char);
+            }
+            ('/', Some('*')) => {
+                chars.next();
+                out.push(' ');
+                let mut before = ' ';
+                loop {
+                    match chars.next().ok_or("a comment has no end")? {
+                        '/' if before == '*' => break,
+                        '*' if before == '/' => return Err("a comment within a comment".to_owned()),
+                        inner => before = inner,
+                    }
+                }
+            }
+            ('/', Some('/')) => while chars.next_if(|inner| *inner != '\n').is_some() {},
+            ('#', _) => return Err("\"#\" begins no comment here: \"//\" does".to_owned()),
+            _ => out.push(char),
+        }
+    }
+    Ok(out)
 }
 
 /// Why `reader` does not read the bytes of `writer`; empty when it does.
@@ -280,6 +322,20 @@ mod tests {
         let with = |reference: &str| ProtoFile::read(text, &[("b.proto".to_owned(), reference.to_owned())]).expect("valid");
         assert!(obstacles(&with("one"), &with("one")).is_empty());
         assert!(!obstacles(&with("one"), &with("two")).is_empty());
+    }
+
+    #[test]
+    fn braces_in_comments_and_strings_do_not_hide_how_deep_a_text_is() {
+        for line in ["message a{//}\n", "message a{/*}*/", "message a{option a=\"}\";", "message a{option a='\\'}';", "message a{"] {
+            let told = ProtoFile::read(&line.repeat(70_000), &[]).expect_err("too deep");
+            assert!(told.contains("levels"), "{line}: {told}");
+        }
+        let odd = "/** {{ **/ // {\nmessage A { // }\n string a = 1 [json_name = \"{\\\"{\", deprecated = true]; /* } */ }\n";
+        let braces = format!("{odd} message B {{ string b = 1 [json_name = '{}']; }}", "{".repeat(100));
+        assert!(obstacles(&read(&braces), &read("message A { string a = 1; } message B { string b = 1; }")).is_empty());
+        for bad in ["message A {} /* x", "message A {} /* /* */ */", "import \"a\n\";", "# x\nmessage A {}"] {
+            assert!(ProtoFile::read(bad, &[]).is_err(), "{bad}");
+        }
     }
 
     #[test]

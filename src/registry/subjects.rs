@@ -10,12 +10,19 @@ use super::{Kind, Level, Parsed, Reference, Refusal, SCHEMA_BYTES_MAX, Schema};
 
 /// Versions of one subject; each of them may have to be compared.
 const VERSIONS_MAX: usize = 1_000;
-/// Bytes of all schemas together: every segment of the log repeats them.
+/// Bytes of all versions together, by [`cost`]: every segment of the log repeats them.
 const TOTAL_BYTES_MAX: usize = 64 << 20;
 /// Schemas that one schema uses, through others too.
 const REFERENCES_MAX: usize = 100;
 /// The longest subject.
 const SUBJECT_BYTES_MAX: usize = 1_000;
+
+/// The longest name of a reference: a URL or a path.
+const REFERENCE_BYTES_MAX: usize = 1_000;
+/// What a version or a reference takes beside its texts.
+const FIXED_COST: usize = 256;
+/// Levels of subjects, and modes of subjects.
+const SETTINGS_MAX: usize = 10_000;
 
 /// Whether a subject takes new schemas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +114,7 @@ pub struct Read {
 }
 
 /// Everything the registry knows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Subjects {
     subjects: BTreeMap<String, BTreeMap<u32, Version>>,
     /// Ids in use: the schema, and in how many versions it stands.
@@ -140,7 +147,7 @@ impl Subjects {
     fn put(&mut self, mut version: Version) {
         self.forget(&version.subject.clone(), version.version);
         self.given = self.given.max(version.id);
-        self.bytes += version.schema.text.len();
+        self.bytes += cost(&version.subject, &version.schema);
         let known = self.ids.entry(version.id).or_insert_with(|| (Arc::clone(&version.schema), 0));
         known.1 += 1;
         // One copy of a schema, however many subjects have it.
@@ -157,7 +164,7 @@ impl Subjects {
         if versions.is_empty() {
             self.subjects.remove(subject);
         }
-        self.bytes = self.bytes.saturating_sub(gone.schema.text.len());
+        self.bytes = self.bytes.saturating_sub(cost(&gone.subject, &gone.schema));
         let Some(known) = self.ids.get_mut(&gone.id) else { return };
         known.1 -= 1;
         if known.1 == 0 {
@@ -215,6 +222,7 @@ impl Subjects {
         if offer.text.len() > SCHEMA_BYTES_MAX {
             return Err(Refusal::new(42209, format!("The schema has more than {SCHEMA_BYTES_MAX} bytes")));
         }
+        check_references(&offer.references)?;
         let used = self.used(&offer.references)?;
         let parsed = Parsed::read(offer.kind, &offer.text, &used).map_err(|why| Refusal::invalid_schema(&why))?;
         let schema = Schema { kind: offer.kind, text: parsed.text(offer.normalize), references: offer.references.clone() };
@@ -291,7 +299,7 @@ impl Subjects {
             _ => {}
         }
         let versions = self.subjects.get(subject);
-        if versions.map_or(0, BTreeMap::len) >= VERSIONS_MAX || self.bytes + schema.text.len() > TOTAL_BYTES_MAX {
+        if versions.map_or(0, BTreeMap::len) >= VERSIONS_MAX || self.bytes + cost(subject, schema) > TOTAL_BYTES_MAX {
             let why = format!("A subject has at most {VERSIONS_MAX} versions and all schemas together {TOTAL_BYTES_MAX} bytes");
             return Err(Refusal::new(42209, why));
         }
@@ -409,8 +417,37 @@ impl Subjects {
         if mode == Mode::Import && has && !force {
             return Err(Refusal::new(42205, "Cannot import since found existing subjects"));
         }
-        Ok(())
+        room(&self.modes, subject)
     }
+
+    /// Whether a level may be set: there is room for it.
+    pub fn check_level(&self, subject: Option<&str>) -> Result<(), Refusal> {
+        room(&self.levels, subject)
+    }
+}
+
+/// What a version takes.
+fn cost(subject: &str, schema: &Schema) -> usize {
+    let of = |reference: &Reference| reference.name.len() + reference.subject.len() + FIXED_COST;
+    subject.len() + schema.text.len() + schema.references.iter().map(of).sum::<usize>() + FIXED_COST
+}
+
+fn room<T>(settings: &BTreeMap<Option<String>, T>, subject: Option<&str>) -> Result<(), Refusal> {
+    if settings.len() < SETTINGS_MAX || settings.contains_key(&subject.map(str::to_owned)) {
+        return Ok(());
+    }
+    Err(Refusal::new(42209, format!("At most {SETTINGS_MAX} subjects have a level or a mode of their own: take back others first")))
+}
+
+fn check_references(references: &[Reference]) -> Result<(), Refusal> {
+    if references.len() > REFERENCES_MAX {
+        return Err(Refusal::invalid_schema(&format!("it uses more than {REFERENCES_MAX} other schemas")));
+    }
+    if references.iter().any(|reference| reference.name.len() > REFERENCE_BYTES_MAX || reference.subject.len() > SUBJECT_BYTES_MAX) {
+        let why = format!("a reference's name has at most {REFERENCE_BYTES_MAX} bytes and its subject {SUBJECT_BYTES_MAX}");
+        return Err(Refusal::invalid_schema(&why));
+    }
+    Ok(())
 }
 
 /// What registering comes to.
@@ -541,5 +578,36 @@ mod tests {
         let long = format!("\"{}\"", "x".repeat(SCHEMA_BYTES_MAX));
         assert_eq!(subjects.read(&offer(&long)).map(drop).map_err(|refusal| refusal.code), Err(42209));
         assert_eq!(subjects.read(&offer(" ")).map(drop).map_err(|refusal| refusal.code), Err(42201));
+    }
+
+    #[test]
+    fn what_is_kept_beside_the_text_counts_and_ends() {
+        let mut subjects = Subjects::default();
+        register(&mut subjects, "a", &offer("\"int\"")).expect("registered");
+        let reference = |name: &str, subject: &str| Reference { name: name.to_owned(), subject: subject.to_owned(), version: 1 };
+        let using = |references: Vec<Reference>| Offer { references, ..offer("\"long\"") };
+        let small = subjects.bytes;
+        assert!(small >= FIXED_COST);
+        register(&mut subjects, "b", &using(vec![reference(&"n".repeat(500), "a")])).expect("registered");
+        assert!(subjects.bytes >= small + 500 + 2 * FIXED_COST);
+        delete(&mut subjects, "b", None, false).expect("marked");
+        delete(&mut subjects, "b", None, true).expect("gone");
+        assert_eq!(subjects.bytes, small, "what is gone takes nothing");
+        for bad in [
+            vec![reference(&"n".repeat(REFERENCE_BYTES_MAX + 1), "a")],
+            vec![reference("n", &"a".repeat(SUBJECT_BYTES_MAX + 1))],
+            vec![reference("n", "a"); REFERENCES_MAX + 1],
+        ] {
+            assert_eq!(subjects.read(&using(bad)).map(drop).map_err(|refusal| refusal.code), Err(42201));
+        }
+        subjects.bytes = TOTAL_BYTES_MAX - FIXED_COST;
+        assert_eq!(register(&mut subjects, "c", &offer("\"int\"")).map_err(|refusal| refusal.code), Err(42209));
+        for at in 0..SETTINGS_MAX {
+            subjects.apply(Change::Level(Some(at.to_string()), Some(Level::Full)));
+            subjects.apply(Change::Mode(Some(at.to_string()), Some(Mode::ReadOnly)));
+        }
+        assert!(subjects.check_level(Some("0")).is_ok() && subjects.check_mode(Some("0"), Mode::ReadWrite, false).is_ok());
+        assert_eq!(subjects.check_level(Some("x")).map_err(|refusal| refusal.code), Err(42209));
+        assert_eq!(subjects.check_mode(Some("x"), Mode::ReadWrite, false).map_err(|refusal| refusal.code), Err(42209));
     }
 }

@@ -6,7 +6,7 @@
 
 pub mod client;
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::log::builtin::BuiltinLog;
 use crate::log::topic::SCHEMAS_TOPIC;
@@ -16,7 +16,8 @@ use crate::registry::{Level, Mode, Refusal, Subjects, Version, records, subjects
 /// The registry over a log; one for all who use it.
 pub struct Schemas {
     log: BuiltinLog,
-    subjects: RwLock<Subjects>,
+    /// Taken out as it is at a moment; a change copies what somebody still holds, so no work is ever done under the lock.
+    subjects: RwLock<Arc<Subjects>>,
     /// Held over a whole change, durability included.
     changing: tokio::sync::Mutex<()>,
 }
@@ -33,12 +34,12 @@ impl Schemas {
                 }
             }
         }
-        Arc::new(Self { log, subjects: RwLock::new(subjects), changing: tokio::sync::Mutex::default() })
+        Arc::new(Self { log, subjects: RwLock::new(Arc::new(subjects)), changing: tokio::sync::Mutex::default() })
     }
 
-    /// What there is now.
-    pub fn subjects(&self) -> RwLockReadGuard<'_, Subjects> {
-        self.subjects.read().unwrap_or_else(PoisonError::into_inner)
+    /// What there is now. It does not change while it is held, and holds up nobody.
+    pub fn subjects(&self) -> Arc<Subjects> {
+        Arc::clone(&self.subjects.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Registers a schema: the version that has it, or a new one that is compatible with those before it.
@@ -96,6 +97,9 @@ impl Schemas {
     pub async fn set_level(&self, subject: Option<&str>, level: Option<Level>) -> Result<(), Refusal> {
         subject.map_or(Ok(()), subjects::check_subject)?;
         let _changing = self.changing.lock().await;
+        if level.is_some() {
+            self.subjects().check_level(subject)?;
+        }
         self.write(vec![Change::Level(subject.map(str::to_owned), level)]).await
     }
 
@@ -114,6 +118,7 @@ impl Schemas {
         let failed = |error| Refusal::new(50001, format!("Error in the backend data store: {error}"));
         self.log.put(SCHEMAS_TOPIC, records).await.map_err(failed)?;
         let mut subjects = self.subjects.write().unwrap_or_else(PoisonError::into_inner);
+        let subjects = Arc::make_mut(&mut subjects);
         changes.into_iter().for_each(|change| subjects.apply(change));
         Ok(())
     }
@@ -158,6 +163,11 @@ mod tests {
         schemas.delete("a", Some(Some(2)), false).await.expect("marked");
         schemas.delete("a", Some(Some(2)), true).await.expect("gone");
         schemas.set_mode(None, Some(Mode::ReadOnly), false).await.expect("set");
+        // Who still looks at how it was holds up no change, and sees none.
+        let before = schemas.subjects();
+        let set = schemas.set_level(Some("b"), Some(Level::Full));
+        tokio::time::timeout(std::time::Duration::from_secs(10), set).await.expect("in time").expect("set");
+        assert_eq!((before.own_level(Some("b")), schemas.subjects().own_level(Some("b"))), (None, Some(Level::Full)));
         log.close();
         drop((schemas, log));
 

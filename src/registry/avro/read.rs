@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::{AvroSchema, Field, Name, Named, Node, NodeId, Shape, default};
+use super::{AvroSchema, Field, Name, Named, Node, NodeId, Shape, default::Defaults};
 
 /// What has a meaning in a schema, and is therefore no property.
 const OF_SCHEMA: [&str; 10] = ["doc", "fields", "items", "name", "namespace", "size", "symbols", "values", "type", "aliases"];
@@ -41,10 +41,14 @@ impl Reader {
         // serde_json refuses more than 128 levels.
         let json: Json = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let root = self.schema(&json, None)?;
+        let mut check = Defaults::new(&self.nodes);
         for (record, at) in std::mem::take(&mut self.defaults) {
             let Shape::Record { fields, .. } = &self.nodes[record].shape else { continue };
             let Some(Field { name, schema, default: Some(value), .. }) = fields.get(at) else { continue };
-            if !default::fits(&self.nodes, *schema, value) {
+            if !check.fits(*schema, value) {
+                if check.is_spent() {
+                    return Err(format!("Invalid default for field {name}: it takes too many steps to check the defaults"));
+                }
                 return Err(format!("Invalid default for field {name}: {value} not a {}", self.nodes[*schema].shape.name()));
             }
         }
