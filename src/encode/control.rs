@@ -2,10 +2,11 @@
 
 use super::avro::{NotAvro, TopicAvro};
 use super::envelope::schema;
-use super::json::{self, Alphabet};
+use super::json;
 use super::plan::sanitised;
 use super::schema::{Field, Kind, Schema};
 use super::transform::shape::HeaderContent;
+use super::values::binary;
 use super::{EncodeError, EventSettings, transaction, transform};
 use crate::change::{Position, TransactionCounts};
 use crate::config::postgres::BinaryMode;
@@ -93,13 +94,9 @@ pub fn push_message<S: RecordSink>(
     transaction::block(&mut value, transaction::place(counts, MESSAGES, at), at);
     value.extend_from_slice(b",\"message\":{\"prefix\":");
     json::string(&mut value, prefix);
-    value.extend_from_slice(b",\"content\":\"");
-    match settings.values.binary {
-        BinaryMode::Bytes | BinaryMode::Base64 => json::base64(&mut value, content, Alphabet::Standard),
-        BinaryMode::Base64UrlSafe => json::base64(&mut value, content, Alphabet::UrlSafe),
-        BinaryMode::Hex => value.extend(content.iter().flat_map(|byte| format!("{byte:02x}").into_bytes())),
-    }
-    value.extend_from_slice(b"\"}}");
+    value.extend_from_slice(b",\"content\":");
+    binary::put(&mut value, content, settings.values.binary);
+    value.extend_from_slice(b"}}");
     with_schema(&mut value, settings.value_converter.schemas, || message_value(settings));
     out.push(topic.route(Some(&key)), RecordRef { timestamp_ms: now_ms, key: Some(&key), value: Some(&value), headers })?;
     Ok(())

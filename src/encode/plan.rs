@@ -64,13 +64,7 @@ impl EventSettings {
     pub fn topic_name(&self, schema: &str, table: &str) -> String {
         let delimiter = &self.topic_delimiter;
         let name = format!("{}{delimiter}{schema}{delimiter}{table}", self.topic_prefix);
-        if self.names.unicode_topics {
-            let mut name = fit(&name, |_, c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'), true);
-            name.truncate(249);
-            name
-        } else {
-            sanitised(&name)
-        }
+        if self.names.unicode_topics { topic_of(&name, |_| false, true) } else { sanitised(&name) }
     }
 
     /// What a table's schemas are named by, in front of `.Key`, `.Value`, `.Envelope`: its topic, as Avro takes it.
@@ -109,11 +103,16 @@ fn fit(name: &str, legal: impl Fn(bool, char) -> bool, unicode: bool) -> String 
     out
 }
 
+fn topic_of(name: &str, more: impl Fn(char) -> bool, unicode: bool) -> String {
+    let mut name = fit(name, |_, c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-') || more(c), unicode);
+    // What fits is ASCII.
+    name.truncate(249);
+    name
+}
+
 /// A legal topic name of at most 249 characters. As in Java, which counts UTF-16: a character of two units is two `_`.
 pub fn sanitised(name: &str) -> String {
-    let legal = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let unit = |unit: u16| u8::try_from(unit).map(char::from).ok().filter(legal).unwrap_or('_');
-    name.encode_utf16().map(unit).take(249).collect()
+    topic_of(name, |c| c == '_', false)
 }
 
 /// A column of the event's row.
@@ -171,8 +170,7 @@ impl Draft {
     ///
     /// `includes` says which columns are in the row (the key has all of its own).
     pub fn new(relation: Arc<Relation>, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Result<Self, Unfit> {
-        let nowhere = TopicHandle { index: TopicIndex(u32::MAX), partitions: 1 };
-        let plan = RelationPlan::new(relation, nowhere, settings, includes);
+        let plan = RelationPlan::new(relation, settings, includes);
         let shapes = if !settings.is_transformed() {
             Vec::new()
         } else {
@@ -245,7 +243,7 @@ impl RelationPlan {
     /// Glues a plan: once per version of a table.
     ///
     /// `includes` says which columns are in the row (the key has all of its own).
-    fn new(relation: Arc<Relation>, topic: TopicHandle, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Self {
+    fn new(relation: Arc<Relation>, settings: &EventSettings, includes: impl Fn(&str) -> bool) -> Self {
         let row = relation.columns.iter().enumerate().filter(|(_, column)| includes(&column.name)).map(|(index, _)| index);
         let mut columns = plan_columns(&relation, row, &settings.values, settings.value_converter);
         mask_columns(&mut columns, &relation, settings);
@@ -265,7 +263,8 @@ impl RelationPlan {
         };
         Self {
             name: relation.name().into(),
-            topic,
+            // Until it is resolved.
+            topic: TopicHandle { index: TopicIndex(u32::MAX), partitions: 1 },
             columns,
             key,
             header_key,

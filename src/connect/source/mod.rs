@@ -6,6 +6,7 @@
 //! connector; starting it again after a failure is the supervisor's affair.
 
 mod backfill;
+mod channel;
 pub mod commits;
 pub mod feedback;
 mod gate;

@@ -61,13 +61,13 @@ impl Relations {
 
     /// A topic for events, made when it is not there. The log's own are refused: whoever names a topic, by a transformation or
     /// in a row, must not write what the log believes.
-    pub async fn open_topic<W: LogWriter>(writer: &mut W, config: &PostgresConfig, name: &str) -> Result<TopicHandle, Problem> {
+    pub async fn open_topic<W: LogWriter>(writer: &mut W, name: &str, spec: &TopicSpec) -> Result<TopicHandle, Problem> {
         if is_internal(name) {
             return Err(Problem::fail("topic/internal", format!("{name} is a topic of the log itself: events cannot go there"))
                 .why("a transformation, a row or topic.prefix names it")
                 .fix("give the topics of events a prefix, for example route.topic.replacement=outbox.event.${routedByValue}"));
         }
-        writer.topic(name, &Self::topic_spec(config, name)).await.map_err(|error| error.problem())
+        writer.topic(name, spec).await.map_err(|error| error.problem())
     }
 
     /// How topics of change events are made.
@@ -140,7 +140,7 @@ impl Relations {
         }
         let mut handles = HashMap::new();
         for name in draft.topics(&self.settings) {
-            let handle = Self::open_topic(writer, &self.config, &name).await?;
+            let handle = Self::open_topic(writer, &name, &Self::topic_spec(&self.config, &name)).await?;
             handles.insert(name, handle);
         }
         draft.finish(&self.settings, |name| handles[name]).map_err(refuse)

@@ -348,7 +348,7 @@ pub(super) async fn push_read<W: LogWriter>(
     match encoder.encode(plan, &change, commits.sink().0) {
         Ok(()) => {}
         Err(EncodeError::NewTopic { said, name }) => {
-            let topic = Relations::open_topic(&mut commits.writer, config, &name).await?;
+            let topic = Relations::open_topic(&mut commits.writer, &name, &Relations::topic_spec(config, &name)).await?;
             learn(plan, &said, topic)?;
             encoder.encode(plan, &change, commits.sink().0).map_err(undecodable)?;
         }

@@ -9,22 +9,21 @@
 use std::time::{Duration, Instant};
 
 use super::backfill::Backfill;
+use super::channel::Channel;
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::feedback::Feedback;
 use super::gate::{Gate, Verdict};
-use super::relations::{Relations, not_avro};
+use super::relations::Relations;
 use super::resume::Resume;
 use super::snapshot::learn;
 use super::task::{Context, now_ns};
 use crate::change::{Lsn, Op, Position, RelationId, RowChange, SnapshotMark, TransactionCounts};
-use crate::encode::avro::{AvroSink, TopicAvro};
 use crate::encode::{EncodeError, Encoder, control, transaction};
 use crate::log::{CommitSeq, LogWriter, TopicSpec};
 use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
 use crate::postgres::replication::{ReplicationStream, StreamMessage};
 use crate::postgres::{Client, PostgresError, catalog, slot};
 use crate::problem::Problem;
-use crate::record::{HeaderBlock, TopicHandle};
 
 /// Between two reads while there is a backlog: of many transactions, and inside a large one. Measured with
 /// `scripts/bench_walsender.sh`: 1 ms is best for the first and costs a quarter in the second, where 0.3 ms is best.
@@ -82,11 +81,13 @@ pub(super) struct Work<W: LogWriter> {
     cells: Cells,
     at: Position,
     /// Where messages go, once one has come; `None` in it: nowhere.
-    messages: Option<Option<(TopicHandle, HeaderBlock, TopicAvro)>>,
+    messages: Option<Option<Channel>>,
+    /// The same of heartbeats.
+    heartbeats: Option<Option<Channel>>,
     /// Events tell their place in their transaction.
     counts_transactions: bool,
     /// Where transactions are told, when they are.
-    transactions: Option<(TopicHandle, HeaderBlock, TopicAvro)>,
+    transactions: Option<Channel>,
     /// The newest position the server says it has sent.
     pub(super) wal_end: Lsn,
     reply_asked: bool,
@@ -153,6 +154,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     epoch: 1,
                 },
                 messages: None,
+                heartbeats: None,
                 counts_transactions: false,
                 transactions: None,
                 wal_end: Lsn(0),
@@ -187,10 +189,10 @@ impl<'c, W: LogWriter> Stream<'c, W> {
     pub async fn run(mut self) -> Result<(), Problem> {
         if let Some(name) = &self.context.config.transaction_topic {
             if let Some(way) = control::transactions(&self.context.events, name) {
-                let topic = Relations::open_topic(&mut self.work.commits.writer, &self.context.config, &way.topic).await?;
-                let mut avro = transaction::avro(&self.context.events).map_err(|wrong| not_avro(&way.topic, &wrong))?;
-                self.context.registrar.register(&way.topic, &mut avro).await?;
-                self.work.transactions = Some((topic, way.headers, avro));
+                let spec = Relations::topic_spec(&self.context.config, &way.topic);
+                let avro = transaction::avro(&self.context.events);
+                let channel = Channel::open(&mut self.work.commits.writer, self.context, way, &spec, avro).await?;
+                self.work.transactions = Some(channel);
             }
             self.work.counts_transactions = true;
         }
@@ -229,20 +231,13 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     self.work.reply_asked |= reply;
                 }
                 Ok(Some(StreamMessage::Wal { start, payload })) => {
-                    let rare = match self.work.take(self.context, start, payload)? {
-                        Taken::Whole => None,
-                        Taken::Rare(rare) => Some(rare),
-                        Taken::NewTopic(row) => {
-                            self.work.route_anew(self.context, row, payload).await?;
-                            None
+                    match self.work.take(self.context, start, payload)? {
+                        Taken::Whole => {}
+                        Taken::Rare(rare) => {
+                            keep_open(&mut self.client, self.context).await.map_err(|error| self.context.problem(&error))?;
+                            self.work.take_rare(self.context, &self.client, start, rare, payload).await?;
                         }
-                    };
-                    if let Some(rare) = rare {
-                        if self.client.is_closed() {
-                            let reopened = catalog::open(&self.context.config.connection, &self.context.application_name()).await;
-                            self.client = reopened.map_err(|error| self.context.problem(&error))?;
-                        }
-                        self.work.take_rare(self.context, &self.client, start, rare, payload).await?;
+                        Taken::NewTopic(row) => self.work.route_anew(self.context, row, payload).await?,
                     }
                     self.feedback.receive(start);
                 }
@@ -432,11 +427,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
 
     /// A catalogue session that lives.
     pub(super) async fn reopen_client(&mut self) -> Result<(), Problem> {
-        if self.client.is_closed() {
-            let reopened = catalog::open(&self.context.config.connection, &self.context.application_name()).await;
-            self.client = reopened.map_err(|error| self.context.problem(&error))?;
-        }
-        Ok(())
+        keep_open(&mut self.client, self.context).await.map_err(|error| self.context.problem(&error))
     }
 
     fn show_positions(&self) {
@@ -453,15 +444,21 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         self.heartbeat_due = Some(now + self.context.config.heartbeat_interval);
         self.work.encoder.set_now(now_ns());
-        if let Some(way) = control::heartbeats(&self.context.events, &self.context.config.heartbeat_topic) {
-            let topic = self.work.commits.writer.topic(&way.topic, &TopicSpec::default()).await.map_err(|error| error.problem())?;
-            let now_ms = self.work.encoder.now_ms();
-            let mut avro = control::heartbeat_avro(&self.context.events).map_err(|wrong| not_avro(&way.topic, &wrong))?;
-            self.context.registrar.register(&way.topic, &mut avro).await?;
-            let (sink, _) = self.work.commits.sink();
-            let sink = &mut AvroSink { inner: sink, avro: &avro, by_key: None };
-            let to = (topic, way.headers.headers());
-            control::push_heartbeat(&self.context.events, to, now_ms, sink).map_err(|error| refused(&error))?;
+        if self.work.heartbeats.is_none() {
+            let channel = match control::heartbeats(&self.context.events, &self.context.config.heartbeat_topic) {
+                Some(way) => {
+                    let (spec, avro) = (TopicSpec::default(), control::heartbeat_avro(&self.context.events));
+                    Some(Channel::open(&mut self.work.commits.writer, self.context, way, &spec, avro).await?)
+                }
+                None => None,
+            };
+            self.work.heartbeats = Some(channel);
+        }
+        let Work { heartbeats, commits, encoder, .. } = &mut self.work;
+        if let Some(Some(channel)) = heartbeats {
+            let sink = &mut channel.sink(commits.sink().0, false);
+            let pushed = control::push_heartbeat(&self.context.events, channel.to(), encoder.now_ms(), sink);
+            pushed.map_err(|error| refused(&error))?;
             self.hand_over().await?;
         }
         // A standby or a role without the privilege cannot, a busy server answers late: the position moves all the same.
@@ -481,9 +478,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
     }
 
     async fn emit_heartbeat(&mut self) -> Result<(), PostgresError> {
-        if self.client.is_closed() {
-            self.client = catalog::open(&self.context.config.connection, &self.context.application_name()).await?;
-        }
+        keep_open(&mut self.client, self.context).await?;
         slot::emit_message(&self.client, HEARTBEAT_PREFIX).await
     }
 
@@ -570,7 +565,7 @@ impl<W: LogWriter> Work<W> {
     /// Makes the topic that a row names, and pushes the row.
     async fn route_anew(&mut self, context: &Context, row: Unrouted, payload: &[u8]) -> Result<(), Problem> {
         let Unrouted { id, op, old, said, topic } = row;
-        let handle = Relations::open_topic(&mut self.commits.writer, &context.config, &topic).await?;
+        let handle = Relations::open_topic(&mut self.commits.writer, &topic, &Relations::topic_spec(&context.config, &topic)).await?;
         if let Some(plan) = self.relations.plan_of(id)? {
             learn(plan, &said, handle)?;
         }
@@ -587,24 +582,21 @@ impl<W: LogWriter> Work<W> {
             return Ok(());
         }
         self.encoder.set_transaction(Some(TransactionCounts::default()));
-        let at = Position { lsn: start, ..self.at };
-        let (now_ms, (sink, _)) = (self.encoder.now_ms(), self.commits.sink());
-        let Some((topic, headers, avro)) = &self.transactions else { return Ok(()) };
-        let to = (*topic, headers.headers());
-        let sink = &mut AvroSink { inner: sink, avro, by_key: Some(*topic) };
-        transaction::push_boundary(&context.events, to, None, &at, now_ms, sink).map_err(|error| refused(&error))
+        self.tell_boundary(context, start, false)
     }
 
     /// Tells that a transaction ends and what it published, when it was told that it began.
     fn end_transaction(&mut self, context: &Context, start: Lsn) -> Result<(), Problem> {
-        let now_ms = self.encoder.now_ms();
-        let Some(counts) = self.encoder.transaction() else { return Ok(()) };
-        let at = Position { lsn: start, ..self.at };
-        let (sink, _) = self.commits.sink();
-        let Some((topic, headers, avro)) = &self.transactions else { return Ok(()) };
-        let to = (*topic, headers.headers());
-        let sink = &mut AvroSink { inner: sink, avro, by_key: Some(*topic) };
-        transaction::push_boundary(&context.events, to, Some(counts), &at, now_ms, sink).map_err(|error| refused(&error))
+        if self.encoder.transaction().is_some() { self.tell_boundary(context, start, true) } else { Ok(()) }
+    }
+
+    fn tell_boundary(&mut self, context: &Context, start: Lsn, ends: bool) -> Result<(), Problem> {
+        let Some(channel) = &self.transactions else { return Ok(()) };
+        let (at, now_ms) = (Position { lsn: start, ..self.at }, self.encoder.now_ms());
+        let counts = self.encoder.transaction().filter(|_| ends);
+        let sink = &mut channel.sink(self.commits.sink().0, true);
+        let pushed = transaction::push_boundary(&context.events, channel.to(), counts.as_deref(), &at, now_ms, sink);
+        pushed.map_err(|error| refused(&error))
     }
 
     /// Messages that ask the catalogue or the log something.
@@ -672,7 +664,8 @@ impl<W: LogWriter> Work<W> {
             Verdict::Withhold => return Ok(None),
             // Half of a changed key: an update, as `skipped.operations` sees it.
             Verdict::OldOnly => Op::Delete,
-            // The row will not be read where it has gone, so it is told although updates may be skipped. What is known of the old row fills in what the new one does not say.
+            // The row will not be read where it has gone, so it is told although updates may be skipped. What is known of
+            // the old row fills in what the new one does not say.
             Verdict::NewOnly => Op::Create,
         };
         self.push(id, op, old, payload)
@@ -728,27 +721,34 @@ impl<W: LogWriter> Work<W> {
         if self.messages.is_none() {
             let way = match control::messages(&context.events) {
                 Some(way) => {
-                    let topic = Relations::open_topic(&mut self.commits.writer, &context.config, &way.topic).await?;
-                    let mut avro = control::message_avro(&context.events).map_err(|wrong| not_avro(&way.topic, &wrong))?;
-                    context.registrar.register(&way.topic, &mut avro).await?;
-                    Some((topic, way.headers, avro))
+                    let spec = Relations::topic_spec(&context.config, &way.topic);
+                    let avro = control::message_avro(&context.events);
+                    Some(Channel::open(&mut self.commits.writer, context, way, &spec, avro).await?)
                 }
                 None => None,
             };
             self.messages = Some(way);
         }
-        let Some(Some((topic, headers, avro))) = &self.messages else { return Ok(()) };
+        let Some(Some(channel)) = &self.messages else { return Ok(()) };
         let at = Position { lsn: start, xid: self.at.xid.filter(|_| transactional), ..self.at };
         let now_ms = self.encoder.now_ms();
         let (sink, counts) = self.commits.sink();
         counts.events += 1;
         counts.messages += 1;
-        let sink = &mut AvroSink { inner: sink, avro, by_key: Some(*topic) };
-        let (to, transaction) = ((*topic, headers.headers()), self.encoder.transaction());
+        let sink = &mut channel.sink(sink, true);
+        let (to, transaction) = (channel.to(), self.encoder.transaction());
         control::push_message(&context.events, to, prefix, content, &at, transaction, now_ms, sink).map_err(|error| refused(&error))?;
         self.resume.event(start);
         Ok(())
     }
+}
+
+/// The catalogue session is opened again when it has ended.
+async fn keep_open(client: &mut Client, context: &Context) -> Result<(), PostgresError> {
+    if client.is_closed() {
+        *client = catalog::open(&context.config.connection, &context.application_name()).await?;
+    }
+    Ok(())
 }
 
 fn refused(error: &EncodeError) -> Problem {

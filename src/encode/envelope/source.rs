@@ -43,10 +43,14 @@ impl SourceBlock {
     /// The block of a table.
     pub fn new(settings: &EventSettings, relation: &Relation) -> Self {
         let parts = |parts: &[&[u8]]| parts.concat().into();
-        let start =
-            [&b"{\"version\":"[..], &text(&settings.version), b",\"connector\":\"postgresql\",\"name\":", &text(&settings.topic_prefix)];
         Self {
-            start: [&start.concat()[..], b",\"ts_ms\":"].concat().into(),
+            start: parts(&[
+                b"{\"version\":",
+                &text(&settings.version),
+                b",\"connector\":\"postgresql\",\"name\":",
+                &text(&settings.topic_prefix),
+                b",\"ts_ms\":",
+            ]),
             db: parts(&[b"\",\"db\":", &text(&settings.database), b",\"sequence\":\"["]),
             table: parts(&[b",\"schema\":", &text(&relation.schema), b",\"table\":", &text(&relation.table), b",\"txId\":"]),
             epoch: None,

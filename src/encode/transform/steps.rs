@@ -204,6 +204,7 @@ fn unwrap_row(unwrap: &Unwrap, mut shape: Shape) -> Result<Option<Shape>, String
     let part = |name: &str| envelope.field(name).cloned().ok_or_else(|| format!("the envelope has no field {name}"));
     let (before, after) = (part("before")?, part("after")?);
     let exists = |node: &Node| !matches!(node.content, Content::Null);
+    let deleted = !exists(&after);
     let rewrites = matches!(unwrap.deletes, DeleteMode::Rewrite | DeleteMode::RewriteWithTombstone);
     let mut row = match (exists(&after), exists(&before)) {
         (true, _) => after,
@@ -216,10 +217,9 @@ fn unwrap_row(unwrap: &Unwrap, mut shape: Shape) -> Result<Option<Shape>, String
                 return Ok(Some(shape));
             }
             DeleteMode::DeleteToTombstone => return Ok(Some(shape)),
-            DeleteMode::Rewrite | DeleteMode::RewriteWithTombstone => before.clone(),
+            DeleteMode::Rewrite | DeleteMode::RewriteWithTombstone => before,
         },
     };
-    let deleted = !exists(&envelope.field("after").cloned().unwrap_or(before));
     let fields = fields_of(&mut row)?;
     if rewrites {
         put(fields, "__deleted", Node::text(if deleted { "true" } else { "false" }, true));

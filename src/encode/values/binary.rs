@@ -36,25 +36,30 @@ pub fn text_form(settings: &ValueSettings) -> Form {
 }
 
 fn text_base64(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
-    out.push(b'"');
-    json::base64(out, text, Alphabet::Standard);
-    out.push(b'"');
+    put(out, text, BinaryMode::Bytes);
     Ok(())
 }
 
 fn text_base64_url_safe(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
-    out.push(b'"');
-    json::base64(out, text, Alphabet::UrlSafe);
-    out.push(b'"');
+    put(out, text, BinaryMode::Base64UrlSafe);
     Ok(())
 }
 
 fn text_hex(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+    put(out, text, BinaryMode::Hex);
+    Ok(())
+}
+
+/// Appends bytes that are at hand, as a JSON string.
+pub fn put(out: &mut Vec<u8>, bytes: &[u8], mode: BinaryMode) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
-    out.extend(text.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]));
+    match mode {
+        BinaryMode::Bytes | BinaryMode::Base64 => json::base64(out, bytes, Alphabet::Standard),
+        BinaryMode::Base64UrlSafe => json::base64(out, bytes, Alphabet::UrlSafe),
+        BinaryMode::Hex => out.extend(bytes.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]])),
+    }
     out.push(b'"');
-    Ok(())
 }
 
 fn digits(text: &[u8]) -> Result<&[u8], Malformed> {
