@@ -2,6 +2,7 @@
 """Runs a system under test against a prepared workload and measures it from outside.
 
   bench.py stream   w1|w2|w3 --name NAME --cmd CMD [--runs 3] [--done exit|line|flush]
+  bench.py snapshot w4       --name NAME --cmd CMD [--runs 3] [--done exit|line|stream]
   bench.py latency  w5       --name NAME --cmd CMD [--runs 3] [--rate 1000] [--seconds 60] [--warm 10]
   bench.py idle     w5       --name NAME --cmd CMD [--seconds 30]
   bench.py streambytes w1    (size of the backlog as a pgoutput stream, for MB/s)
@@ -196,6 +197,9 @@ class Run:
                     f"select confirmed_flush_lsn >= '{end_lsn}' from pg_replication_slots where slot_name = '{slot}'") == "t":
                 ok, t_end = True, time.time()
                 break
+            if done == "stream" and self.sql.one("select 1 from pg_stat_replication where state in ('catchup', 'streaming') limit 1"):
+                ok, t_end = True, time.time()
+                break
             if now - self.t0 > timeout:
                 t_end = now
                 break
@@ -297,7 +301,7 @@ def main():
     ap.add_argument("--name")
     ap.add_argument("--cmd")
     ap.add_argument("--runs", type=int, default=3)
-    ap.add_argument("--done", choices=["exit", "line", "flush"], default="exit")
+    ap.add_argument("--done", choices=["exit", "line", "flush", "stream"], default="exit")
     ap.add_argument("--timeout", type=float, default=900)
     ap.add_argument("--rate", type=int, default=1000)
     ap.add_argument("--seconds", type=int, default=60)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# prepare.sh w1|w2|w3|w5 ...   - create a workload's table and, for w1-w3, first a slot and then the backlog.
+# prepare.sh w1|w2|w3|w4|w5 ...   - create a workload's table and, for w1-w3, first a slot and then the backlog; w4: its rows.
 # The slot base_wN stays where the backlog starts; each run drains a copy of it, so runs are repeatable.
-# W1_TX, W2_TX, W3_ROWS scale the workloads down for a quick try.
+# W1_TX, W2_TX, W3_ROWS, W4_ROWS scale the workloads down for a quick try.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 sql() { "$PGBIN/psql" -XAtq -v ON_ERROR_STOP=1 "$@"; }
@@ -13,6 +13,7 @@ for w in "$@"; do
     w1) tbl=orders; n=$((${W1_TX:-100000} * 10)); args=(-v "scale_tx=${W1_TX:-100000}") ;;
     w2) tbl=wide;   n=$((${W2_TX:-2000} * 100));  args=(-v "scale_tx=${W2_TX:-2000}") ;;
     w3) tbl=big_tx; n=${W3_ROWS:-2000000};        args=(-v "rows=$n") ;;
+    w4) tbl=snap;   n=${W4_ROWS:-5000000};        args=(-v "rows=$n") ;;
     w5) tbl=lat;    n=0;                          args=() ;;
     *) echo "unknown workload $w" >&2; exit 2 ;;
   esac
@@ -21,7 +22,7 @@ for w in "$@"; do
   sql -c "create publication pub_$w for table $tbl, bench_marker"
   start='' ; end=''
   t0=$(date +%s.%N)
-  if [ "$w" != w5 ]; then
+  if [ "$w" != w4 ] && [ "$w" != w5 ]; then
     start=$(sql -c "select lsn from pg_create_logical_replication_slot('base_$w', 'pgoutput')")
   fi
   [ "$w" = w5 ] || sql "${args[@]}" -f "$BENCH_HOME/sql/${w}_load.sql"

@@ -278,6 +278,11 @@ impl RelationPlan {
         }
     }
 
+    /// Its rows say into which topics they go.
+    pub fn is_routed(&self) -> bool {
+        self.programs.iter().flatten().flatten().any(|program| matches!(program.topic, Topic::Routed(..)))
+    }
+
     /// Learns a topic that a row named; false when there are too many.
     pub fn learn(&mut self, said: &[u8], handle: TopicHandle) -> bool {
         let mut fits = true;

@@ -1,5 +1,8 @@
 //! A row of `COPY ... TO STDOUT` in text form: the same cells as a streamed row, so snapshots share the encoders.
 
+use std::mem;
+use std::ops::Range;
+
 use crate::change::{CellSpan, Tuple};
 
 /// A row's values, unescaped, in memory of its own; reuse it.
@@ -25,15 +28,32 @@ impl CopyRow {
         self.bytes.clear();
         self.cells.clear();
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        for field in line.split(|byte| *byte == b'\t') {
-            if field == b"\\N" {
-                self.cells.push(CellSpan::NULL);
+        // Nearly all values stand in the line as they are; the others are unescaped behind it.
+        self.bytes.extend_from_slice(line);
+        let (mut start, mut escaped) = (0, false);
+        for at in memchr::memchr2_iter(b'\t', b'\\', line) {
+            if line[at] == b'\\' {
+                escaped = true;
                 continue;
             }
-            let start = self.bytes.len();
-            self.unescape(field)?;
-            self.cells.push(CellSpan::text(start, self.bytes.len() - start).ok_or(NotARow)?);
+            self.field(line, start..at, mem::take(&mut escaped))?;
+            start = at + 1;
         }
+        self.field(line, start..line.len(), escaped)
+    }
+
+    #[inline]
+    fn field(&mut self, line: &[u8], at: Range<usize>, escaped: bool) -> Result<(), NotARow> {
+        let span = match &line[at.clone()] {
+            _ if !escaped => CellSpan::text(at.start, at.len()),
+            b"\\N" => Some(CellSpan::NULL),
+            field => {
+                let start = self.bytes.len();
+                self.unescape(field)?;
+                CellSpan::text(start, self.bytes.len() - start)
+            }
+        };
+        self.cells.push(span.ok_or(NotARow)?);
         Ok(())
     }
 

@@ -91,6 +91,15 @@ impl FrameBuffer {
         Ok(Some(Frame { tag: head[0], body }))
     }
 
+    /// The next frame's body, if it is there whole and of this type.
+    #[inline]
+    pub fn next_of(&mut self, tag: u8) -> Result<Option<&[u8]>, PostgresError> {
+        if self.bytes[self.start..self.end].first() != Some(&tag) {
+            return Ok(None);
+        }
+        Ok(self.next_frame()?.map(|frame| frame.body))
+    }
+
     /// The body of the frame that was lent last: for callers that had to give the loan back. Only until the next fill.
     pub fn last_body(&self) -> &[u8] {
         self.bytes.get(self.last.clone()).unwrap_or_default()

@@ -122,6 +122,8 @@ pub async fn open(session: &mut Connection, table: &Table) -> Result<Option<Open
 pub enum Rows<'a> {
     /// All, or those behind a key, up to a number of them.
     After(Option<&'a Key>, Option<u64>),
+    /// Those behind a key, up to another one.
+    Between(Option<&'a Key>, Option<&'a Key>),
     /// Those with these keys.
     At(&'a [Key]),
 }
@@ -138,14 +140,28 @@ pub fn copy(relation: &Relation, table: &Table, published: &Published, select: O
     let values = |key: &Key| format!("({})", key.iter().map(|part| literal(part)).collect::<Vec<_>>().join(", "));
     let mut conditions: Vec<_> = published.row_filter.iter().map(|filter| format!("({filter})")).collect();
     match rows {
-        Rows::After(Some(after), _) => conditions.push(format!("({by}) > {}", values(after))),
-        Rows::After(None, _) => {}
+        Rows::After(after, _) => conditions.extend(after.map(|after| format!("({by}) > {}", values(after)))),
+        Rows::Between(after, upto) => {
+            conditions.extend(after.map(|after| format!("({by}) > {}", values(after))));
+            conditions.extend(upto.map(|upto| format!("({by}) <= {}", values(upto))));
+        }
         Rows::At(keys) => conditions.push(format!("({by}) in ({})", list(keys.iter().map(values).collect()))),
     }
     let filter = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
     let order = if key.is_empty() { String::new() } else { format!(" order by {by}") };
     let limit = if let Rows::After(_, Some(limit)) = rows { format!(" limit {limit}") } else { String::new() };
     format!("copy (select {columns} from {from}{filter}{order}{limit}) to stdout")
+}
+
+/// SQL for the key that stands `rows` rows behind another, or behind the table's begin; no row when there are not so many.
+pub fn nth_key(table: &Table, key: &[KeyColumn], after: Option<&Key>, rows: u64) -> String {
+    let by = key.iter().map(|column| identifier(&column.name)).collect::<Vec<_>>().join(", ");
+    let behind = after.map(|after| {
+        let values: Vec<_> = after.iter().map(|part| literal(part)).collect();
+        format!(" where ({by}) > ({})", values.join(", "))
+    });
+    let (only, quoted, behind) = (only(table), table.quoted(), behind.unwrap_or_default());
+    format!("select {by} from {only}{quoted}{behind} order by {by} offset {} limit 1", rows.saturating_sub(1))
 }
 
 /// Children of plain inheritance are tables of their own.

@@ -16,6 +16,7 @@
 
 pub mod builder;
 pub mod partition;
+pub mod staged;
 pub mod varint;
 pub mod view;
 

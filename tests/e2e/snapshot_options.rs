@@ -34,6 +34,37 @@ fn tables_and_rows_are_chosen_and_the_large_table_comes_first() {
     assert_eq!(scene.events("a")[1]["source"]["snapshot"], "last");
 }
 
+/// Aim: the same events in the same order, however many sessions read: tables that are cut into ranges by a number, by words
+/// in the database's order and by two columns, and some that are not cut.
+#[test]
+fn several_readers_publish_what_one_does() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table a_empty(id int primary key);
+                 create table b(id bigint primary key, x text); insert into b select g * 7, repeat('x', 500) from generate_series(1, 60000) g;
+                 create table c(word text primary key); insert into c select md5(g::text) || chr(228 + g % 20) from generate_series(1, 30000) g;
+                 create table d(n int, day date, primary key (day, n));
+                 insert into d select g, '2020-01-01'::date + g % 11 from generate_series(1, 30000) g;
+                 create table e(x int); alter table e replica identity full; insert into e select generate_series(1, 3000);
+                 create table f(id int primary key); insert into f values (1);
+                 create table g_empty(id int primary key)";
+    let tables = ["b", "c", "d", "e", "f"];
+    let read = |name: &str, threads: u32| {
+        let scene = Scene::prepared(server, name, setup, &json!({"snapshot.mode": "initial", "snapshot.max.threads": threads.to_string()}));
+        scene.connect();
+        scene.wait_until_streaming();
+        scene.sql.run("insert into f values (2)");
+        let row = |event: &serde_json::Value| (event["op"].clone(), event["after"].clone(), event["source"]["snapshot"].clone());
+        tables.map(|table| scene.events(table).iter().map(row).collect::<Vec<_>>())
+    };
+    let (one, several) = (read("one_reader", 1), read("readers", 4));
+    assert_eq!(one.each_ref().map(Vec::len), [60_000, 30_000, 30_000, 3_000, 2]);
+    for (table, (one, several)) in tables.iter().zip(one.iter().zip(&several)) {
+        let differs = one.iter().zip(several).position(|(one, several)| one != several);
+        assert_eq!(differs.map(|at| (&one[at], &several[at])), None, "{table} at {differs:?}");
+        assert_eq!(one.len(), several.len(), "{table}");
+    }
+}
+
 #[test]
 fn a_statement_that_does_not_give_the_tables_columns_is_told() {
     let Some(server) = shared_server() else { return };

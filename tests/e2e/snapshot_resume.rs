@@ -189,11 +189,21 @@ fn compare(scene: &Scene, table: &str, key: &str, strict: bool) -> usize {
 /// (a synchronous standby that does not exist); topics are replayed and compared with the tables.
 #[test]
 fn killed_again_and_again_a_snapshot_goes_on_and_is_exact() {
+    kill_and_compare("resumesnap", 1, 2);
+}
+
+#[test]
+fn killed_while_several_read_a_snapshot_goes_on_and_is_exact() {
+    kill_and_compare("resumereaders", 3, 1);
+}
+
+/// Kills the service while `threads` sessions read; at least so many starts must go on.
+fn kill_and_compare(name: &str, threads: u32, at_least: usize) {
     let Some(server) = own_server(true, &[("fsync", "off")]) else { return };
     let seed = Random::seed(19);
     let mut random = Random::new(seed);
-    let more = json!({"snapshot.mode": "initial"});
-    let mut scene = Scene::prepared(&server, "resumesnap", SETUP, &more);
+    let more = json!({"snapshot.mode": "initial", "snapshot.max.threads": threads.to_string()});
+    let mut scene = Scene::prepared(&server, name, SETUP, &more);
     let writers = Writers::start(&scene.database, seed);
     let hang = hang_commits(&scene.database);
     scene.connect();
@@ -225,7 +235,7 @@ fn killed_again_and_again_a_snapshot_goes_on_and_is_exact() {
     assert_eq!(logged.len(), want.len(), "rows without key come once, too, unless the process is killed in the middle of them");
     assert_eq!(logged, want);
     println!("{transactions} transactions, {went_on} starts went on");
-    assert!(went_on >= 2, "killed while it reads: {went_on} times");
+    assert!(went_on >= at_least, "killed while it reads: {went_on} times");
     scene.fence();
     let read = [("numbers", "id", true), ("dates", "day, n", true), ("words", "word", false)];
     let [numbers, dates, words] = read.map(|(table, key, strict)| compare(&scene, table, key, strict));

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # rowfeed.sh [option=value ...]  - rowfeed as a system under test; the options go into the connector's configuration.
 # The events go, durable, into the built-in log below $BENCH_WORK. It knows nothing of the benchmark and never ends by
-# itself: use `--done flush`. In latency mode kcat reads the topic and latscan.py stamps what it prints.
+# itself: use `--done flush`, in snapshot mode `--done stream`. In latency mode kcat reads the topic and latscan.py stamps what it prints.
 # ROWFEED_BIN: the program (default: the release build of this repository).
 set -euo pipefail
 . "$(dirname "$0")/../env.sh"
 bin=${ROWFEED_BIN:-$BENCH_HOME/../../target/release/rowfeed}
 dir=$BENCH_WORK/rowfeed
 kafka=127.0.0.1:${BENCH_KAFKA_PORT:-19092}
+mode=no_data
+[ "$BENCH_MODE" = snapshot ] && mode=initial
 rm -rf -- "${dir:?}"
 mkdir -p "$dir/connectors"
 {
@@ -16,7 +18,7 @@ mkdir -p "$dir/connectors"
   "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
   "topic.prefix": "bench",
   "plugin.name": "pgoutput",
-  "snapshot.mode": "no_data",
+  "snapshot.mode": "$mode",
   "slot.name": "$BENCH_SLOT",
   "publication.name": "$BENCH_PUBLICATION",
   "publication.autocreate.mode": "disabled",

@@ -45,6 +45,8 @@ pub struct SnapshotConfig {
     selects: BTreeMap<String, String>,
     /// In which order tables are read.
     pub order: TableOrder,
+    /// `snapshot.max.threads`.
+    pub threads: usize,
     /// `snapshot.delay.ms`.
     pub delay: Duration,
     /// `streaming.delay.ms`.
@@ -76,6 +78,7 @@ impl Reader<'_> {
                 "descending" => TableOrder::Descending,
                 _ => TableOrder::Name,
             },
+            threads: self.number("snapshot.max.threads"),
             delay: self.millis("snapshot.delay.ms"),
             streaming_delay: self.millis("streaming.delay.ms"),
         }

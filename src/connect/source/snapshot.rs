@@ -12,6 +12,7 @@ use std::mem;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::commits::{COMMIT_BYTES_MAX, Commits};
+use super::readers::{self, Piece, READERS_MAX, Readers};
 use super::relations::Relations;
 use super::task::{Context, now_ns};
 use crate::change::progress::{Key, KeyColumn, TableLeft, signature};
@@ -134,13 +135,7 @@ pub async fn run<W: LogWriter>(
         let key = keys.remove(&table.id).unwrap_or_default();
         sources.push(Source::describe(client, table.clone(), published.clone(), key, relations, &mut commits.writer).await?);
     }
-    let mut session = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await.map_err(wrong)?;
-    let begin = format!(
-        "begin isolation level repeatable read, read only; set transaction snapshot {}; set local row_security = off; \
-         set local lock_timeout = '10s'; set local idle_in_transaction_session_timeout = 0",
-        literal(&start.snapshot)
-    );
-    session.query(&begin).await.map_err(wrong)?;
+    let mut session = begin_snapshot(context, &start.snapshot).await?;
     if pending.progress.is_some() {
         let files = reading::files(&mut session, &ids).await.map_err(wrong)?;
         let left = |source: &Source| TableLeft {
@@ -163,17 +158,41 @@ pub async fn run<W: LogWriter>(
     reader.encoder.set_now(now_ns());
     let total = sources.len() as u32;
     context.status.set_snapshot(total, 0, 0);
-    for index in 0..sources.len() {
+    let threads = context.config.snapshot.threads.min(READERS_MAX);
+    // Only this task makes the topics that rows name.
+    let several = threads > 1 && !sources.iter().any(|source| source.plan.is_routed());
+    if several {
+        let mut copies = Vec::new();
+        for _ in 0..threads {
+            let mut copy = Vec::new();
+            for source in &sources {
+                let (table, published, key) = (source.table.clone(), source.published.clone(), source.key.clone());
+                copy.push(Source::describe(client, table, published, key, relations, &mut commits.writer).await?);
+            }
+            copies.push(copy);
+        }
+        let readers = Readers::start(context, &start.snapshot, reader.position(SnapshotMark::True), copies)?;
+        if !reader.take_all(context, readers, &mut sources, commits, pending).await? {
+            return Ok(false);
+        }
+    }
+    for index in if several { 0..0 } else { 0..sources.len() } {
         lock_as_it_was(&mut session, &sources[index]).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
         let sql = sources[index].copy(&context.config.snapshot, Rows::After(None, None));
         session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
         let mut first_in_table = true;
-        while let Some(line) = session.copy_row().await.map_err(wrong)? {
-            reader
-                .current
-                .parse(line)
-                .map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(sources[index].plan.relation.name()))?;
-            commits.begin().await?;
+        loop {
+            let parsed = match session.arrived_copy_row().map_err(wrong)? {
+                Some(line) => reader.current.parse(line),
+                None => match session.copy_row().await.map_err(wrong)? {
+                    Some(line) => reader.current.parse(line),
+                    None => break,
+                },
+            };
+            parsed.map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(sources[index].plan.relation.name()))?;
+            if !commits.is_open() {
+                commits.begin().await?;
+            }
             reader.emit_held(&context.config, &mut sources, Some(index), commits).await?;
             let full = commits.bytes() >= COMMIT_BYTES_MAX;
             if full && let Some(progress) = &mut pending.progress {
@@ -202,10 +221,23 @@ pub async fn run<W: LogWriter>(
     Ok(true)
 }
 
+/// A session under the exported snapshot.
+pub(super) async fn begin_snapshot(context: &Context, snapshot: &str) -> Result<Connection, Problem> {
+    let opened = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await;
+    let mut session = opened.map_err(|error| context.problem(&error))?;
+    let begin = format!(
+        "begin isolation level repeatable read, read only; set transaction snapshot {}; set local row_security = off; \
+         set local lock_timeout = '10s'; set local idle_in_transaction_session_timeout = 0",
+        literal(snapshot)
+    );
+    session.query(&begin).await.map_err(|error| context.problem(&error))?;
+    Ok(session)
+}
+
 /// Locks a table, to the end of the snapshot. A table that was rewritten (ALTER TYPE, TRUNCATE) between the snapshot's
 /// begin and now looks empty, or partly so: its new file has no row that the snapshot may see. The catalogue as the
 /// snapshot sees it still names the old file.
-async fn lock_as_it_was(session: &mut Connection, source: &Source) -> Result<(), PostgresError> {
+pub(super) async fn lock_as_it_was(session: &mut Connection, source: &Source) -> Result<(), PostgresError> {
     let id = source.table.id.0;
     // Small tables may be sorted, large ones are read through the key's index.
     let sql = format!(
@@ -286,9 +318,7 @@ impl Reader {
 
     /// Notes that the held row was written, and that table `index` is being read.
     fn note(&self, sources: &[Source], index: usize, progress: &mut Progress) {
-        while (progress.at as usize) < index {
-            progress.next_table();
-        }
+        come_to(progress, index);
         let held = self.held.as_ref().filter(|held| held.source == index && !sources[index].key.is_empty());
         progress.cursor = held.map(|held| sources[index].key_of(held.row.tuple()));
     }
@@ -311,15 +341,69 @@ impl Reader {
             _ if held.first_in_table => SnapshotMark::FirstInDataCollection,
             _ => SnapshotMark::True,
         };
-        let at = Position {
-            lsn: self.lsn,
-            previous_commit: None,
-            xid: self.xid,
-            commit_time_us: self.time_us,
-            snapshot: mark,
-            epoch: mark as u64,
-        };
+        let at = self.position(mark);
         push_read(config, &mut self.encoder, &mut sources[held.source].plan, &held.row, at, commits).await
+    }
+
+    /// Where rows stand that are read now.
+    fn position(&self, mark: SnapshotMark) -> Position {
+        Position { lsn: self.lsn, previous_commit: None, xid: self.xid, commit_time_us: self.time_us, snapshot: mark, epoch: mark as u64 }
+    }
+
+    /// Takes over what several readers read, in order; `false` when it was told to stop.
+    async fn take_all<W: LogWriter>(
+        &mut self,
+        context: &Context,
+        mut readers: Readers,
+        sources: &mut [Source],
+        commits: &mut Commits<W>,
+        pending: &mut Checkpoint,
+    ) -> Result<bool, Problem> {
+        let total = sources.len() as u32;
+        while let Some((range, mut pieces)) = readers.next().await? {
+            let index = range.index;
+            loop {
+                commits.begin().await?;
+                let (staged, rows, last) = match pieces.recv().await.ok_or_else(readers::ended)?? {
+                    Piece::Rows(staged, rows, last) => (staged, rows, last),
+                    Piece::End(None, _) => break,
+                    Piece::End(Some(row), first_in_table) => {
+                        self.emit_held(&context.config, sources, Some(index), commits).await?;
+                        self.current = row;
+                        self.hold(index, first_in_table);
+                        self.rows += 1;
+                        break;
+                    }
+                };
+                self.emit_held(&context.config, sources, Some(index), commits).await?;
+                self.held = None;
+                let (sink, counts) = commits.sink();
+                counts.events += rows;
+                counts.reads += rows;
+                staged.replay(sink).map_err(|error| Problem::fail("row/undecodable", error.to_string()))?;
+                self.rows += rows;
+                readers.take_back(staged, rows);
+                self.encoder.set_now(now_ns());
+                if commits.bytes() >= COMMIT_BYTES_MAX {
+                    if let Some(progress) = &mut pending.progress {
+                        come_to(progress, index);
+                        progress.cursor = (!sources[index].key.is_empty()).then_some(last);
+                    }
+                    commits.hand_over(pending, self.encoder.now_ms(), &context.status).await?;
+                }
+                context.status.set_snapshot(total, index as u32, self.rows);
+                if context.is_stopping() {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn come_to(progress: &mut Progress, index: usize) {
+    while (progress.at as usize) < index {
+        progress.next_table();
     }
 }
 

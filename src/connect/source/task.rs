@@ -41,6 +41,7 @@ pub fn now_ns() -> i64 {
 }
 
 /// What every part of a capture needs.
+#[derive(Clone)]
 pub struct Context {
     /// The connector.
     pub config: Arc<PostgresConfig>,

@@ -2,7 +2,7 @@
 //!
 //! *precise*: the unscaled number as big-endian two's complement in base64 (Connect's `Decimal`); without declared
 //! precision the struct `VariableScaleDecimal`, trailing zeros of the fraction stripped. *double*: as Java prints it.
-//! *string*: PostgreSQL's text. Up to 38 digits go through `i128`, more through `num-bigint`.
+//! *string*: PostgreSQL's text. Up to 18 digits go through `i64`, up to 38 through `i128`, more through `num-bigint`.
 
 use num_bigint::BigInt;
 
@@ -145,7 +145,16 @@ fn unscaled(out: &mut Vec<u8>, text: &[u8], scale: i32) -> Result<(), Malformed>
     let keep_fraction = fraction.len().min(scale.max(0) as usize);
     let pad = scale.max(0) as usize - keep_fraction;
     let all = || whole[..keep_whole].iter().chain(&fraction[..keep_fraction]).copied().chain(std::iter::repeat_n(b'0', pad));
-    if keep_whole + keep_fraction + pad <= 38 {
+    let count = keep_whole + keep_fraction + pad;
+    if count <= 18 {
+        let mut value: i64 = 0;
+        for digit in all() {
+            value = value * 10 + i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10).ok_or(Malformed)?);
+        }
+        twos_complement(out, &(if negative { -value } else { value }).to_be_bytes());
+        return Ok(());
+    }
+    if count <= 38 {
         let mut value: i128 = 0;
         for digit in all() {
             value = value * 10 + i128::from(digit.checked_sub(b'0').filter(|digit| *digit < 10).ok_or(Malformed)?);
@@ -218,8 +227,10 @@ mod tests {
         let text = format!("-{}.{}", "9".repeat(60), "1".repeat(10));
         let json: serde_json::Value = serde_json::from_str(&write(DecimalMode::Precise, None, &text)).unwrap();
         assert_eq!(json["scale"], 10);
-        let small = write(DecimalMode::Precise, Some((70, 0)), &"9".repeat(38));
-        let large = write(DecimalMode::Precise, Some((70, 0)), &format!("0{}", "9".repeat(38)));
-        assert_eq!(small, large, "both ways agree at the border");
+        for digits in [18, 38] {
+            let small = write(DecimalMode::Precise, Some((70, 0)), &"9".repeat(digits));
+            let large = write(DecimalMode::Precise, Some((70, 0)), &format!("0{}", "9".repeat(digits)));
+            assert_eq!(small, large, "the ways agree at the border");
+        }
     }
 }

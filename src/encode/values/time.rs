@@ -46,7 +46,12 @@ impl Date {
 }
 
 /// A number with leading zeros up to `width`.
+#[inline]
 fn padded(out: &mut Vec<u8>, value: u64, width: usize) {
+    if width == 2 && value < 100 {
+        out.extend_from_slice(&[b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]);
+        return;
+    }
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(value);
     out.extend(std::iter::repeat_n(b'0', width.saturating_sub(digits.len())));
@@ -376,6 +381,9 @@ fn timestamp_tz(out: &mut Vec<u8>, text: &[u8], form: &Form) -> Result<(), Malfo
         json::string(out, text);
         return Ok(());
     }
+    if put_as_it_stands(out, text, form.scale as usize) {
+        return Ok(());
+    }
     let mut reader = Reader(text);
     let mut date = reader.date()?;
     reader.expect(b' ')?;
@@ -390,6 +398,32 @@ fn timestamp_tz(out: &mut Vec<u8>, text: &[u8], form: &Form) -> Result<(), Malfo
     put_time(out, micros, Some(form.scale as u8));
     out.extend_from_slice(b"Z\"");
     Ok(())
+}
+
+/// Nearly all are `YYYY-MM-DD HH:MM:SS[.ffffff]+00`, whose digits are ISO's; false, with nothing written: this one is not.
+fn put_as_it_stands(out: &mut Vec<u8>, text: &[u8], digits: usize) -> bool {
+    const ZEROS: [u8; 6] = [b'0'; 6];
+    let Some((head, rest)) = text.strip_suffix(b"+00").and_then(|text| text.split_first_chunk::<19>()) else { return false };
+    let fits = |(byte, form): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    if !head.iter().zip(b"0000-00-00 00:00:00").all(fits) {
+        return false;
+    }
+    let fraction = rest.strip_prefix(b".").unwrap_or(rest);
+    let Some(missing) = digits.min(6).checked_sub(fraction.len()) else { return false };
+    if rest.len() == 1 || (fraction.len() == rest.len() && !rest.is_empty()) || !fraction.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    out.push(b'"');
+    out.extend_from_slice(&head[..10]);
+    out.push(b'T');
+    out.extend_from_slice(&head[11..]);
+    if digits > 0 {
+        out.push(b'.');
+        out.extend_from_slice(fraction);
+        out.extend_from_slice(&ZEROS[..missing]);
+    }
+    out.extend_from_slice(b"Z\"");
+    true
 }
 
 #[cfg(test)]

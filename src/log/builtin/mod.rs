@@ -16,6 +16,7 @@
 //! never wait for the writer. It does not know what a row or an LSN is.
 
 pub mod catalog;
+pub mod direct;
 pub mod files;
 pub mod format;
 pub mod reader;
@@ -88,6 +89,8 @@ struct Shared {
     failure: watch::Sender<Option<Problem>>,
     paused: watch::Sender<Option<Problem>>,
     cluster_id: String,
+    /// Somebody has read the newest bytes since the writer looked last.
+    followed: AtomicBool,
     /// Told to end, also while the disk is full.
     closing: AtomicBool,
 }
@@ -136,6 +139,7 @@ impl BuiltinLog {
             durable: watch::Sender::new(CommitSeq(writer.durable())),
             failure: watch::Sender::new(None),
             paused: watch::Sender::new(None),
+            followed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             index: RwLock::new(index),
         });

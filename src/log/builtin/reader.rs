@@ -1,10 +1,11 @@
 //! Reading the built-in log: whole batches of one partition, found through the index and read from the files.
 //!
 //! A reader takes the index's lock for a look-up only, then reads the file with positions of its own; the writer never
-//! waits for it. A segment that retention removes meanwhile stays readable for whoever has it open. There is no cache of
+//! waits for it, but learns that its newest bytes are read (`followed`). A segment that retention removes meanwhile stays readable for whoever has it open. There is no cache of
 //! recent frames here: they are in the operating system's page cache, and one copy of a batch serves all its followers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -58,6 +59,7 @@ impl BuiltinLog {
         if place.sealed || place.is_cold() {
             tokio::task::spawn_blocking(move || collect(&place, route, from, max_bytes)).await.map_err(|_| LogError::Closed)?
         } else {
+            self.shared.followed.store(true, Ordering::Relaxed);
             collect(&place, route, from, max_bytes)
         }
     }

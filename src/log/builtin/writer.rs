@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::catalog::{self, Catalog};
+use super::direct::Direct;
 use super::files::Files;
 use super::format::{self, Entry, FRAME_BYTES_MAX, FrameHeader, SEGMENT_HEADER_BYTES};
 use super::recover::{Recovered, UNBORN, file_name, settle_starts};
@@ -30,11 +31,15 @@ pub const COMMANDS_MAX: usize = 64;
 const GROUP_BYTES_MAX: u64 = 16 << 20;
 /// Batches up to this size are gathered into one write; larger ones are written from where they are.
 const GATHER_BYTES_MAX: usize = 64 * 1024;
-/// Commits in flight per writer: one being filled, one waiting, one being written.
-const BUFFERS_PER_WRITER: usize = 3;
+/// Commits in flight per writer: one being filled, two waiting, one being written.
+const BUFFERS_PER_WRITER: usize = 4;
 /// The newest bytes of the active segment that stay in the page cache for followers; older ones give their memory back, so
 /// that a backlog neither pays for fresh pages nor pushes the database's own out.
 pub(super) const CACHED_BYTES: u64 = 32 << 20;
+/// Frames from this size on go past the page cache while nobody follows.
+const DIRECT_BYTES: u64 = 512 * 1024;
+/// Who read the newest bytes so long ago is still a follower.
+const FOLLOWED_FOR: Duration = Duration::from_secs(1);
 /// How much is given back at once.
 const FORGET_BYTES: u64 = 8 << 20;
 /// How often retention and free space are looked at.
@@ -82,6 +87,10 @@ pub(super) struct Writer {
     /// The catalog as of the newest written frame (readers have theirs, as of the newest durable one).
     catalog: Catalog,
     file: Arc<dyn super::files::LogFile>,
+    /// For large frames, where the file system has it.
+    direct: Option<Direct>,
+    /// When somebody last read what had just been written.
+    followed: Option<Instant>,
     end: u64,
     /// How much of the active segment is the state it began with, where that is known.
     born_bytes: u64,
@@ -145,6 +154,8 @@ impl Writer {
         copy_catalog(&catalog, &mut own);
         let writer = Self {
             file: Arc::clone(&active.file),
+            direct: Direct::open(&active.path),
+            followed: None,
             end: active.end,
             born_bytes: 0,
             next_roll: Instant::now(),
@@ -271,8 +282,14 @@ impl Writer {
             entries: entries.len() as u32,
             time_ms,
         };
+        if shared.followed.swap(false, Ordering::Relaxed) {
+            self.followed = Some(Instant::now());
+        }
+        let followed = self.followed.is_some_and(|at| at.elapsed() < FOLLOWED_FOR);
+        let past_cache = frame_bytes >= DIRECT_BYTES && !followed;
         loop {
-            match write_frame(self.file.as_ref(), self.end, &mut self.scratch, &header, &entries, &mut commit) {
+            let direct = self.direct.as_mut().filter(|_| past_cache);
+            match write_frame(self.file.as_ref(), direct, self.end, &mut self.scratch, &header, &entries, &mut commit) {
                 Ok(()) => break,
                 Err(error) if is_full(&error) => {
                     // A short write is cut off again; if even that fails nobody knows what is there.
@@ -400,6 +417,7 @@ impl Writer {
         self.keep(state);
         self.file.forget(self.cached_from, self.end.saturating_sub(self.cached_from));
         self.file = Arc::clone(&born.file);
+        self.direct = Direct::open(&born.path);
         self.end = born.end;
         self.born_bytes = born.end;
         self.cached_from = 0;
@@ -558,9 +576,11 @@ fn plan_frame(catalog: &Catalog, commit: &mut CommitBuffer, entries: &mut Vec<En
     Ok(bytes)
 }
 
-/// Writes a frame at `at`: small batches in one write with the head, large ones from where they are.
+/// Writes a frame at `at`: small batches in one write with the head, large ones from where they are; all of it past the page
+/// cache when `direct` is given.
 fn write_frame(
     file: &dyn super::files::LogFile,
+    direct: Option<&mut Direct>,
     at: u64,
     scratch: &mut Vec<u8>,
     header: &FrameHeader,
@@ -569,6 +589,10 @@ fn write_frame(
 ) -> io::Result<()> {
     scratch.clear();
     format::put_frame_head(scratch, header, entries);
+    if let Some(direct) = direct {
+        let batches = entries.iter().zip(commit.parts_mut()).map(|(entry, part)| part.batch.seal(entry.base_offset));
+        return direct.write(file, std::iter::once(&scratch[..]).chain(batches), at);
+    }
     let mut position = at;
     for (entry, part) in entries.iter().zip(commit.parts_mut()) {
         let batch = part.batch.seal(entry.base_offset);
@@ -614,7 +638,7 @@ fn create_segment(
     };
     let position = SEGMENT_HEADER_BYTES as u64;
     file.write_all_at(&format::segment_header(first_commit), 0)
-        .and_then(|()| write_frame(file.as_ref(), position, &mut Vec::new(), &header, &entries, state))
+        .and_then(|()| write_frame(file.as_ref(), None, position, &mut Vec::new(), &header, &entries, state))
         .and_then(|()| file.sync())
         .and_then(|()| files.rename(&unborn, &path))
         .and_then(|()| files.sync_dir(&settings.dir))

@@ -1,0 +1,299 @@
+//! Several readers for one snapshot: `snapshot.max.threads`.
+//!
+//! Owns the ranges into which tables are cut, by their keys, and the threads that read them, each with a session of its own
+//! under the same exported snapshot. Promises the same events in the same order as one reader, so that where it is can be
+//! noted as with one; what is read ahead waits in bounded memory. A table without key, or with a statement of its own, is
+//! one range. What becomes of rows is [`super::snapshot`]'s affair.
+
+use std::collections::HashSet;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::snapshot::{ROWS_PER_LOOK, Source, begin_snapshot, copy_problem, lock_as_it_was};
+use super::task::{Context, now_ns};
+use crate::change::progress::Key;
+use crate::change::{Op, Position, RowChange, SnapshotMark};
+use crate::encode::Encoder;
+use crate::postgres::Connection;
+use crate::postgres::copy_text::CopyRow;
+use crate::postgres::reading::{self, Rows};
+use crate::problem::Problem;
+use crate::record::staged::Staged;
+
+/// More readers than this are not started.
+pub(super) const READERS_MAX: usize = 16;
+/// What all readers together may have read ahead, in bytes of events.
+const AHEAD_BYTES: usize = 64 << 20;
+/// The most of one reader.
+const RANGE_BYTES: usize = 16 << 20;
+/// How much a reader hands over at once.
+const PIECE_BYTES: usize = 1 << 20;
+/// Rows of a table's first range; those of the next ones follow from how large the events are.
+const ROWS_FIRST: u64 = 5_000;
+const ROWS_MAX: u64 = 100_000;
+
+/// A part of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Range {
+    /// The table's place among the sources.
+    pub index: usize,
+    /// The keys before it; `None`: it begins with the table.
+    after: Option<Key>,
+    /// Its last key; `None`: it ends with the table.
+    upto: Option<Key>,
+}
+
+impl Range {
+    /// A table begins with it.
+    pub fn is_first(&self) -> bool {
+        self.after.is_none()
+    }
+}
+
+/// What a reader hands over.
+pub(super) enum Piece {
+    /// Events, of how many rows, and the last row's key.
+    Rows(Staged, u64, Key),
+    /// The range's last row, which only who knows what follows can mark; `None`: there is no row in the range.
+    End(Option<CopyRow>, bool),
+}
+
+/// A range that is being read, and where its pieces come out.
+pub(super) type Reading = (Range, mpsc::Receiver<Result<Piece, Problem>>);
+
+type Order = (Range, mpsc::Sender<Result<Piece, Problem>>);
+
+/// The readers of a snapshot. Dropping it ends them.
+pub(super) struct Readers {
+    readings: mpsc::Receiver<Result<Reading, Problem>>,
+    spare: Arc<Mutex<Vec<Staged>>>,
+    row_bytes: Arc<Mutex<u64>>,
+}
+
+/// What all readers are given.
+#[derive(Clone)]
+struct Shared {
+    context: Context,
+    /// The exported snapshot.
+    snapshot: Arc<str>,
+    /// Where the rows stand.
+    at: Position,
+    spare: Arc<Mutex<Vec<Staged>>>,
+}
+
+impl Readers {
+    /// Starts one thread for each of the copies of the sources.
+    pub fn start(context: &Context, snapshot: &str, at: Position, copies: Vec<Vec<Source>>) -> Result<Self, Problem> {
+        let spare = Arc::default();
+        let shared = Shared { context: context.clone(), snapshot: snapshot.into(), at, spare: Arc::clone(&spare) };
+        let readers = copies.len();
+        let (orders, for_readers) = mpsc::channel(1);
+        let (told, readings) = mpsc::channel(readers);
+        let range_bytes = (AHEAD_BYTES / readers.max(1)).min(RANGE_BYTES);
+        let row_bytes = Arc::new(Mutex::new(range_bytes as u64 / ROWS_FIRST));
+        let scans = copies.first().map(|sources| sources.iter().map(|source| Scan::of(context, source)).collect()).unwrap_or_default();
+        let cutter = Cutter { shared: shared.clone(), scans, row_bytes: Arc::clone(&row_bytes), range_bytes, orders, told };
+        tokio::spawn(cutter.run());
+        let for_readers = Arc::new(tokio::sync::Mutex::new(for_readers));
+        for sources in copies {
+            let reader = Reader { shared: shared.clone(), sources, session: None, locked: HashSet::new() };
+            let orders = Arc::clone(&for_readers);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let thread = runtime.and_then(|runtime| {
+                let name = "rowfeed-reader".into();
+                std::thread::Builder::new().name(name).spawn(move || runtime.block_on(reader.run(orders)))
+            });
+            thread.map_err(|error| Problem::retry("system/thread", "no thread for a reader of the snapshot").why(error.to_string()))?;
+        }
+        Ok(Self { readings, spare, row_bytes })
+    }
+
+    /// The next range, in order; `None`: all are read.
+    pub async fn next(&mut self) -> Result<Option<Reading>, Problem> {
+        self.readings.recv().await.transpose()
+    }
+
+    /// Gives memory back, and learns from it how large events are.
+    pub fn take_back(&self, mut staged: Staged, rows: u64) {
+        if let Some(bytes) = (staged.bytes() as u64).checked_div(rows) {
+            *self.row_bytes.lock().unwrap_or_else(PoisonError::into_inner) = bytes.max(1);
+        }
+        staged.clear();
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(staged);
+    }
+}
+
+/// A reader that ended without a word.
+pub(super) fn ended() -> Problem {
+    Problem::retry("snapshot/reader-ended", "a reader of the snapshot ended unexpectedly")
+}
+
+/// What cutting a table needs.
+struct Scan {
+    /// Asks for the key that stands so many rows behind another; `None`: the table is one range.
+    is_cut: bool,
+    table: crate::postgres::catalog::Table,
+    key: Vec<crate::change::progress::KeyColumn>,
+}
+
+impl Scan {
+    fn of(context: &Context, source: &Source) -> Self {
+        let selected = context.config.snapshot.select_of(&source.table.schema, &source.table.table).is_some();
+        Self { is_cut: !selected && !source.key.is_empty(), table: source.table.clone(), key: source.key.clone() }
+    }
+}
+
+/// Cuts the tables into ranges, as far ahead as there are readers.
+struct Cutter {
+    shared: Shared,
+    scans: Vec<Scan>,
+    row_bytes: Arc<Mutex<u64>>,
+    range_bytes: usize,
+    orders: mpsc::Sender<Order>,
+    told: mpsc::Sender<Result<Reading, Problem>>,
+}
+
+impl Cutter {
+    async fn run(self) {
+        let told = self.told.clone();
+        let ended = told.clone();
+        tokio::select! {
+            cut = self.cut() => {
+                if let Err(problem) = cut {
+                    let _ = told.send(Err(problem)).await;
+                }
+            }
+            () = ended.closed() => {}
+        }
+    }
+
+    async fn cut(self) -> Result<(), Problem> {
+        let mut session = None;
+        for (index, scan) in self.scans.iter().enumerate() {
+            let mut after = None;
+            loop {
+                let upto = if scan.is_cut { self.boundary(&mut session, scan, after.as_ref()).await? } else { None };
+                let range = Range { index, after, upto: upto.clone() };
+                // As many pieces as a range has: a reader never waits for those before it.
+                let (to, pieces) = mpsc::channel((self.range_bytes / PIECE_BYTES).max(1));
+                if self.told.send(Ok((range.clone(), pieces))).await.is_err() || self.orders.send((range, to)).await.is_err() {
+                    return Ok(());
+                }
+                if upto.is_none() {
+                    break;
+                }
+                after = upto;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last key of the range behind `after`; `None`: fewer rows are left than a range has.
+    async fn boundary(&self, session: &mut Option<Connection>, scan: &Scan, after: Option<&Key>) -> Result<Option<Key>, Problem> {
+        let context = &self.shared.context;
+        let session = match session {
+            Some(session) => session,
+            None => session.insert(begin_snapshot(context, &self.shared.snapshot).await?),
+        };
+        let row_bytes = *self.row_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = (self.range_bytes as u64 / row_bytes.max(1)).clamp(1, ROWS_MAX);
+        let sql = reading::nth_key(&scan.table, &scan.key, after, rows);
+        let found = session.query(&sql).await.map_err(|error| copy_problem(error, context, &scan.table))?;
+        Ok(found.into_iter().next().map(|row| row.into_iter().map(Option::unwrap_or_default).collect()))
+    }
+}
+
+/// One thread's work.
+struct Reader {
+    shared: Shared,
+    sources: Vec<Source>,
+    session: Option<Connection>,
+    /// The tables it holds locked.
+    locked: HashSet<usize>,
+}
+
+impl Reader {
+    async fn run(mut self, orders: Arc<tokio::sync::Mutex<mpsc::Receiver<Order>>>) {
+        let mut encoder = Encoder::new(&self.shared.context.events);
+        loop {
+            let order = orders.lock().await.recv().await;
+            let Some((range, to)) = order else { return };
+            tokio::select! {
+                read = self.read(&range, &mut encoder, &to) => {
+                    if let Err(problem) = read {
+                        let _ = to.send(Err(problem)).await;
+                        return;
+                    }
+                }
+                () = to.closed() => return,
+            }
+        }
+    }
+
+    async fn read(&mut self, range: &Range, encoder: &mut Encoder, to: &mpsc::Sender<Result<Piece, Problem>>) -> Result<(), Problem> {
+        let Self { shared, sources, session, locked } = self;
+        let context = &shared.context;
+        let source = &mut sources[range.index];
+        let session = match session {
+            Some(session) => session,
+            None => session.insert(begin_snapshot(context, &shared.snapshot).await?),
+        };
+        if locked.insert(range.index) {
+            lock_as_it_was(session, source).await.map_err(|error| copy_problem(error, context, &source.table))?;
+        }
+        let sql = source.copy(&context.config.snapshot, Rows::Between(range.after.as_ref(), range.upto.as_ref()));
+        session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &source.table))?;
+        let relation = Arc::clone(&source.plan.relation);
+        let undecodable = |error: &dyn std::fmt::Display| Problem::fail("row/undecodable", error.to_string()).at(relation.name());
+        let mut staged = Staged::default();
+        let (mut held, mut current): (Option<CopyRow>, CopyRow) = (None, CopyRow::default());
+        let mut first = range.is_first();
+        let (mut rows, mut got) = (0, 0u64);
+        loop {
+            let parsed = match session.arrived_copy_row().map_err(|error| context.problem(&error))? {
+                Some(line) => current.parse(line),
+                None => match session.copy_row().await.map_err(|error| context.problem(&error))? {
+                    Some(line) => current.parse(line),
+                    None => break,
+                },
+            };
+            parsed.map_err(|error| undecodable(&error))?;
+            if got.is_multiple_of(ROWS_PER_LOOK) {
+                encoder.set_now(now_ns());
+            }
+            got += 1;
+            if let Some(row) = &held {
+                let mark = match (mem::take(&mut first), range.index) {
+                    (true, 0) => SnapshotMark::First,
+                    (true, _) => SnapshotMark::FirstInDataCollection,
+                    (false, _) => SnapshotMark::True,
+                };
+                let at = Position { snapshot: mark, epoch: mark as u64, ..shared.at };
+                let change =
+                    RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(row.tuple()), at };
+                encoder.encode(&mut source.plan, &change, &mut staged).map_err(|error| undecodable(&error))?;
+                rows += 1;
+                if staged.bytes() >= PIECE_BYTES {
+                    let next = shared.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+                    let piece = Piece::Rows(mem::replace(&mut staged, next), mem::take(&mut rows), source.key_of(row.tuple()));
+                    if to.send(Ok(piece)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            let row = mem::take(&mut current);
+            current = held.replace(row).unwrap_or_default();
+        }
+        if rows > 0 {
+            // What was written last is in the memory for the next row.
+            let piece = Piece::Rows(staged, rows, source.key_of(current.tuple()));
+            if to.send(Ok(piece)).await.is_err() {
+                return Ok(());
+            }
+        }
+        let _ = to.send(Ok(Piece::End(held, first))).await;
+        Ok(())
+    }
+}
