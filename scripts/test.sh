@@ -18,6 +18,7 @@ install_missing
 if [ ! -d .cache/kafka/libs ]; then
   scripts/get_kafka.sh
 fi
+scripts/get_debezium.sh
 if [ -n "${ROWFEED_PG:-}" ]; then
   scripts/get_postgres.sh "$ROWFEED_PG"
 fi

@@ -1,6 +1,6 @@
 //! What the catalogue says: tables, keys, nullability, defaults, types. Small queries through `tokio-postgres`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
@@ -204,8 +204,8 @@ pub struct Catalog {
     /// Digits of `money` behind the point, once they were asked for.
     money: Option<u8>,
     last_key: HashMap<RelationId, Vec<String>>,
-    /// Tables whose key rules were looked at: what is wrong with them is said once.
-    told: HashSet<RelationId>,
+    /// Tables whose key rules were looked at, each with the columns that it has not: said once, and again when one is dropped.
+    told: HashMap<RelationId, Vec<String>>,
 }
 
 /// A column as the stream or the snapshot names it.
@@ -298,11 +298,18 @@ impl Catalog {
         self.learn_types(client, columns.iter().map(|column| column.type_oid)).await?;
         let details = details(client, id).await?;
         let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
-        let first_time = !self.told.contains(&id) && self.told.insert(id);
-        if first_time {
-            for rule in rules.without_effect(&schema, &table, &names) {
-                tracing::warn!(table = format!("{schema}.{table}"), rule, "message.key.columns: the rule matches no column of this table");
+        let first_time = !self.told.contains_key(&id);
+        let missing = rules.without_effect(&schema, &table, &names);
+        let told = self.told.entry(id).or_default();
+        if *told != missing {
+            for rule in missing.iter().filter(|rule| !told.iter().any(|known| known == *rule)) {
+                tracing::warn!(
+                    table = format!("{schema}.{table}"),
+                    rule,
+                    "message.key.columns: the table has no such column; its key goes without"
+                );
             }
+            *told = missing.into_iter().map(str::to_owned).collect();
         }
         let key = match rules.for_table(&schema, &table, &names) {
             Some(key) => {

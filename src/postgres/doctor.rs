@@ -428,8 +428,10 @@ impl Doctor<'_> {
             Ok(_) => self.ok("pg/slot-temp", TITLE, format!("created and dropped in {:.1} s", started.elapsed().as_secs_f64())),
             Err(PostgresError::Timeout(..)) => {
                 slot::give_up(client, &name).await;
-                let fix = "-- end or wait for old transactions:  SELECT pid, usename, xact_start, left(query, 60) FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start;";
-                let observed = format!("not made within {} s: a transaction that was open before holds it up", SLOT_WAIT_MAX.as_secs());
+                let fix = "-- end or wait for old transactions:  SELECT pid, usename, xact_start, left(query, 60) FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start;\n-- and prepared ones:  SELECT gid, prepared, owner, database FROM pg_prepared_xacts;";
+                let open = slot::open_transactions(client).await.join("; ");
+                let observed =
+                    format!("not made within {} s: transactions that were open before hold it up: {open}", SLOT_WAIT_MAX.as_secs());
                 self.found("pg/long-tx", TITLE, Mark::Warn, observed, fix);
             }
             Err(error) => self.failed(TITLE, &error),

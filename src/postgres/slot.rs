@@ -141,22 +141,30 @@ pub async fn give_up(client: &Client, name: &str) {
 
 /// Making a slot waits for all open transactions: says which.
 async fn waiting(client: &Client, name: &str) -> PostgresError {
-    let blockers = client
-        .query(
-            "select format('pid %s (%s, application %L), open for %s s', pid, coalesce(state, '-'), application_name, extract(epoch from now() - xact_start)::int) \
-             from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid() order by xact_start limit 5",
-            &[],
-        )
-        .await;
-    let list: Vec<String> = blockers.iter().flatten().filter_map(|row| row.try_get(0).ok()).collect();
+    let list = open_transactions(client).await;
     PostgresError::Problem(
         Problem::retry("pg/slot-waiting", format!("slot \"{name}\" could not be made within {} s", CREATE_LIMIT.as_secs()))
             .why(format!(
                 "it waits for transactions that are open: {}",
-                if list.is_empty() { "none seen now, perhaps a prepared one".into() } else { list.join("; ") }
+                if list.is_empty() { "none seen now".into() } else { list.join("; ") }
             ))
-            .fix("end those transactions (SELECT pg_terminate_backend(PID);), or roll back prepared ones"),
+            .fix("end those transactions: SELECT pg_terminate_backend(PID); for prepared ones COMMIT PREPARED or ROLLBACK PREPARED"),
     )
+}
+
+/// The oldest transactions that hold up a new slot: of sessions, and prepared ones, which no session has. Of every database.
+pub async fn open_transactions(client: &Client) -> Vec<String> {
+    let blockers = client
+        .query(
+            "select text from (select xact_start as began, format('pid %s (%s, application %L), open for %s s', pid, coalesce(state, '-'), \
+                 application_name, extract(epoch from now() - xact_start)::int) as text \
+               from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid() \
+               union all select prepared, format('prepared transaction %L in database %L, open for %s s', gid, database, extract(epoch from now() - prepared)::int) \
+               from pg_prepared_xacts) as open order by began limit 5",
+            &[],
+        )
+        .await;
+    blockers.iter().flatten().filter_map(|row| row.try_get(0).ok()).collect()
 }
 
 /// Drops a slot that nobody reads; true when it is gone.

@@ -25,12 +25,16 @@ mod installed;
 #[cfg(feature = "kafka")]
 mod kill;
 #[cfg(feature = "kafka")]
+mod misuse;
+#[cfg(feature = "kafka")]
 mod network;
 #[cfg(feature = "kafka")]
 mod options;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod oracle_itself;
+#[cfg(feature = "kafka")]
+mod prepared;
 #[cfg(feature = "kafka")]
 mod publication;
 #[cfg(feature = "kafka")]

@@ -1,4 +1,6 @@
-//! The real Debezium, when its jars are in `.cache/golden` (`scripts/golden_refresh.sh` puts them there).
+//! The real Debezium, when its jars are in `.cache/golden` (`scripts/get_debezium.sh` puts them there).
+//!
+//! Owns how a run asks for it ([`Judge`]) and how it is started; what it says is compared elsewhere.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -9,7 +11,32 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::masks::Event;
-use crate::support::wait_at_most;
+use crate::support::{missing, wait_at_most};
+
+/// Who says what is right in this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// What Debezium said when the committed files were captured.
+    Captured,
+    /// `ROWFEED_GOLDEN_LIVE=1`: Debezium beside rowfeed, too. It must still say what was captured.
+    Live,
+    /// `ROWFEED_GOLDEN_REFRESH=1`: as live, and what it says is kept.
+    Refresh,
+}
+
+impl Judge {
+    /// The one that this run asks for.
+    pub fn of_this_run() -> Self {
+        let asked = |name: &str| std::env::var(name).as_deref() == Ok("1");
+        if asked("ROWFEED_GOLDEN_REFRESH") {
+            Self::Refresh
+        } else if asked("ROWFEED_GOLDEN_LIVE") {
+            Self::Live
+        } else {
+            Self::Captured
+        }
+    }
+}
 
 /// A running Debezium; it ends when this is dropped.
 pub struct Debezium {
@@ -23,10 +50,19 @@ fn cache() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/golden")
 }
 
+/// Where `Capture` was compiled to: another folder for who works on it while others run it.
+fn classes() -> PathBuf {
+    std::env::var_os("ROWFEED_GOLDEN_CLASSES").map_or_else(|| cache().join("classes"), PathBuf::from)
+}
+
 impl Debezium {
-    /// Whether there is one on this machine.
+    /// Whether there is one on this machine; said where there is none.
     pub fn is_here() -> bool {
-        cache().join("libs").is_dir() && cache().join("classes/Capture.class").is_file()
+        let here = cache().join("libs").is_dir() && classes().join("Capture.class").is_file();
+        if !here {
+            missing("Debezium (scripts/get_debezium.sh gets it)");
+        }
+        here
     }
 
     /// Starts it with a connector configuration.
@@ -39,7 +75,7 @@ impl Debezium {
             properties.push_str(&format!("{}={}\n", name.replace('=', "\\="), escaped.replace('\\', "\\\\").replace("\\\\u", "\\u")));
         }
         fs::write(home.path().join("connector.properties"), properties).expect("a file");
-        let class_path = format!("{}:{}/*", cache().join("classes").display(), cache().join("libs").display());
+        let class_path = format!("{}:{}/*", classes().display(), cache().join("libs").display());
         let mut child = Command::new("java")
             .args([
                 "-Xmx512m",

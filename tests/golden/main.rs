@@ -3,8 +3,9 @@
 //! `*.sql` are the databases: `--- setup`, `--- rows` (written before the snapshot and again in the stream), `--- stream`.
 //! `*.jsonl` is what Debezium 3.6.3 publishes for them, captured by `scripts/golden_refresh.sh`, which runs Debezium and
 //! rowfeed on the same server at the same time and compares every LSN, transaction id and time as well. Without Java the
-//! captured file is compared, with those numbers replaced by their order. What is deliberately not as Debezium has it is
-//! listed in [`differences`], each with its reason, and nothing else may differ.
+//! captured file is compared, with those numbers replaced by their order. `scripts/golden_refresh.sh --check` runs Debezium,
+//! too, rewrites nothing and fails where a captured file is not what Debezium says now. What is deliberately not as Debezium
+//! has it is listed in [`differences`], each with its reason, and nothing else may differ.
 
 #[cfg(feature = "kafka")]
 mod debezium;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::debezium::Debezium;
+use crate::debezium::{Debezium, Judge};
 use crate::differences::{DIFFERENCES, Difference};
 use crate::masks::{Event, rank};
 use crate::support::postgres::{programs, shared_server};
@@ -26,17 +26,17 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-/// True when Debezium is to run beside rowfeed and its output to be kept.
-fn refreshing() -> bool {
-    std::env::var("ROWFEED_GOLDEN_REFRESH").as_deref() == Ok("1")
-}
-
-/// Builds `sql_file`'s database, publishes it, and compares with the captured events (and with Debezium's, when refreshing).
+/// Builds `sql_file`'s database, publishes it, and compares with the captured events, and with Debezium beside it when the
+/// [`Judge`] is there.
 fn hold(name: &str, sql_file: &str, options: &Value) {
     let sql = &fs::read_to_string(folder().join(sql_file)).expect("the database's file");
     let Some(server) = shared_server() else { return };
     if programs().is_some_and(|programs| programs.major() < 15) {
         return eprintln!("SKIPPED: the databases need PostgreSQL 15");
+    }
+    let judge = Judge::of_this_run();
+    if judge != Judge::Captured && !Debezium::is_here() {
+        return;
     }
     let options = with(json!({"snapshot.mode": "initial", "table.include.list": "public[.].*,s.1 é[.].*"}), options);
     let scene = Scene::prepared(server, name, "select 1", &options);
@@ -47,7 +47,7 @@ fn hold(name: &str, sql_file: &str, options: &Value) {
     scene.sql.run("insert into fence values (0)");
     scene.connect();
     scene.wait_until_streaming();
-    let mut debezium = refreshing().then(|| {
+    let mut debezium = (judge != Judge::Captured).then(|| {
         // What our defaults are where Kafka Connect's are others.
         let ours = json!({"key.converter.schemas.enable": "false", "value.converter.schemas.enable": "false",
             "key.converter.replace.null.with.default": "false", "value.converter.replace.null.with.default": "false"});
@@ -107,14 +107,37 @@ fn hold(name: &str, sql_file: &str, options: &Value) {
         let live = compare(name, &theirs, &ours);
         rank(&mut theirs);
         let lines: Vec<String> = theirs.iter().map(|event| event.line(&scene.database.name) + "\n").collect();
-        fs::write(&file, lines.concat()).expect("the captured file");
+        if judge == Judge::Refresh {
+            fs::write(&file, lines.concat()).expect("the captured file");
+        }
         assert!(live.is_empty(), "{name} beside Debezium: {} differ\n{}", live.len(), live.join("\n"));
+        let stale = stale(&fs::read_to_string(&file).unwrap_or_default(), &lines.concat());
+        assert!(stale.is_empty(), "{name}.jsonl is not what Debezium says now (scripts/golden_refresh.sh)\n{}", stale.join("\n"));
     }
     let captured = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let theirs: Vec<Event> = captured.lines().map(|line| Event::from_captured(line, &scene.database.name)).collect();
     rank(&mut ours);
     let wrong = compare(name, &theirs, &ours);
     assert!(wrong.is_empty(), "{name}: {} differ\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What a captured file says otherwise than the same scene does now.
+fn stale(captured: &str, now: &str) -> Vec<String> {
+    let (captured, now): (Vec<&str>, Vec<&str>) = (captured.lines().collect(), now.lines().collect());
+    let mut wrong = Vec::new();
+    if captured.len() != now.len() {
+        wrong.push(format!("{} records were captured, now there are {}", captured.len(), now.len()));
+    }
+    let pairs = captured.iter().zip(&now).enumerate().filter(|(_, (captured, now))| captured != now);
+    wrong.extend(pairs.map(|(line, (captured, now))| format!("line {}\n{}", line + 1, contrast(Some(captured), Some(now)))));
+    wrong
+}
+
+#[test]
+fn a_stale_capture_is_told() {
+    assert!(stale("a\nb\n", "a\nb\n").is_empty());
+    assert_eq!(stale("a\nb\n", "a\nc\n"), ["line 2\n  - b\n  + c"]);
+    assert_eq!(stale("", "a\n"), ["0 records were captured, now there are 1"]);
 }
 
 /// Takes away the newest transaction, of which the end may not have been seen.

@@ -1,7 +1,8 @@
 //! Reads topics with librdkafka: a Kafka client that is not ours, so that the wire is proven too.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,8 @@ pub struct Reader {
     bootstrap: String,
     /// Asks only; every read of records has a consumer of its own.
     asking: BaseConsumer,
+    /// Topics that were listed once.
+    listed: Mutex<HashSet<String>>,
 }
 
 impl Reader {
@@ -68,7 +71,7 @@ impl Reader {
     pub fn new(bootstrap: impl Into<String>) -> Self {
         let bootstrap = bootstrap.into();
         let asking = consumer(&bootstrap);
-        Self { bootstrap, asking }
+        Self { bootstrap, asking, listed: Mutex::default() }
     }
 
     /// The topics the broker lists, with their number of partitions.
@@ -78,7 +81,18 @@ impl Reader {
     }
 
     /// First and next offset of a partition; `None` when there is no such topic (yet).
+    ///
+    /// librdkafka waits in vain, to the end of the call, for a topic that it was told is not there and that is made meanwhile: it
+    /// is asked about topics that are listed only.
     pub fn watermarks(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
+        let mut listed = self.listed.lock().expect("no other use of it panics");
+        if !listed.contains(topic) {
+            listed.extend(self.topics().into_iter().map(|(name, _)| name));
+        }
+        if !listed.contains(topic) {
+            return None;
+        }
+        drop(listed);
         self.asking.fetch_watermarks(topic, partition, CALL).ok()
     }
 

@@ -172,9 +172,15 @@ pub struct MessageKeyColumns(Vec<KeyRule>);
 
 #[derive(Clone, Debug)]
 struct KeyRule {
-    text: String,
     table: Regex,
-    columns: Vec<Regex>,
+    columns: Vec<KeyColumnRule>,
+}
+
+#[derive(Clone, Debug)]
+struct KeyColumnRule {
+    /// As it is written: `table:column`.
+    text: String,
+    name: Regex,
 }
 
 impl MessageKeyColumns {
@@ -191,8 +197,12 @@ impl MessageKeyColumns {
                 return Err(bad());
             }
             let table = table.trim();
-            let columns = columns.iter().map(|column| compile(Self::OPTION, &format!("{table}.{column}"))).collect::<Result<_, _>>()?;
-            rules.push(KeyRule { text: part.to_owned(), table: compile(Self::OPTION, table)?, columns });
+            let rule = |column: &String| {
+                let name = compile(Self::OPTION, &format!("{table}.{column}"))?;
+                Ok(KeyColumnRule { text: format!("{table}:{column}"), name })
+            };
+            let columns = columns.iter().map(rule).collect::<Result<_, Problem>>()?;
+            rules.push(KeyRule { table: compile(Self::OPTION, table)?, columns });
         }
         Ok(Self(rules))
     }
@@ -200,8 +210,8 @@ impl MessageKeyColumns {
     /// The key columns asked for this table, in the rules' order; `None` means its own key.
     pub fn for_table(&self, schema: &str, table: &str, columns: &[&str]) -> Option<Vec<String>> {
         let mut key: Vec<String> = Vec::new();
-        for regex in self.0.iter().flat_map(|rule| &rule.columns) {
-            for column in columns.iter().filter(|column| regex.is_match(&format!("{schema}.{table}.{column}"))) {
+        for rule in self.0.iter().flat_map(|rule| &rule.columns) {
+            for column in columns.iter().filter(|column| rule.name.is_match(&format!("{schema}.{table}.{column}"))) {
                 if !key.iter().any(|known| known == column) {
                     key.push((*column).to_owned());
                 }
@@ -210,12 +220,12 @@ impl MessageKeyColumns {
         (!key.is_empty()).then_some(key)
     }
 
-    /// Rules that name this table and none of its columns.
+    /// Columns of rules for this table that it does not have, as `table:column`.
     pub fn without_effect(&self, schema: &str, table: &str, columns: &[&str]) -> Vec<&str> {
         let name = format!("{schema}.{table}");
-        let hits =
-            |rule: &KeyRule| rule.columns.iter().any(|regex| columns.iter().any(|column| regex.is_match(&format!("{name}.{column}"))));
-        self.0.iter().filter(|rule| rule.table.is_match(&name) && !hits(rule)).map(|rule| rule.text.as_str()).collect()
+        let hits = |rule: &KeyColumnRule| columns.iter().any(|column| rule.name.is_match(&format!("{name}.{column}")));
+        let of_table = self.0.iter().filter(|rule| rule.table.is_match(&name)).flat_map(|rule| &rule.columns);
+        of_table.filter(|rule| !hits(rule)).map(|rule| rule.text.as_str()).collect()
     }
 }
 
@@ -268,6 +278,8 @@ mod tests {
         assert_eq!(keys.for_table("public", "w", &columns), None);
         assert_eq!(keys.without_effect("public", "w", &columns), ["public\\.w:gone"]);
         assert!(keys.without_effect("public", "u", &columns).is_empty());
+        let keys = MessageKeyColumns::parse("public\\.t:id, gone").expect("valid");
+        assert_eq!(keys.without_effect("public", "t", &columns), ["public\\.t:gone"], "the others still count");
     }
 
     #[test]

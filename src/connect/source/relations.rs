@@ -29,6 +29,9 @@ enum Known {
     Left,
 }
 
+/// Whose events a topic has: the table's object id, schema and name.
+type Owner = (RelationId, String, String);
+
 /// All tables seen so far.
 pub struct Relations {
     config: Arc<PostgresConfig>,
@@ -39,7 +42,7 @@ pub struct Relations {
     by_id: HashMap<RelationId, usize>,
     /// The relation of the last row: nearly always the next one's too.
     last: Option<(RelationId, usize)>,
-    topics: HashMap<String, (String, String)>,
+    topics: HashMap<String, Owner>,
     told: HashSet<String>,
 }
 
@@ -74,6 +77,21 @@ impl Relations {
     pub fn topic_spec(config: &PostgresConfig, topic: &str) -> TopicSpec {
         let TopicDefaults { partitions, replication_factor } = config.topics.of(topic);
         TopicSpec { partitions, replication_factor, ..TopicSpec::default() }
+    }
+
+    /// Refuses tables of which two would share a topic. The stream would notice, too, but only at the second one's first
+    /// row, and which one that is may change from start to start.
+    pub fn refuse_shared_topics<'t>(settings: &EventSettings, tables: impl Iterator<Item = &'t Table>) -> Result<(), Problem> {
+        let mut topics: HashMap<String, Owner> = HashMap::new();
+        for table in tables {
+            let topic = settings.topic_name(&table.schema, &table.table);
+            let here = (table.id, table.schema.clone(), table.table.clone());
+            if let Some(there) = topics.get(&topic) {
+                return Err(collision(&topic, there, &here));
+            }
+            topics.insert(topic, here);
+        }
+        Ok(())
     }
 
     /// Takes in a Relation message.
@@ -116,12 +134,16 @@ impl Relations {
 
     async fn plan<W: LogWriter>(&mut self, relation: Relation, writer: &mut W) -> Result<RelationPlan, Problem> {
         let topic = self.settings.topic_name(&relation.schema, &relation.table);
-        let here = (relation.schema.to_string(), relation.table.to_string());
-        let there = self.topics.entry(topic.clone()).or_insert_with(|| here.clone());
-        if *there != here {
-            let name = |(schema, table): &(String, String)| format!("\"{schema}\".\"{table}\"");
-            return Err(Problem::fail("topic/collision", format!("{} and {} both map to the topic {topic}", name(there), name(&here)))
-                .fix("rename one of them, or leave one out of table.include.list"));
+        let here = (relation.id, relation.schema.to_string(), relation.table.to_string());
+        match self.topics.get(&topic) {
+            // A table that was dropped and made again has another id; one that was renamed has another name.
+            Some(there) if there.0 != here.0 && (&there.1, &there.2) != (&here.1, &here.2) => {
+                return Err(collision(&topic, there, &here));
+            }
+            Some(there) if *there == here => {}
+            _ => {
+                self.topics.insert(topic, here);
+            }
         }
         self.tell_of_text_types(&relation);
         self.tell_of_unmasked(&relation);
@@ -213,6 +235,13 @@ pub fn not_avro(of: &str, why: &NotAvro) -> Problem {
             .fix("schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro replace what is not allowed by _"),
         NotAvro::Routed => problem.fix("use the JSON or the string converter behind the outbox EventRouter"),
     }
+}
+
+fn collision(topic: &str, there: &Owner, here: &Owner) -> Problem {
+    let name = |(_, schema, table): &Owner| format!("\"{schema}\".\"{table}\"");
+    Problem::fail("topic/collision", format!("{} and {} both map to the topic {topic}", name(there), name(here)))
+        .why("their events could not be told apart by topic and key")
+        .fix("rename one of them, leave one out (table.exclude.list), or set\ntopic.naming.strategy=io.debezium.schema.SchemaUnicodeTopicNamingStrategy, which keeps apart what _ replaces")
 }
 
 fn unknown(id: RelationId) -> Problem {

@@ -1,5 +1,6 @@
 //! One capture from its start: checks, publication, slot, snapshot, stream.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -293,10 +294,24 @@ impl Prepared {
         check_guardrail(&context.config, &tables)?;
         // Before the slot: PostgreSQL reads publications as of the past.
         publication::ensure(&self.client, &context.config, &tables).await.map_err(|error| context.problem(&error))?;
+        self.check_topics(context, &tables).await?;
         match checkpoint {
             Some(checkpoint) => Ok(Some(checkpoint)),
             None => self.begin_anew(context, relations, commits).await,
         }
+    }
+
+    /// No two tables that are captured and published may share a topic.
+    async fn check_topics(&self, context: &Context, tables: &[catalog::Table]) -> Result<(), Problem> {
+        let config = &context.config;
+        let published = publication::published(&self.client, &config.publication_name, self.server_version).await;
+        let published = published.map_err(|error| context.problem(&error))?;
+        let named: HashSet<_> = published.iter().map(|one| (one.schema.as_str(), one.table.as_str())).collect();
+        let captured = tables
+            .iter()
+            .filter(|table| config.tables.includes(&table.schema, &table.table))
+            .filter(|table| named.contains(&(table.schema.as_str(), table.table.as_str())));
+        Relations::refuse_shared_topics(&context.events, captured)
     }
 
     fn identity(&self, context: &Context) -> SlotIdentity {
