@@ -6,7 +6,9 @@
 pub mod connection;
 pub mod filters;
 pub mod masks;
+pub mod naming;
 pub mod preparation;
+pub mod propagate;
 pub mod registry;
 pub mod snapshot;
 pub mod table;
@@ -20,6 +22,8 @@ use std::time::Duration;
 pub use connection::{ConnectionConfig, SslMode};
 pub use filters::{ColumnFilter, MessageKeyColumns, PrefixFilter, TableFilter};
 pub use masks::{ColumnMask, ColumnMasks};
+pub use naming::{NameAdjustment, Names, TopicNaming};
+pub use propagate::SourceTypes;
 pub use registry::{AvroSettings, RegistrySettings, SubjectStrategy};
 pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
 
@@ -126,27 +130,6 @@ pub struct ConverterSettings {
     pub avro: Option<AvroSettings>,
 }
 
-/// How names are made fit for where they stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Names {
-    /// `topic.naming.strategy` is `SchemaUnicodeTopicNamingStrategy`: what a topic's name may not have is `_u` and its number.
-    pub unicode_topics: bool,
-    /// `schema.name.adjustment.mode`.
-    pub schemas: NameAdjustment,
-}
-
-/// `schema.name.adjustment.mode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NameAdjustment {
-    /// As they are.
-    #[default]
-    None,
-    /// What Avro does not take becomes `_`.
-    Avro,
-    /// It becomes `_u` and its number, the underscore too.
-    AvroUnicode,
-}
-
 /// `skipped.operations`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SkippedOperations {
@@ -248,8 +231,8 @@ pub struct PostgresConfig {
     pub money_digits: i16,
     /// `include.unknown.datatypes`.
     pub unknown_as_bytes: bool,
-    /// `field.name.adjustment.mode=avro`: fields have names that Avro allows.
-    pub avro_field_names: bool,
+    /// `column.propagate.source.type` and `datatype.propagate.source.type`.
+    pub source_types: SourceTypes,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
     /// `transforms`.
@@ -264,7 +247,7 @@ pub struct PostgresConfig {
     pub value_registry: RegistrySettings,
     /// `header.converter`.
     pub header_converter: HeaderConverter,
-    /// How names are made fit.
+    /// How names are made, and made fit.
     pub names: Names,
     /// Partitions and copies of new topics.
     pub topics: TopicCreation,
@@ -276,7 +259,6 @@ impl PostgresConfig {
         let mut reader = Reader { options: resolve(options)?, given: options, problems: Vec::new() };
         reader.check_table();
         reader.check_name(name);
-        reader.check_schemas();
         let config = reader.build(name, topics);
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
@@ -371,21 +353,6 @@ impl Reader<'_> {
         }
     }
 
-    /// What only changes schemas is without effect only where none are published.
-    fn check_schemas(&mut self) {
-        if !["key.converter.schemas.enable", "value.converter.schemas.enable"].iter().any(|name| self.flag(name)) {
-            return;
-        }
-        for (name, value) in self.options.clone() {
-            let Some(key) = table::find(&name) else { continue };
-            if matches!(key.support, Support::Ignored(table::NO_SCHEMAS)) && !value.trim().is_empty() && key.default != Some(value.as_str())
-            {
-                let problem = Problem::refuse("config/not-supported", format!("{name} is not supported yet"));
-                self.refuse(&name, problem.why("schemas are published, and would not have it").fix(format!("remove {name}")));
-            }
-        }
-    }
-
     /// The value as given, else the table's default, else empty.
     fn text(&self, name: &str) -> String {
         let default = || table::find(name).and_then(|key| key.default).unwrap_or("").to_owned();
@@ -471,7 +438,7 @@ impl Reader<'_> {
             unavailable_value_placeholder: self.placeholder(),
             money_digits: self.number("money.fraction.digits"),
             unknown_as_bytes: self.flag("include.unknown.datatypes"),
-            avro_field_names: self.word("field.name.adjustment.mode") == "avro",
+            source_types: self.source_types(),
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),
             key_converter: self.converter("key"),
@@ -484,12 +451,9 @@ impl Reader<'_> {
                 HeaderConverter::Simple
             },
             names: Names {
-                unicode_topics: self.text("topic.naming.strategy").ends_with("SchemaUnicodeTopicNamingStrategy"),
-                schemas: match self.word("schema.name.adjustment.mode").as_str() {
-                    "avro" => NameAdjustment::Avro,
-                    "avro_unicode" => NameAdjustment::AvroUnicode,
-                    _ => NameAdjustment::None,
-                },
+                topics: self.topic_naming(),
+                schemas: NameAdjustment::of(&self.word("schema.name.adjustment.mode")),
+                fields: NameAdjustment::of(&self.word("field.name.adjustment.mode")),
             },
             topics: self.topics(topics),
         }
@@ -629,6 +593,23 @@ impl Reader<'_> {
             self.refuse(&key, problem);
         }
         topics
+    }
+
+    fn topic_naming(&mut self) -> TopicNaming {
+        TopicNaming::parse(&self.options, &self.text("topic.naming.strategy")).unwrap_or_else(|problems| {
+            for KeyProblem { key, problem } in problems {
+                self.refuse(&key, problem);
+            }
+            TopicNaming::default()
+        })
+    }
+
+    fn source_types(&mut self) -> SourceTypes {
+        let [columns, types] = ["column.propagate.source.type", "datatype.propagate.source.type"].map(|name| self.text(name));
+        SourceTypes::parse(&columns, &types).unwrap_or_else(|wrong| {
+            self.refuse(&wrong.key, wrong.problem);
+            SourceTypes::default()
+        })
     }
 
     fn guardrail(&self) -> Option<Guardrail> {

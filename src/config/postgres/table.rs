@@ -3,6 +3,7 @@
 //! One row per option: what it is, its default, and whether it works, is accepted without effect (with the reason why
 //! that is harmless), or is refused (with the reason why ignoring it would not be). The reference is Debezium 3.6.3.
 
+use super::naming;
 use crate::config::define::{ConfigKey, Importance, KeyType, Rule, Support};
 
 use Importance::{High, Low, Medium};
@@ -55,16 +56,6 @@ const STRATEGIES: [&str; 3] = [
 /// Kafka Connect's default header converter.
 pub const SIMPLE_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
-/// `topic.naming.strategy`, as Debezium names them.
-const NAMINGS: [&str; 6] = [
-    "io.debezium.schema.SchemaTopicNamingStrategy",
-    "io.debezium.schema.SchemaUnicodeTopicNamingStrategy",
-    "io.debezium.schema.SchemaRegexTopicNamingStrategy",
-    "io.debezium.schema.DefaultTopicNamingStrategy",
-    "io.debezium.schema.DefaultUnicodeTopicNamingStrategy",
-    "io.debezium.schema.DefaultRegexTopicNamingStrategy",
-];
-
 const CONVERTERS: Rule = Now {
     known: &[
         JSON_CONVERTER,
@@ -81,8 +72,6 @@ const CONVERTERS: Rule = Now {
     now: &[JSON_CONVERTER, "JsonConverter", AVRO_CONVERTER, "org.apache.kafka.connect.storage.StringConverter"],
 };
 
-/// Why an option that only changes schemas is ignored, where none are published.
-pub const NO_SCHEMAS: &str = "it only changes the schema, which is not published with schemas.enable=false";
 const OWN_PACE: &str = "rowfeed has no polling and no queue of records: it goes at its own pace within fixed memory";
 const NEVER_SKIPS: &str = "rowfeed never skips an event: an error stops the connector and says why";
 const BACK_OFF: &str = "passing errors are retried for ever with a back-off from 0.5 s to 30 s";
@@ -101,7 +90,13 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("tasks.max", Int, Some("1"), POSITIVE, High).within("Connector").doc("Number of tasks.").ignored("there is always one task per slot, as with Debezium"),
     key("topic.prefix", String, None, Required, High).within("Connector").doc("Namespace of the topics, `source.name`, and part of the offsets' key: letters, digits, dot, dash, underscore."),
     key("topic.delimiter", String, Some("."), Any, Low).within("Connector").doc("What stands between prefix, schema and table in a topic's name."),
-    key("topic.naming.strategy", Class, Some("io.debezium.schema.SchemaTopicNamingStrategy"), Now { known: &NAMINGS, now: &[NAMINGS[0], NAMINGS[1]] }, Low).within("Connector").doc("How topics are named: what a name may not have becomes _, or _u and its number."),
+    key("topic.naming.strategy", Class, Some(naming::STRATEGIES[0]), OneOf(&naming::STRATEGIES), Low).within("Connector").doc("How topics are named: with schema and table or, Default..., the table only; what a name may not have becomes _ or, ...Unicode..., _u and its number; ...Regex...: by topic.regex."),
+    key("topic.regex", String, None, Any, Low).within("Connector").doc("With a Regex strategy: tables whose topic's name this expression matches go to topic.replacement."),
+    key("topic.replacement", String, None, Any, Low).within("Connector").doc("With topic.regex: the topic, with $1 for the expression's first group."),
+    key("topic.key.enforce.uniqueness", Boolean, Some("true"), Any, Low).within("Connector").doc("With topic.regex: the key has a field more, which tells the table."),
+    key("topic.key.field.name", String, Some("__dbz__physicalTableIdentifier"), Any, Low).within("Connector").doc("What that field is called."),
+    key("topic.key.field.regex", String, None, Any, Low).within("Connector").doc("An expression on the topic's name that makes that field's value, with topic.key.field.replacement; else it is the name."),
+    key("topic.key.field.replacement", String, None, Any, Low).within("Connector").doc("What that expression becomes."),
     key("topic.cache.size", Int, Some("10000"), POSITIVE, Low).within("Connector").doc("Names kept in memory.").ignored("a topic's name is made once per table"),
     key("topic.transaction", String, Some("transaction"), Any, Low).within("Connector").doc("Last part of the name of the topic of transaction metadata."),
     key("topic.heartbeat.prefix", String, Some("__debezium-heartbeat"), Any, Low).within("Connector").doc("First part of the heartbeat topic's name."),
@@ -206,8 +201,8 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("column.truncate.to.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to cut to N characters."),
     key("column.mask.with.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to hide behind N stars."),
     key("column.mask.hash.*", List, None, Any, Medium).within("Filters").doc("Columns to hash: column.mask.hash.ALGORITHM.with.salt.SALT, or v2. before the algorithm."),
-    key("column.propagate.source.type", List, None, Any, Low).within("Filters").doc("Columns whose database type stands in the schema.").ignored(NO_SCHEMAS),
-    key("datatype.propagate.source.type", List, None, Any, Low).within("Filters").doc("Types that stand in the schema.").ignored(NO_SCHEMAS),
+    key("column.propagate.source.type", List, None, Any, Low).within("Filters").doc("Columns whose database type, length, scale and name stand in the schema: regular expressions on schema.table.column."),
+    key("datatype.propagate.source.type", List, None, Any, Low).within("Filters").doc("The same by type: regular expressions on schema.table.type."),
 
     // ---- Types
     key("decimal.handling.mode", String, Some("precise"), OneOf(&["precise", "double", "string"]), High).within("Types").doc("How numeric values are published."),
@@ -217,9 +212,9 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("interval.handling.mode", String, Some("numeric"), OneOf(&["numeric", "string"]), Low).within("Types").doc("How intervals are published."),
     key("money.fraction.digits", Int, Some("2"), Between(0, 20), Low).within("Types").doc("Digits of money values."),
     key("include.unknown.datatypes", Boolean, Some("false"), Any, Low).within("Types").doc("Publish values of types nobody knows as bytes; else they are published as their text."),
-    key("include.schema.comments", Boolean, Some("false"), Any, Low).within("Types").doc("Comments in the schema.").ignored(NO_SCHEMAS),
+    key("include.schema.comments", Boolean, Some("false"), Any, Low).within("Types").doc("Comments in the schema.").ignored("Debezium's PostgreSQL connector reads no comments either"),
     key("schema.name.adjustment.mode", String, Some("none"), OneOf(&["none", "avro", "avro_unicode"]), Low).within("Types").doc("Spelling of schema names: what Avro does not take becomes _, or _u and its number."),
-    key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none", "avro"] }, Low).within("Types").doc("Spelling of field names: with avro, what Avro does not take becomes _."),
+    key("field.name.adjustment.mode", String, Some("none"), OneOf(&["none", "avro", "avro_unicode"]), Low).within("Types").doc("Spelling of field names: what Avro does not take becomes _, or _u and its number."),
 
     // ---- Snapshot
     key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always", "when_needed", "configuration_based"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first."),

@@ -118,7 +118,7 @@ impl Relations {
         let topic = self.settings.topic_name(&relation.schema, &relation.table);
         let here = (relation.schema.to_string(), relation.table.to_string());
         let there = self.topics.entry(topic.clone()).or_insert_with(|| here.clone());
-        if *there != here {
+        if *there != here && !self.settings.shares_topics() {
             let name = |(schema, table): &(String, String)| format!("\"{schema}\".\"{table}\"");
             return Err(Problem::fail("topic/collision", format!("{} and {} both map to the topic {topic}", name(there), name(&here)))
                 .fix("rename one of them, or leave one out of table.include.list"));

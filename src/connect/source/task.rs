@@ -100,7 +100,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
         values: ValueSettings {
             decimal: config.decimal,
             decimal_numbers: false,
-            avro_field_names: config.avro_field_names,
+            field_names: config.names.fields,
             money_digits: config.money_digits,
             unknown_as_bytes: config.unknown_as_bytes,
             time: config.time,
@@ -110,7 +110,8 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             placeholder: config.unavailable_value_placeholder.clone(),
         },
         masks: config.masks.clone(),
-        names: config.names,
+        names: config.names.clone(),
+        source_types: config.source_types.clone(),
         skip_unchanged: config.skip_unchanged,
         tombstones_on_delete: config.tombstones_on_delete,
         transforms: config.transforms.clone(),

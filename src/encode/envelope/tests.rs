@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::change::{CellSpan, Column, Lsn, RelationId, ReplicaIdentity, SnapshotMark, TypeKind};
-use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, Names, transforms};
+use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, Names, SourceTypes, transforms};
 use crate::encode::Draft;
 use crate::encode::values::ValueSettings;
 use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
@@ -34,6 +34,7 @@ fn settings() -> EventSettings {
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
         names: Names::default(),
+        source_types: SourceTypes::default(),
         skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: Vec::new(),
@@ -45,7 +46,7 @@ fn settings() -> EventSettings {
 }
 
 fn column(name: &str, kind: TypeKind, nullable: bool, key: Option<u16>) -> Column {
-    Column { name: name.into(), type_oid: 0, type_mod: -1, kind, nullable, default: None, key_ordinal: key }
+    Column { name: name.into(), type_oid: 0, type_mod: -1, kind, nullable, default: None, key_ordinal: key, type_name: "".into() }
 }
 
 fn customers(key: bool) -> Arc<Relation> {
