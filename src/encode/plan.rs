@@ -1,5 +1,6 @@
 //! What is known about a table's events before the first row: names, constant JSON, one writer per column.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -77,6 +78,11 @@ impl EventSettings {
         [Some(self.topic_prefix.as_str()), schema, Some(table)].into_iter().flatten().collect::<Vec<_>>().join(&self.topic_delimiter)
     }
 
+    /// What a column's field is called.
+    pub fn field_name<'a>(&self, column: &'a str) -> Cow<'a, str> {
+        field_name(column, self.names.fields)
+    }
+
     /// Tables share topics.
     pub fn shares_topics(&self) -> bool {
         self.names.topics.routing.is_some()
@@ -113,6 +119,14 @@ pub fn in_avro(name: &str, dots: bool) -> String {
 /// The same in the mode `avro_unicode`: what is not allowed becomes `_u` and its number, the underscore too.
 fn in_avro_unicode(name: &str, dots: bool) -> String {
     fit(name, |first, c| c.is_ascii_alphabetic() || (!first && (c.is_ascii_digit() || (dots && c == '.'))), true)
+}
+
+fn field_name(column: &str, adjustment: NameAdjustment) -> Cow<'_, str> {
+    match adjustment {
+        NameAdjustment::None => column.into(),
+        NameAdjustment::Avro => in_avro(column, false).into(),
+        NameAdjustment::AvroUnicode => in_avro_unicode(column, false).into(),
+    }
 }
 
 /// A name in which what is not legal (the first character?, the character) is `_`, or `_u` and its number, as Java writes it.
@@ -368,11 +382,7 @@ fn plan_columns(
             let column = &relation.columns[index];
             let form = choose(&column.kind, &values);
             let mut lead = vec![if place == 0 { b'{' } else { b',' }];
-            let name: Box<str> = match values.field_names {
-                NameAdjustment::None => column.name.clone(),
-                NameAdjustment::Avro => in_avro(&column.name, false).into(),
-                NameAdjustment::AvroUnicode => in_avro_unicode(&column.name, false).into(),
-            };
+            let name: Box<str> = field_name(&column.name, values.field_names).into();
             json::string(&mut lead, name.as_bytes());
             lead.push(b':');
             let stand_in = filler(column, &form);

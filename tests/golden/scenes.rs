@@ -413,6 +413,13 @@ fn names_are_made_fit() {
 }
 
 #[test]
+fn values_that_events_lack_are_read_again() {
+    let options = json!({"post.processors": "again", "again.type": "io.debezium.processors.reselect.ReselectColumnsPostProcessor",
+        "again.reselect.columns.exclude.list": "public[.]keyed:left_out"});
+    hold("reselect", "reselect.sql", &options);
+}
+
+#[test]
 fn tables_share_a_topic() {
     let options = json!({"topic.naming.strategy": "io.debezium.schema.DefaultRegexTopicNamingStrategy",
         "topic.regex": "srv[.]([^_]*)(_keys)?(_[0-9])?", "topic.replacement": "srv.public.$1$2",

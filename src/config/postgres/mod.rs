@@ -10,6 +10,7 @@ pub mod naming;
 pub mod preparation;
 pub mod propagate;
 pub mod registry;
+pub mod reselect;
 pub mod snapshot;
 pub mod table;
 pub mod topics;
@@ -25,6 +26,7 @@ pub use masks::{ColumnMask, ColumnMasks};
 pub use naming::{NameAdjustment, Names, TopicNaming};
 pub use propagate::SourceTypes;
 pub use registry::{AvroSettings, RegistrySettings, SubjectStrategy};
+pub use reselect::Reselect;
 pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
 
 use super::define::{KeyProblem, Support, invalid, required, unknown};
@@ -233,6 +235,8 @@ pub struct PostgresConfig {
     pub unknown_as_bytes: bool,
     /// `column.propagate.source.type` and `datatype.propagate.source.type`.
     pub source_types: SourceTypes,
+    /// `post.processors`: values that are read again.
+    pub reselect: Option<Reselect>,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
     /// `transforms`.
@@ -304,6 +308,17 @@ fn without_content(key: &str, reference: &str, problem: &Problem) -> Problem {
         .why("the value that the reference stands for is not one of this option's; it is not shown, for it may be a secret")
 }
 
+/// Confluent Cloud's own connectors are Debezium's with other names for converters and topics.
+const OF_CONFLUENT: &str = "PostgresCdcSource and PostgresCdcSourceV2 are names of Confluent Cloud: use \
+    io.debezium.connector.postgresql.PostgresConnector, key.converter and value.converter instead of output.key.format and \
+    output.data.format, and leave out kafka.*";
+
+/// Debezium passes over keys that it does not know.
+fn of_nobody(name: &str, known: &[&'static str]) -> Problem {
+    let problem = unknown(name, known).why("Debezium ignores it silently, so it has no effect there either");
+    if problem.fix.is_empty() { problem.fix(format!("remove {name}")) } else { problem }
+}
+
 struct Reader<'a> {
     options: BTreeMap<String, String>,
     /// The options as they were given, references unresolved.
@@ -327,13 +342,15 @@ impl Reader<'_> {
         if let Some((class, key)) = class
             && let Err(problem) = key.check(key.name, class)
         {
-            return self.refuse("connector.class", problem.fix("rowfeed captures PostgreSQL"));
+            let of_cloud = class.to_ascii_lowercase().contains("postgrescdcsource");
+            return self.refuse("connector.class", problem.fix(if of_cloud { OF_CONFLUENT } else { "rowfeed captures PostgreSQL" }));
         }
         let names = table::names();
         for (name, value) in self.options.clone() {
             let result = match table::find(&name) {
                 Some(key) => key.check(&name, &value),
-                None => Err(unknown(&name, &names)),
+                None if Reselect::owns(&self.options, &name) => Ok(()),
+                None => Err(of_nobody(&name, &names)),
             };
             if let Err(problem) = result {
                 self.refuse(&name, problem);
@@ -341,7 +358,10 @@ impl Reader<'_> {
         }
         for key in table::OPTIONS.iter().filter(|key| matches!(key.rule, super::define::Rule::Required)) {
             if !self.options.contains_key(key.name) {
-                self.refuse(key.name, required(key.name));
+                let old = self.options.get("database.server.name").filter(|_| key.name == "topic.prefix");
+                let fix = old.map(|name| format!("set topic.prefix={name}: its name was database.server.name up to Debezium 1.9"));
+                let problem = required(key.name);
+                self.refuse(key.name, if let Some(fix) = fix { problem.fix(fix) } else { problem });
             }
         }
     }
@@ -439,6 +459,7 @@ impl Reader<'_> {
             money_digits: self.number("money.fraction.digits"),
             unknown_as_bytes: self.flag("include.unknown.datatypes"),
             source_types: self.source_types(),
+            reselect: self.reselect(),
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),
             key_converter: self.converter("key"),
@@ -593,6 +614,15 @@ impl Reader<'_> {
             self.refuse(&key, problem);
         }
         topics
+    }
+
+    fn reselect(&mut self) -> Option<Reselect> {
+        Reselect::parse(&self.options).unwrap_or_else(|problems| {
+            for KeyProblem { key, problem } in problems {
+                self.refuse(&key, problem);
+            }
+            None
+        })
     }
 
     fn topic_naming(&mut self) -> TopicNaming {
@@ -790,6 +820,24 @@ mod tests {
     fn a_certificate_without_its_key_is_refused() {
         assert!(parse(&[("database.sslcert", "/c")]).is_err() && parse(&[("database.sslkey", "/k")]).is_err());
         assert!(parse(&[("database.sslcert", "/c"), ("database.sslkey", "/k")]).is_ok());
+    }
+
+    #[test]
+    fn configurations_of_older_versions_are_told_the_names_of_today() {
+        let problems = parse(&[("table.whitelist", "public.a"), ("slot.drop_on_stop", "true")]).expect_err("older names");
+        let fixes: Vec<_> = problems.iter().map(|problem| (problem.problem.code, problem.problem.fix.as_str())).collect();
+        let today = |name: &str| format!("its name today is {name}");
+        let expected = [today("slot.drop.on.stop"), today("table.include.list")];
+        assert_eq!(fixes, expected.each_ref().map(|fix| ("config/renamed", fix.as_str())));
+        let mut old = options(&[("database.server.name", "shop")]);
+        old.remove("topic.prefix");
+        let problems = PostgresConfig::parse("shop", &old, TopicDefaults::default()).expect_err("no topic.prefix");
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].problem.fix.starts_with("set topic.prefix=shop"), "{}", problems[0].problem.fix);
+        // Beside today's name it is what Debezium makes of it: nothing.
+        let both = [("database.server.name", "x"), ("schema.history.internal.kafka.topic", "h"), ("include.schema.changes", "false")];
+        assert_eq!(parse(&both).expect("valid").topic_prefix, "shop");
+        assert_eq!(parse(&[("snapshot.mode", "never")]).expect("valid").snapshot.mode, SnapshotMode::NoData);
     }
 
     #[test]

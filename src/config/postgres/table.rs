@@ -9,10 +9,10 @@ use crate::config::define::{ConfigKey, Importance, KeyType, Rule, Support};
 use Importance::{High, Low, Medium};
 use KeyType::{Boolean, Class, Int, List, Long, Password, String};
 use Rule::{Any, Between, Now, OneOf, Required};
-use Support::{Ignored, Rejected, Supported};
+use Support::{Ignored, Rejected, Renamed, Supported};
 
 /// Groups, in the order they are shown.
-pub const GROUPS: [&str; 7] = ["Connector", "Connection", "Replication", "Filters", "Types", "Snapshot", "Kafka Connect"];
+pub const GROUPS: [&str; 8] = ["Connector", "Connection", "Replication", "Filters", "Types", "Snapshot", "Kafka Connect", "Older names"];
 
 const fn key(name: &'static str, kind: KeyType, default: Option<&'static str>, rule: Rule, importance: Importance) -> ConfigKey {
     ConfigKey { name, kind, default, rule, group: "", importance, doc: "", support: Supported }
@@ -35,6 +35,11 @@ impl ConfigKey {
         self.support = Rejected(reason);
         self
     }
+}
+
+/// A name of older versions of Debezium.
+const fn older(name: &'static str, today: &'static str) -> ConfigKey {
+    ConfigKey { support: Renamed(today), ..key(name, String, None, Any, Low).within("Older names").doc("An older name.") }
 }
 
 const POSITIVE: Rule = Between(1, i32::MAX as i64);
@@ -77,7 +82,8 @@ const NEVER_SKIPS: &str = "rowfeed never skips an event: an error stops the conn
 const BACK_OFF: &str = "passing errors are retried for ever with a back-off from 0.5 s to 30 s";
 const JDBC: &str = "there is no JDBC driver here";
 const SIGNALS: &str = "signals are not read, so snapshots asked for by signal would silently not happen";
-const SHAPE: &str = "events would keep their original shape";
+const POSITIONS: &str = "positions are in the log, in one commit with the events";
+const NO_HISTORY: &str = "Debezium's PostgreSQL connector does not read it either";
 const STRUCTURE: &str = "a table's structure is read when its rows are";
 const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read), which needs no locks";
 
@@ -141,7 +147,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("signal.emit.failure.*", String, None, Any, Low).within("Connector").doc("Retries of signals.").ignored("no signals are read without signal.data.collection"),
     key("notification.enabled.channels", List, None, Any, Medium).within("Connector").doc("Where notifications go.").rejected("the notifications would silently not come"),
     key("notification.sink.topic.name", String, None, Any, Medium).within("Connector").doc("Topic of notifications.").ignored("there are no notifications without notification.enabled.channels"),
-    key("post.processors", List, None, Any, Low).within("Connector").doc("Java classes that change events.").rejected(SHAPE),
+    key("post.processors", List, None, Any, Low).within("Connector").doc("A name, whose NAME.type is ReselectColumnsPostProcessor: values that an event lacks are read again, as NAME.reselect.* says."),
     key("converters", List, None, Any, Low).within("Connector").doc("Java classes that convert values.").rejected("values would keep their ordinary form"),
     key("internal.*", String, None, Any, Low).within("Connector").doc("Debezium's internal switches.").ignored("they concern Debezium's own code"),
 
@@ -166,7 +172,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("driver.*", String, None, Any, Low).within("Connection").doc("Settings of the JDBC driver.").ignored(JDBC),
 
     // ---- Replication
-    key("plugin.name", String, Some("pgoutput"), OneOf(&["pgoutput", "decoderbufs"]), High).within("Replication").doc("The server's output plug-in.").ignored("it is always pgoutput, which every server has"),
+    key("plugin.name", String, Some("pgoutput"), OneOf(&["pgoutput", "decoderbufs", "wal2json", "wal2json_rds", "wal2json_streaming", "wal2json_rds_streaming"]), High).within("Replication").doc("The server's output plug-in.").ignored("it is always pgoutput, which every server has"),
     key("slot.name", String, Some("debezium"), Any, High).within("Replication").doc("The replication slot: lower-case letters, digits, underscores."),
     key("slot.drop.on.stop", Boolean, Some("false"), Any, Medium).within("Replication").doc("Drop the slot when the connector is stopped in order. What happens meanwhile is then lost."),
     key("slot.failover", Boolean, Some("false"), Any, Medium).within("Replication").doc("Make the slot so that standbys keep it (PostgreSQL 17+, on a primary; others ignore it). One that exists is left as it is."),
@@ -217,7 +223,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("field.name.adjustment.mode", String, Some("none"), OneOf(&["none", "avro", "avro_unicode"]), Low).within("Types").doc("Spelling of field names: what Avro does not take becomes _, or _u and its number."),
 
     // ---- Snapshot
-    key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always", "when_needed", "configuration_based"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first."),
+    key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always", "when_needed", "configuration_based", "never", "schema_only"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first. never and schema_only are older names of no_data."),
     key("snapshot.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of a snapshot mode.").ignored("only snapshot.mode=custom reads it"),
     key("snapshot.mode.configuration.based.snapshot.data", Boolean, Some("false"), Any, Low).within("Snapshot").doc("With snapshot.mode=configuration_based: read the rows, at every start."),
     key("snapshot.mode.configuration.based.start.stream", Boolean, Some("false"), Any, Low).within("Snapshot").doc("With snapshot.mode=configuration_based: stream afterwards; without it, rows are read once, as with initial_only."),
@@ -312,6 +318,30 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("transaction.boundary", String, Some("poll"), OneOf(&["poll", "interval", "connector"]), Low).within("Kafka Connect").doc("Where a commit ends.").ignored("commits end at the source's transactions"),
     key("transaction.boundary.interval.ms", Long, None, NOT_NEGATIVE_LONG, Low).within("Kafka Connect").doc("Time of a commit.").ignored("commits end at the source's transactions"),
     key("offsets.storage.topic", String, Some("connect-offsets"), Any, Low).within("Kafka Connect").doc("Topic of positions.").rejected("positions are in connect-offsets"),
+    key("offset.storage", String, None, Any, Low).within("Kafka Connect").doc("Where Debezium Server keeps positions.").ignored(POSITIONS),
+    key("offset.storage.*", String, None, Any, Low).within("Kafka Connect").doc("Where Debezium Server and workers keep positions.").ignored(POSITIONS),
+    key("offset.flush.*", String, None, Any, Low).within("Kafka Connect").doc("How often they write them.").ignored(POSITIONS),
+    key("_aiven.*", String, None, Any, Low).within("Kafka Connect").doc("Settings of Aiven's service.").ignored("passing errors are retried by themselves"),
+
+    // ---- What stands in configurations that have been handed on
+    key("database.server.name", String, None, Any, Low).within("Older names").doc("Name of topic.prefix up to Debezium 1.9.").ignored("topic.prefix is read since Debezium 2.0"),
+    key("database.server.id", String, None, Any, Low).within("Older names").doc("An option of Debezium's MySQL connector.").ignored(NO_HISTORY),
+    key("include.schema.changes", Boolean, Some("true"), Any, Low).within("Older names").doc("An option of other connectors.").ignored(NO_HISTORY),
+    key("include.query", Boolean, Some("false"), Any, Low).within("Older names").doc("An option of Debezium's MySQL connector.").ignored(NO_HISTORY),
+    key("schema.history.*", String, None, Any, Low).within("Older names").doc("Options of other connectors.").ignored(NO_HISTORY),
+    key("database.history", String, None, Any, Low).within("Older names").doc("An older option of other connectors.").ignored(NO_HISTORY),
+    key("database.history.*", String, None, Any, Low).within("Older names").doc("Older options of other connectors.").ignored(NO_HISTORY),
+    older("schema.whitelist", "schema.include.list"),
+    older("schema.blacklist", "schema.exclude.list"),
+    older("table.whitelist", "table.include.list"),
+    older("table.blacklist", "table.exclude.list"),
+    older("column.whitelist", "column.include.list"),
+    older("column.blacklist", "column.exclude.list"),
+    older("slot.drop_on_stop", "slot.drop.on.stop"),
+    older("toasted.value.placeholder", "unavailable.value.placeholder"),
+    older("sanitize.field.names", "field.name.adjustment.mode=avro"),
+    older("truncate.handling.mode", "skipped.operations, without t for truncates"),
+    older("transaction.topic", "topic.transaction"),
 ];
 
 /// The row that describes an option, the exact name before a pattern.

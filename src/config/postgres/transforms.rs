@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use regex::{Captures, Regex};
 
-use crate::config::define::{KeyProblem, invalid, required, unknown};
+use crate::config::define::{KeyProblem, invalid, renamed, required, unknown};
 use crate::config::suggest;
 use crate::problem::Problem;
 
@@ -393,6 +393,15 @@ fn why(error: &regex::Error) -> String {
     error.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&error).to_owned()
 }
 
+/// Names of options up to Debezium 2, and what they are called today.
+const OLDER: [(&str, &str); 5] = [
+    ("drop.tombstones", "delete.tombstone.handling.mode"),
+    ("delete.handling.mode", "delete.tombstone.handling.mode"),
+    ("operation.header", "add.headers=op"),
+    ("add.source.fields", "add.fields"),
+    ("table.field.schema.version", "table.field.event.schema.version"),
+];
+
 /// The options of one transformation or predicate.
 struct Own<'a> {
     options: &'a BTreeMap<String, String>,
@@ -462,7 +471,9 @@ impl Own<'_> {
         for key in self.options.keys() {
             let Some(name) = key.strip_prefix(&self.prefix) else { continue };
             if !matches!(name, "type" | "predicate" | "negate") && !known.contains(&name) {
-                return Err(refused(key, unknown(name, known)));
+                let today = OLDER.iter().find(|(old, today)| *old == name && known.iter().any(|known| today.starts_with(known)));
+                let problem = today.map_or_else(|| unknown(name, known), |(_, today)| renamed(key, today));
+                return Err(refused(key, problem));
             }
         }
         Ok(())

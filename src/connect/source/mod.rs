@@ -12,6 +12,7 @@ pub mod feedback;
 mod gate;
 pub mod registrar;
 pub mod relations;
+mod reselect;
 pub mod resume;
 pub mod snapshot;
 pub mod stream;
