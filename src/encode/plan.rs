@@ -16,7 +16,9 @@ use super::values::{Form, ValueSettings, choose, mask, source_type};
 use super::{header, json};
 use crate::change::{Column, Relation, TypeKind};
 use crate::config::postgres::transforms::Transform;
-use crate::config::postgres::{ColumnMask, ColumnMasks, ConverterSettings, HeaderConverter, NameAdjustment, Names, SourceTypes};
+use crate::config::postgres::{
+    BytesConverter, ColumnMask, ColumnMasks, ConverterSettings, HeaderConverter, NameAdjustment, Names, SourceTypes,
+};
 
 use crate::record::{HeaderBlock, TopicHandle, TopicIndex};
 
@@ -61,7 +63,8 @@ pub struct EventSettings {
 impl EventSettings {
     /// Records are not the ordinary envelopes in JSON.
     fn is_transformed(&self) -> bool {
-        !self.transforms.is_empty() || self.key_converter.text || self.value_converter.text
+        let by_value = |converter: ConverterSettings| converter.text || converter.bytes != BytesConverter::No;
+        !self.transforms.is_empty() || by_value(self.key_converter) || by_value(self.value_converter)
     }
 
     /// A table's topic, as `topic.naming.strategy` names it.

@@ -204,3 +204,43 @@ fn a_locked_table_holds_up_neither_the_session_nor_a_pause() {
     let events = scene.events("t");
     assert_eq!((Scene::ops(&events), &events[0]["after"]["big"]), ("u".to_owned(), &json!("x".repeat(10_000))));
 }
+
+/// `lsn.flush.mode=manual`: the slot stays where it is, and what comes again after a restart is recognised.
+#[test]
+fn nothing_is_confirmed_in_the_manual_mode() {
+    let more = json!({"lsn.flush.mode": "manual", "status.update.interval.ms": "100"});
+    let Some(mut scene) = Scene::start("manual", "create table t(id int primary key)", &more) else { return };
+    let slot = scene.slot().to_owned();
+    let confirmed = format!("select confirmed_flush_lsn from pg_replication_slots where slot_name = '{slot}'");
+    let before = scene.sql.one(&confirmed);
+    scene.sql.run("insert into t select generate_series(1, 100)");
+    assert_eq!(scene.events("t").len(), 100);
+    let replied = "select reply_time from pg_stat_replication r join pg_replication_slots s on s.active_pid = r.pid where slot_name = ";
+    let told = scene.sql.one(&format!("{replied}'{slot}'"));
+    wait_for("a later status", || (scene.sql.one(&format!("{replied}'{slot}'")) > told).then_some(()));
+    assert_eq!(scene.sql.one(&confirmed), before);
+    scene.rowfeed.stop();
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    scene.sql.run("insert into t values (101)");
+    assert_eq!(scene.events("t").len(), 101, "what was published is not published again");
+    assert_eq!(scene.sql.one(&confirmed), before);
+}
+
+/// An outbox whose payload is bytes.
+#[test]
+fn a_payload_of_bytes_is_published_as_it_is() {
+    let more = json!({"transforms": "outbox", "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+        "predicates": "outbox", "predicates.outbox.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+        "predicates.outbox.pattern": ".*outbox", "transforms.outbox.predicate": "outbox",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter", "value.converter": "io.debezium.converters.ByteArrayConverter",
+        "value.converter.delegate.converter.type": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.delegate.converter.type.schemas.enable": "false",
+        "table.include.list": "public.outbox"});
+    let setup = "create table outbox(id uuid primary key, aggregatetype text, aggregateid text, type text, payload bytea)";
+    let Some(scene) = Scene::start("outboxbytes", setup, &more) else { return };
+    scene.sql.run("insert into outbox values (gen_random_uuid(), 'order', '42', 'made', '\\x00ff22'), (gen_random_uuid(), 'order', '43', 'made', null)");
+    let records = wait_for("two messages", || Some(scene.reader.read("outbox.event.order")).filter(|records| records.len() == 2));
+    let read: Vec<_> = records.iter().map(|record| (record.key.as_deref(), record.value.as_deref())).collect();
+    assert_eq!(read, [(Some(&b"42"[..]), Some(&[0, 0xff, 0x22][..])), (Some(&b"43"[..]), None)]);
+}

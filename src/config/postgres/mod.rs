@@ -117,6 +117,18 @@ pub enum HeaderConverter {
     Json,
 }
 
+/// Whether bytes are written as they are, and what becomes of the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BytesConverter {
+    /// They are not.
+    #[default]
+    No,
+    /// They are; nothing else can be written.
+    Alone,
+    /// They are; the rest is written as JSON (`delegate.converter.type`).
+    Delegating,
+}
+
 /// How Kafka Connect's JSON converter is set, for keys or for values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConverterSettings {
@@ -126,6 +138,8 @@ pub struct ConverterSettings {
     pub schemas: bool,
     /// `replace.null.with.default`: a column's default stands where it is NULL.
     pub null_is_default: bool,
+    /// `ByteArrayConverter` or `BinaryDataConverter`: bytes are written as they are.
+    pub bytes: BytesConverter,
     /// `decimal.format`: decimals are numbers, not base64.
     pub decimal_numbers: bool,
     /// Avro is written, not JSON.
@@ -183,6 +197,10 @@ pub struct PostgresConfig {
     pub replica_identities: ReplicaIdentities,
     /// `guardrail.collections.max`, when there is one.
     pub guardrail: Option<Guardrail>,
+    /// `lsn.flush.mode` is not manual: the slot is told what is durable.
+    pub confirms: bool,
+    /// `offset.mismatch.strategy` is trust_slot or trust_greater_lsn: a slot that was moved ahead is gone on with.
+    pub trusts_slot: bool,
     /// `publication.name`.
     pub publication_name: String,
     /// `publication.autocreate.mode`.
@@ -412,6 +430,11 @@ impl Reader<'_> {
             slot_stream_params: self.read("slot.stream.params", preparation::stream_parameters),
             replica_identities: self.read("replica.identity.autoset.values", ReplicaIdentities::parse),
             guardrail: self.guardrail(),
+            confirms: match self.options.get("lsn.flush.mode") {
+                Some(mode) => !mode.trim().eq_ignore_ascii_case("manual"),
+                None => self.flag("flush.lsn.source"),
+            },
+            trusts_slot: matches!(self.word("offset.mismatch.strategy").as_str(), "trust_slot" | "trust_greater_lsn"),
             publication_name: self.publication_name(),
             publication_autocreate: match self.word("publication.autocreate.mode").as_str() {
                 "disabled" => PublicationAutocreate::Disabled,
@@ -462,8 +485,8 @@ impl Reader<'_> {
             reselect: self.reselect(),
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),
-            key_converter: self.converter("key"),
-            value_converter: self.converter("value"),
+            key_converter: self.with_bytes("key"),
+            value_converter: self.with_bytes("value"),
             key_registry: self.registry("key"),
             value_registry: self.registry("value"),
             header_converter: if self.text("header.converter").ends_with("JsonConverter") {
@@ -499,10 +522,25 @@ impl Reader<'_> {
         ConverterSettings {
             text: self.text(&format!("{of}.converter")).ends_with("StringConverter"),
             avro: None,
+            bytes: BytesConverter::No,
             schemas: self.flag(&option("schemas.enable")),
             null_is_default: self.flag(&option("replace.null.with.default")),
             decimal_numbers: self.word(&option("decimal.format")) == "numeric",
         }
+    }
+
+    /// The converter's settings; those of a converter of bytes are its delegate's.
+    fn with_bytes(&mut self, of: &str) -> ConverterSettings {
+        let class = self.text(&format!("{of}.converter"));
+        if !class.ends_with("ByteArrayConverter") && !class.ends_with("BinaryDataConverter") {
+            return self.converter(of);
+        }
+        let delegate = format!("{of}.converter.delegate.converter.type");
+        if self.text(&delegate).is_empty() {
+            return ConverterSettings { bytes: BytesConverter::Alone, ..ConverterSettings::default() };
+        }
+        let schemas = self.flag(&format!("{delegate}.schemas.enable"));
+        ConverterSettings { bytes: BytesConverter::Delegating, schemas, ..ConverterSettings::default() }
     }
 
     fn connection(&mut self) -> ConnectionConfig {
@@ -795,6 +833,28 @@ mod tests {
         assert_eq!(config.header_converter, HeaderConverter::Json);
         assert_eq!(config.topics.of("shop.public.t"), TopicDefaults { partitions: 3, replication_factor: 1 });
         assert_eq!(config.heartbeat_interval, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn what_confirms_positions_and_what_they_are_checked_against_is_read() {
+        let of = |pairs: &[(&str, &str)]| parse(pairs).map(|config| (config.confirms, config.trusts_slot)).expect("valid");
+        assert_eq!(of(&[]), (true, false));
+        assert_eq!(of(&[("lsn.flush.mode", "Manual"), ("offset.mismatch.strategy", "trust_slot")]), (false, true));
+        assert_eq!(of(&[("flush.lsn.source", "false"), ("offset.mismatch.strategy", "trust_offset")]), (false, false));
+        let both =
+            [("flush.lsn.source", "false"), ("lsn.flush.mode", "connector_and_driver"), ("offset.mismatch.strategy", "trust_greater_lsn")];
+        assert_eq!(of(&both), (true, true));
+    }
+
+    #[test]
+    fn a_converter_of_bytes_has_its_delegates_settings() {
+        let of = |pairs: &[(&str, &str)]| parse(pairs).map(|config| (config.value_converter.bytes, config.value_converter.schemas));
+        let class = ("value.converter", "io.debezium.converters.BinaryDataConverter");
+        assert_eq!(of(&[class]).expect("valid"), (BytesConverter::Alone, false));
+        let delegate = ("value.converter.delegate.converter.type", table::JSON_CONVERTER);
+        assert_eq!(of(&[class, delegate]).expect("valid"), (BytesConverter::Delegating, true));
+        let plain = ("value.converter.delegate.converter.type.schemas.enable", "false");
+        assert_eq!(of(&[class, delegate, plain]).expect("valid"), (BytesConverter::Delegating, false));
     }
 
     #[test]

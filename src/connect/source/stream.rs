@@ -168,7 +168,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         let interval = context.status_interval;
         let checkpoint = resume.checkpoint();
         let previous_commit = (checkpoint.end_lsn > Lsn(0)).then_some(checkpoint.end_lsn);
-        let feedback = Feedback::new(interval, confirmed, checkpoint.flush_lsn);
+        let feedback = Feedback::new(interval, confirmed, checkpoint.flush_lsn).confirming(context.config.confirms);
         let heartbeat = context.config.heartbeat_interval;
         Self {
             work: Work {
