@@ -5,7 +5,7 @@ use std::sync::Arc;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use rowfeed::change::{Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, Names, transforms};
+use rowfeed::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, Names, SourceTypes, transforms};
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Draft, Encoder, EventSettings, RelationPlan};
 use rowfeed::log::commit::CommitBuffer;
@@ -56,6 +56,7 @@ fn settings() -> EventSettings {
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
         names: Names::default(),
+        source_types: SourceTypes::default(),
         skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: Vec::new(),
@@ -77,6 +78,7 @@ fn plan(settings: &EventSettings) -> RelationPlan {
             nullable: true,
             default: None,
             key_ordinal: (name == "id").then_some(0),
+            type_name: "".into(),
         });
     }
     let relation = Relation {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rowfeed::change::{Checkpoint, Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{AvroSettings, ColumnMasks, ConverterSettings, HeaderConverter, Names, transforms};
+use rowfeed::config::postgres::{AvroSettings, ColumnMasks, ConverterSettings, HeaderConverter, Names, SourceTypes, transforms};
 use rowfeed::connect::source::resume::Resume;
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Draft, Encoder, EventSettings, RelationPlan};
@@ -67,6 +67,7 @@ fn relation() -> Arc<Relation> {
             nullable: name != "id",
             default: None,
             key_ordinal: (name == "id").then_some(0),
+            type_name: "".into(),
         });
     }
     columns.push(Column {
@@ -77,6 +78,7 @@ fn relation() -> Arc<Relation> {
         nullable: true,
         default: None,
         key_ordinal: None,
+        type_name: "".into(),
     });
     Arc::new(Relation {
         id: RelationId(7),
@@ -201,6 +203,7 @@ fn allocations_with(chain: &[(&str, &str)], converter: ConverterSettings) -> u64
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
         names: Names::default(),
+        source_types: SourceTypes::default(),
         skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: transforms::parse(&options).expect("a chain"),

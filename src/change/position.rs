@@ -162,6 +162,16 @@ impl Checkpoint {
         out.extend_from_slice(b"\"}}");
     }
 
+    /// The slot is believed although it is ahead: what it passed over does not come, and is not waited for.
+    pub fn follow_slot(&mut self, confirmed: Lsn) {
+        self.flush_lsn = self.flush_lsn.max(confirmed);
+        self.inherited = None;
+        self.partial = self.partial.take().filter(|partial| partial.final_lsn >= confirmed);
+        if self.partial.is_none() {
+            self.transaction = None;
+        }
+    }
+
     /// Reads a record's value, one of Debezium itself included.
     pub fn parse(value: &[u8]) -> Result<Self, NotACheckpoint> {
         let bad = |what: &str| NotACheckpoint(what.to_owned());

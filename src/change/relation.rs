@@ -110,6 +110,8 @@ pub struct Column {
     pub default: Option<Box<str>>,
     /// Its place in the event's key, from 0.
     pub key_ordinal: Option<u16>,
+    /// The type's name, as the catalogue says now.
+    pub type_name: Box<str>,
 }
 
 /// A table at one moment of the stream.

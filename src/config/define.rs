@@ -79,6 +79,8 @@ pub enum Support {
     Ignored(&'static str),
     /// Refused unless it has its default, because ignoring it would change events or lose something.
     Rejected(&'static str),
+    /// A name that older versions of Debezium read; refused with the name of today, because Debezium ignores it silently.
+    Renamed(&'static str),
 }
 
 /// One option. A `*` in the name stands for any text (`transforms.*`).
@@ -143,6 +145,7 @@ impl ConfigKey {
                     .why(reason)
                     .fix(format!("remove {name}")))
             }
+            Support::Renamed(today) => Err(renamed(name, today)),
             _ => Ok(()),
         }
     }
@@ -192,6 +195,13 @@ impl ConfigKey {
 /// The problem of a value that is not allowed.
 pub fn invalid(name: &str, value: &str, must: &str) -> Problem {
     Problem::refuse("config/value", format!("{name} = \"{value}\" is not allowed")).why(format!("it must be {must}"))
+}
+
+/// The problem of a name that older versions of Debezium read.
+pub fn renamed(name: &str, today: &str) -> Problem {
+    Problem::refuse("config/renamed", format!("{name} is an older name, which Debezium 3 does not read any more"))
+        .why("it would have no effect")
+        .fix(format!("its name today is {today}"))
 }
 
 /// The problem of a required option that is not there.

@@ -138,12 +138,12 @@ impl Encoder {
                     if self.old_key != self.key {
                         // A topic that is not known yet is asked for before anything is pushed.
                         known_topic(plan, Case::MovedCreate, input)?;
-                        write_columns(&mut self.header_key, &[], &plan.header_key, plan, after, before)?;
+                        write_header_key(&mut self.header_key, plan, after, before)?;
                         self.run(plan, Case::MovedDelete, input, out)?;
                         if tombstone {
                             self.run(plan, Case::MovedTombstone, input, out)?;
                         }
-                        write_columns(&mut self.header_key, &[], &plan.header_key, plan, before, None)?;
+                        write_header_key(&mut self.header_key, plan, before, None)?;
                         return self.run(plan, Case::MovedCreate, input, out);
                     }
                 }
@@ -239,13 +239,13 @@ impl Encoder {
     }
 
     fn change_key<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
-        write_columns(&mut self.header_key, &[], &plan.header_key, plan, change.after, change.before)?;
+        write_header_key(&mut self.header_key, plan, change.after, change.before)?;
         self.write_value(plan, Op::Delete, change.before, None, None, &change.at)?;
         self.push_event(plan, out, Key::Old, Extra::NewKey)?;
         if self.tombstones_on_delete {
             self.push_tombstone(plan, out, Key::Old, Extra::NewKey)?;
         }
-        write_columns(&mut self.header_key, &[], &plan.header_key, plan, change.before, None)?;
+        write_header_key(&mut self.header_key, plan, change.before, None)?;
         self.write_value(plan, Op::Create, None, change.after, change.before, &change.at)?;
         self.push_event(plan, out, Key::New, Extra::OldKey)
     }
@@ -372,27 +372,33 @@ fn known_topic(plan: &RelationPlan, case: Case, input: &Input<'_>) -> Result<(),
 }
 
 fn write_key(out: &mut Vec<u8>, plan: &RelationPlan, row: Option<Tuple<'_>>, older: Option<Tuple<'_>>) -> Result<(), EncodeError> {
-    write_columns(out, &plan.before_key, &plan.key, plan, row, older)
-}
-
-fn write_columns(
-    out: &mut Vec<u8>,
-    before: &[u8],
-    columns: &[ColumnPlan],
-    plan: &RelationPlan,
-    row: Option<Tuple<'_>>,
-    older: Option<Tuple<'_>>,
-) -> Result<(), EncodeError> {
     out.clear();
-    if columns.is_empty() {
+    if !plan.has_key() {
         return Ok(());
     }
-    out.extend_from_slice(before);
-    write_row(out, columns, &plan.relation, row, older)?;
-    if !before.is_empty() {
+    out.extend_from_slice(&plan.before_key);
+    write_row(out, &plan.key, &plan.relation, row, older)?;
+    end_key(out, &plan.key_end);
+    if !plan.before_key.is_empty() {
         out.push(b'}');
     }
     Ok(())
+}
+
+/// The key as it stands in a header.
+fn write_header_key(out: &mut Vec<u8>, plan: &RelationPlan, row: Option<Tuple<'_>>, older: Option<Tuple<'_>>) -> Result<(), EncodeError> {
+    out.clear();
+    write_row(out, &plan.header_key, &plan.relation, row, older)?;
+    end_key(out, &plan.header_key_end);
+    Ok(())
+}
+
+/// What tells the table stands behind the key's columns, in front of the brace.
+fn end_key(out: &mut Vec<u8>, end: &[u8]) {
+    if !end.is_empty() {
+        out.pop();
+        out.extend_from_slice(end);
+    }
 }
 
 #[inline]

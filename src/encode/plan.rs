@@ -1,5 +1,6 @@
 //! What is known about a table's events before the first row: names, constant JSON, one writer per column.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -7,14 +8,17 @@ use super::avro::{NotAvro, TopicAvro};
 use super::envelope::schema;
 use super::envelope::shapes::{self, Case};
 use super::envelope::source::SourceBlock;
+use super::schema::Schema;
 use super::transform::program::{Program, Topic};
 use super::transform::shape::{Node, Shape};
 use super::transform::{self, Unfit};
-use super::values::{Form, ValueSettings, choose, mask};
+use super::values::{Form, ValueSettings, choose, mask, source_type};
 use super::{header, json};
 use crate::change::{Column, Relation, TypeKind};
 use crate::config::postgres::transforms::Transform;
-use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, NameAdjustment, Names};
+use crate::config::postgres::{
+    BytesConverter, ColumnMask, ColumnMasks, ConverterSettings, HeaderConverter, NameAdjustment, Names, SourceTypes,
+};
 
 use crate::record::{HeaderBlock, TopicHandle, TopicIndex};
 
@@ -36,8 +40,10 @@ pub struct EventSettings {
     pub values: ValueSettings,
     /// Which columns are cut, hidden or hashed; keys are not.
     pub masks: ColumnMasks,
-    /// How names are made fit.
+    /// How names are made, and made fit.
     pub names: Names,
+    /// The columns whose database type stands in the schema.
+    pub source_types: SourceTypes,
     /// `skip.messages.without.change`.
     pub skip_unchanged: bool,
     /// `tombstones.on.delete`.
@@ -57,14 +63,40 @@ pub struct EventSettings {
 impl EventSettings {
     /// Records are not the ordinary envelopes in JSON.
     fn is_transformed(&self) -> bool {
-        !self.transforms.is_empty() || self.key_converter.text || self.value_converter.text
+        let by_value = |converter: ConverterSettings| converter.text || converter.bytes != BytesConverter::No;
+        !self.transforms.is_empty() || by_value(self.key_converter) || by_value(self.value_converter)
     }
 
-    /// A table's topic, as Debezium's `SchemaTopicNamingStrategy` or `SchemaUnicodeTopicNamingStrategy` names it.
+    /// A table's topic, as `topic.naming.strategy` names it.
     pub fn topic_name(&self, schema: &str, table: &str) -> String {
-        let delimiter = &self.topic_delimiter;
-        let name = format!("{}{delimiter}{schema}{delimiter}{table}", self.topic_prefix);
-        if self.names.unicode_topics { topic_of(&name, |_| false, true) } else { sanitised(&name) }
+        let (naming, name) = (&self.names.topics, self.table_name(schema, table));
+        let name = if naming.unicode { topic_of(&name, |_| false, true) } else { sanitised(&name) };
+        let shared = naming.routing.as_ref().and_then(|routing| routing.topic.apply(&name));
+        shared.filter(|topic| !topic.is_empty()).unwrap_or(name)
+    }
+
+    /// Prefix, schema and table, as they are.
+    fn table_name(&self, schema: &str, table: &str) -> String {
+        let schema = Some(schema).filter(|_| !self.names.topics.without_schema);
+        [Some(self.topic_prefix.as_str()), schema, Some(table)].into_iter().flatten().collect::<Vec<_>>().join(&self.topic_delimiter)
+    }
+
+    /// What a column's field is called.
+    pub fn field_name<'a>(&self, column: &'a str) -> Cow<'a, str> {
+        field_name(column, self.names.fields)
+    }
+
+    /// Tables share topics.
+    pub fn shares_topics(&self) -> bool {
+        self.names.topics.routing.is_some()
+    }
+
+    /// The field of a key that tells the table, where tables share a topic: its name and value.
+    pub(super) fn table_field(&self, relation: &Relation) -> Option<(&str, String)> {
+        let routing = self.names.topics.routing.as_ref()?;
+        let name = self.table_name(&relation.schema, &relation.table);
+        let value = routing.key_value.as_ref().and_then(|renaming| renaming.apply(&name)).unwrap_or(name);
+        Some((routing.key_field.as_deref()?, value))
     }
 
     /// What a table's schemas are named by, in front of `.Key`, `.Value`, `.Envelope`: its topic, as Avro takes it.
@@ -73,9 +105,7 @@ impl EventSettings {
         match self.names.schemas {
             NameAdjustment::None => topic,
             NameAdjustment::Avro => in_avro(&topic, true),
-            NameAdjustment::AvroUnicode => {
-                fit(&topic, |first, c| c.is_ascii_alphabetic() || (!first && (c == '.' || c.is_ascii_digit())), true)
-            }
+            NameAdjustment::AvroUnicode => in_avro_unicode(&topic, true),
         }
     }
 }
@@ -87,6 +117,19 @@ pub fn in_avro(name: &str, dots: bool) -> String {
     let legal = |first: bool, c: char| c == '_' || c.is_ascii_alphabetic() || (!first && (c.is_ascii_digit() || (dots && c == '.')));
     let fitted = fit(name, legal, false);
     if digit { format!("_{}{}", &name[..1], &fitted[1..]) } else { fitted }
+}
+
+/// The same in the mode `avro_unicode`: what is not allowed becomes `_u` and its number, the underscore too.
+fn in_avro_unicode(name: &str, dots: bool) -> String {
+    fit(name, |first, c| c.is_ascii_alphabetic() || (!first && (c.is_ascii_digit() || (dots && c == '.'))), true)
+}
+
+fn field_name(column: &str, adjustment: NameAdjustment) -> Cow<'_, str> {
+    match adjustment {
+        NameAdjustment::None => column.into(),
+        NameAdjustment::Avro => in_avro(column, false).into(),
+        NameAdjustment::AvroUnicode => in_avro_unicode(column, false).into(),
+    }
 }
 
 /// A name in which what is not legal (the first character?, the character) is `_`, or `_u` and its number, as Java writes it.
@@ -143,8 +186,14 @@ pub struct RelationPlan {
     pub topic: TopicHandle,
     pub(super) columns: Vec<ColumnPlan>,
     pub(super) key: Vec<ColumnPlan>,
+    /// What stands behind the key's columns: `,"name":"value"}`, where tables share a topic; empty elsewhere.
+    pub(super) key_end: Box<[u8]>,
+    /// The same as a field.
+    pub(super) table_field: Option<(Box<str>, Box<str>)>,
     /// The key as it stands in a header.
     pub(super) header_key: Vec<ColumnPlan>,
+    /// What stands behind it.
+    pub(super) header_key_end: Box<[u8]>,
     pub(super) headers: HeaderBlock,
     /// `{"schema":...,"payload":` of keys and of values; empty where schemas are not published.
     pub(super) before_key: Box<[u8]>,
@@ -198,7 +247,7 @@ impl Draft {
             let plan = &mut self.plan;
             let topic = settings.topic_name(&plan.relation.schema, &plan.relation.table);
             let name = settings.schema_name(&plan.relation.schema, &plan.relation.table);
-            let key = plan.has_key().then(|| schema::key(&name, &plan.relation, &plan.key));
+            let key = plan.has_key().then(|| plan.key_schema(&name));
             let value = schema::envelope(&name, &schema::row(&name, &plan.relation, &plan.columns));
             plan.avro = TopicAvro::new(settings, key.as_ref(), Some(&value))?;
             return Ok(vec![(topic, &mut plan.avro)]);
@@ -255,7 +304,26 @@ impl RelationPlan {
         };
         let key = plan_columns(&relation, key(), &settings.values, settings.key_converter);
         let name = settings.schema_name(&relation.schema, &relation.table);
-        let before_key = if settings.key_converter.schemas { schema::key(&name, &relation, &key).before_payload() } else { Box::default() };
+        let table_field: Option<(Box<str>, Box<str>)> = settings.table_field(&relation).map(|(name, value)| (name.into(), value.into()));
+        let key_end = |text: fn(&mut Vec<u8>, &[u8])| {
+            let Some((name, value)) = &table_field else { return Box::default() };
+            let mut end = if key.is_empty() { Vec::new() } else { vec![b','] };
+            text(&mut end, name.as_bytes());
+            end.push(b':');
+            text(&mut end, value.as_bytes());
+            end.push(b'}');
+            end.into()
+        };
+        let header_key_end = match settings.header_converter {
+            HeaderConverter::Json => key_end(json::string),
+            HeaderConverter::Simple => key_end(header::string),
+        };
+        let key_end = key_end(json::string);
+        let before_key = if settings.key_converter.schemas {
+            schema::key(&name, &relation, &key, table_field.as_ref()).before_payload()
+        } else {
+            Box::default()
+        };
         let before_value = if settings.value_converter.schemas {
             schema::envelope(&name, &schema::row(&name, &relation, &columns)).before_payload()
         } else {
@@ -267,7 +335,10 @@ impl RelationPlan {
             topic: TopicHandle { index: TopicIndex(u32::MAX), partitions: 1 },
             columns,
             key,
+            key_end,
+            table_field,
             header_key,
+            header_key_end,
             headers: settings.headers.clone(),
             before_key,
             before_value,
@@ -297,7 +368,12 @@ impl RelationPlan {
 
     /// True when events of this table carry a key.
     pub fn has_key(&self) -> bool {
-        !self.key.is_empty()
+        !self.key.is_empty() || self.table_field.is_some()
+    }
+
+    /// What its keys are, `name` being what schemas are named by.
+    fn key_schema(&self, name: &str) -> Schema {
+        schema::key(name, &self.relation, &self.key, self.table_field.as_ref())
     }
 }
 
@@ -314,7 +390,7 @@ fn plan_columns(
             let column = &relation.columns[index];
             let form = choose(&column.kind, &values);
             let mut lead = vec![if place == 0 { b'{' } else { b',' }];
-            let name: Box<str> = if values.avro_field_names { in_avro(&column.name, false).into() } else { column.name.clone() };
+            let name: Box<str> = field_name(&column.name, values.field_names).into();
             json::string(&mut lead, name.as_bytes());
             lead.push(b':');
             let stand_in = filler(column, &form);
@@ -329,13 +405,22 @@ fn plan_columns(
         .collect()
 }
 
-/// Puts masks around the columns that have one.
+/// Puts masks around the columns that have one, and tells the types of those that shall tell them. Debezium's order: what is
+/// cut or hidden tells none.
 fn mask_columns(columns: &mut [ColumnPlan], relation: &Relation, settings: &EventSettings) {
     for plan in columns {
         let column = &relation.columns[plan.index];
-        let Some(mask) = settings.masks.of(&relation.schema, &relation.table, &column.name) else { continue };
-        let (form, null) = mask::masked(plan.form.clone(), plan.null.clone(), column, mask, &settings.values);
-        (plan.form, plan.null) = (form, null);
+        let mask = settings.masks.of(&relation.schema, &relation.table, &column.name);
+        let tells = mask.is_none_or(|mask| matches!(mask, ColumnMask::Hash(_)))
+            && settings.source_types.include(&relation.schema, &relation.table, &column.name, &column.type_name);
+        let schema = tells.then(|| source_type::told(&plan.form.schema, column));
+        if let Some(mask) = mask {
+            let (form, null) = mask::masked(plan.form.clone(), plan.null.clone(), column, mask, &settings.values);
+            (plan.form, plan.null) = (form, null);
+        }
+        if let Some(schema) = schema {
+            *plan.form.schema = schema;
+        }
     }
 }
 
@@ -490,6 +575,7 @@ mod tests {
                 nullable: false,
                 default: default.map(Into::into),
                 key_ordinal: None,
+                type_name: "".into(),
             };
             assert_eq!(String::from_utf8_lossy(&filler(&column, &form)), expected, "{name}");
         }

@@ -190,8 +190,8 @@ pub async fn row_estimates(client: &Client) -> Result<HashMap<RelationId, f64>, 
 /// What pgoutput does not say about a table.
 #[derive(Debug, Default)]
 struct Details {
-    /// Nullability and default of each column.
-    columns: HashMap<String, (bool, Option<String>)>,
+    /// Nullability, default and type's name of each column.
+    columns: HashMap<String, (bool, Option<String>, String)>,
     primary_key: Vec<String>,
     unique_index: Vec<String>,
     identity_index: Vec<String>,
@@ -327,7 +327,7 @@ impl Catalog {
             .into_iter()
             .zip(kinds)
             .map(|(column, kind)| {
-                let (nullable, default) = details.columns.get(&column.name).cloned().unwrap_or((true, None));
+                let (nullable, default, type_name) = details.columns.get(&column.name).cloned().unwrap_or((true, None, String::new()));
                 Column {
                     kind: types::with_money_digits(kind, money_digits),
                     type_oid: column.type_oid,
@@ -335,6 +335,7 @@ impl Catalog {
                     nullable,
                     default: default.map(Into::into),
                     key_ordinal: key.iter().position(|name| *name == column.name).and_then(|place| u16::try_from(place).ok()),
+                    type_name: type_name.into(),
                     name: column.name.into(),
                 }
             })
@@ -446,14 +447,15 @@ async fn details(client: &Client, id: RelationId) -> Result<Details, PostgresErr
     let mut details = Details::default();
     for row in client
         .query(
-            "select a.attname, not a.attnotnull, pg_get_expr(d.adbin, d.adrelid) from pg_attribute a \
+            "select a.attname, not a.attnotnull, pg_get_expr(d.adbin, d.adrelid), t.typname::text from pg_attribute a \
+             join pg_type t on t.oid = a.atttypid \
              left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum \
              where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped",
             &[&id.0],
         )
         .await?
     {
-        details.columns.insert(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?));
+        details.columns.insert(row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
     }
     // Keys in index order; functional and partial indexes identify nothing.
     for row in client

@@ -184,6 +184,7 @@ mod tests {
             nullable: false,
             default: None,
             key_ordinal: None,
+            type_name: "".into(),
         };
         let relation = Relation {
             id: RelationId(1),

@@ -60,6 +60,24 @@ fn a_slot_that_another_program_moved_is_told() {
     assert!(trace.contains("slot/moved-by-other"), "{trace}");
 }
 
+/// `offset.mismatch.strategy=trust_slot`: what the slot passed over is left out, and all behind it comes once.
+#[test]
+fn a_slot_that_is_trusted_is_gone_on_with() {
+    let more = json!({"offset.mismatch.strategy": "trust_slot"});
+    let Some(mut scene) = Scene::start("trusted", TABLE, &more) else { return };
+    scene.sql.run("insert into t values(1)");
+    scene.fence();
+    scene.rowfeed.stop();
+    scene.sql.run("insert into t values(2)");
+    let advance = format!("select pg_replication_slot_advance('{}', pg_current_wal_lsn())", scene.slot());
+    wait_for("the slot to be free", || scene.sql.try_run(&advance).ok());
+    scene.sql.run("insert into t values(3)");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    let ids: Vec<Value> = scene.events("t").iter().map(|event| event["after"]["id"].clone()).collect();
+    assert_eq!(ids, [1, 3].map(Value::from));
+}
+
 #[test]
 fn a_position_of_another_cluster_is_told() {
     let Some(scene) = Scene::start("moving", TABLE, &json!({})) else { return };

@@ -117,3 +117,130 @@ fn a_slot_survives_a_failover_and_its_stream_has_parameters() {
         assert_eq!(scene.sql.one(&format!("select failover from pg_replication_slots where slot_name = '{slot}'")), "t");
     }
 }
+
+const RESELECT: &str = "io.debezium.processors.reselect.ReselectColumnsPostProcessor";
+
+fn large(setup: &str) -> String {
+    let columns = "big text, kept text, hidden text, n int";
+    let external = "alter big set storage external, alter kept set storage external, alter hidden set storage external";
+    format!("create table t(id int primary key, {columns}); alter table t {external}; {setup}")
+}
+
+/// `post.processors`: what an event lacks is read from the table, masked as ever; a row that is gone leaves it as it is.
+#[test]
+fn values_that_an_event_lacks_are_read_again() {
+    let more = json!({"post.processors": "again", "again.type": RESELECT, "again.reselect.columns.exclude.list": "public.t:kept",
+        "column.mask.with.3.chars": "public.t.hidden"});
+    let Some(mut scene) = Scene::start("reselect", &large(""), &more) else { return };
+    let values = "repeat('x', 10000), repeat('y', 10000), repeat('z', 10000)";
+    scene.sql.run(&format!("insert into t values (1, {values}, 1)"));
+    scene.sql.run("update t set n = 2");
+    scene.fence();
+    scene.sql.run("update t set id = 2");
+    let events = scene.events("t");
+    assert_eq!(Scene::ops(&events), "cud-c");
+    for place in [1, 4] {
+        let after = &events[place]["after"];
+        assert_eq!(after["big"], json!("x".repeat(10_000)));
+        assert_eq!((&after["kept"], &after["hidden"]), (&json!("__debezium_unavailable_value"), &json!("***")));
+    }
+    // What happens while nobody reads: the row of then is gone, or newer than the event.
+    scene.rowfeed.kill();
+    scene.sql.run("update t set n = 3; delete from t; insert into t values (3, null, null, null, null)");
+    scene.sql.run("update t set big = 'later', n = 4 where id = 3");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    let events = scene.events("t");
+    assert_eq!(Scene::ops(&events[5..]), "ud-cu");
+    assert_eq!(events[5]["after"]["big"], json!("__debezium_unavailable_value"));
+    assert_eq!(
+        (&events[8]["after"]["big"], &events[8]["after"]["n"], &events[8]["after"]["kept"]),
+        (&json!("later"), &json!(4), &json!(null))
+    );
+}
+
+#[test]
+fn a_row_that_cannot_be_read_again_stops_the_connector_where_that_is_asked_for() {
+    let more = json!({"post.processors": "again", "again.type": RESELECT, "again.reselect.error.handling.mode": "fail",
+        "again.reselect.null.values": "false"});
+    let Some(mut scene) = Scene::start("reselectfail", &large("insert into t values (1, repeat('x', 10000), null, null, 1)"), &more) else {
+        return;
+    };
+    scene.fence();
+    scene.rowfeed.kill();
+    scene.sql.run("update t set n = 2; delete from t");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    let trace = scene.rowfeed.wait_until_failed("scene");
+    assert!(trace.starts_with("reselect/failed"), "{trace}");
+}
+
+/// A table that somebody holds locked: the session lives on, and a pause need not wait for the lock.
+#[test]
+fn a_locked_table_holds_up_neither_the_session_nor_a_pause() {
+    let more = json!({"post.processors": "again", "again.type": RESELECT, "status.update.interval.ms": "200"});
+    let Some(mut scene) = Scene::start("reselectlock", &large("insert into t values (1, repeat('x', 10000), '', '', 1)"), &more) else {
+        return;
+    };
+    scene.fence();
+    scene.rowfeed.kill();
+    scene.sql.run("update t set n = 2");
+    let locker = scene.database.sql();
+    locker.run("begin; lock table t in access exclusive mode");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    let waiting = "select count(*) from pg_stat_activity where application_name like '%reselect' and wait_event_type = 'Lock'";
+    wait_for("the row to be asked for", || (scene.sql.one(waiting) == "1").then_some(()));
+    let slot = scene.slot().to_owned();
+    let replied = "select reply_time from pg_stat_replication r join pg_replication_slots s on s.active_pid = r.pid where slot_name = ";
+    let before = scene.sql.one(&format!("{replied}'{slot}'"));
+    wait_for("a later status", || (scene.sql.one(&format!("{replied}'{slot}'")) > before).then_some(()));
+    let answer = http::request(&scene.rowfeed.http(), "PUT", "/connectors/scene/pause", None).expect("an answer");
+    assert_eq!(answer.status, 202);
+    let active = format!("select active from pg_replication_slots where slot_name = '{slot}'");
+    wait_for("the slot to be left", || (scene.sql.one(&active) == "f").then_some(()));
+    locker.run("rollback");
+    http::request(&scene.rowfeed.http(), "PUT", "/connectors/scene/resume", None).expect("an answer");
+    let events = scene.events("t");
+    assert_eq!((Scene::ops(&events), &events[0]["after"]["big"]), ("u".to_owned(), &json!("x".repeat(10_000))));
+}
+
+/// `lsn.flush.mode=manual`: the slot stays where it is, and what comes again after a restart is recognised.
+#[test]
+fn nothing_is_confirmed_in_the_manual_mode() {
+    let more = json!({"lsn.flush.mode": "manual", "status.update.interval.ms": "100"});
+    let Some(mut scene) = Scene::start("manual", "create table t(id int primary key)", &more) else { return };
+    let slot = scene.slot().to_owned();
+    let confirmed = format!("select confirmed_flush_lsn from pg_replication_slots where slot_name = '{slot}'");
+    let before = scene.sql.one(&confirmed);
+    scene.sql.run("insert into t select generate_series(1, 100)");
+    assert_eq!(scene.events("t").len(), 100);
+    let replied = "select reply_time from pg_stat_replication r join pg_replication_slots s on s.active_pid = r.pid where slot_name = ";
+    let told = scene.sql.one(&format!("{replied}'{slot}'"));
+    wait_for("a later status", || (scene.sql.one(&format!("{replied}'{slot}'")) > told).then_some(()));
+    assert_eq!(scene.sql.one(&confirmed), before);
+    scene.rowfeed.stop();
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    scene.sql.run("insert into t values (101)");
+    assert_eq!(scene.events("t").len(), 101, "what was published is not published again");
+    assert_eq!(scene.sql.one(&confirmed), before);
+}
+
+/// An outbox whose payload is bytes.
+#[test]
+fn a_payload_of_bytes_is_published_as_it_is() {
+    let more = json!({"transforms": "outbox", "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+        "predicates": "outbox", "predicates.outbox.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+        "predicates.outbox.pattern": ".*outbox", "transforms.outbox.predicate": "outbox",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter", "value.converter": "io.debezium.converters.ByteArrayConverter",
+        "value.converter.delegate.converter.type": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.delegate.converter.type.schemas.enable": "false",
+        "table.include.list": "public.outbox"});
+    let setup = "create table outbox(id uuid primary key, aggregatetype text, aggregateid text, type text, payload bytea)";
+    let Some(scene) = Scene::start("outboxbytes", setup, &more) else { return };
+    scene.sql.run("insert into outbox values (gen_random_uuid(), 'order', '42', 'made', '\\x00ff22'), (gen_random_uuid(), 'order', '43', 'made', null)");
+    let records = wait_for("two messages", || Some(scene.reader.read("outbox.event.order")).filter(|records| records.len() == 2));
+    let read: Vec<_> = records.iter().map(|record| (record.key.as_deref(), record.value.as_deref())).collect();
+    assert_eq!(read, [(Some(&b"42"[..]), Some(&[0, 0xff, 0x22][..])), (Some(&b"43"[..]), None)]);
+}

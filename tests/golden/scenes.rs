@@ -431,6 +431,39 @@ fn names_are_made_fit() {
     let schemas = json!({"key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true"});
     hold("schemas_avro", "names.sql", &with(json!({"schema.name.adjustment.mode": "avro"}), &schemas));
     hold("schemas_avro_unicode", "names.sql", &with(json!({"schema.name.adjustment.mode": "avro_unicode"}), &schemas));
+    let fields = json!({"field.name.adjustment.mode": "avro_unicode", "table.include.list": "public[.](Odd Names|fence)"});
+    hold("schemas_fields", "propagate.sql", &with(fields, &schemas));
+}
+
+#[test]
+fn values_that_events_lack_are_read_again() {
+    let options = json!({"post.processors": "again", "again.type": "io.debezium.processors.reselect.ReselectColumnsPostProcessor",
+        "again.reselect.columns.exclude.list": "public[.]keyed:left_out"});
+    hold("reselect", "reselect.sql", &options);
+}
+
+#[test]
+fn tables_share_a_topic() {
+    let options = json!({"topic.naming.strategy": "io.debezium.schema.DefaultRegexTopicNamingStrategy",
+        "topic.regex": "srv[.]([^_]*)(_keys)?(_[0-9])?", "topic.replacement": "srv.public.$1$2",
+        "topic.key.field.regex": "srv[.](.*)s_([0-9])", "topic.key.field.replacement": "$2-$1"});
+    hold("shared", "shared.sql", &options);
+    let by_schema = json!({"topic.naming.strategy": "io.debezium.schema.SchemaRegexTopicNamingStrategy",
+        "topic.regex": "srv[.](.*)_[0-9]", "topic.replacement": "srv.$1", "topic.key.field.name": "table",
+        "key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true"});
+    hold("schemas_shared", "shared.sql", &by_schema);
+    // What may be nothing is found to be nothing: the rest of the name stays.
+    let not_unique = json!({"topic.regex": "srv[.](.*?)(_[0-9])?", "topic.replacement": "srv.public.$1", "topic.key.enforce.uniqueness": "false", "table.include.list": "public[.](orders_.|keyless_1|fence)"});
+    hold("shared_keys", "shared.sql", &with(options, &not_unique));
+}
+
+#[test]
+fn schemas_tell_the_types_of_the_database() {
+    let options = json!({"column.propagate.source.type": "public[.](numbers|texts|times|cut)[.].*",
+        "datatype.propagate.source.type": ".*[.]mood,public[.]others[.].+,.+[.]Odd Names[.]TEXT",
+        "column.truncate.to.3.chars": "public[.]cut[.]a", "column.mask.with.3.chars": "public[.]cut[.]b",
+        "key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true"});
+    hold("schemas_propagated", "propagate.sql", &options);
 }
 
 #[test]
@@ -473,11 +506,9 @@ fn columns_that_are_cut_hidden_or_hashed() {
         options[format!("column.mask.hash.{algorithm}.with.salt.x")] = json!(format!("public[.]algorithms[.]{column}"));
     }
     hold("masks", "masks.sql", &options);
-    // It does not work with schemas yet.
-    options.as_object_mut().expect("an object").remove("column.propagate.source.type");
     options["key.converter.schemas.enable"] = json!("true");
     options["value.converter.schemas.enable"] = json!("true");
-    options["table.include.list"] = json!("public[.](cut_more|whole|stars|hashed|fence)");
+    options["table.include.list"] = json!("public[.](cut_more|whole|stars|hashed|propagated|fence)");
     hold("schemas_masks", "masks.sql", &options);
 }
 

@@ -6,8 +6,11 @@
 pub mod connection;
 pub mod filters;
 pub mod masks;
+pub mod naming;
 pub mod preparation;
+pub mod propagate;
 pub mod registry;
+pub mod reselect;
 pub mod snapshot;
 pub mod table;
 pub mod topics;
@@ -20,7 +23,10 @@ use std::time::Duration;
 pub use connection::{ConnectionConfig, SslMode};
 pub use filters::{ColumnFilter, MessageKeyColumns, PrefixFilter, TableFilter};
 pub use masks::{ColumnMask, ColumnMasks};
+pub use naming::{NameAdjustment, Names, TopicNaming};
+pub use propagate::SourceTypes;
 pub use registry::{AvroSettings, RegistrySettings, SubjectStrategy};
+pub use reselect::Reselect;
 pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
 
 use super::define::{KeyProblem, Support, invalid, required, unknown};
@@ -111,6 +117,18 @@ pub enum HeaderConverter {
     Json,
 }
 
+/// Whether bytes are written as they are, and what becomes of the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BytesConverter {
+    /// They are not.
+    #[default]
+    No,
+    /// They are; nothing else can be written.
+    Alone,
+    /// They are; the rest is written as JSON (`delegate.converter.type`).
+    Delegating,
+}
+
 /// How Kafka Connect's JSON converter is set, for keys or for values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConverterSettings {
@@ -120,31 +138,12 @@ pub struct ConverterSettings {
     pub schemas: bool,
     /// `replace.null.with.default`: a column's default stands where it is NULL.
     pub null_is_default: bool,
+    /// `ByteArrayConverter` or `BinaryDataConverter`: bytes are written as they are.
+    pub bytes: BytesConverter,
     /// `decimal.format`: decimals are numbers, not base64.
     pub decimal_numbers: bool,
     /// Avro is written, not JSON.
     pub avro: Option<AvroSettings>,
-}
-
-/// How names are made fit for where they stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Names {
-    /// `topic.naming.strategy` is `SchemaUnicodeTopicNamingStrategy`: what a topic's name may not have is `_u` and its number.
-    pub unicode_topics: bool,
-    /// `schema.name.adjustment.mode`.
-    pub schemas: NameAdjustment,
-}
-
-/// `schema.name.adjustment.mode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NameAdjustment {
-    /// As they are.
-    #[default]
-    None,
-    /// What Avro does not take becomes `_`.
-    Avro,
-    /// It becomes `_u` and its number, the underscore too.
-    AvroUnicode,
 }
 
 /// `skipped.operations`.
@@ -198,6 +197,10 @@ pub struct PostgresConfig {
     pub replica_identities: ReplicaIdentities,
     /// `guardrail.collections.max`, when there is one.
     pub guardrail: Option<Guardrail>,
+    /// `lsn.flush.mode` is not manual: the slot is told what is durable.
+    pub confirms: bool,
+    /// `offset.mismatch.strategy` is trust_slot or trust_greater_lsn: a slot that was moved ahead is gone on with.
+    pub trusts_slot: bool,
     /// `publication.name`.
     pub publication_name: String,
     /// `publication.autocreate.mode`.
@@ -248,8 +251,10 @@ pub struct PostgresConfig {
     pub money_digits: i16,
     /// `include.unknown.datatypes`.
     pub unknown_as_bytes: bool,
-    /// `field.name.adjustment.mode=avro`: fields have names that Avro allows.
-    pub avro_field_names: bool,
+    /// `column.propagate.source.type` and `datatype.propagate.source.type`.
+    pub source_types: SourceTypes,
+    /// `post.processors`: values that are read again.
+    pub reselect: Option<Reselect>,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
     /// `transforms`.
@@ -264,7 +269,7 @@ pub struct PostgresConfig {
     pub value_registry: RegistrySettings,
     /// `header.converter`.
     pub header_converter: HeaderConverter,
-    /// How names are made fit.
+    /// How names are made, and made fit.
     pub names: Names,
     /// Partitions and copies of new topics.
     pub topics: TopicCreation,
@@ -276,7 +281,6 @@ impl PostgresConfig {
         let mut reader = Reader { options: resolve(options)?, given: options, problems: Vec::new() };
         reader.check_table();
         reader.check_name(name);
-        reader.check_schemas();
         let config = reader.build(name, topics);
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
@@ -322,6 +326,17 @@ fn without_content(key: &str, reference: &str, problem: &Problem) -> Problem {
         .why("the value that the reference stands for is not one of this option's; it is not shown, for it may be a secret")
 }
 
+/// Confluent Cloud's own connectors are Debezium's with other names for converters and topics.
+const OF_CONFLUENT: &str = "PostgresCdcSource and PostgresCdcSourceV2 are names of Confluent Cloud: use \
+    io.debezium.connector.postgresql.PostgresConnector, key.converter and value.converter instead of output.key.format and \
+    output.data.format, and leave out kafka.*";
+
+/// Debezium passes over keys that it does not know.
+fn of_nobody(name: &str, known: &[&'static str]) -> Problem {
+    let problem = unknown(name, known).why("Debezium ignores it silently, so it has no effect there either");
+    if problem.fix.is_empty() { problem.fix(format!("remove {name}")) } else { problem }
+}
+
 struct Reader<'a> {
     options: BTreeMap<String, String>,
     /// The options as they were given, references unresolved.
@@ -345,13 +360,15 @@ impl Reader<'_> {
         if let Some((class, key)) = class
             && let Err(problem) = key.check(key.name, class)
         {
-            return self.refuse("connector.class", problem.fix("rowfeed captures PostgreSQL"));
+            let of_cloud = class.to_ascii_lowercase().contains("postgrescdcsource");
+            return self.refuse("connector.class", problem.fix(if of_cloud { OF_CONFLUENT } else { "rowfeed captures PostgreSQL" }));
         }
         let names = table::names();
         for (name, value) in self.options.clone() {
             let result = match table::find(&name) {
                 Some(key) => key.check(&name, &value),
-                None => Err(unknown(&name, &names)),
+                None if Reselect::owns(&self.options, &name) => Ok(()),
+                None => Err(of_nobody(&name, &names)),
             };
             if let Err(problem) = result {
                 self.refuse(&name, problem);
@@ -359,7 +376,10 @@ impl Reader<'_> {
         }
         for key in table::OPTIONS.iter().filter(|key| matches!(key.rule, super::define::Rule::Required)) {
             if !self.options.contains_key(key.name) {
-                self.refuse(key.name, required(key.name));
+                let old = self.options.get("database.server.name").filter(|_| key.name == "topic.prefix");
+                let fix = old.map(|name| format!("set topic.prefix={name}: its name was database.server.name up to Debezium 1.9"));
+                let problem = required(key.name);
+                self.refuse(key.name, if let Some(fix) = fix { problem.fix(fix) } else { problem });
             }
         }
     }
@@ -368,21 +388,6 @@ impl Reader<'_> {
         if let Some(inside) = self.options.get("name").filter(|inside| inside.as_str() != name) {
             let text = format!("Connector name configuration ({inside}) doesn't match connector name in the URL ({name})");
             self.refuse("name", Problem::refuse("config/name", text));
-        }
-    }
-
-    /// What only changes schemas is without effect only where none are published.
-    fn check_schemas(&mut self) {
-        if !["key.converter.schemas.enable", "value.converter.schemas.enable"].iter().any(|name| self.flag(name)) {
-            return;
-        }
-        for (name, value) in self.options.clone() {
-            let Some(key) = table::find(&name) else { continue };
-            if matches!(key.support, Support::Ignored(table::NO_SCHEMAS)) && !value.trim().is_empty() && key.default != Some(value.as_str())
-            {
-                let problem = Problem::refuse("config/not-supported", format!("{name} is not supported yet"));
-                self.refuse(&name, problem.why("schemas are published, and would not have it").fix(format!("remove {name}")));
-            }
         }
     }
 
@@ -425,6 +430,11 @@ impl Reader<'_> {
             slot_stream_params: self.read("slot.stream.params", preparation::stream_parameters),
             replica_identities: self.read("replica.identity.autoset.values", ReplicaIdentities::parse),
             guardrail: self.guardrail(),
+            confirms: match self.options.get("lsn.flush.mode") {
+                Some(mode) => !mode.trim().eq_ignore_ascii_case("manual"),
+                None => self.flag("flush.lsn.source"),
+            },
+            trusts_slot: matches!(self.word("offset.mismatch.strategy").as_str(), "trust_slot" | "trust_greater_lsn"),
             publication_name: self.publication_name(),
             publication_autocreate: match self.word("publication.autocreate.mode").as_str() {
                 "disabled" => PublicationAutocreate::Disabled,
@@ -471,11 +481,12 @@ impl Reader<'_> {
             unavailable_value_placeholder: self.placeholder(),
             money_digits: self.number("money.fraction.digits"),
             unknown_as_bytes: self.flag("include.unknown.datatypes"),
-            avro_field_names: self.word("field.name.adjustment.mode") == "avro",
+            source_types: self.source_types(),
+            reselect: self.reselect(),
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),
-            key_converter: self.converter("key"),
-            value_converter: self.converter("value"),
+            key_converter: self.with_bytes("key"),
+            value_converter: self.with_bytes("value"),
             key_registry: self.registry("key"),
             value_registry: self.registry("value"),
             header_converter: if self.text("header.converter").ends_with("JsonConverter") {
@@ -484,12 +495,9 @@ impl Reader<'_> {
                 HeaderConverter::Simple
             },
             names: Names {
-                unicode_topics: self.text("topic.naming.strategy").ends_with("SchemaUnicodeTopicNamingStrategy"),
-                schemas: match self.word("schema.name.adjustment.mode").as_str() {
-                    "avro" => NameAdjustment::Avro,
-                    "avro_unicode" => NameAdjustment::AvroUnicode,
-                    _ => NameAdjustment::None,
-                },
+                topics: self.topic_naming(),
+                schemas: NameAdjustment::of(&self.word("schema.name.adjustment.mode")),
+                fields: NameAdjustment::of(&self.word("field.name.adjustment.mode")),
             },
             topics: self.topics(topics),
         }
@@ -514,10 +522,25 @@ impl Reader<'_> {
         ConverterSettings {
             text: self.text(&format!("{of}.converter")).ends_with("StringConverter"),
             avro: None,
+            bytes: BytesConverter::No,
             schemas: self.flag(&option("schemas.enable")),
             null_is_default: self.flag(&option("replace.null.with.default")),
             decimal_numbers: self.word(&option("decimal.format")) == "numeric",
         }
+    }
+
+    /// The converter's settings; those of a converter of bytes are its delegate's.
+    fn with_bytes(&mut self, of: &str) -> ConverterSettings {
+        let class = self.text(&format!("{of}.converter"));
+        if !class.ends_with("ByteArrayConverter") && !class.ends_with("BinaryDataConverter") {
+            return self.converter(of);
+        }
+        let delegate = format!("{of}.converter.delegate.converter.type");
+        if self.text(&delegate).is_empty() {
+            return ConverterSettings { bytes: BytesConverter::Alone, ..ConverterSettings::default() };
+        }
+        let schemas = self.flag(&format!("{delegate}.schemas.enable"));
+        ConverterSettings { bytes: BytesConverter::Delegating, schemas, ..ConverterSettings::default() }
     }
 
     fn connection(&mut self) -> ConnectionConfig {
@@ -629,6 +652,32 @@ impl Reader<'_> {
             self.refuse(&key, problem);
         }
         topics
+    }
+
+    fn reselect(&mut self) -> Option<Reselect> {
+        Reselect::parse(&self.options).unwrap_or_else(|problems| {
+            for KeyProblem { key, problem } in problems {
+                self.refuse(&key, problem);
+            }
+            None
+        })
+    }
+
+    fn topic_naming(&mut self) -> TopicNaming {
+        TopicNaming::parse(&self.options, &self.text("topic.naming.strategy")).unwrap_or_else(|problems| {
+            for KeyProblem { key, problem } in problems {
+                self.refuse(&key, problem);
+            }
+            TopicNaming::default()
+        })
+    }
+
+    fn source_types(&mut self) -> SourceTypes {
+        let [columns, types] = ["column.propagate.source.type", "datatype.propagate.source.type"].map(|name| self.text(name));
+        SourceTypes::parse(&columns, &types).unwrap_or_else(|wrong| {
+            self.refuse(&wrong.key, wrong.problem);
+            SourceTypes::default()
+        })
     }
 
     fn guardrail(&self) -> Option<Guardrail> {
@@ -787,6 +836,28 @@ mod tests {
     }
 
     #[test]
+    fn what_confirms_positions_and_what_they_are_checked_against_is_read() {
+        let of = |pairs: &[(&str, &str)]| parse(pairs).map(|config| (config.confirms, config.trusts_slot)).expect("valid");
+        assert_eq!(of(&[]), (true, false));
+        assert_eq!(of(&[("lsn.flush.mode", "Manual"), ("offset.mismatch.strategy", "trust_slot")]), (false, true));
+        assert_eq!(of(&[("flush.lsn.source", "false"), ("offset.mismatch.strategy", "trust_offset")]), (false, false));
+        let both =
+            [("flush.lsn.source", "false"), ("lsn.flush.mode", "connector_and_driver"), ("offset.mismatch.strategy", "trust_greater_lsn")];
+        assert_eq!(of(&both), (true, true));
+    }
+
+    #[test]
+    fn a_converter_of_bytes_has_its_delegates_settings() {
+        let of = |pairs: &[(&str, &str)]| parse(pairs).map(|config| (config.value_converter.bytes, config.value_converter.schemas));
+        let class = ("value.converter", "io.debezium.converters.BinaryDataConverter");
+        assert_eq!(of(&[class]).expect("valid"), (BytesConverter::Alone, false));
+        let delegate = ("value.converter.delegate.converter.type", table::JSON_CONVERTER);
+        assert_eq!(of(&[class, delegate]).expect("valid"), (BytesConverter::Delegating, true));
+        let plain = ("value.converter.delegate.converter.type.schemas.enable", "false");
+        assert_eq!(of(&[class, delegate, plain]).expect("valid"), (BytesConverter::Delegating, false));
+    }
+
+    #[test]
     fn literal_secrets_are_masked_and_references_are_not() {
         let masked = masked(&options(&[("database.password", "p"), ("database.sslpassword", "${env:X}")]));
         assert_eq!(masked["database.password"], "********");
@@ -809,6 +880,24 @@ mod tests {
     fn a_certificate_without_its_key_is_refused() {
         assert!(parse(&[("database.sslcert", "/c")]).is_err() && parse(&[("database.sslkey", "/k")]).is_err());
         assert!(parse(&[("database.sslcert", "/c"), ("database.sslkey", "/k")]).is_ok());
+    }
+
+    #[test]
+    fn configurations_of_older_versions_are_told_the_names_of_today() {
+        let problems = parse(&[("table.whitelist", "public.a"), ("slot.drop_on_stop", "true")]).expect_err("older names");
+        let fixes: Vec<_> = problems.iter().map(|problem| (problem.problem.code, problem.problem.fix.as_str())).collect();
+        let today = |name: &str| format!("its name today is {name}");
+        let expected = [today("slot.drop.on.stop"), today("table.include.list")];
+        assert_eq!(fixes, expected.each_ref().map(|fix| ("config/renamed", fix.as_str())));
+        let mut old = options(&[("database.server.name", "shop")]);
+        old.remove("topic.prefix");
+        let problems = PostgresConfig::parse("shop", &old, TopicDefaults::default()).expect_err("no topic.prefix");
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].problem.fix.starts_with("set topic.prefix=shop"), "{}", problems[0].problem.fix);
+        // Beside today's name it is what Debezium makes of it: nothing.
+        let both = [("database.server.name", "x"), ("schema.history.internal.kafka.topic", "h"), ("include.schema.changes", "false")];
+        assert_eq!(parse(&both).expect("valid").topic_prefix, "shop");
+        assert_eq!(parse(&[("snapshot.mode", "never")]).expect("valid").snapshot.mode, SnapshotMode::NoData);
     }
 
     #[test]

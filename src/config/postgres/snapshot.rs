@@ -87,7 +87,8 @@ impl Reader<'_> {
     fn snapshot_mode(&mut self) -> (SnapshotMode, bool) {
         match self.word("snapshot.mode").as_str() {
             "initial_only" => (SnapshotMode::InitialOnly, false),
-            "no_data" => (SnapshotMode::NoData, false),
+            // Its names up to Debezium 2.
+            "no_data" | "never" | "schema_only" => (SnapshotMode::NoData, false),
             "always" => (SnapshotMode::Always, false),
             "when_needed" => (SnapshotMode::Initial, true),
             "configuration_based" => {

@@ -3,15 +3,16 @@
 //! One row per option: what it is, its default, and whether it works, is accepted without effect (with the reason why
 //! that is harmless), or is refused (with the reason why ignoring it would not be). The reference is Debezium 3.6.3.
 
+use super::naming;
 use crate::config::define::{ConfigKey, Importance, KeyType, Rule, Support};
 
 use Importance::{High, Low, Medium};
 use KeyType::{Boolean, Class, Int, List, Long, Password, String};
 use Rule::{Any, Between, Now, OneOf, Required};
-use Support::{Ignored, Rejected, Supported};
+use Support::{Ignored, Rejected, Renamed, Supported};
 
 /// Groups, in the order they are shown.
-pub const GROUPS: [&str; 7] = ["Connector", "Connection", "Replication", "Filters", "Types", "Snapshot", "Kafka Connect"];
+pub const GROUPS: [&str; 8] = ["Connector", "Connection", "Replication", "Filters", "Types", "Snapshot", "Kafka Connect", "Older names"];
 
 const fn key(name: &'static str, kind: KeyType, default: Option<&'static str>, rule: Rule, importance: Importance) -> ConfigKey {
     ConfigKey { name, kind, default, rule, group: "", importance, doc: "", support: Supported }
@@ -36,6 +37,11 @@ impl ConfigKey {
     }
 }
 
+/// A name of older versions of Debezium.
+const fn older(name: &'static str, today: &'static str) -> ConfigKey {
+    ConfigKey { support: Renamed(today), ..key(name, String, None, Any, Low).within("Older names").doc("An older name.") }
+}
+
 const POSITIVE: Rule = Between(1, i32::MAX as i64);
 const NOT_NEGATIVE: Rule = Between(0, i32::MAX as i64);
 const NOT_NEGATIVE_LONG: Rule = Between(0, i64::MAX);
@@ -55,16 +61,6 @@ const STRATEGIES: [&str; 3] = [
 /// Kafka Connect's default header converter.
 pub const SIMPLE_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
-/// `topic.naming.strategy`, as Debezium names them.
-const NAMINGS: [&str; 6] = [
-    "io.debezium.schema.SchemaTopicNamingStrategy",
-    "io.debezium.schema.SchemaUnicodeTopicNamingStrategy",
-    "io.debezium.schema.SchemaRegexTopicNamingStrategy",
-    "io.debezium.schema.DefaultTopicNamingStrategy",
-    "io.debezium.schema.DefaultUnicodeTopicNamingStrategy",
-    "io.debezium.schema.DefaultRegexTopicNamingStrategy",
-];
-
 const CONVERTERS: Rule = Now {
     known: &[
         JSON_CONVERTER,
@@ -76,19 +72,27 @@ const CONVERTERS: Rule = Now {
         "org.apache.kafka.connect.storage.StringConverter",
         "org.apache.kafka.connect.converters.ByteArrayConverter",
         "io.debezium.converters.CloudEventsConverter",
+        "io.debezium.converters.ByteArrayConverter",
         "io.debezium.converters.BinaryDataConverter",
     ],
-    now: &[JSON_CONVERTER, "JsonConverter", AVRO_CONVERTER, "org.apache.kafka.connect.storage.StringConverter"],
+    now: &[
+        JSON_CONVERTER,
+        "JsonConverter",
+        AVRO_CONVERTER,
+        "org.apache.kafka.connect.storage.StringConverter",
+        "org.apache.kafka.connect.converters.ByteArrayConverter",
+        "io.debezium.converters.ByteArrayConverter",
+        "io.debezium.converters.BinaryDataConverter",
+    ],
 };
 
-/// Why an option that only changes schemas is ignored, where none are published.
-pub const NO_SCHEMAS: &str = "it only changes the schema, which is not published with schemas.enable=false";
 const OWN_PACE: &str = "rowfeed has no polling and no queue of records: it goes at its own pace within fixed memory";
 const NEVER_SKIPS: &str = "rowfeed never skips an event: an error stops the connector and says why";
 const BACK_OFF: &str = "passing errors are retried for ever with a back-off from 0.5 s to 30 s";
 const JDBC: &str = "there is no JDBC driver here";
 const SIGNALS: &str = "signals are not read, so snapshots asked for by signal would silently not happen";
-const SHAPE: &str = "events would keep their original shape";
+const POSITIONS: &str = "positions are in the log, in one commit with the events";
+const NO_HISTORY: &str = "Debezium's PostgreSQL connector does not read it either";
 const STRUCTURE: &str = "a table's structure is read when its rows are";
 const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read), which needs no locks";
 
@@ -101,7 +105,13 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("tasks.max", Int, Some("1"), POSITIVE, High).within("Connector").doc("Number of tasks.").ignored("there is always one task per slot, as with Debezium"),
     key("topic.prefix", String, None, Required, High).within("Connector").doc("Namespace of the topics, `source.name`, and part of the offsets' key: letters, digits, dot, dash, underscore."),
     key("topic.delimiter", String, Some("."), Any, Low).within("Connector").doc("What stands between prefix, schema and table in a topic's name."),
-    key("topic.naming.strategy", Class, Some("io.debezium.schema.SchemaTopicNamingStrategy"), Now { known: &NAMINGS, now: &[NAMINGS[0], NAMINGS[1]] }, Low).within("Connector").doc("How topics are named: what a name may not have becomes _, or _u and its number."),
+    key("topic.naming.strategy", Class, Some(naming::STRATEGIES[0]), OneOf(&naming::STRATEGIES), Low).within("Connector").doc("How topics are named: with schema and table or, Default..., the table only; what a name may not have becomes _ or, ...Unicode..., _u and its number; ...Regex...: by topic.regex."),
+    key("topic.regex", String, None, Any, Low).within("Connector").doc("With a Regex strategy: tables whose topic's name this expression matches go to topic.replacement."),
+    key("topic.replacement", String, None, Any, Low).within("Connector").doc("With topic.regex: the topic, with $1 for the expression's first group."),
+    key("topic.key.enforce.uniqueness", Boolean, Some("true"), Any, Low).within("Connector").doc("With topic.regex: the key has a field more, which tells the table."),
+    key("topic.key.field.name", String, Some("__dbz__physicalTableIdentifier"), Any, Low).within("Connector").doc("What that field is called."),
+    key("topic.key.field.regex", String, None, Any, Low).within("Connector").doc("An expression on the topic's name that makes that field's value, with topic.key.field.replacement; else it is the name."),
+    key("topic.key.field.replacement", String, None, Any, Low).within("Connector").doc("What that expression becomes."),
     key("topic.cache.size", Int, Some("10000"), POSITIVE, Low).within("Connector").doc("Names kept in memory.").ignored("a topic's name is made once per table"),
     key("topic.transaction", String, Some("transaction"), Any, Low).within("Connector").doc("Last part of the name of the topic of transaction metadata."),
     key("topic.heartbeat.prefix", String, Some("__debezium-heartbeat"), Any, Low).within("Connector").doc("First part of the heartbeat topic's name."),
@@ -146,7 +156,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("signal.emit.failure.*", String, None, Any, Low).within("Connector").doc("Retries of signals.").ignored("no signals are read without signal.data.collection"),
     key("notification.enabled.channels", List, None, Any, Medium).within("Connector").doc("Where notifications go.").rejected("the notifications would silently not come"),
     key("notification.sink.topic.name", String, None, Any, Medium).within("Connector").doc("Topic of notifications.").ignored("there are no notifications without notification.enabled.channels"),
-    key("post.processors", List, None, Any, Low).within("Connector").doc("Java classes that change events.").rejected(SHAPE),
+    key("post.processors", List, None, Any, Low).within("Connector").doc("A name, whose NAME.type is ReselectColumnsPostProcessor: values that an event lacks are read again, as NAME.reselect.* says."),
     key("converters", List, None, Any, Low).within("Connector").doc("Java classes that convert values.").rejected("values would keep their ordinary form"),
     key("internal.*", String, None, Any, Low).within("Connector").doc("Debezium's internal switches.").ignored("they concern Debezium's own code"),
 
@@ -171,7 +181,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("driver.*", String, None, Any, Low).within("Connection").doc("Settings of the JDBC driver.").ignored(JDBC),
 
     // ---- Replication
-    key("plugin.name", String, Some("pgoutput"), OneOf(&["pgoutput", "decoderbufs"]), High).within("Replication").doc("The server's output plug-in.").ignored("it is always pgoutput, which every server has"),
+    key("plugin.name", String, Some("pgoutput"), OneOf(&["pgoutput", "decoderbufs", "wal2json", "wal2json_rds", "wal2json_streaming", "wal2json_rds_streaming"]), High).within("Replication").doc("The server's output plug-in.").ignored("it is always pgoutput, which every server has"),
     key("slot.name", String, Some("debezium"), Any, High).within("Replication").doc("The replication slot: lower-case letters, digits, underscores."),
     key("slot.drop.on.stop", Boolean, Some("false"), Any, Medium).within("Replication").doc("Drop the slot when the connector is stopped in order. What happens meanwhile is then lost."),
     key("slot.failover", Boolean, Some("false"), Any, Medium).within("Replication").doc("Make the slot so that standbys keep it (PostgreSQL 17+, on a primary; others ignore it). One that exists is left as it is."),
@@ -183,11 +193,11 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("publish.via.partition.root", Boolean, Some("false"), Any, Low).within("Replication").doc("Changes of partitions appear as changes of the partitioned table."),
     key("replica.identity.autoset.values", List, None, Any, Low).within("Replication").doc("Replica identities to set on captured tables at the start: schema.table:FULL, :DEFAULT, :NOTHING, :INDEX name."),
     key("status.update.interval.ms", Int, Some("10000"), POSITIVE, Medium).within("Replication").doc("How often the server is told what is durable."),
-    key("lsn.flush.mode", String, Some("connector"), Now { known: &["connector", "manual", "connector_and_driver"], now: &["connector", "connector_and_driver"] }, Low).within("Replication").doc("Who confirms positions. Exactly what is durable is confirmed, also while the database is idle."),
-    key("flush.lsn.source", Boolean, Some("true"), Any, Low).within("Replication").doc("Older form of lsn.flush.mode.").rejected("positions would be confirmed although they should not"),
+    key("lsn.flush.mode", String, Some("connector"), OneOf(&["connector", "manual", "connector_and_driver"]), Low).within("Replication").doc("Who confirms positions. Exactly what is durable is confirmed, also while the database is idle; with manual nothing is, and the slot keeps all WAL until somebody moves it."),
+    key("flush.lsn.source", Boolean, Some("true"), Any, Low).within("Replication").doc("Older form of lsn.flush.mode: false is manual."),
     key("lsn.flush.timeout.ms", Long, Some("30000"), NOT_NEGATIVE_LONG, Low).within("Replication").doc("Limit of confirming.").ignored("confirming never waits"),
     key("lsn.flush.timeout.action", String, Some("fail"), OneOf(&["fail", "warn", "ignore"]), Low).within("Replication").doc("What that limit does.").ignored("confirming never waits"),
-    key("offset.mismatch.strategy", String, Some("no_validation"), Now { known: &["no_validation", "trust_offset", "trust_slot", "trust_greater_lsn"], now: &["no_validation"] }, Low).within("Replication").doc("What to do when slot and offset disagree. A gap always stops the connector."),
+    key("offset.mismatch.strategy", String, Some("no_validation"), OneOf(&["no_validation", "trust_offset", "trust_slot", "trust_greater_lsn"]), Low).within("Replication").doc("What to do with a slot that another program moved ahead: trust_slot and trust_greater_lsn go on there, without the changes between; otherwise it stops the connector. A slot that is behind is always read from there, and what was published left out."),
     key("xmin.fetch.interval.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Replication").doc("How often source.xmin is read.").rejected("source.xmin would stay null"),
     key("read.only", Boolean, Some("false"), Any, Low).within("Replication").doc("Incremental snapshots without writing.").ignored("nothing is written to the database but heartbeat messages"),
     key("schema.refresh.mode", String, Some("columns_diff"), OneOf(&["columns_diff", "columns_diff_exclude_unchanged_toast"]), Low).within("Replication").doc("When a table's shape is read again.").ignored("the shape always follows the stream"),
@@ -206,8 +216,8 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("column.truncate.to.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to cut to N characters."),
     key("column.mask.with.*.chars", List, None, Any, Medium).within("Filters").doc("Columns to hide behind N stars."),
     key("column.mask.hash.*", List, None, Any, Medium).within("Filters").doc("Columns to hash: column.mask.hash.ALGORITHM.with.salt.SALT, or v2. before the algorithm."),
-    key("column.propagate.source.type", List, None, Any, Low).within("Filters").doc("Columns whose database type stands in the schema.").ignored(NO_SCHEMAS),
-    key("datatype.propagate.source.type", List, None, Any, Low).within("Filters").doc("Types that stand in the schema.").ignored(NO_SCHEMAS),
+    key("column.propagate.source.type", List, None, Any, Low).within("Filters").doc("Columns whose database type, length, scale and name stand in the schema: regular expressions on schema.table.column."),
+    key("datatype.propagate.source.type", List, None, Any, Low).within("Filters").doc("The same by type: regular expressions on schema.table.type."),
 
     // ---- Types
     key("decimal.handling.mode", String, Some("precise"), OneOf(&["precise", "double", "string"]), High).within("Types").doc("How numeric values are published."),
@@ -217,12 +227,12 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("interval.handling.mode", String, Some("numeric"), OneOf(&["numeric", "string"]), Low).within("Types").doc("How intervals are published."),
     key("money.fraction.digits", Int, Some("2"), Between(0, 20), Low).within("Types").doc("Digits of money values."),
     key("include.unknown.datatypes", Boolean, Some("false"), Any, Low).within("Types").doc("Publish values of types nobody knows as bytes; else they are published as their text."),
-    key("include.schema.comments", Boolean, Some("false"), Any, Low).within("Types").doc("Comments in the schema.").ignored(NO_SCHEMAS),
+    key("include.schema.comments", Boolean, Some("false"), Any, Low).within("Types").doc("Comments in the schema.").ignored("Debezium's PostgreSQL connector reads no comments either"),
     key("schema.name.adjustment.mode", String, Some("none"), OneOf(&["none", "avro", "avro_unicode"]), Low).within("Types").doc("Spelling of schema names: what Avro does not take becomes _, or _u and its number."),
-    key("field.name.adjustment.mode", String, Some("none"), Now { known: &["none", "avro", "avro_unicode"], now: &["none", "avro"] }, Low).within("Types").doc("Spelling of field names: with avro, what Avro does not take becomes _."),
+    key("field.name.adjustment.mode", String, Some("none"), OneOf(&["none", "avro", "avro_unicode"]), Low).within("Types").doc("Spelling of field names: what Avro does not take becomes _, or _u and its number."),
 
     // ---- Snapshot
-    key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always", "when_needed", "configuration_based"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first."),
+    key("snapshot.mode", String, Some("initial"), Now { known: &["always", "initial", "initial_only", "no_data", "never", "schema_only", "when_needed", "when_needed_no_data", "configuration_based", "custom"], now: &["initial", "initial_only", "no_data", "always", "when_needed", "configuration_based", "never", "schema_only"] }, High).within("Snapshot").doc("Whether the rows that exist already are read first. never and schema_only are older names of no_data."),
     key("snapshot.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of a snapshot mode.").ignored("only snapshot.mode=custom reads it"),
     key("snapshot.mode.configuration.based.snapshot.data", Boolean, Some("false"), Any, Low).within("Snapshot").doc("With snapshot.mode=configuration_based: read the rows, at every start."),
     key("snapshot.mode.configuration.based.start.stream", Boolean, Some("false"), Any, Low).within("Snapshot").doc("With snapshot.mode=configuration_based: stream afterwards; without it, rows are read once, as with initial_only."),
@@ -252,6 +262,10 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("key.converter.schemas.enable", Boolean, Some("false"), Any, High).within("Kafka Connect").doc("Publish the schema with each key."),
     key("value.converter", Class, Some(JSON_CONVERTER), CONVERTERS, High).within("Kafka Connect").doc("Format of values."),
     key("value.converter.schemas.enable", Boolean, Some("false"), Any, High).within("Kafka Connect").doc("Publish the schema with each value."),
+    key("key.converter.delegate.converter.type", Class, None, OneOf(&[JSON_CONVERTER, "JsonConverter"]), Low).within("Kafka Connect").doc("With a converter of bytes: what writes keys that are none."),
+    key("key.converter.delegate.converter.type.schemas.enable", Boolean, Some("true"), Any, Low).within("Kafka Connect").doc("Publish the schema with those."),
+    key("value.converter.delegate.converter.type", Class, None, OneOf(&[JSON_CONVERTER, "JsonConverter"]), Low).within("Kafka Connect").doc("With a converter of bytes: what writes values that are none, heartbeats and transactions among them."),
+    key("value.converter.delegate.converter.type.schemas.enable", Boolean, Some("true"), Any, Low).within("Kafka Connect").doc("Publish the schema with those."),
     key("key.converter.replace.null.with.default", Boolean, Some("false"), Any, Medium).within("Kafka Connect").doc("Publish a column's default where it is null."),
     key("value.converter.replace.null.with.default", Boolean, Some("false"), Any, Medium).within("Kafka Connect").doc("Publish a column's default where it is null."),
     key("key.converter.decimal.format", String, Some("BASE64"), OneOf(&["BASE64", "NUMERIC"]), Low).within("Kafka Connect").doc("How the JSON converter writes decimals."),
@@ -317,6 +331,30 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("transaction.boundary", String, Some("poll"), OneOf(&["poll", "interval", "connector"]), Low).within("Kafka Connect").doc("Where a commit ends.").ignored("commits end at the source's transactions"),
     key("transaction.boundary.interval.ms", Long, None, NOT_NEGATIVE_LONG, Low).within("Kafka Connect").doc("Time of a commit.").ignored("commits end at the source's transactions"),
     key("offsets.storage.topic", String, Some("connect-offsets"), Any, Low).within("Kafka Connect").doc("Topic of positions.").rejected("positions are in connect-offsets"),
+    key("offset.storage", String, None, Any, Low).within("Kafka Connect").doc("Where Debezium Server keeps positions.").ignored(POSITIONS),
+    key("offset.storage.*", String, None, Any, Low).within("Kafka Connect").doc("Where Debezium Server and workers keep positions.").ignored(POSITIONS),
+    key("offset.flush.*", String, None, Any, Low).within("Kafka Connect").doc("How often they write them.").ignored(POSITIONS),
+    key("_aiven.*", String, None, Any, Low).within("Kafka Connect").doc("Settings of Aiven's service.").ignored("passing errors are retried by themselves"),
+
+    // ---- What stands in configurations that have been handed on
+    key("database.server.name", String, None, Any, Low).within("Older names").doc("Name of topic.prefix up to Debezium 1.9.").ignored("topic.prefix is read since Debezium 2.0"),
+    key("database.server.id", String, None, Any, Low).within("Older names").doc("An option of Debezium's MySQL connector.").ignored(NO_HISTORY),
+    key("include.schema.changes", Boolean, Some("true"), Any, Low).within("Older names").doc("An option of other connectors.").ignored(NO_HISTORY),
+    key("include.query", Boolean, Some("false"), Any, Low).within("Older names").doc("An option of Debezium's MySQL connector.").ignored(NO_HISTORY),
+    key("schema.history.*", String, None, Any, Low).within("Older names").doc("Options of other connectors.").ignored(NO_HISTORY),
+    key("database.history", String, None, Any, Low).within("Older names").doc("An older option of other connectors.").ignored(NO_HISTORY),
+    key("database.history.*", String, None, Any, Low).within("Older names").doc("Older options of other connectors.").ignored(NO_HISTORY),
+    older("schema.whitelist", "schema.include.list"),
+    older("schema.blacklist", "schema.exclude.list"),
+    older("table.whitelist", "table.include.list"),
+    older("table.blacklist", "table.exclude.list"),
+    older("column.whitelist", "column.include.list"),
+    older("column.blacklist", "column.exclude.list"),
+    older("slot.drop_on_stop", "slot.drop.on.stop"),
+    older("toasted.value.placeholder", "unavailable.value.placeholder"),
+    older("sanitize.field.names", "field.name.adjustment.mode=avro"),
+    older("truncate.handling.mode", "skipped.operations, without t for truncates"),
+    older("transaction.topic", "topic.transaction"),
 ];
 
 /// The row that describes an option, the exact name before a pattern.

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
-use crate::config::define::{KeyProblem, invalid, required, unknown};
+use crate::config::define::{KeyProblem, invalid, renamed, required, unknown};
 use crate::config::suggest;
 use crate::problem::Problem;
 
@@ -196,14 +196,32 @@ pub struct Added {
 /// A regular expression that must match the whole topic, and what the topic becomes, in Java's notation (`$1`, `${name}`).
 #[derive(Clone, Debug)]
 pub struct Renaming {
-    regex: Regex,
+    whole: Regex,
+    /// The expression by itself. Debezium and Kafka Connect replace the first place where it is found, which is less than
+    /// the whole when it ends with something that may be nothing.
+    part: Regex,
     replacement: String,
 }
 
 impl Renaming {
+    /// Compiles the expression; the text says what is wrong with it.
+    pub fn new(regex: &str, replacement: &str) -> Result<Self, String> {
+        let part = Regex::new(regex).map_err(|error| why(&error))?;
+        Ok(Self { whole: compile(regex)?, part, replacement: replacement.to_owned() })
+    }
+
     /// The new name; `None` when the expression does not match.
     pub fn apply(&self, name: &str) -> Option<String> {
-        let captures = self.regex.captures(name)?;
+        if !self.whole.is_match(name) {
+            return None;
+        }
+        let captures = self.part.captures(name)?;
+        let found = captures.get(0)?.range();
+        let before = name.get(..found.start)?;
+        Some([before, &self.expand(&captures), name.get(found.end..)?].concat())
+    }
+
+    fn expand(&self, captures: &Captures<'_>) -> String {
         let mut out = String::new();
         let mut rest = self.replacement.as_str();
         while let Some(at) = rest.find(['$', '\\']) {
@@ -236,7 +254,7 @@ impl Renaming {
             };
         }
         out.push_str(rest);
-        Some(out)
+        out
     }
 }
 
@@ -365,6 +383,25 @@ fn refused(key: &str, problem: Problem) -> Refused {
     Box::new(KeyProblem::new(key, problem))
 }
 
+/// An expression that must match the whole text; else what is wrong with it.
+fn compile(text: &str) -> Result<Regex, String> {
+    Regex::new(&format!("^(?:{text})$")).map_err(|error| why(&error))
+}
+
+fn why(error: &regex::Error) -> String {
+    let error = error.to_string();
+    error.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&error).to_owned()
+}
+
+/// Names of options up to Debezium 2, and what they are called today.
+const OLDER: [(&str, &str); 5] = [
+    ("drop.tombstones", "delete.tombstone.handling.mode"),
+    ("delete.handling.mode", "delete.tombstone.handling.mode"),
+    ("operation.header", "add.headers=op"),
+    ("add.source.fields", "add.fields"),
+    ("table.field.schema.version", "table.field.event.schema.version"),
+];
+
 /// The options of one transformation or predicate.
 struct Own<'a> {
     options: &'a BTreeMap<String, String>,
@@ -417,19 +454,16 @@ impl Own<'_> {
     }
 
     fn regex(&self, name: &str) -> Result<Regex, Refused> {
-        self.compiled(name, self.need(name)?)
-    }
-
-    fn compiled(&self, name: &str, text: &str) -> Result<Regex, Refused> {
-        Regex::new(&format!("^(?:{text})$")).map_err(|error| {
-            let error = error.to_string();
-            let why = error.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&error).to_owned();
-            self.wrong(name, text, &format!("a regular expression: {why}"))
-        })
+        let text = self.need(name)?;
+        compile(text).map_err(|why| self.wrong(name, text, &format!("a regular expression: {why}")))
     }
 
     fn renaming(&self, regex: &str, replacement: &str) -> Result<Renaming, Refused> {
-        Ok(Renaming { regex: self.regex(regex)?, replacement: self.need(replacement)?.to_owned() })
+        self.renaming_of(regex, self.need(regex)?, self.need(replacement)?)
+    }
+
+    fn renaming_of(&self, name: &str, regex: &str, replacement: &str) -> Result<Renaming, Refused> {
+        Renaming::new(regex, replacement).map_err(|why| self.wrong(name, regex, &format!("a regular expression: {why}")))
     }
 
     /// Every option must be one of the class's own.
@@ -437,7 +471,9 @@ impl Own<'_> {
         for key in self.options.keys() {
             let Some(name) = key.strip_prefix(&self.prefix) else { continue };
             if !matches!(name, "type" | "predicate" | "negate") && !known.contains(&name) {
-                return Err(refused(key, unknown(name, known)));
+                let today = OLDER.iter().find(|(old, today)| *old == name && known.iter().any(|known| today.starts_with(known)));
+                let problem = today.map_or_else(|| unknown(name, known), |(_, today)| renamed(key, today));
+                return Err(refused(key, problem));
             }
         }
         Ok(())
@@ -585,13 +621,8 @@ fn outbox(own: &Own<'_>) -> Result<Outbox, Refused> {
         nulls: one_of("table.json.payload.null.behavior", &["ignore", "optional_bytes"])? == 1,
         empty_arrays: one_of("table.json.payload.empty.array.behavior", &["ignore", "optional_string"])? == 1,
     };
-    let topic = Renaming {
-        regex: match own.get("route.topic.regex") {
-            Some(_) => own.regex("route.topic.regex")?,
-            None => own.compiled("route.topic.regex", "(?<routedByValue>.*)")?,
-        },
-        replacement: field("route.topic.replacement", "outbox.event.${routedByValue}"),
-    };
+    let regex = own.get("route.topic.regex").unwrap_or("(?<routedByValue>.*)");
+    let topic = own.renaming_of("route.topic.regex", regex, &field("route.topic.replacement", "outbox.event.${routedByValue}"))?;
     let option = "table.fields.additional.placement";
     let placed = |text: &String| {
         let parts: Vec<_> = text.split(':').map(str::trim).collect();
@@ -670,7 +701,7 @@ mod tests {
             ("(a)b", "$10", "ab", Some("a0")),
             ("b", "x", "abc", None),
         ] {
-            let renaming = Renaming { regex: Regex::new(&format!("^(?:{regex})$")).expect("valid"), replacement: replacement.into() };
+            let renaming = Renaming::new(regex, replacement).expect("valid");
             assert_eq!(renaming.apply(name).as_deref(), expected, "{regex} {replacement}");
         }
     }

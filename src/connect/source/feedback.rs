@@ -15,6 +15,8 @@ const CONFIRM_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Feedback {
     /// Status is sent at least this often.
     interval: Duration,
+    /// What is durable is confirmed; else nothing is (`lsn.flush.mode=manual`).
+    confirms: bool,
     /// Everything up to here has arrived.
     received: Lsn,
     /// Durable here.
@@ -34,6 +36,7 @@ impl Feedback {
     pub fn new(interval: Duration, confirmed: Lsn, resumed: Lsn) -> Self {
         Self {
             interval,
+            confirms: true,
             received: Lsn(0),
             flushed: confirmed.min(resumed),
             resumed,
@@ -43,12 +46,18 @@ impl Feedback {
         }
     }
 
+    /// With `false` nothing is ever confirmed, whatever is durable.
+    pub fn confirming(mut self, confirms: bool) -> Self {
+        self.confirms = confirms;
+        self
+    }
+
     /// Something up to `lsn` arrived.
     #[inline]
     pub fn receive(&mut self, lsn: Lsn) {
         if lsn > self.received {
             self.received = lsn;
-            if lsn >= self.resumed && self.resumed > self.flushed {
+            if lsn >= self.resumed && self.resumed > self.flushed && self.confirms {
                 self.flushed = self.resumed;
             }
         }
@@ -64,7 +73,9 @@ impl Feedback {
         while let Some((first, flush)) = self.in_flight.front()
             && *first <= seq
         {
-            self.flushed = self.flushed.max(*flush);
+            if self.confirms {
+                self.flushed = self.flushed.max(*flush);
+            }
             self.in_flight.pop_front();
         }
     }
@@ -104,6 +115,16 @@ mod tests {
         assert_eq!(feedback.take(), (Lsn(49), Lsn(5)));
         feedback.receive(Lsn(50));
         assert_eq!(feedback.take(), (Lsn(50), Lsn(50)));
+    }
+
+    #[test]
+    fn nothing_is_confirmed_where_somebody_else_does_it() {
+        let mut feedback = Feedback::new(Duration::from_secs(10), Lsn(5), Lsn(50)).confirming(false);
+        feedback.receive(Lsn(100));
+        feedback.hand_over(CommitSeq(1), Lsn(80));
+        feedback.durable(CommitSeq(1));
+        assert_eq!(feedback.take(), (Lsn(100), Lsn(5)));
+        assert!(feedback.is_idle() && feedback.due() > Instant::now() + Duration::from_secs(5));
     }
 
     #[test]

@@ -80,8 +80,11 @@ impl Relations {
     }
 
     /// Refuses tables of which two would share a topic. The stream would notice, too, but only at the second one's first
-    /// row, and which one that is may change from start to start.
+    /// row, and which one that is may change from start to start. A naming strategy may say that they shall.
     pub fn refuse_shared_topics<'t>(settings: &EventSettings, tables: impl Iterator<Item = &'t Table>) -> Result<(), Problem> {
+        if settings.shares_topics() {
+            return Ok(());
+        }
         let mut topics: HashMap<String, Owner> = HashMap::new();
         for table in tables {
             let topic = settings.topic_name(&table.schema, &table.table);
@@ -137,7 +140,7 @@ impl Relations {
         let here = (relation.id, relation.schema.to_string(), relation.table.to_string());
         match self.topics.get(&topic) {
             // A table that was dropped and made again has another id; one that was renamed has another name.
-            Some(there) if there.0 != here.0 && (&there.1, &there.2) != (&here.1, &here.2) => {
+            Some(there) if there.0 != here.0 && (&there.1, &there.2) != (&here.1, &here.2) && !self.settings.shares_topics() => {
                 return Err(collision(&topic, there, &here));
             }
             Some(there) if *there == here => {}

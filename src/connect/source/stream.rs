@@ -14,6 +14,7 @@ use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::feedback::Feedback;
 use super::gate::{Gate, Verdict};
 use super::relations::Relations;
+use super::reselect::Reselector;
 use super::resume::Resume;
 use super::snapshot::learn;
 use super::task::{Context, now_ns};
@@ -51,6 +52,8 @@ const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
 /// older servers give none while they decode a large transaction of other tables.
 const SILENCE_INTERVALS: u32 = 6;
 const SILENCE_MIN: Duration = Duration::from_secs(120);
+/// A row is held for what it lacks, and for a topic for each of its records.
+const HELD_MAX: u32 = 4;
 /// How long a clean stop waits for the last commit.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -76,6 +79,8 @@ pub(super) struct Work<W: LogWriter> {
     pub(super) relations: Relations,
     pub(super) resume: Resume,
     pub(super) encoder: Encoder,
+    /// What reads values again, when that is asked for.
+    reselector: Option<Reselector>,
     /// Which changes pass while a snapshot is read.
     pub(super) gate: Option<Gate>,
     cells: Cells,
@@ -102,17 +107,42 @@ enum Taken<'p> {
     Whole,
     /// It needs more than this thread.
     Rare(WalMessage<'p>),
-    /// Its row names a topic that is not known yet.
-    NewTopic(Unrouted),
+    /// Its row could not be pushed yet.
+    Held(Held),
 }
 
-/// A row that could not be pushed: the topic that it names has to be made first.
-struct Unrouted {
+/// A row that could not be pushed.
+struct Held {
+    row: StreamedRow,
+    why: Why,
+}
+
+/// What has to be done first.
+enum Why {
+    /// The topic that it names has to be made.
+    NewTopic { said: Box<[u8]>, topic: String },
+    /// It lacks values, which have to be read.
+    Lacks,
+}
+
+/// A row of the message that was decoded last.
+#[derive(Clone, Copy)]
+struct StreamedRow {
     id: RelationId,
     op: Op,
     old: OldRow,
-    said: Box<[u8]>,
-    topic: String,
+    /// Which new row is published.
+    new: NewRow,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NewRow {
+    /// As it was streamed, after what it lacks was looked at.
+    Streamed,
+    /// As it was streamed.
+    AsItIs,
+    /// With what was read again.
+    Reselected,
 }
 
 /// Whether there is a backlog, by how much arrives.
@@ -138,11 +168,12 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         let interval = context.status_interval;
         let checkpoint = resume.checkpoint();
         let previous_commit = (checkpoint.end_lsn > Lsn(0)).then_some(checkpoint.end_lsn);
-        let feedback = Feedback::new(interval, confirmed, checkpoint.flush_lsn);
+        let feedback = Feedback::new(interval, confirmed, checkpoint.flush_lsn).confirming(context.config.confirms);
         let heartbeat = context.config.heartbeat_interval;
         Self {
             work: Work {
                 encoder: Encoder::new(&context.events),
+                reselector: Reselector::new(context),
                 gate: None,
                 cells: Cells::default(),
                 at: Position {
@@ -219,11 +250,11 @@ impl<'c, W: LogWriter> Stream<'c, W> {
 
     /// Handles what was read; true when the commit is full and more is there.
     async fn take_messages(&mut self) -> Result<bool, Problem> {
-        let config = &self.context.config;
         self.work.encoder.set_now(now_ns());
         loop {
+            let mut held = None;
             match self.replication.next_message() {
-                Err(error) => return Err(error.problem(&config.connection)),
+                Err(error) => return Err(error.problem(&self.context.config.connection)),
                 Ok(None) => return Ok(false),
                 Ok(Some(StreamMessage::Keepalive { wal_end, reply })) => {
                     self.feedback.receive(wal_end);
@@ -237,10 +268,16 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                             keep_open(&mut self.client, self.context).await.map_err(|error| self.context.problem(&error))?;
                             self.work.take_rare(self.context, &self.client, start, rare, payload).await?;
                         }
-                        Taken::NewTopic(row) => self.work.route_anew(self.context, row, payload).await?,
+                        // The session is kept alive meanwhile: the message may not be lent any more.
+                        Taken::Held(row) => held = Some((row, payload.to_vec())),
                     }
                     self.feedback.receive(start);
                 }
+            }
+            if let Some((row, payload)) = held
+                && !self.release(row, &payload).await?
+            {
+                return Ok(false);
             }
             // An ordinary transaction stays whole, so that it becomes visible whole; only one that is too large by itself is cut.
             let boundary = !self.work.resume.in_transaction();
@@ -253,6 +290,49 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             }
             if boundary && self.chunk_due().is_some_and(|due| due <= Instant::now()) {
                 return Ok(true);
+            }
+        }
+    }
+
+    /// Does what a row was held for, and pushes it. False: told to stop meanwhile; the transaction comes again.
+    async fn release(&mut self, mut held: Held, payload: &[u8]) -> Result<bool, Problem> {
+        for _ in 0..HELD_MAX {
+            match held.why {
+                Why::NewTopic { said, topic } => self.work.make_topic(self.context, held.row, &said, &topic).await?,
+                Why::Lacks => match self.reselect(held.row, payload).await? {
+                    Some(new) => held.row.new = new,
+                    None => return Ok(false),
+                },
+            }
+            match self.work.push(held.row, payload)? {
+                Some(again) => held = again,
+                None => return Ok(true),
+            }
+        }
+        Err(Problem::fail("row/undecodable", "a row names a topic that cannot be made"))
+    }
+
+    /// Reads what a row lacks, and keeps the replication session alive meanwhile. `None`: told to stop.
+    async fn reselect(&mut self, row: StreamedRow, payload: &[u8]) -> Result<Option<NewRow>, Problem> {
+        keep_open(&mut self.client, self.context).await.map_err(|error| self.context.problem(&error))?;
+        let Self { context, client, replication, work, feedback, .. } = self;
+        let Work { reselector: Some(reselector), relations, cells, commits, .. } = work else { return Ok(Some(NewRow::AsItIs)) };
+        let Some(plan) = relations.plan_of(row.id)? else { return Ok(Some(NewRow::AsItIs)) };
+        let older = (row.old != OldRow::None).then(|| cells.old(payload));
+        let read = reselector.read(client, &plan.relation, older, cells.new_row(payload));
+        tokio::pin!(read);
+        let mut stop = context.stop.clone();
+        loop {
+            tokio::select! {
+                biased;
+                read = &mut read => return Ok(Some(if read? { NewRow::Reselected } else { NewRow::AsItIs })),
+                () = tokio::time::sleep_until(feedback.due().into()) => {
+                    feedback.durable(commits.writer.durable());
+                    let (received, flushed) = feedback.take();
+                    let sent = replication.send_status(received, flushed, false).await;
+                    sent.map_err(|error| error.problem(&context.config.connection))?;
+                }
+                _ = stop.wait_for(|stop| *stop) => return Ok(None),
             }
         }
     }
@@ -525,7 +605,7 @@ impl<W: LogWriter> Work<W> {
     #[inline]
     fn take<'p>(&mut self, context: &Context, start: Lsn, payload: &'p [u8]) -> Result<Taken<'p>, Problem> {
         let message = pgoutput::decode(payload, &mut self.cells).map_err(|error| undecodable(context, &error.to_string()))?;
-        let unrouted = match message {
+        let held = match message {
             WalMessage::Insert(id) => self.row(context, start, id, Op::Create, OldRow::None, payload)?,
             WalMessage::Update(id, old) => self.row(context, start, id, Op::Update, old, payload)?,
             WalMessage::Delete(id, old) => self.row(context, start, id, Op::Delete, old, payload)?,
@@ -559,20 +639,16 @@ impl<W: LogWriter> Work<W> {
             WalMessage::Origin | WalMessage::Type => None,
             rare => return Ok(Taken::Rare(rare)),
         };
-        Ok(unrouted.map_or(Taken::Whole, Taken::NewTopic))
+        Ok(held.map_or(Taken::Whole, Taken::Held))
     }
 
-    /// Makes the topic that a row names, and pushes the row.
-    async fn route_anew(&mut self, context: &Context, row: Unrouted, payload: &[u8]) -> Result<(), Problem> {
-        let Unrouted { id, op, old, said, topic } = row;
-        let handle = Relations::open_topic(&mut self.commits.writer, &topic, &Relations::topic_spec(&context.config, &topic)).await?;
-        if let Some(plan) = self.relations.plan_of(id)? {
-            learn(plan, &said, handle)?;
+    /// Makes the topic that a row names.
+    async fn make_topic(&mut self, context: &Context, row: StreamedRow, said: &[u8], topic: &str) -> Result<(), Problem> {
+        let handle = Relations::open_topic(&mut self.commits.writer, topic, &Relations::topic_spec(&context.config, topic)).await?;
+        if let Some(plan) = self.relations.plan_of(row.id)? {
+            learn(plan, said, handle)?;
         }
-        match self.push(id, op, old, payload)? {
-            None => Ok(()),
-            Some(again) => Err(Problem::fail("row/undecodable", format!("a row names two topics, {topic} and {}", again.topic))),
-        }
+        Ok(())
     }
 
     /// Tells that a transaction begins, unless it was told; one that was cut goes on counting where it was.
@@ -613,6 +689,9 @@ impl<W: LogWriter> Work<W> {
                 if let Some(gate) = &mut self.gate {
                     gate.relearn(relation.id);
                 }
+                if let Some(reselector) = &mut self.reselector {
+                    reselector.forget(relation.id);
+                }
                 self.relations.learn(client, &relation, &mut self.commits.writer).await
             }
             WalMessage::Truncate(truncated) => {
@@ -632,15 +711,7 @@ impl<W: LogWriter> Work<W> {
     }
 
     #[inline]
-    fn row(
-        &mut self,
-        context: &Context,
-        start: Lsn,
-        id: RelationId,
-        op: Op,
-        old: OldRow,
-        payload: &[u8],
-    ) -> Result<Option<Unrouted>, Problem> {
+    fn row(&mut self, context: &Context, start: Lsn, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Held>, Problem> {
         if !self.resume.row_at(start, op == Op::Update && old == OldRow::Key)? {
             return Ok(None);
         }
@@ -653,8 +724,9 @@ impl<W: LogWriter> Work<W> {
     }
 
     #[inline]
-    fn encode(&mut self, context: &Context, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Unrouted>, Problem> {
-        let Some(gate) = &mut self.gate else { return self.push(id, op, old, payload) };
+    fn encode(&mut self, context: &Context, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Held>, Problem> {
+        let row = StreamedRow { id, op, old, new: NewRow::Streamed };
+        let Some(gate) = &mut self.gate else { return self.push(row, payload) };
         let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
         let before = (old != OldRow::None).then(|| self.cells.old(payload));
         let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
@@ -668,21 +740,29 @@ impl<W: LogWriter> Work<W> {
             // the old row fills in what the new one does not say.
             Verdict::NewOnly => Op::Create,
         };
-        self.push(id, op, old, payload)
+        self.push(StreamedRow { op, ..row }, payload)
     }
 
     /// Publishes a change that is judged.
     #[inline]
-    fn push(&mut self, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Unrouted>, Problem> {
+    fn push(&mut self, row: StreamedRow, payload: &[u8]) -> Result<Option<Held>, Problem> {
+        let StreamedRow { id, op, old, new } = row;
         let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
         let relation = std::sync::Arc::clone(&plan.relation);
         let before = (old != OldRow::None).then(|| self.cells.old(payload));
-        let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
+        let mut after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
+        if let (Some(reselector), Some(streamed)) = (&mut self.reselector, after) {
+            match new {
+                NewRow::Streamed if reselector.lacks(&relation, before, streamed) => return Ok(Some(Held { row, why: Why::Lacks })),
+                NewRow::Streamed | NewRow::AsItIs => {}
+                NewRow::Reselected => after = Some(reselector.row().tuple()),
+            }
+        }
         let change = RowChange { relation: &relation, op, before, before_is_key: old == OldRow::Key, after, at: self.at };
         let (sink, counts) = self.commits.sink();
         match self.encoder.encode(plan, &change, sink) {
             Ok(()) => {}
-            Err(EncodeError::NewTopic { said, name }) => return Ok(Some(Unrouted { id, op, old, said, topic: name })),
+            Err(EncodeError::NewTopic { said, name }) => return Ok(Some(Held { row, why: Why::NewTopic { said, topic: name } })),
             Err(error) => return Err(Problem::fail("row/undecodable", error.to_string())),
         }
         counts.events += 1;

@@ -102,7 +102,7 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
         values: ValueSettings {
             decimal: config.decimal,
             decimal_numbers: false,
-            avro_field_names: config.avro_field_names,
+            field_names: config.names.fields,
             money_digits: config.money_digits,
             unknown_as_bytes: config.unknown_as_bytes,
             time: config.time,
@@ -112,7 +112,8 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
             placeholder: config.unavailable_value_placeholder.clone(),
         },
         masks: config.masks.clone(),
-        names: config.names,
+        names: config.names.clone(),
+        source_types: config.source_types.clone(),
         skip_unchanged: config.skip_unchanged,
         tombstones_on_delete: config.tombstones_on_delete,
         transforms: config.transforms.clone(),
@@ -248,6 +249,12 @@ impl Prepared {
             _ = stop.wait_for(|stop| *stop) => None,
         };
         let Some(replication) = replication else { return Ok(()) };
+        if !context.config.confirms {
+            tracing::warn!(
+                slot = context.config.slot_name,
+                "lsn.flush.mode=manual: nothing is confirmed, and PostgreSQL keeps all WAL until the slot is moved"
+            );
+        }
         let backfill = match &checkpoint.progress {
             Some(progress) => Some(Box::pin(Backfill::resume(context, &self.client, self.server_version, progress)).await?),
             None => None,
@@ -357,6 +364,14 @@ impl Prepared {
             .fix(anew));
         };
         let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
+        // While a snapshot is unfinished, what the slot passed over would be missing between its rows, too.
+        if confirmed > checkpoint.flush_lsn && config.trusts_slot && !checkpoint.snapshot_pending {
+            tracing::warn!(
+                slot = config.slot_name, published = %checkpoint.flush_lsn, %confirmed,
+                "offset.mismatch.strategy: the slot is ahead of what was published and is gone on with; the changes between are not published"
+            );
+            checkpoint.follow_slot(confirmed);
+        }
         if confirmed > checkpoint.flush_lsn {
             return Err(Problem::fail(SLOT_MOVED, format!("slot \"{}\" is ahead of what was published", config.slot_name))
                 .why(format!("it was confirmed up to {confirmed}, here everything up to {} is durable: another program read it, or this data directory is an old copy", checkpoint.flush_lsn))

@@ -43,9 +43,11 @@ pub(in crate::encode) fn row(topic: &str, relation: &Relation, columns: &[Column
     Schema::of_struct(&format!("{topic}.Value"), fields(relation, columns))
 }
 
-/// `<topic>.Key`.
-pub(in crate::encode) fn key(topic: &str, relation: &Relation, columns: &[ColumnPlan]) -> Schema {
-    Schema::of_struct(&format!("{topic}.Key"), fields(relation, columns))
+/// `<topic>.Key`; `table` is the field that tells the table, where tables share a topic.
+pub(in crate::encode) fn key(topic: &str, relation: &Relation, columns: &[ColumnPlan], table: Option<&(Box<str>, Box<str>)>) -> Schema {
+    let mut fields = fields(relation, columns);
+    fields.extend(table.map(|(name, _)| Schema::from(Kind::String).field(name)));
+    Schema::of_struct(&format!("{topic}.Key"), fields)
 }
 
 pub(in crate::encode) fn fields(relation: &Relation, columns: &[ColumnPlan]) -> Vec<Field> {

@@ -81,7 +81,9 @@ pub fn shape(plan: &RelationPlan, settings: &EventSettings, case: Case) -> Shape
     let has_key = plan.has_key() && case != Case::Truncate;
     let key = has_key.then(|| {
         let name = format!("{schemas}.Key");
-        Node::of(Schema::of_struct(&name, Vec::new()), nodes(plan, &plan.key, case.is_of_old()))
+        let mut fields = nodes(plan, &plan.key, case.is_of_old());
+        fields.extend(plan.table_field.as_ref().map(|(name, table)| (name.clone(), Node::text(table, false))));
+        Node::of(Schema::of_struct(&name, Vec::new()), fields)
     });
     let mut headers = Vec::new();
     if let Some(name) = case.other_key() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::change::{CellSpan, Column, Lsn, RelationId, ReplicaIdentity, SnapshotMark, TypeKind};
-use crate::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, Names, transforms};
+use crate::config::postgres::{BytesConverter, ColumnMasks, ConverterSettings, HeaderConverter, Names, SourceTypes, transforms};
 use crate::encode::Draft;
 use crate::encode::values::ValueSettings;
 use crate::record::{Route, SinkFull, TopicHandle, TopicIndex};
@@ -34,6 +34,7 @@ fn settings() -> EventSettings {
         values: ValueSettings::default(),
         masks: ColumnMasks::default(),
         names: Names::default(),
+        source_types: SourceTypes::default(),
         skip_unchanged: false,
         tombstones_on_delete: true,
         transforms: Vec::new(),
@@ -45,7 +46,7 @@ fn settings() -> EventSettings {
 }
 
 fn column(name: &str, kind: TypeKind, nullable: bool, key: Option<u16>) -> Column {
-    Column { name: name.into(), type_oid: 0, type_mod: -1, kind, nullable, default: None, key_ordinal: key }
+    Column { name: name.into(), type_oid: 0, type_mod: -1, kind, nullable, default: None, key_ordinal: key, type_name: "".into() }
 }
 
 fn customers(key: bool) -> Arc<Relation> {
@@ -288,6 +289,33 @@ fn a_topic_that_a_row_names_is_asked_for_once() {
     plan.learn(&said, nowhere);
     encoder.encode(&mut plan, &change, &mut out).expect("the topic is known");
     assert_eq!(out.0, vec![(Some("42".into()), Some("{\"a\": \"é\\n\"}".into()), vec![("id".into(), "7".into())])]);
+}
+
+/// A payload of bytes as it is, and what is none by the delegate.
+#[test]
+fn bytes_are_written_as_they_are() {
+    let bytes = |bytes| ConverterSettings { bytes, ..ConverterSettings::default() };
+    let [alone, delegating] = [BytesConverter::Alone, BytesConverter::Delegating].map(bytes);
+    let mut relation = (*customers(true)).clone();
+    relation.columns[2].kind = TypeKind::Bytea;
+    let relation = Arc::new(relation);
+    let nowhere = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    let settings = EventSettings { key_converter: delegating, value_converter: alone, ..outbox(&[]) };
+    let mut plan =
+        Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| nowhere).expect("it fits");
+    plan.learn(b"order", nowhere);
+    let mut encoder = Encoder::new(&settings);
+    for (payload, expected) in [(Some(r"\x6e756c6c"), Some("null")), (Some(r"\x"), Some("")), (Some(r"\x41"), Some("A")), (None, None)] {
+        let row = row(&[Some("42"), Some("order"), payload, Some("7")]);
+        let at = at(SnapshotMark::False, None);
+        let change = RowChange { relation: &relation, op: Op::Create, before: None, before_is_key: false, after: Some(row.tuple()), at };
+        let mut out = Collected::default();
+        encoder.encode(&mut plan, &change, &mut out).expect("the topic is known");
+        assert_eq!((out.0[0].0.as_deref(), out.0[0].1.as_deref()), (Some("42"), expected), "{payload:?}");
+    }
+    let settings = EventSettings { key_converter: alone, ..outbox(&[]) };
+    let unfit = Draft::new(relation, &settings, |_| true).expect("a shape").finish(&settings, |_| nowhere).expect_err("no bytes");
+    assert_eq!(unfit.option, "key.converter");
 }
 
 #[test]

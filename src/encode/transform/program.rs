@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use super::Unfit;
 use super::shape::{Content, HeaderContent, Live, Node, Routed, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
-use crate::config::postgres::{ConverterSettings, HeaderConverter};
+use crate::config::postgres::{BytesConverter, ConverterSettings, HeaderConverter};
 use crate::encode::avro::TopicAvro;
 use crate::encode::envelope::source::begin_sequence;
+use crate::encode::schema::Kind;
 use crate::encode::values::Form;
 use crate::encode::{json, transaction};
 use crate::record::{HeaderBlock, TopicHandle};
@@ -78,8 +79,19 @@ impl Topic {
 #[derive(Debug, Default)]
 pub struct Pieces {
     pieces: Vec<Piece>,
-    /// A text stands without its quotes.
-    bare: bool,
+    bare: Bare,
+}
+
+/// How a single value stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Bare {
+    /// As JSON.
+    #[default]
+    No,
+    /// A text without its quotes.
+    Text,
+    /// The bytes that JSON has in base64.
+    Bytes,
 }
 
 /// A record's headers.
@@ -177,7 +189,22 @@ impl Program {
 
 impl Pieces {
     fn of(node: &Node, converter: ConverterSettings, option: &str) -> Result<Self, Unfit> {
-        let mut pieces = Self { pieces: Vec::new(), bare: converter.text };
+        let is_bytes = node.schema.kind == Kind::Bytes && node.schema.name.is_none();
+        let bare = match converter.bytes {
+            BytesConverter::Alone if !is_bytes => {
+                let why =
+                    "this converter writes bytes only (a payload of bytea); delegate.converter.type of Debezium's names one for the rest";
+                return Err(Unfit { option: option.to_owned(), why: why.to_owned() });
+            }
+            BytesConverter::Alone | BytesConverter::Delegating if is_bytes => Bare::Bytes,
+            _ if converter.text => Bare::Text,
+            _ => Bare::No,
+        };
+        let mut pieces = Self { pieces: Vec::new(), bare };
+        if bare == Bare::Bytes {
+            pieces.add(&node.content);
+            return Ok(pieces);
+        }
         if converter.text {
             if matches!(node.content, Content::Struct(_) | Content::Source(_) | Content::Transaction) {
                 let why = "StringConverter would write a row as Java prints an object; it is for single values, as EventRouter makes them";
@@ -233,10 +260,14 @@ impl Pieces {
     pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, source: impl FnMut(&mut Vec<u8>)) -> Result<bool, BadColumn> {
         let begun = out.len();
         self.write_json(out, input, source)?;
-        if !self.bare {
+        if self.bare == Bare::No {
             return Ok(true);
         }
         let there = out[begun..] != *b"null";
+        if self.bare == Bare::Bytes {
+            from_base64(out, begun);
+            return Ok(there);
+        }
         if let Ok(text) = serde_json::from_slice::<String>(&out[begun..]) {
             out.truncate(begun);
             out.extend_from_slice(text.as_bytes());
@@ -271,6 +302,29 @@ impl Pieces {
         }
         Ok(())
     }
+}
+
+/// Puts bytes in the place of their JSON, which is base64 in quotes.
+fn from_base64(out: &mut Vec<u8>, begun: usize) {
+    let (mut bits, mut held, mut end) = (0u32, 0u32, begun);
+    for at in begun..out.len() {
+        let value = match out[at] {
+            letter @ b'A'..=b'Z' => letter - b'A',
+            letter @ b'a'..=b'z' => letter - b'a' + 26,
+            digit @ b'0'..=b'9' => digit - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            // The quotes and what fills up the end.
+            _ => continue,
+        };
+        (bits, held) = (bits << 6 | u32::from(value), held + 6);
+        if held >= 8 {
+            held -= 8;
+            out[end] = (bits >> held & 0xff) as u8;
+            end += 1;
+        }
+    }
+    out.truncate(end);
 }
 
 fn write_live(out: &mut Vec<u8>, live: Live, input: &Input<'_>) {

@@ -298,7 +298,7 @@ mod tests {
     use crate::encode::values::choose;
 
     fn column(kind: TypeKind, type_mod: i32) -> Column {
-        Column { name: "c".into(), type_oid: 0, type_mod, kind, nullable: true, default: None, key_ordinal: None }
+        Column { name: "c".into(), type_oid: 0, type_mod, kind, nullable: true, default: None, key_ordinal: None, type_name: "".into() }
     }
 
     fn shown(kind: TypeKind, type_mod: i32, mask: &ColumnMask, text: &str) -> String {

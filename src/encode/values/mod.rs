@@ -14,12 +14,13 @@ pub mod money;
 pub mod number;
 pub mod numeric;
 pub mod point;
+pub mod source_type;
 pub mod text;
 pub mod time;
 
 use super::schema::{Kind, Schema};
 use crate::change::TypeKind;
-use crate::config::postgres::{BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimePrecision};
+use crate::config::postgres::{BinaryMode, DecimalMode, HstoreMode, IntervalMode, NameAdjustment, TimePrecision};
 
 /// The bytes are not a value of the column's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,8 +41,8 @@ pub struct ValueSettings {
     pub unknown_as_bytes: bool,
     /// `decimal.format` of the JSON converter: what would be base64 is a number.
     pub decimal_numbers: bool,
-    /// `field.name.adjustment.mode=avro`.
-    pub avro_field_names: bool,
+    /// `field.name.adjustment.mode`.
+    pub field_names: NameAdjustment,
     /// `time.precision.mode`.
     pub time: TimePrecision,
     /// `interval.handling.mode`.
@@ -62,7 +63,7 @@ impl Default for ValueSettings {
             money_digits: 2,
             unknown_as_bytes: false,
             decimal_numbers: false,
-            avro_field_names: false,
+            field_names: NameAdjustment::None,
             time: TimePrecision::Adaptive,
             interval: IntervalMode::Numeric,
             hstore: HstoreMode::Json,

@@ -79,6 +79,7 @@ fn relation(table: u32) -> Relation {
         nullable: true,
         default: None,
         key_ordinal: None,
+        type_name: "".into(),
     };
     let identity = ReplicaIdentity::Default;
     Relation { id: RelationId(table), schema: "s".into(), table: "t".into(), identity, columns: Box::new([column("v"), column("id")]) }
