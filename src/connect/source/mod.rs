@@ -13,6 +13,7 @@ mod gate;
 pub mod registrar;
 pub mod relations;
 pub mod resume;
+mod signals;
 pub mod snapshot;
 pub mod stream;
 pub mod task;
