@@ -8,13 +8,16 @@
 mod backfill;
 mod channel;
 pub mod commits;
+mod delivered;
 pub mod feedback;
 mod gate;
+mod incremental;
 mod readers;
 pub mod registrar;
 pub mod relations;
 mod reselect;
 pub mod resume;
+mod signals;
 pub mod snapshot;
 pub mod stream;
 pub mod task;

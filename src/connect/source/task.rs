@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::backfill::Backfill;
 use super::commits::Commits;
+use super::incremental::Reader;
 use super::registrar::Registrar;
 use super::relations::Relations;
 use super::resume::{BEGIN_ANEW, Resume};
@@ -13,7 +14,7 @@ use super::snapshot;
 use super::stream::Stream;
 use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
 use crate::config::postgres::{HeaderConverter, PostgresConfig, SnapshotMode, TableOrder};
-use crate::connect::{Phase, TaskStatus};
+use crate::connect::{Phase, Signals, TaskStatus};
 use crate::encode::EventSettings;
 use crate::encode::values::ValueSettings;
 use crate::log::LogWriter;
@@ -52,6 +53,8 @@ pub struct Context {
     pub registrar: Arc<Registrar>,
     /// Where its progress is shown.
     pub status: Arc<TaskStatus>,
+    /// What is asked of it, by whatever channel.
+    pub signals: Signals,
     /// Becomes true when it shall end.
     pub stop: watch::Receiver<bool>,
     /// How often status is sent: well within the server's patience.
@@ -61,7 +64,8 @@ pub struct Context {
 impl Context {
     fn new(config: Arc<PostgresConfig>, registrar: Arc<Registrar>, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Self {
         let events = Arc::new(event_settings(&config));
-        Self { status_interval: config.status_update_interval, config, events, registrar, status, stop }
+        let signals = status.signals().clone();
+        Self { status_interval: config.status_update_interval, config, events, registrar, status, signals, stop }
     }
 
     /// It shall end.
@@ -259,10 +263,14 @@ impl Prepared {
             Some(progress) => Some(Box::pin(Backfill::resume(context, &self.client, self.server_version, progress)).await?),
             None => None,
         };
+        let incremental = match &checkpoint.incremental {
+            Some(state) => Some(Box::pin(Reader::resume(context, &self.client, self.server_version, state)).await?),
+            None => None,
+        };
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
         let stream = Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed), confirmed);
-        Box::pin(stream.with(backfill).run()).await
+        Box::pin(stream.with(self.server_version, backfill).with_incremental(incremental).run()).await
     }
 
     /// The position to stream from: the stored one, or a new one. `None`: told to stop.
