@@ -39,8 +39,8 @@ fuzz name seconds="60":
     cd fuzz && cargo +nightly fuzz run {{name}} -- -max_total_time={{seconds}} -rss_limit_mb=512
 
 # Capture Debezium's events again.
-golden:
-    scripts/golden_refresh.sh
+golden *args:
+    scripts/golden_refresh.sh {{args}}
 
 demo:
     scripts/demo.sh

@@ -153,6 +153,30 @@ fn a_column_of_a_key_list_that_is_dropped_or_never_was_leaves_the_rest_of_the_ke
     assert_eq!((warned(&scene, "public.t:b"), warned(&scene, "public.u:a")), (2, 2));
 }
 
+/// Whether `public.a` is being read.
+const READING_A: &str = "select count(*) from pg_stat_activity where query like 'copy (%\"public\".\"a\"%' and state = 'active' and datname = current_database()";
+
+/// As the next one, with the schema gone, and with a statement of one's own for the table, which is not to blame.
+#[test]
+fn a_schema_that_is_dropped_while_a_snapshot_is_read_takes_nothing_else_with_it() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table a(id int primary key); insert into a select generate_series(1, 300000); create schema q; create schema r;
+        create table q.b(id int primary key); insert into q.b values (1); create table r.c(id int primary key); insert into r.c values (1)";
+    let more = json!({"snapshot.mode": "initial", "table.include.list": ".*",
+        "snapshot.select.statement.overrides": "q.b", "snapshot.select.statement.overrides.q.b": "select * from q.b"});
+    let scene = Scene::prepared(server, "vanish", setup, &more);
+    scene.connect();
+    wait_for("the first table to be read", || (scene.sql.one(READING_A) == "1").then_some(()));
+    scene.sql.run("drop schema q cascade");
+    scene.wait_until_streaming();
+    wait_for("the snapshot to end", || scene.rowfeed.log().contains("snapshot finished").then_some(()));
+    assert!(scene.rowfeed.log().contains("q.b is gone since the snapshot was begun"));
+    scene.sql.run("insert into a values (0); insert into r.c values (0)");
+    assert_eq!(Scene::ops(&scene.events("r.c")), "rc");
+    assert_eq!(scene.reader.watermarks(&Scene::topic("a"), 0), Some((0, 300_001)));
+    assert_eq!(scene.reader.read(&Scene::topic("q.b")).len(), 0);
+}
+
 /// Aim: a table that goes before the snapshot comes to it takes nothing else with it. Method: while the first table is read, others
 /// are dropped, renamed, moved to another schema, and one is dropped and made again.
 #[test]
@@ -167,8 +191,7 @@ fn tables_that_vanish_while_a_snapshot_is_read_take_nothing_else_with_them() {
     let more = json!({"snapshot.mode": "initial", "table.include.list": "public.*,elsewhere.*"});
     let scene = Scene::prepared(server, "vanish", setup, &more);
     scene.connect();
-    let reading = "select count(*) from pg_stat_activity where query like 'copy (%\"public\".\"a\"%' and state = 'active' and datname = current_database()";
-    wait_for("the first table to be read", || (scene.sql.one(reading) == "1").then_some(()));
+    wait_for("the first table to be read", || (scene.sql.one(READING_A) == "1").then_some(()));
     scene.sql.run("drop table b");
     scene.sql.run("drop table c; create table c(id int primary key); insert into c values (1000)");
     scene.sql.run("alter table d rename to renamed");

@@ -101,6 +101,24 @@ fn a_row_filter_and_a_column_list_hold_for_the_snapshot_and_the_stream() {
     assert!(records.iter().all(|record| !record.text().contains("secret")), "{}", records[0].text());
 }
 
+/// PostgreSQL 15's `FOR TABLES IN SCHEMA`: what is made in it later is published at once, and captured where a list names it.
+#[test]
+fn a_publication_of_a_schema_has_the_tables_that_are_made_later() {
+    let Some(server) = shared_server() else { return };
+    if server.programs().major() < 15 {
+        return;
+    }
+    let more = json!({"snapshot.mode": "initial", "publication.autocreate.mode": "disabled", "table.exclude.list": "public.omitted", "table.include.list": ""});
+    let scene = Scene::prepared(server, "schema", "create table t(id int primary key); insert into t values (1)", &more);
+    scene.sql.run(&format!("create publication {} for tables in schema public", scene.slot()));
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.sql.run("create table later(id int primary key); insert into later values (1); create table omitted(id int primary key); insert into omitted values (1)");
+    scene.sql.run("insert into t values (2); update later set id = 2");
+    assert_eq!((Scene::ops(&scene.events("t")), Scene::ops(&scene.events("later"))), ("rc".to_owned(), "cd-c".to_owned()));
+    assert!(!scene.reader.topics().iter().any(|(topic, _)| *topic == Scene::topic("omitted")));
+}
+
 /// Partitions come and go while the stream runs: a new one is part of its root at once, one that is detached is a table.
 #[test]
 fn partitions_that_are_added_or_detached_while_streaming_are_told_both_ways() {

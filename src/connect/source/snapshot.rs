@@ -250,7 +250,7 @@ pub(super) async fn lock_as_it_was(session: &mut Connection, source: &Source) ->
         reading::only(&source.table),
         source.table.quoted()
     );
-    let rows = session.query(&sql).await?;
+    let rows = session.query(&sql).await.map_err(|error| gone(error, source))?;
     let rewritten = rows.first().and_then(|row| row.first().cloned().flatten()).is_some_and(|count| count != "0");
     if !rewritten {
         return Ok(());
@@ -260,6 +260,17 @@ pub(super) async fn lock_as_it_was(session: &mut Connection, source: &Source) ->
         Problem::retry("pg/rewritten", format!("{table} was rewritten while the snapshot was read: the rest is read beside the stream"))
             .why("its rows have moved to a new file, in which the snapshot sees none of them"),
     ))
+}
+
+/// A table that cannot be locked because it is gone, or its schema, since the snapshot was begun.
+fn gone(error: PostgresError, source: &Source) -> PostgresError {
+    match error {
+        PostgresError::Server(message) if matches!(message.code.as_str(), "42P01" | "3F000") => {
+            let what = format!("{} is gone since the snapshot was begun: the rest is read beside the stream", source.table.name());
+            PostgresError::Problem(Problem::retry("pg/rewritten", what).why(message.message))
+        }
+        other => other,
+    }
 }
 
 /// What is wrong with reading a table, worded for a person.
