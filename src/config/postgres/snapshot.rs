@@ -45,6 +45,10 @@ pub struct SnapshotConfig {
     selects: BTreeMap<String, String>,
     /// In which order tables are read.
     pub order: TableOrder,
+    /// `snapshot.locking.mode=shared`: all tables are locked (ACCESS SHARE) before the first is read, not each before its own rows.
+    pub locks_first: bool,
+    /// `snapshot.lock.timeout.ms`.
+    pub lock_timeout: Duration,
     /// `snapshot.delay.ms`.
     pub delay: Duration,
     /// `streaming.delay.ms`.
@@ -76,6 +80,8 @@ impl Reader<'_> {
                 "descending" => TableOrder::Descending,
                 _ => TableOrder::Name,
             },
+            locks_first: self.word("snapshot.locking.mode") == "shared",
+            lock_timeout: self.millis("snapshot.lock.timeout.ms"),
             delay: self.millis("snapshot.delay.ms"),
             streaming_delay: self.millis("streaming.delay.ms"),
         }

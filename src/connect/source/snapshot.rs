@@ -137,8 +137,9 @@ pub async fn run<W: LogWriter>(
     let mut session = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await.map_err(wrong)?;
     let begin = format!(
         "begin isolation level repeatable read, read only; set transaction snapshot {}; set local row_security = off; \
-         set local lock_timeout = '10s'; set local idle_in_transaction_session_timeout = 0",
-        literal(&start.snapshot)
+         set local lock_timeout = {}; set local idle_in_transaction_session_timeout = 0",
+        literal(&start.snapshot),
+        context.config.snapshot.lock_timeout.as_millis(),
     );
     session.query(&begin).await.map_err(wrong)?;
     if pending.progress.is_some() {
@@ -163,6 +164,11 @@ pub async fn run<W: LogWriter>(
     reader.encoder.set_now(now_ns());
     let total = sources.len() as u32;
     context.status.set_snapshot(total, 0, 0);
+    if context.config.snapshot.locks_first {
+        for source in &sources {
+            lock_as_it_was(&mut session, source).await.map_err(|error| copy_problem(error, context, &source.table))?;
+        }
+    }
     for index in 0..sources.len() {
         lock_as_it_was(&mut session, &sources[index]).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
         let sql = sources[index].copy(&context.config.snapshot, Rows::After(None, None));
