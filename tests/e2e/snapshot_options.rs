@@ -101,3 +101,26 @@ fn when_needed_a_lost_position_leads_to_a_snapshot() {
     let events: Vec<_> = scene.reader.read(&topic).iter().map(Record::json).collect();
     assert_eq!(Scene::ops(&events), "rcrrrc");
 }
+
+/// `snapshot.locking.mode=shared`: the last table is locked while the first is read.
+#[test]
+fn all_tables_are_locked_before_the_first_is_read() {
+    let Some(server) = shared_server() else { return };
+    let setup =
+        "create table a(id int primary key); insert into a values (1); create table b(id int primary key); insert into b values (1)";
+    let more = json!({
+        "snapshot.mode": "initial",
+        "snapshot.locking.mode": "shared",
+        "snapshot.lock.timeout.ms": "5000",
+        "snapshot.select.statement.overrides": "public.a",
+        "snapshot.select.statement.overrides.public.a": "select id from public.a, (select pg_sleep(2)) s",
+    });
+    let scene = Scene::prepared(server, "snaplock", setup, &more);
+    scene.connect();
+    let held = "select string_agg(distinct c.relname, ',' order by c.relname) from pg_locks l join pg_class c on c.oid = l.relation \
+                where l.database = (select oid from pg_database where datname = current_database()) and l.mode = 'AccessShareLock' \
+                and l.granted and c.relname in ('a', 'b') and l.pid in (select pid from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid())";
+    wait_for("both tables to be locked", || (scene.sql.one(held) == "a,b").then_some(()));
+    scene.wait_until_streaming();
+    assert_eq!((Scene::ops(&scene.events("a")), Scene::ops(&scene.events("b"))), ("r".to_owned(), "r".to_owned()));
+}

@@ -47,6 +47,10 @@ pub struct SnapshotConfig {
     pub order: TableOrder,
     /// `snapshot.max.threads`.
     pub threads: usize,
+    /// `snapshot.locking.mode=shared`: all tables are locked (ACCESS SHARE) before the first is read, not each before its own rows.
+    pub locks_first: bool,
+    /// `snapshot.lock.timeout.ms`.
+    pub lock_timeout: Duration,
     /// `snapshot.delay.ms`.
     pub delay: Duration,
     /// `streaming.delay.ms`.
@@ -81,6 +85,8 @@ impl Reader<'_> {
                 _ => TableOrder::Name,
             },
             threads: self.number("snapshot.max.threads"),
+            locks_first: self.word("snapshot.locking.mode") == "shared",
+            lock_timeout: self.millis("snapshot.lock.timeout.ms"),
             delay: self.millis("snapshot.delay.ms"),
             streaming_delay: self.millis("streaming.delay.ms"),
             chunk_rows: self.number("incremental.snapshot.chunk.size"),

@@ -94,7 +94,7 @@ const SIGNALS: &str = "signals are not read, so snapshots asked for by signal wo
 const POSITIONS: &str = "positions are in the log, in one commit with the events";
 const NO_HISTORY: &str = "Debezium's PostgreSQL connector does not read it either";
 const STRUCTURE: &str = "a table's structure is read when its rows are";
-const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read), which needs no locks";
+const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read)";
 
 /// The table.
 #[rustfmt::skip]
@@ -240,9 +240,9 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("snapshot.mode.configuration.based.snapshot.schema", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Read the tables' structure.").ignored(STRUCTURE),
     key("snapshot.mode.configuration.based.snapshot.on.schema.error", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Read the tables' structure again.").ignored(STRUCTURE),
     key("snapshot.isolation.mode", String, Some("serializable"), OneOf(&["serializable", "repeatable_read", "read_committed", "read_uncommitted"]), Medium).within("Snapshot").doc("Isolation of the snapshot.").ignored(SLOT_SNAPSHOT),
-    key("snapshot.locking.mode", String, Some("none"), OneOf(&["none", "shared", "custom"]), Low).within("Snapshot").doc("Locks of the snapshot.").ignored(SLOT_SNAPSHOT),
-    key("snapshot.locking.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of locks.").ignored(SLOT_SNAPSHOT),
-    key("snapshot.lock.timeout.ms", Long, Some("10000"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("Limit of locking.").ignored(SLOT_SNAPSHOT),
+    key("snapshot.locking.mode", String, Some("none"), Now { known: &["none", "shared", "custom"], now: &["none", "shared"] }, Low).within("Snapshot").doc("With shared all tables are locked (ACCESS SHARE, against changes of their structure) before the first is read; else each before its own rows. To the end of the snapshot, in both."),
+    key("snapshot.locking.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of locks.").ignored("only snapshot.locking.mode=custom reads it"),
+    key("snapshot.lock.timeout.ms", Long, Some("10000"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("How long to wait for a table's lock; then the snapshot is tried again."),
     key("snapshot.query.mode", String, Some("select_all"), Now { known: &["select_all", "custom"], now: &["select_all"] }, Low).within("Snapshot").doc("How rows are selected."),
     key("snapshot.query.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of queries.").ignored("only snapshot.query.mode=custom reads it"),
     key("snapshot.select.statement.overrides", List, None, Any, Medium).within("Snapshot").doc("Tables (`schema.table`) whose rows the snapshot selects by a statement of their own."),
@@ -332,7 +332,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("exactly.once.support", String, Some("requested"), OneOf(&["requested", "required"]), Low).within("Kafka Connect").doc("Exactly-once delivery into the log.").ignored("it is always exactly once"),
     key("transaction.boundary", String, Some("poll"), OneOf(&["poll", "interval", "connector"]), Low).within("Kafka Connect").doc("Where a commit ends.").ignored("commits end at the source's transactions"),
     key("transaction.boundary.interval.ms", Long, None, NOT_NEGATIVE_LONG, Low).within("Kafka Connect").doc("Time of a commit.").ignored("commits end at the source's transactions"),
-    key("offsets.storage.topic", String, Some("connect-offsets"), Any, Low).within("Kafka Connect").doc("Topic of positions.").rejected("positions are in connect-offsets"),
+    key("offsets.storage.topic", String, Some("connect-offsets"), Any, Low).within("Kafka Connect").doc("Topic of positions.").ignored("positions are in connect-offsets, in one commit with the events"),
     key("offset.storage", String, None, Any, Low).within("Kafka Connect").doc("Where Debezium Server keeps positions.").ignored(POSITIONS),
     key("offset.storage.*", String, None, Any, Low).within("Kafka Connect").doc("Where Debezium Server and workers keep positions.").ignored(POSITIONS),
     key("offset.flush.*", String, None, Any, Low).within("Kafka Connect").doc("How often they write them.").ignored(POSITIONS),

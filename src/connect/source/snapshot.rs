@@ -158,6 +158,11 @@ pub async fn run<W: LogWriter>(
     reader.encoder.set_now(now_ns());
     let total = sources.len() as u32;
     context.status.set_snapshot(total, 0, 0);
+    if context.config.snapshot.locks_first {
+        for source in &sources {
+            lock_as_it_was(&mut session, source).await.map_err(|error| copy_problem(error, context, &source.table))?;
+        }
+    }
     let threads = context.config.snapshot.threads.min(READERS_MAX);
     // Only this task makes the topics that rows name.
     let several = threads > 1 && !sources.iter().any(|source| source.plan.is_routed());
@@ -227,8 +232,9 @@ pub(super) async fn begin_snapshot(context: &Context, snapshot: &str) -> Result<
     let mut session = opened.map_err(|error| context.problem(&error))?;
     let begin = format!(
         "begin isolation level repeatable read, read only; set transaction snapshot {}; set local row_security = off; \
-         set local lock_timeout = '10s'; set local idle_in_transaction_session_timeout = 0",
-        literal(snapshot)
+         set local lock_timeout = {}; set local idle_in_transaction_session_timeout = 0",
+        literal(snapshot),
+        context.config.snapshot.lock_timeout.as_millis(),
     );
     session.query(&begin).await.map_err(|error| context.problem(&error))?;
     Ok(session)
