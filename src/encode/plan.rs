@@ -466,7 +466,10 @@ fn filler(column: &Column, form: &Form) -> Box<[u8]> {
 
 /// Debezium reads no defaults of the other types.
 fn reads_default(column: &Column, form: &Form) -> bool {
-    !matches!(column.kind, TypeKind::Bytea | TypeKind::Array(_) | TypeKind::Money(_)) && !form.zero.starts_with(b"{")
+    let other = matches!(column.kind, TypeKind::Other(_) | TypeKind::Geometric(_));
+    !other
+        && !matches!(column.kind, TypeKind::Bytea | TypeKind::Array(_) | TypeKind::Money(_))
+        && !matches!(form.zero.first(), Some(b'{' | b'['))
 }
 
 /// The default as the schema has it. A call of a function is the type's zero there; what else a number may be computed

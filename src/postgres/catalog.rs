@@ -377,7 +377,7 @@ impl Catalog {
 
     fn is_enum(&self, oid: u32) -> bool {
         let mut kind = &types::kind(oid, -1, &|oid| self.types.get(&oid).cloned());
-        while let TypeKind::Array(element) = kind {
+        while let TypeKind::Array(element) | TypeKind::Domain(element) = kind {
             kind = element;
         }
         matches!(kind, TypeKind::Enum(_))
@@ -385,8 +385,7 @@ impl Catalog {
 
     /// Looks up what is needed to understand types that are not built in: domains' bases and arrays' elements included.
     ///
-    /// An array is the array type of some element: `int2vector` and its like look like one and are written otherwise. Where
-    /// elements are not separated by commas (`box[]`), the text is sent as it is.
+    /// An array is the array type of some element: `int2vector` and its like look like one and are written otherwise.
     async fn learn_types(&mut self, client: &Client, oids: impl Iterator<Item = u32>) -> Result<(), PostgresError> {
         // Object ids below 16384 are PostgreSQL's own.
         // The labels of an enum may have changed since.
@@ -404,22 +403,23 @@ impl Catalog {
                    select unnest($1::oid[]) \
                    union \
                    select u.oid from wanted w join pg_type t on t.oid = w.oid \
-                     cross join lateral (values (t.typbasetype), ((select e.oid from pg_type e where e.typarray = t.oid and e.typdelim = ','))) u(oid) where u.oid <> 0) \
-                 select t.oid, t.typname::text, t.typtype::text, \
-                        coalesce((select e.oid from pg_type e where e.typarray = t.oid and e.typdelim = ','), 0::oid), t.typbasetype, t.typtypmod, \
-                        coalesce((select string_agg(l.enumlabel, ',' order by l.enumsortorder) from pg_enum l where l.enumtypid = t.oid), '') \
-                 from pg_type t join wanted w on w.oid = t.oid",
+                     cross join lateral (values (t.typbasetype), ((select e.oid from pg_type e where e.typarray = t.oid))) u(oid) where u.oid <> 0) \
+                 select t.oid, t.typname::text, t.typtype::text, coalesce(e.oid, 0::oid), t.typbasetype, t.typtypmod, \
+                        coalesce((select string_agg(l.enumlabel, ',' order by l.enumsortorder) from pg_enum l where l.enumtypid = t.oid), ''), \
+                        coalesce(e.typdelim, t.typdelim)::text \
+                 from pg_type t join wanted w on w.oid = t.oid left join pg_type e on e.typarray = t.oid",
                 &[&wanted],
             )
             .await?;
         for row in rows {
-            let kind: String = row.try_get(2)?;
+            let (kind, delimiter): (String, String) = (row.try_get(2)?, row.try_get(7)?);
             self.types.insert(
                 row.try_get(0)?,
                 TypeRow {
                     name: row.try_get(1)?,
                     kind: kind.bytes().next().unwrap_or(b'b'),
                     element: row.try_get(3)?,
+                    delimiter: delimiter.bytes().next().unwrap_or(b','),
                     base: row.try_get(4)?,
                     base_mod: row.try_get(5)?,
                     labels: row.try_get(6)?,

@@ -11,6 +11,8 @@ pub struct TypeRow {
     pub kind: u8,
     /// `typelem` of a true array, else 0.
     pub element: u32,
+    /// What stands between a true array's elements.
+    pub delimiter: u8,
     /// `typbasetype` of a domain, else 0.
     pub base: u32,
     /// `typtypmod` of a domain, else -1.
@@ -34,17 +36,41 @@ fn nested(oid: u32, type_mod: i32, lookup: &dyn Fn(u32) -> Option<TypeRow>, dept
     if let Some(element) = array_element(oid) {
         return TypeKind::Array(Box::new(nested(element, type_mod, lookup, depth)));
     }
+    if oid == NAME_ARRAY {
+        return TypeKind::Array(Box::new(TypeKind::Other("name".into())));
+    }
     let Some(row) = lookup(oid).filter(|_| depth > 0) else { return TypeKind::Other(format!("type {oid}").into()) };
     match row.kind {
         b'e' => TypeKind::Enum(row.labels.into()),
         b'd' => nested(row.base, if type_mod >= 0 { type_mod } else { row.base_mod }, lookup, depth - 1),
-        b'r' => TypeKind::Text,
-        b'b' if row.element != 0 => TypeKind::Array(Box::new(nested(row.element, type_mod, lookup, depth - 1))),
-        b'b' if row.name == "hstore" => TypeKind::Hstore,
-        b'b' if row.name == "ltree" => TypeKind::Ltree,
-        b'b' if matches!(row.name.as_str(), "citext" | "isbn" | "isbn13" | "issn" | "ean13" | "upc") => TypeKind::Text,
+        b'b' if row.element != 0 => {
+            let element = nested(row.element, type_mod, lookup, depth - 1);
+            match element.delimiter() == row.delimiter {
+                true if lookup(row.element).is_some_and(|row| row.kind == b'd') => {
+                    TypeKind::Array(Box::new(TypeKind::Domain(Box::new(element))))
+                }
+                true => TypeKind::Array(Box::new(element)),
+                false => TypeKind::Other(row.name.into()),
+            }
+        }
+        b'b' => of_extension(&row.name).unwrap_or_else(|| TypeKind::Other(row.name.into())),
         _ => TypeKind::Other(row.name.into()),
     }
+}
+
+/// Types of extensions that Debezium knows, too, by their names: object ids differ from database to database.
+fn of_extension(name: &str) -> Option<TypeKind> {
+    Some(match name {
+        "citext" | "isbn" => TypeKind::Text,
+        "hstore" => TypeKind::Hstore,
+        "ltree" => TypeKind::Ltree,
+        "geometry" => TypeKind::Geometry,
+        "geography" => TypeKind::Geography,
+        "vector" => TypeKind::Vector,
+        "halfvec" => TypeKind::HalfVector,
+        "sparsevec" => TypeKind::SparseVector,
+        _ => return None,
+    })
 }
 
 /// A column's modifier; a domain's column has that of its base.
@@ -63,7 +89,7 @@ pub fn modifier(oid: u32, type_mod: i32, lookup: &dyn Fn(u32) -> Option<TypeRow>
 pub fn is_money(kind: &TypeKind) -> bool {
     match kind {
         TypeKind::Money(_) => true,
-        TypeKind::Array(element) => is_money(element),
+        TypeKind::Array(element) | TypeKind::Domain(element) => is_money(element),
         _ => false,
     }
 }
@@ -73,6 +99,7 @@ pub fn with_money_digits(kind: TypeKind, digits: u8) -> TypeKind {
     match kind {
         TypeKind::Money(_) => TypeKind::Money(digits),
         TypeKind::Array(element) => TypeKind::Array(Box::new(with_money_digits(*element, digits))),
+        TypeKind::Domain(base) => TypeKind::Domain(Box::new(with_money_digits(*base, digits))),
         other => other,
     }
 }
@@ -119,13 +146,22 @@ fn built_in(oid: u32, type_mod: i32) -> Option<TypeKind> {
         1560 => TypeKind::Bit(Some(u32::try_from(type_mod).unwrap_or(1))),
         1562 => TypeKind::Bit(u32::try_from(type_mod).ok()),
         600 => TypeKind::Point,
+        601 => TypeKind::Geometric("lseg"),
+        602 => TypeKind::Geometric("path"),
+        603 => TypeKind::Geometric("box"),
+        604 => TypeKind::Geometric("polygon"),
+        628 => TypeKind::Geometric("line"),
+        718 => TypeKind::Geometric("circle"),
         _ => return None,
     })
 }
 
+/// `name[]`, which Debezium does not know, though it knows `name`.
+const NAME_ARRAY: u32 = 1003;
+
 /// The element of a built-in array type.
 fn array_element(oid: u32) -> Option<u32> {
-    const ARRAYS: [(u32, u32); 35] = [
+    const ARRAYS: [(u32, u32); 34] = [
         (791, 790),
         (1000, 16),
         (1005, 21),
@@ -138,7 +174,6 @@ fn array_element(oid: u32) -> Option<u32> {
         (1009, 25),
         (1015, 1043),
         (1014, 1042),
-        (1003, 19),
         (1002, 18),
         (143, 142),
         (1041, 869),
@@ -171,8 +206,15 @@ mod tests {
 
     #[test]
     fn modifiers_and_user_types_are_understood() {
-        let row =
-            |name: &str, kind, element, base, base_mod| TypeRow { name: name.into(), kind, element, base, base_mod, labels: "a,b".into() };
+        let row = |name: &str, kind, element, base, base_mod| TypeRow {
+            name: name.into(),
+            kind,
+            element,
+            delimiter: if name == "_geometry" { b':' } else { b',' },
+            base,
+            base_mod,
+            labels: "a,b".into(),
+        };
         let lookup = |oid| {
             Some(match oid {
                 50_001 => row("mood", b'e', 0, 0, -1),
@@ -181,6 +223,13 @@ mod tests {
                 50_004 => row("citext", b'b', 0, 0, -1),
                 50_005 => row("pair", b'c', 0, 0, -1),
                 50_006 => row("loop", b'd', 0, 50_006, -1),
+                50_007 => row("geometry", b'b', 0, 0, -1),
+                50_008 => row("_geometry", b'b', 50_007, 0, -1),
+                // As if its elements stood between commas.
+                50_009 => row("_box", b'b', 603, 0, -1),
+                50_010 => row("_price", b'b', 50_003, 0, -1),
+                50_011 => row("floats", b'r', 0, 0, -1),
+                50_012 => row("isbn13", b'b', 0, 0, -1),
                 _ => return None,
             })
         };
@@ -199,7 +248,13 @@ mod tests {
         assert_eq!(kind(1186, -1), TypeKind::Interval);
         assert_eq!(with_money_digits(kind(791, -1), 3), TypeKind::Array(Box::new(TypeKind::Money(3))));
         assert_eq!((kind(1560, 3), kind(1562, -1)), (TypeKind::Bit(Some(3)), TypeKind::Bit(None)));
-        assert_eq!(kind(603, -1), TypeKind::Other("type 603".into()));
+        assert_eq!(kind(603, -1), TypeKind::Geometric("box"));
+        assert_eq!(kind(50_008, -1), TypeKind::Array(Box::new(TypeKind::Geometry)));
+        assert_eq!(kind(50_009, -1), TypeKind::Other("_box".into()));
+        assert_eq!(kind(50_010, -1), TypeKind::Array(Box::new(TypeKind::Domain(Box::new(TypeKind::Numeric(Some((10, 2))))))));
+        assert_eq!(kind(50_011, -1), TypeKind::Other("floats".into()));
+        assert_eq!(kind(50_012, -1), TypeKind::Other("isbn13".into()));
+        assert_eq!(kind(3220, -1), TypeKind::Other("type 3220".into()));
         assert!(matches!(kind(50_006, -1), TypeKind::Other(_)));
     }
 }

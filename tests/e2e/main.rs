@@ -17,6 +17,8 @@ mod disk;
 #[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
+mod extremes;
+#[cfg(feature = "kafka")]
 mod history;
 #[cfg(feature = "kafka")]
 mod incremental;

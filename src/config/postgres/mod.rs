@@ -255,6 +255,8 @@ pub struct PostgresConfig {
     pub source_types: SourceTypes,
     /// `post.processors`: values that are read again.
     pub reselect: Option<Reselect>,
+    /// `unknown.datatypes.handling.mode=omit`, when they are not included.
+    pub omits_unknown: bool,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
     /// `transforms`.
@@ -483,6 +485,7 @@ impl Reader<'_> {
             unknown_as_bytes: self.flag("include.unknown.datatypes"),
             source_types: self.source_types(),
             reselect: self.reselect(),
+            omits_unknown: !self.flag("include.unknown.datatypes") && self.word("unknown.datatypes.handling.mode") == "omit",
             extended_headers: self.flag("extended.headers.enabled"),
             transforms: self.transforms(),
             key_converter: self.with_bytes("key"),

@@ -148,11 +148,16 @@ impl Relations {
                 self.topics.insert(topic, here);
             }
         }
-        self.tell_of_text_types(&relation);
+        let left_out = self.left_out(&relation);
+        if left_out.is_empty() {
+            self.tell_of_text_types(&relation);
+        }
         self.tell_of_unmasked(&relation);
+        self.check_field_names(&relation, &left_out)?;
         let relation = Arc::new(relation);
         let columns = &self.config.columns;
-        let includes = |column: &str| columns.includes(&relation.schema, &relation.table, column);
+        let includes =
+            |column: &str| columns.includes(&relation.schema, &relation.table, column) && !left_out.iter().any(|name| **name == *column);
         let refuse = |unfit: Unfit| {
             Problem::fail("transform/unfit", unfit.to_string())
                 .at(relation.name())
@@ -171,6 +176,39 @@ impl Relations {
         draft.finish(&self.settings, |name| handles[name]).map_err(refuse)
     }
 
+    /// Two columns whose names become one would be two fields of one name, of which a consumer sees the last.
+    fn check_field_names(&self, relation: &Relation, left_out: &[Box<str>]) -> Result<(), Problem> {
+        let mut known: HashMap<String, &str> = HashMap::new();
+        for column in &relation.columns {
+            let included =
+                self.config.columns.includes(&relation.schema, &relation.table, &column.name) && !left_out.contains(&column.name);
+            if !included && column.key_ordinal.is_none() {
+                continue;
+            }
+            let field = self.settings.field_name(&column.name).into_owned();
+            if let Some(other) = known.insert(field.clone(), &column.name) {
+                let what = format!("the columns \"{other}\" and \"{}\" of {} both become the field {field}", column.name, relation.name());
+                return Err(Problem::fail("field/collision", what)
+                    .why("field.name.adjustment.mode replaces what Avro does not take")
+                    .fix("rename one of them, or leave one out by column.exclude.list"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns that Debezium leaves out, when that is asked for; said once.
+    fn left_out(&mut self, relation: &Relation) -> Vec<Box<str>> {
+        if !self.config.omits_unknown {
+            return Vec::new();
+        }
+        let unknown = relation.columns.iter().filter(|column| !values::is_known(&column.kind));
+        let names: Vec<_> = unknown.map(|column| column.name.clone()).collect();
+        if !names.is_empty() && self.told.insert(format!("{} without {names:?}", relation.name())) {
+            tracing::warn!(table = relation.name(), columns = ?names, "unknown.datatypes.handling.mode=omit: these columns are left out");
+        }
+        names
+    }
+
     /// Types without a form of their own are sent as text, and said once.
     fn tell_of_text_types(&mut self, relation: &Relation) {
         if self.config.unknown_as_bytes {
@@ -178,12 +216,15 @@ impl Relations {
         }
         for column in &relation.columns {
             let mut kind = &column.kind;
-            while let TypeKind::Array(element) = kind {
+            while let TypeKind::Array(element) | TypeKind::Domain(element) = kind {
                 kind = element;
             }
-            if let TypeKind::Other(name) = kind
-                && self.told.insert(name.to_string())
-            {
+            let name = match kind {
+                TypeKind::Other(name) => name,
+                TypeKind::Geometric(name) => *name,
+                _ => continue,
+            };
+            if self.told.insert(name.to_owned()) {
                 tracing::warn!(table = relation.name(), column = %column.name, r#type = %name, "values of this type are sent as PostgreSQL's text");
             }
         }

@@ -445,7 +445,7 @@ pub(super) async fn push_read<W: LogWriter>(
 ) -> Result<(), Problem> {
     let relation = std::sync::Arc::clone(&plan.relation);
     let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(row.tuple()), at };
-    let undecodable = |error: EncodeError| Problem::fail("row/undecodable", error.to_string());
+    let undecodable = |error: EncodeError| error.problem();
     match encoder.encode(plan, &change, commits.sink().0) {
         Ok(()) => {}
         Err(EncodeError::NewTopic { said, name }) => {

@@ -14,6 +14,8 @@ use crate::encode::schema::{Kind, Schema};
 
 /// The name of a struct that has none.
 pub const UNNAMED: &str = "io.confluent.connect.avro.ConnectDefault";
+/// A pair of a map whose keys are no text, which Avro has no map for.
+const MAP_ENTRY: &str = "io.confluent.connect.avro.MapEntry";
 /// Kafka Connect's decimal.
 const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
 /// Where Debezium says a decimal's precision.
@@ -60,6 +62,15 @@ impl Writer {
         out.insert("type".into(), name.into());
         match &schema.kind {
             Kind::Array(element) => drop(out.insert("items".into(), self.nullable(&of_array(element), space)?)),
+            Kind::Map(keys, values) if keys.kind != Kind::String => {
+                let fields = vec![(**keys).clone().field("key"), (**values).clone().field("value")];
+                let mut items = self.base(&Schema::of_struct(MAP_ENTRY, fields), space)?;
+                if let Json::Object(entry) = &mut items {
+                    entry.remove("connect.name");
+                }
+                out.insert("type".into(), "array".into());
+                out.insert("items".into(), items);
+            }
             Kind::Map(_, values) => drop(out.insert("values".into(), self.nullable(values, space)?)),
             Kind::Struct(fields) => {
                 let full = schema.name.as_deref().unwrap_or(UNNAMED);
@@ -136,10 +147,15 @@ impl Writer {
     }
 }
 
-/// What an array holds. By Debezium's word an enum in an array is never null; it may be, and nothing is dropped.
+/// What an array holds. By Debezium's word enums and a few others are never null in one; they may be, and nothing is dropped.
+/// The numbers of a vector never are.
 pub(super) fn of_array(element: &Schema) -> Cow<'_, Schema> {
-    let is_enum = element.name.as_deref() == Some("io.debezium.data.Enum");
-    if is_enum { Cow::Owned(element.clone().optional()) } else { Cow::Borrowed(element) }
+    let may_be_null = match element.kind {
+        Kind::String | Kind::Bytes | Kind::Array(_) => true,
+        Kind::Struct(_) => element.name.as_deref() == Some("io.debezium.data.SparseDoubleVector"),
+        _ => false,
+    };
+    if may_be_null && !element.optional { Cow::Owned(element.clone().optional()) } else { Cow::Borrowed(element) }
 }
 
 /// A struct's default is not its union's.
@@ -237,6 +253,13 @@ mod tests {
             (
                 Schema::new(Kind::Map(Box::new(Kind::String.into()), Box::new(Schema::from(Kind::String).optional()))),
                 r#"{"type":"map","values":["null","string"]}"#,
+            ),
+            (
+                Schema::new(Kind::Map(Box::new(Kind::Int16.into()), Box::new(Kind::Double.into()))),
+                concat!(
+                    r#"{"type":"array","items":{"type":"record","name":"MapEntry","namespace":"io.confluent.connect.avro","fields":["#,
+                    r#"{"name":"key","type":{"type":"int","connect.type":"int16"}},{"name":"value","type":"double"}]}}"#
+                ),
             ),
         ] {
             assert_eq!(text(&schema), expected);

@@ -32,6 +32,8 @@ pub enum Node {
     Array(Box<Node>),
     /// Values by name.
     Map(Box<Node>),
+    /// Values by keys that are no text: pairs.
+    Pairs(Box<Node>, Box<Node>),
     /// Fields, each behind the JSON that leads to it: `{"a":`, `,"b":`.
     Record(Vec<(Box<[u8]>, Node)>),
     /// May be null; whether that is the first branch of the union.
@@ -50,6 +52,7 @@ impl Node {
             Kind::String => Self::String,
             Kind::Bytes => Self::Bytes,
             Kind::Array(element) => Self::Array(Box::new(Self::of(&of_array(element)))),
+            Kind::Map(keys, values) if keys.kind != Kind::String => Self::Pairs(Box::new(Self::of(keys)), Box::new(Self::of(values))),
             Kind::Map(_, values) => Self::Map(Box::new(Self::of(values))),
             Kind::Struct(fields) => {
                 let lead = |place: usize, name: &str| {
@@ -129,6 +132,19 @@ impl<'a> Reader<'a> {
             Node::Array(element) => {
                 let start = out.len();
                 let count = self.elements(element, 0, out)?;
+                end_block(out, start, count);
+                Ok(())
+            }
+            Node::Pairs(keys, values) => {
+                let start = out.len();
+                let count = self.items(b"[", b"]", |reader| {
+                    reader.expect(b"[")?;
+                    reader.value(keys, out)?;
+                    reader.expect(b",")?;
+                    reader.value(values, out)?;
+                    reader.expect(b"]")?;
+                    Ok(1)
+                })?;
                 end_block(out, start, count);
                 Ok(())
             }
@@ -366,6 +382,7 @@ mod tests {
         let point = Schema::of_struct("P", vec![Schema::from(Kind::Double).field("x"), Schema::from(Kind::Bytes).optional().field("b")]);
         let map = Schema::new(Kind::Map(Box::new(Kind::String.into()), Box::new(Schema::from(Kind::String).optional())));
         let numbers = Schema::array_of(Schema::from(Kind::Double).optional());
+        let sparse = || Schema::new(Kind::Map(Box::new(Kind::Int16.into()), Box::new(Kind::Float.into())));
         for (schema, json, expected) in [
             (Kind::Int32.into(), "0", &[0][..]),
             (Kind::Int32.into(), "-1", &[1]),
@@ -382,6 +399,9 @@ mod tests {
             (Kind::Bytes.into(), "\"AQL/\"", &[6, 1, 2, 255]),
             (Kind::Bytes.into(), "\"AQ==\"", &[2, 1]),
             (Kind::Bytes.into(), "\"\"", &[0]),
+            (sparse(), "[[1,1.5],[2,0.0]]", &[4, 2, 0, 0, 0xc0, 0x3f, 4, 0, 0, 0, 0, 0]),
+            (sparse(), "[]", &[0]),
+            (Schema::array_of(Kind::Bytes.into()), "[\"AQ==\",null]", &[4, 2, 2, 1, 0, 0]),
             (Schema::from(Kind::Int32).optional(), "null", &[0]),
             (Schema::from(Kind::Int32).optional(), "1", &[2, 2]),
             (Schema::from(Kind::Int32).with_default(b"0").optional(), "null", &[2]),

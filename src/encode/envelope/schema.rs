@@ -55,7 +55,9 @@ pub(in crate::encode) fn fields(relation: &Relation, columns: &[ColumnPlan]) -> 
         .iter()
         .filter_map(|plan| {
             let column = relation.columns.get(plan.index)?;
-            let schema = Schema { optional: column.nullable, default: plan.default.clone(), ..(*plan.form.schema).clone() };
+            // PostGIS's geometry may be null by Debezium's word, whatever the column says.
+            let optional = column.nullable || plan.form.schema.optional;
+            let schema = Schema { optional, default: plan.default.clone(), ..(*plan.form.schema).clone() };
             Some(schema.field(&plan.name))
         })
         .collect()

@@ -33,9 +33,16 @@ pub fn form(element: &TypeKind, settings: &ValueSettings) -> Form {
         _ => unavailable.extend_from_slice(&element_form.unavailable),
     }
     unavailable.push(b']');
-    // As in Debezium, whose enums in arrays are never null by its word.
-    let of = if matches!(element, TypeKind::Enum(_)) { (*element_form.schema).clone() } else { (*element_form.schema).clone().optional() };
-    Form { element: Some(Box::new(element_form)), ..Form::new(array, 0, unavailable, b"[]", Schema::array_of(of)) }
+    // As in Debezium, whose enums, vectors and values of unknown types in arrays are never null by its word.
+    let required = match element {
+        TypeKind::Enum(_) | TypeKind::Tsvector | TypeKind::Vector | TypeKind::HalfVector | TypeKind::SparseVector => true,
+        TypeKind::Other(_) | TypeKind::Geometric(_) | TypeKind::Domain(_) => settings.unknown_as_bytes,
+        _ => false,
+    };
+    let of = if required { (*element_form.schema).clone() } else { (*element_form.schema).clone().optional() };
+    // What `scale` means is the writer's affair: here what stands between the elements.
+    let delimiter = i16::from(element.delimiter());
+    Form { element: Some(Box::new(element_form)), ..Form::new(array, delimiter, unavailable, b"[]", Schema::array_of(of)) }
 }
 
 /// Java's `UUID.nameUUIDFromBytes` (version 3 without a namespace), which is how Debezium marks an unchanged `uuid[]`.
@@ -53,7 +60,7 @@ fn array(out: &mut Vec<u8>, text: &[u8], form: &Form) -> Result<(), Malformed> {
         Some(b'[') => &text[text.iter().position(|byte| *byte == b'=').ok_or(Malformed)? + 1..],
         _ => text,
     };
-    let mut parser = Parser { rest: text, scratch: Vec::new() };
+    let mut parser = Parser { rest: text, scratch: Vec::new(), delimiter: u8::try_from(form.scale).unwrap_or(b',') };
     parser.list(out, element, 0)?;
     if parser.rest.is_empty() { Ok(()) } else { Err(Malformed) }
 }
@@ -62,6 +69,8 @@ struct Parser<'a> {
     rest: &'a [u8],
     /// An unescaped element; empty and unallocated unless one has escapes.
     scratch: Vec<u8>,
+    /// What stands between the elements.
+    delimiter: u8,
 }
 
 impl<'a> Parser<'a> {
@@ -85,8 +94,8 @@ impl<'a> Parser<'a> {
             let (next, rest) = self.rest.split_first().ok_or(Malformed)?;
             self.rest = rest;
             match next {
-                b',' => out.push(b','),
                 b'}' => break,
+                next if *next == self.delimiter => out.push(b','),
                 _ => return Err(Malformed),
             }
         }
@@ -95,7 +104,7 @@ impl<'a> Parser<'a> {
     }
 
     fn plain(&mut self, out: &mut Vec<u8>, element: &Form) -> Result<(), Malformed> {
-        let end = self.rest.iter().position(|byte| matches!(byte, b',' | b'}')).ok_or(Malformed)?;
+        let end = self.rest.iter().position(|byte| *byte == b'}' || *byte == self.delimiter).ok_or(Malformed)?;
         let (value, rest) = self.rest.split_at(end);
         self.rest = rest;
         if value == b"NULL" {
@@ -173,6 +182,8 @@ mod tests {
             (TypeKind::Bytea, r#"{"\\x0102ff"}"#, "[\"AQL/\"]"),
             (TypeKind::TimestampTz(6), r#"{"2024-01-02 03:04:05+00"}"#, "[\"2024-01-02T03:04:05.000000Z\"]"),
             (TypeKind::Bool, "{t,f}", "[true,false]"),
+            (TypeKind::Geometric("box"), "{(3,4),(1,2);NULL}", "[\"(3,4),(1,2)\",null]"),
+            (TypeKind::Domain(Box::new(TypeKind::Int4)), "{1,NULL}", "[1,null]"),
         ] {
             assert_eq!(write(element, text), expected, "{text}");
         }

@@ -66,7 +66,7 @@ fn digits(text: &[u8]) -> Result<&[u8], Malformed> {
     text.strip_prefix(b"\\x").filter(|digits| digits.len() % 2 == 0).ok_or(Malformed)
 }
 
-fn nibble(digit: u8) -> Result<u8, Malformed> {
+pub(super) fn nibble(digit: u8) -> Result<u8, Malformed> {
     match digit {
         b'0'..=b'9' => Ok(digit - b'0'),
         b'a'..=b'f' => Ok(digit - b'a' + 10),
@@ -76,7 +76,11 @@ fn nibble(digit: u8) -> Result<u8, Malformed> {
 }
 
 fn in_base64(out: &mut Vec<u8>, text: &[u8], alphabet: Alphabet) -> Result<(), Malformed> {
-    let digits = digits(text)?;
+    put_hex(out, digits(text)?, alphabet)
+}
+
+/// Appends the bytes of an even number of hex digits as base64, a JSON string.
+pub(super) fn put_hex(out: &mut Vec<u8>, digits: &[u8], alphabet: Alphabet) -> Result<(), Malformed> {
     out.push(b'"');
     let mut base64 = Base64::new(out, alphabet);
     for pair in digits.chunks_exact(2) {

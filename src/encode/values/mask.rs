@@ -107,7 +107,8 @@ fn is_text(kind: &TypeKind, settings: &ValueSettings) -> bool {
         TypeKind::Bool | TypeKind::Int2 | TypeKind::Int4 | TypeKind::Int8 | TypeKind::Oid => false,
         TypeKind::Float4 | TypeKind::Float8 | TypeKind::Numeric(_) | TypeKind::Money(_) | TypeKind::Bytea | TypeKind::Bit(_) => false,
         TypeKind::Date | TypeKind::Time(_) | TypeKind::TimeTz | TypeKind::Timestamp(_) | TypeKind::TimestampTz(_) => false,
-        TypeKind::Interval | TypeKind::Point | TypeKind::Array(_) => false,
+        TypeKind::Interval | TypeKind::Point | TypeKind::Array(_) | TypeKind::Geometry | TypeKind::Geography => false,
+        TypeKind::Vector | TypeKind::HalfVector | TypeKind::SparseVector => false,
         TypeKind::Hstore => settings.hstore == HstoreMode::Json,
         _ => true,
     }

@@ -7,6 +7,7 @@
 pub mod array;
 pub mod binary;
 pub mod bits;
+pub mod geometry;
 pub mod hstore;
 pub mod interval;
 pub mod mask;
@@ -17,6 +18,7 @@ pub mod point;
 pub mod source_type;
 pub mod text;
 pub mod time;
+pub mod vector;
 
 use super::schema::{Kind, Schema};
 use crate::change::TypeKind;
@@ -99,6 +101,19 @@ impl Form {
     }
 }
 
+/// Whether Debezium publishes such values without being asked for unknown types.
+pub fn is_known(kind: &TypeKind) -> bool {
+    match kind {
+        TypeKind::Other(_) | TypeKind::Geometric(_) | TypeKind::Domain(_) => false,
+        TypeKind::Array(element) => {
+            let left_out =
+                matches!(**element, TypeKind::Money(_) | TypeKind::Interval | TypeKind::Bit(_) | TypeKind::Point | TypeKind::Xml);
+            !left_out && is_known(element)
+        }
+        _ => true,
+    }
+}
+
 /// The form of a type.
 pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
     let mut placeholder = Vec::new();
@@ -113,8 +128,10 @@ pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
         TypeKind::Float4 => Form::new(number::float4, 0, placeholder, b"0.0", Kind::Float),
         TypeKind::Float8 => Form::new(number::float8, 0, placeholder, b"0.0", Kind::Double),
         TypeKind::Numeric(declared) => numeric::form(*declared, settings, placeholder),
-        TypeKind::Other(_) if settings.unknown_as_bytes => binary::text_form(settings),
-        TypeKind::Text | TypeKind::Other(_) => text(Kind::String.into()),
+        TypeKind::Other(_) | TypeKind::Domain(_) if settings.unknown_as_bytes => binary::text_form(settings),
+        TypeKind::Geometric(_) if settings.unknown_as_bytes => geometry::geometric_form(settings),
+        TypeKind::Text | TypeKind::Other(_) | TypeKind::Geometric(_) => text(Kind::String.into()),
+        TypeKind::Domain(base) => choose(base, settings),
         TypeKind::Money(digits) => money::form(*digits, settings, placeholder),
         TypeKind::Uuid => data("Uuid"),
         TypeKind::Json => data("Json"),
@@ -132,6 +149,11 @@ pub fn choose(kind: &TypeKind, settings: &ValueSettings) -> Form {
         TypeKind::Interval => interval::form(settings.interval, placeholder),
         TypeKind::Bit(length) => bits::form(*length, settings),
         TypeKind::Point => point::form(),
+        TypeKind::Geometry => geometry::form(false, settings),
+        TypeKind::Geography => geometry::form(true, settings),
+        TypeKind::Vector => vector::form(true),
+        TypeKind::HalfVector => vector::form(false),
+        TypeKind::SparseVector => vector::sparse_form(),
         TypeKind::Hstore => hstore::form(settings),
         TypeKind::Array(element) => array::form(element, settings),
     }
