@@ -39,7 +39,8 @@ impl Debezium {
             properties.push_str(&format!("{}={}\n", name.replace('=', "\\="), escaped.replace('\\', "\\\\").replace("\\\\u", "\\u")));
         }
         fs::write(home.path().join("connector.properties"), properties).expect("a file");
-        let class_path = format!("{}:{}/*", cache().join("classes").display(), cache().join("libs").display());
+        // The scripted transformations and their languages are used where they are.
+        let class_path = format!("{0}/classes:{0}/libs/*:{0}/scripting/*", cache().display());
         let mut child = Command::new("java")
             .args([
                 "-Xmx512m",

@@ -562,17 +562,22 @@ impl<W: LogWriter> Work<W> {
         Ok(unrouted.map_or(Taken::Whole, Taken::NewTopic))
     }
 
-    /// Makes the topic that a row names, and pushes the row.
+    /// Makes the topics that a row names, and pushes the row.
     async fn route_anew(&mut self, context: &Context, row: Unrouted, payload: &[u8]) -> Result<(), Problem> {
-        let Unrouted { id, op, old, said, topic } = row;
-        let handle = Relations::open_topic(&mut self.commits.writer, &topic, &Relations::topic_spec(&context.config, &topic)).await?;
-        if let Some(plan) = self.relations.plan_of(id)? {
-            learn(plan, &said, handle)?;
+        let mut row = row;
+        // A change is at most three records.
+        for _ in 0..3 {
+            let Unrouted { id, op, old, said, topic } = row;
+            let handle = Relations::open_topic(&mut self.commits.writer, &topic, &Relations::topic_spec(&context.config, &topic)).await?;
+            if let Some(plan) = self.relations.plan_of(id)? {
+                learn(plan, &said, handle)?;
+            }
+            match self.push(id, op, old, payload)? {
+                None => return Ok(()),
+                Some(again) => row = again,
+            }
         }
-        match self.push(id, op, old, payload)? {
-            None => Ok(()),
-            Some(again) => Err(Problem::fail("row/undecodable", format!("a row names two topics, {topic} and {}", again.topic))),
-        }
+        Err(Problem::fail("row/undecodable", format!("a row names more than three topics, the last is {}", row.topic)))
     }
 
     /// Tells that a transaction begins, unless it was told; one that was cut goes on counting where it was.

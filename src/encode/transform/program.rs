@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::Unfit;
-use super::shape::{Content, HeaderContent, Live, Node, Routed, Shape};
+use super::convert::Convert;
+use super::rule::Rule;
+use super::shape::{By, Content, HeaderContent, Live, Node, Routed, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{ConverterSettings, HeaderConverter};
 use crate::encode::avro::TopicAvro;
@@ -23,6 +25,8 @@ pub struct Program {
     pub value: Option<Pieces>,
     /// Its headers.
     pub headers: Headers,
+    /// What must hold of a row, or the record is dropped.
+    pub conditions: Vec<Rule>,
     /// Where its key or value is Avro.
     pub avro: TopicAvro,
 }
@@ -36,29 +40,38 @@ pub enum Topic {
     Routed(Routed, HashMap<Box<[u8]>, TopicHandle>),
 }
 
-/// A row names a topic that is not known yet.
+/// Why a record has no topic.
 #[derive(Debug)]
-pub struct NewTopic {
-    /// What the row says.
-    pub said: Box<[u8]>,
-    /// The topic it means.
-    pub name: String,
+pub enum NoTopic {
+    /// The row names one that is not known yet.
+    New {
+        /// What the row says.
+        said: Box<[u8]>,
+        /// The topic it means.
+        name: String,
+    },
+    /// The expression that names it fails.
+    Bad(BadValue),
 }
 
 impl Topic {
     /// The topic of a row.
-    pub fn of(&self, input: &Input<'_>) -> Result<TopicHandle, NewTopic> {
+    pub fn of(&self, scratch: &mut Vec<u8>, input: &Input<'_>, source: impl FnMut(&mut Vec<u8>)) -> Result<TopicHandle, NoTopic> {
         match self {
             Self::Fixed(topic) => Ok(*topic),
-            Self::Routed(routed, known) => {
-                let said = match input.after.map(|row| row.cell(routed.column)) {
+            Self::Routed(Routed { by: By::Column(column, renaming), .. }, known) => {
+                let said = match input.after.map(|row| row.cell(*column)) {
                     Some(Cell::Text(text)) => text,
                     _ => b"",
                 };
                 known.get(said).copied().ok_or_else(|| {
                     let text = String::from_utf8_lossy(said);
-                    NewTopic { said: said.into(), name: routed.topic.apply(&text).unwrap_or_else(|| text.into_owned()) }
+                    NoTopic::New { said: said.into(), name: renaming.apply(&text).unwrap_or_else(|| text.into_owned()) }
                 })
+            }
+            Self::Routed(Routed { by: By::Rule(rule, otherwise), .. }, known) => {
+                let said = rule.topic(scratch, input, source).map_err(NoTopic::Bad)?.unwrap_or(otherwise.as_bytes());
+                known.get(said).copied().ok_or_else(|| NoTopic::New { said: said.into(), name: String::from_utf8_lossy(said).into_owned() })
             }
         }
     }
@@ -75,7 +88,7 @@ impl Topic {
 }
 
 /// The pieces of a key or a value.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pieces {
     pieces: Vec<Piece>,
     /// A text stands without its quotes.
@@ -100,15 +113,18 @@ pub enum HeaderPieces {
     OtherKey,
     /// A JSON value; a text stands without its quotes when the flag says so.
     Value(Pieces, bool),
+    /// The names, in JSON, of the pairs whose values differ, or do not.
+    Changes(Vec<(Box<[u8]>, [Pieces; 2])>, bool),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Piece {
     Bytes(Box<[u8]>),
     Column { old: bool, index: usize, form: Form, null: Box<[u8]> },
     Source,
     Transaction,
     Live(Live),
+    Converted(Pieces, Convert, Box<[u8]>),
 }
 
 /// What a program writes from.
@@ -127,9 +143,16 @@ pub struct Input<'a> {
     pub now_ns: i64,
 }
 
-/// A column's value is not what its type promises.
-#[derive(Clone, Copy, Debug)]
-pub struct BadColumn(pub usize);
+/// A value that cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadValue {
+    /// A column's is not what its type promises.
+    Column(usize),
+    /// A column's cannot be converted: why.
+    Convert(usize, String),
+    /// A transformation cannot be applied to it: why.
+    Transform(String),
+}
 
 impl Program {
     /// Compiles a shape whose topic has been resolved.
@@ -156,6 +179,14 @@ impl Program {
                         pieces.add(content);
                         HeaderPieces::Value(pieces, headers == HeaderConverter::Simple)
                     }
+                    HeaderContent::Changes(pairs, changed) => {
+                        let compiled = |(name, pair): &(Box<str>, [Content; 2])| {
+                            let mut quoted = Vec::new();
+                            json::string(&mut quoted, name.as_bytes());
+                            (quoted.into(), [Pieces::reading(&pair[0]), Pieces::reading(&pair[1])])
+                        };
+                        HeaderPieces::Changes(pairs.iter().map(compiled).collect(), *changed)
+                    }
                 };
                 (header.name.clone(), pieces)
             })
@@ -170,6 +201,7 @@ impl Program {
             key: shape.key.as_ref().map(|node| Pieces::of(node, key, "key.converter")).transpose()?,
             value: shape.value.as_ref().map(|node| Pieces::of(node, value, "value.converter")).transpose()?,
             headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
+            conditions: shape.conditions.clone(),
             avro: TopicAvro::default(),
         })
     }
@@ -196,6 +228,13 @@ impl Pieces {
         Ok(pieces)
     }
 
+    /// The pieces that write a value.
+    pub fn reading(content: &Content) -> Self {
+        let mut pieces = Self::default();
+        pieces.add(content);
+        pieces
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         if let Some(Piece::Bytes(last)) = self.pieces.last_mut() {
             *last = [last, bytes].concat().into();
@@ -214,6 +253,10 @@ impl Pieces {
             Content::Source(_) => self.pieces.push(Piece::Source),
             Content::Transaction => self.pieces.push(Piece::Transaction),
             Content::Live(live) => self.pieces.push(Piece::Live(*live)),
+            Content::Converted(converted) => {
+                let inner = Self::reading(&converted.content);
+                self.pieces.push(Piece::Converted(inner, converted.convert.clone(), converted.null.clone()));
+            }
             Content::Struct(fields) => {
                 self.bytes(b"{");
                 for (place, (name, node)) in fields.iter().enumerate() {
@@ -230,9 +273,9 @@ impl Pieces {
 
     /// Appends the value; `source` appends the source block. False: a text that is null, where `StringConverter` has nothing.
     #[inline]
-    pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, source: impl FnMut(&mut Vec<u8>)) -> Result<bool, BadColumn> {
+    pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, mut source: impl FnMut(&mut Vec<u8>)) -> Result<bool, BadValue> {
         let begun = out.len();
-        self.write_json(out, input, source)?;
+        self.write_json(out, input, &mut source)?;
         if !self.bare {
             return Ok(true);
         }
@@ -244,8 +287,9 @@ impl Pieces {
         Ok(there)
     }
 
+    /// Appends the value's JSON.
     #[inline]
-    fn write_json(&self, out: &mut Vec<u8>, input: &Input<'_>, mut source: impl FnMut(&mut Vec<u8>)) -> Result<(), BadColumn> {
+    pub fn write_json<S: FnMut(&mut Vec<u8>)>(&self, out: &mut Vec<u8>, input: &Input<'_>, source: &mut S) -> Result<(), BadValue> {
         for piece in &self.pieces {
             match piece {
                 Piece::Bytes(bytes) => out.extend_from_slice(bytes),
@@ -259,7 +303,7 @@ impl Pieces {
                         cell => cell,
                     };
                     match cell {
-                        Cell::Text(text) => (form.write)(out, text, form).map_err(|_| BadColumn(*index))?,
+                        Cell::Text(text) => (form.write)(out, text, form).map_err(|_| BadValue::Column(*index))?,
                         Cell::Null => out.extend_from_slice(null),
                         Cell::Unchanged => out.extend_from_slice(&form.unavailable),
                     }
@@ -267,9 +311,31 @@ impl Pieces {
                 Piece::Source => source(out),
                 Piece::Transaction => transaction::block(out, input.place, input.at),
                 Piece::Live(live) => write_live(out, *live, input),
+                Piece::Converted(inner, convert, null) => {
+                    let begun = out.len();
+                    inner.write_json(out, input, source)?;
+                    if out.get(begun..) == Some(b"null") {
+                        out.truncate(begun);
+                        out.extend_from_slice(null);
+                    } else {
+                        convert.apply(out, begun).map_err(|why| inner.blame(why))?;
+                    }
+                }
             }
         }
         Ok(())
+    }
+}
+
+impl Pieces {
+    /// A value that cannot be converted, and from which column it is.
+    #[cold]
+    fn blame(&self, why: String) -> BadValue {
+        match self.pieces.as_slice() {
+            [Piece::Column { index, .. }] => BadValue::Convert(*index, why),
+            [Piece::Converted(inner, ..)] => inner.blame(why),
+            _ => BadValue::Transform(why),
+        }
     }
 }
 
@@ -316,7 +382,7 @@ impl Headers {
         other_key: &[u8],
         input: &Input<'_>,
         mut source: impl FnMut(&mut Vec<u8>),
-    ) -> Result<(), BadColumn> {
+    ) -> Result<(), BadValue> {
         let Self::Each(each) = self else { return Ok(()) };
         for (name, pieces) in each {
             match pieces {
@@ -330,6 +396,27 @@ impl Headers {
                         _ if *bare && scratch == b"null" => block.push_null(name),
                         _ => block.push(name, scratch),
                     }
+                }
+                HeaderPieces::Changes(pairs, changed) => {
+                    // The names come first, what is compared behind them and goes.
+                    scratch.clear();
+                    scratch.push(b'[');
+                    for (quoted, [one, other]) in pairs {
+                        let start = scratch.len();
+                        one.write_json(scratch, input, &mut source)?;
+                        let middle = scratch.len();
+                        other.write_json(scratch, input, &mut source)?;
+                        let differ = scratch.get(start..middle) != scratch.get(middle..);
+                        scratch.truncate(start);
+                        if differ == *changed {
+                            if start > 1 {
+                                scratch.push(b',');
+                            }
+                            scratch.extend_from_slice(quoted);
+                        }
+                    }
+                    scratch.push(b']');
+                    block.push(name, scratch);
                 }
             }
         }

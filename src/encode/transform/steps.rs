@@ -1,8 +1,9 @@
 //! What each transformation does to a shape.
 
+use super::convert::{self, Convert};
 use super::outbox;
-use super::shape::{Content, Header, HeaderContent, Live, Node, Shape};
-use crate::config::postgres::transforms::{Added, DeleteMode, Inserted, LogicalRouter, Part, Step, Unwrap};
+use super::shape::{Content, Converted, Header, HeaderContent, Live, Node, Shape};
+use crate::config::postgres::transforms::{Added, Casts, DeleteMode, Inserted, LogicalRouter, Part, Step, Timestamps, Unwrap};
 use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::{Form, Malformed};
@@ -80,6 +81,61 @@ pub fn apply(step: &Step, mut shape: Shape) -> Result<Option<Shape>, String> {
             shape.headers.push(Header { name: name.clone(), content: HeaderContent::Bytes(value.clone().into_bytes()) });
         }
         Step::DropHeaders(names) => shape.headers.retain(|header| !names.contains(&header.name)),
+        Step::Cast(part, casts) => {
+            if let Some(node) = part_of(*part, &mut shape) {
+                match casts {
+                    Casts::Whole(to) => convert::cast_node(node, *to)?,
+                    Casts::Fields(casts) => {
+                        for (name, field) in fields_of(node)? {
+                            if let Some((_, to)) = casts.iter().find(|(wanted, _)| **wanted == **name) {
+                                convert::cast_node(field, *to).map_err(|why| format!("field {name}: {why}"))?;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Step::Timestamps(part, timestamps) => {
+            let node = match part {
+                Part::Key => shape.key.as_mut(),
+                Part::Value => shape.value.as_mut(),
+            };
+            if let Some(node) = node {
+                convert_times(node, timestamps)?;
+            }
+        }
+        Step::SchemaMetadata(part, name, version) => {
+            let node = match part {
+                Part::Key => shape.key.as_mut(),
+                Part::Value => shape.value.as_mut(),
+            };
+            if let Some(node) = node {
+                if let Some(name) = name {
+                    node.schema.name = Some(name.as_str().into());
+                }
+                node.schema.version = version.or(node.schema.version);
+            }
+        }
+        Step::Flatten(part, delimiter) => {
+            if let Some(node) = part_of(*part, &mut shape) {
+                flatten(node, delimiter)?;
+            }
+        }
+        Step::Changes(changed, unchanged) => {
+            if let Some(envelope) = shape.value.as_ref().filter(|value| is_envelope(value)) {
+                let pairs = changes(envelope);
+                for (name, is_changed) in [(changed, true), (unchanged, false)] {
+                    let Some(name) = name else { continue };
+                    let content = match &pairs {
+                        Some(pairs) => HeaderContent::Changes(pairs.clone(), is_changed),
+                        None => HeaderContent::Bytes(b"[]".to_vec()),
+                    };
+                    shape.headers.push(Header { name: name.clone(), content });
+                }
+            }
+        }
+        // What depends on rows is the chain's affair.
+        Step::Script(_) => {}
         Step::Drop => return Ok(None),
         Step::Outbox(outbox) => return outbox::route(outbox, shape),
     }
@@ -147,6 +203,7 @@ fn mask(field: &mut Node, replacement: Option<&str>) -> Result<(), String> {
             *form = Form { write: write_mask, unavailable: constant.clone(), zero: constant, ..form.clone() };
         }
         Content::Constant(constant) if !json.is_empty() => *constant = json.into(),
+        Content::Converted(converted) if !json.is_empty() => converted.convert = Convert::Fixed(json.into()),
         Content::Null => {}
         _ => return Err("only columns can be masked".to_owned()),
     }
@@ -265,8 +322,103 @@ fn transaction_field(schema: &Schema, name: &str) -> Option<Node> {
     Some(Node { schema: field.schema.clone(), content: Content::Live(live) })
 }
 
+/// `TimestampConverter`, which also changes the schema of a value that is null.
+fn convert_times(node: &mut Node, timestamps: &Timestamps) -> Result<(), String> {
+    let Some(wanted) = &timestamps.field else { return convert::time_node(node, timestamps) };
+    let of_field = |why| format!("field {wanted}: {why}");
+    if matches!(node.content, Content::Null) {
+        let Kind::Struct(fields) = &mut node.schema.kind else { return Ok(()) };
+        for field in fields.iter_mut().filter(|field| *field.name == **wanted) {
+            let mut nothing = Node { schema: field.schema.clone(), content: Content::Null };
+            convert::time_node(&mut nothing, timestamps).map_err(of_field)?;
+            field.schema = nothing.schema;
+        }
+        return Ok(());
+    }
+    for (_, field) in fields_of(node)?.iter_mut().filter(|(name, _)| **name == **wanted) {
+        convert::time_node(field, timestamps).map_err(of_field)?;
+    }
+    Ok(())
+}
+
+/// The rows of an update beside each other, by field.
+fn changes(envelope: &Node) -> Option<Vec<(Box<str>, [Content; 2])>> {
+    let (before, after) = (envelope.field("before")?, envelope.field("after")?.fields()?);
+    before.fields()?;
+    let pair = |(name, node): &(Box<str>, Node)| Some((name.clone(), [before.field(name)?.content.clone(), node.content.clone()]));
+    Some(after.iter().filter_map(pair).collect())
+}
+
+/// Fields of structs become fields of the whole.
+fn flatten(node: &mut Node, delimiter: &str) -> Result<(), String> {
+    let mut flat = Vec::new();
+    let fields = std::mem::take(fields_of(node)?);
+    let optional = node.schema.optional;
+    for (name, field) in fields {
+        flatten_into(&mut flat, &name, field, optional, delimiter)?;
+    }
+    node.content = Content::Struct(flat);
+    Ok(())
+}
+
+fn flatten_into(flat: &mut Vec<(Box<str>, Node)>, name: &str, node: Node, optional: bool, delimiter: &str) -> Result<(), String> {
+    let Node { mut schema, content } = node;
+    let optional = optional || schema.optional;
+    let inner = |field: &str| format!("{name}{delimiter}{field}");
+    match content {
+        Content::Struct(fields) => {
+            for (field, node) in fields {
+                flatten_into(flat, &inner(&field), node, optional, delimiter)?;
+            }
+            return Ok(());
+        }
+        // A row that is not there has no fields here, and all of them in the schema.
+        Content::Null => {
+            if let Kind::Struct(fields) = schema.kind {
+                for field in fields {
+                    let node = Node { schema: field.schema, content: Content::Null };
+                    flatten_into(flat, &inner(&field.name), node, optional, delimiter)?;
+                }
+                return Ok(());
+            }
+        }
+        Content::Source(_) | Content::Transaction => {
+            let Kind::Struct(fields) = &schema.kind else { return Ok(()) };
+            for field in fields {
+                let found = match &content {
+                    Content::Source(constants) => source_field(&schema, constants, &field.name),
+                    _ => transaction_field(&schema, &field.name),
+                };
+                let Some(mut node) = found else { continue };
+                if let (Content::Live(Live::Snapshot), Some(default)) = (&node.content, &node.schema.default) {
+                    // Here, unlike elsewhere, the field's default is written.
+                    let null = default.clone();
+                    node.content = Content::Converted(Box::new(Converted { content: node.content, convert: Convert::Same, null }));
+                }
+                flatten_into(flat, &inner(&field.name), node, optional, delimiter)?;
+            }
+            return Ok(());
+        }
+        _ => {
+            schema.optional = optional;
+            let kind = match &schema.kind {
+                Kind::Struct(_) => "the struct of a single column cannot be flattened yet",
+                Kind::Map(..) => "a map cannot be flattened",
+                _ => {
+                    flat.push((name.into(), Node { schema, content }));
+                    return Ok(());
+                }
+            };
+            return Err(format!("field {name}: {kind}"));
+        }
+    }
+    schema.optional = optional;
+    flat.push((name.into(), Node { schema, content: Content::Null }));
+    Ok(())
+}
+
 /// A field of the source block.
-fn source_field(schema: &Schema, constants: &[(&str, Box<[u8]>)], name: &str) -> Option<Node> {
+pub(super) fn source_field(schema: &Schema, constants: &[(&str, Box<[u8]>)], name: &str) -> Option<Node> {
     let Kind::Struct(fields) = &schema.kind else { return None };
     let field = fields.iter().find(|field| *field.name == *name)?;
     let content = match name {
