@@ -229,6 +229,14 @@ impl Encoder {
             for partition in 0..topic.partitions {
                 out.push(Route { topic: topic.index, partition }, record)?;
             }
+        } else if let Some(partition) = &program.partition
+            && let Some(partition) = partition.of(&mut self.scratch, input, &mut source).map_err(bad)?
+        {
+            if partition >= topic.partitions {
+                let why = format!("partition.topic.num leads to partition {partition}, and the topic has {}", topic.partitions);
+                return Err(EncodeError::Transform { table: relation.name(), why });
+            }
+            out.push(Route { topic: topic.index, partition }, record)?;
         } else {
             out.push(topic.route(key), record)?;
         }

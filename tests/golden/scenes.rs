@@ -442,7 +442,7 @@ fn values_of_other_types_and_forms() {
     };
     let micros = ("unix.precision", "microseconds");
     let options = conversions(&[
-        ("v1|v2", UNWRAP, &[AS_IT_IS, ("add.fields", "source.ts_ms,op")]),
+        ("v1|v2", UNWRAP, &[AS_IT_IS, ("add.fields", "op")]),
         (
             "v1",
             CAST,
@@ -496,6 +496,15 @@ fn values_of_other_types_and_forms() {
             "v4",
             "io.debezium.transforms.ExtractChangedRecordState",
             &[("header.changed.name", "Changed"), ("header.unchanged.name", "Unchanged")],
+        ),
+        (
+            "v4",
+            "io.debezium.transforms.HeaderToValue",
+            &[
+                ("headers", "Changed,__debezium.context.taskId,Unchanged"),
+                ("fields", "changed,source_task,more.unchanged"),
+                ("operation", "move"),
+            ],
         ),
     ]);
     // Debezium's tombstone shares its header object with its delete, and so has the delete's headers as well.

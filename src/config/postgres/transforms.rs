@@ -97,6 +97,10 @@ pub enum Step {
     Flatten(Part, String),
     /// `io.debezium.transforms.ExtractChangedRecordState`: the headers of changed and of unchanged fields.
     Changes(Option<String>, Option<String>),
+    /// `io.debezium.transforms.HeaderToValue`: headers, fields, and whether the headers go.
+    HeaderToValue(Vec<String>, Vec<String>, bool),
+    /// `io.debezium.transforms.partitions.PartitionRouting`: fields, and how many partitions there are.
+    Partition(Vec<String>, u32),
     /// `io.debezium.transforms.Filter` and `ContentBasedRouter`.
     Script(Box<Script>),
     /// `org.apache.kafka.connect.transforms.Filter`: the record goes.
@@ -331,6 +335,8 @@ const CLASSES: &[(&str, &[&str])] = &[
     ("TimestampConverter", &["field", "target.type", "format", "unix.precision", "replace.null.with.default"]),
     ("SetSchemaMetadata", &["schema.name", "schema.version", "replace.null.with.default"]),
     ("Flatten", &["delimiter"]),
+    ("HeaderToValue", &["headers", "fields", "operation"]),
+    ("partitions.PartitionRouting", &["partition.payload.fields", "partition.topic.num", "partition.hash.function"]),
     ("ExtractChangedRecordState", &["header.changed.name", "header.unchanged.name"]),
     (
         "outbox.EventRouter",
@@ -544,6 +550,27 @@ fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Ref
             Step::SchemaMetadata(part, name, version)
         }
         "Flatten" => Step::Flatten(of()?, own.options.get(&own.key("delimiter")).map_or(".", |text| text.trim()).to_owned()),
+        "HeaderToValue" => {
+            let (headers, fields) = (own.need_list("headers")?, own.need_list("fields")?);
+            if fields.len() != headers.len() {
+                return Err(own.wrong("fields", &fields.join(","), "as many names as headers has"));
+            }
+            let moves = match own.need("operation")? {
+                "move" => true,
+                "copy" => false,
+                other => return Err(own.wrong("operation", other, "move or copy")),
+            };
+            Step::HeaderToValue(headers, fields, moves)
+        }
+        "partitions.PartitionRouting" => {
+            let fields = own.need_list("partition.payload.fields")?;
+            let count = own.need("partition.topic.num")?;
+            let number = count.parse().ok().filter(|number| (1..=10_000).contains(number));
+            if own.get("partition.hash.function").is_some_and(|hash| !hash.eq_ignore_ascii_case("java")) {
+                own.refuse("partition.hash.function", "records would go to other partitions than with Debezium")?;
+            }
+            Step::Partition(fields, number.ok_or_else(|| own.wrong("partition.topic.num", count, "a number from 1 to 10000"))?)
+        }
         "ExtractChangedRecordState" => {
             let name = |option| own.get(option).map(str::to_owned);
             Step::Changes(name("header.changed.name"), name("header.unchanged.name"))

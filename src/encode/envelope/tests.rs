@@ -348,6 +348,46 @@ fn every_topic_of_a_change_is_known_before_anything_is_pushed() {
     assert_eq!(out.0.len(), 3);
 }
 
+/// The partitions of records.
+struct Partitions(Vec<u32>);
+
+impl RecordSink for Partitions {
+    fn push(&mut self, to: Route, _: RecordRef<'_>) -> Result<(), SinkFull> {
+        self.0.push(to.partition);
+        Ok(())
+    }
+}
+
+#[test]
+fn values_of_a_row_decide_about_its_partition() {
+    let options = [
+        ("transforms", "p"),
+        ("transforms.p.type", "io.debezium.transforms.partitions.PartitionRouting"),
+        ("transforms.p.partition.payload.fields", "change.n, change.first_name,change.nosuch"),
+        ("transforms.p.partition.topic.num", "100"),
+    ];
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
+    let relation = customers(true);
+    let at = at(SnapshotMark::False, None);
+    let (new, old) = (row(&[Some("1"), Some("Anne"), None, Some("5")]), row(&[Some("1"), Some("Anne"), None, None]));
+    let of = |op, before: Option<&Row>, after: Option<&Row>, partitions| {
+        let topic = TopicHandle { index: TopicIndex(20), partitions };
+        let mut plan =
+            Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic).expect("it fits");
+        let (before, after) = (before.map(Row::tuple), after.map(Row::tuple));
+        let change = RowChange { relation: &relation, op, before, before_is_key: false, after, at };
+        let mut out = Partitions(Vec::new());
+        Encoder::new(&settings).encode(&mut plan, &change, &mut out).map(|()| out.0).map_err(|error| error.to_string())
+    };
+    // "Anne".hashCode() is 2045636.
+    assert_eq!(of(Op::Create, None, Some(&new), 100), Ok(vec![41]));
+    let tombstone = TopicHandle { index: TopicIndex(20), partitions: 100 }.route(Some(b"{\"id\":1}")).partition;
+    assert_eq!(of(Op::Delete, Some(&old), None, 100), Ok(vec![36, tombstone]), "a tombstone goes where its key does");
+    let why = "public.customers: partition.topic.num leads to partition 41, and the topic has 3";
+    assert_eq!(of(Op::Create, None, Some(&new), 3), Err(why.to_owned()));
+}
+
 #[test]
 fn a_value_that_cannot_be_cast_names_its_column() {
     let options = [

@@ -9,6 +9,7 @@
 mod convert;
 mod moment;
 mod outbox;
+mod partition;
 pub mod program;
 mod rule;
 pub mod shape;
@@ -65,7 +66,7 @@ pub fn apply(chain: &[Transform], mut shape: Shape) -> Result<Option<Shape>, Unf
 /// topics and headers concerns it. `None` when a transformation drops it.
 pub fn pass(chain: &[Transform], topic: String) -> Option<Shape> {
     let value = Some(Node::text("", false));
-    let mut shape = Shape { topic, routed: None, key: None, value, headers: Vec::new(), conditions: Vec::new() };
+    let mut shape = Shape { topic, routed: None, key: None, value, headers: Vec::new(), conditions: Vec::new(), partition: None };
     for transform in chain.iter().filter(|transform| transform.step.concerns_any_record()) {
         if concerns(transform, &shape) {
             shape = match &transform.step {

@@ -48,12 +48,12 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
         let plain = form.clone();
         *form = Form { write: write_expanded, scale: expand.to_scale(), element: Some(Box::new(plain)), ..form.clone() };
     }
-    shape.headers.push(Header { name: "id".to_owned(), content: HeaderContent::Value(id.content) });
+    shape.headers.push(Header { name: "id".to_owned(), content: HeaderContent::Value(id) });
     let mut beside = Vec::new();
     for placed in &outbox.more {
         match row.field(&placed.field) {
             Some(node) if placed.header => {
-                shape.headers.push(Header { name: placed.name.clone(), content: HeaderContent::Value(node.content.clone()) });
+                shape.headers.push(Header { name: placed.name.clone(), content: HeaderContent::Value(node.clone()) });
             }
             Some(node) => beside.push((placed.name.as_str().into(), node.clone())),
             None if outbox.needs_more => return Err(format!("the table has no column {}", placed.field)),

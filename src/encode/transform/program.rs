@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Unfit;
 use super::convert::Convert;
+use super::partition::Partition;
 use super::rule::Rule;
 use super::shape::{By, Content, HeaderContent, Live, Node, Routed, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
@@ -27,6 +28,8 @@ pub struct Program {
     pub headers: Headers,
     /// What must hold of a row, or the record is dropped.
     pub conditions: Vec<Rule>,
+    /// What its partition is computed from, when it is not the key.
+    pub partition: Option<Partition>,
     /// Where its key or value is Avro.
     pub avro: TopicAvro,
 }
@@ -113,18 +116,23 @@ pub enum HeaderPieces {
     OtherKey,
     /// A JSON value; a text stands without its quotes when the flag says so.
     Value(Pieces, bool),
-    /// The names, in JSON, of the pairs whose values differ, or do not.
-    Changes(Vec<(Box<[u8]>, [Pieces; 2])>, bool),
 }
 
 #[derive(Clone, Debug)]
 enum Piece {
     Bytes(Box<[u8]>),
-    Column { old: bool, index: usize, form: Form, null: Box<[u8]> },
+    Column {
+        old: bool,
+        index: usize,
+        form: Form,
+        null: Box<[u8]>,
+    },
     Source,
     Transaction,
     Live(Live),
     Converted(Pieces, Convert, Box<[u8]>),
+    /// The names, in JSON, of the pairs whose values differ, or do not.
+    Changes(Vec<(Box<[u8]>, [Pieces; 2])>, bool),
 }
 
 /// What a program writes from.
@@ -174,19 +182,7 @@ impl Program {
                 let pieces = match &header.content {
                     HeaderContent::Bytes(bytes) => HeaderPieces::Bytes(bytes.clone()),
                     HeaderContent::OtherKey => HeaderPieces::OtherKey,
-                    HeaderContent::Value(content) => {
-                        let mut pieces = Pieces::default();
-                        pieces.add(content);
-                        HeaderPieces::Value(pieces, headers == HeaderConverter::Simple)
-                    }
-                    HeaderContent::Changes(pairs, changed) => {
-                        let compiled = |(name, pair): &(Box<str>, [Content; 2])| {
-                            let mut quoted = Vec::new();
-                            json::string(&mut quoted, name.as_bytes());
-                            (quoted.into(), [Pieces::reading(&pair[0]), Pieces::reading(&pair[1])])
-                        };
-                        HeaderPieces::Changes(pairs.iter().map(compiled).collect(), *changed)
-                    }
+                    HeaderContent::Value(node) => HeaderPieces::Value(Pieces::reading(&node.content), headers == HeaderConverter::Simple),
                 };
                 (header.name.clone(), pieces)
             })
@@ -202,6 +198,7 @@ impl Program {
             value: shape.value.as_ref().map(|node| Pieces::of(node, value, "value.converter")).transpose()?,
             headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
             conditions: shape.conditions.clone(),
+            partition: shape.partition.clone(),
             avro: TopicAvro::default(),
         })
     }
@@ -256,6 +253,14 @@ impl Pieces {
             Content::Converted(converted) => {
                 let inner = Self::reading(&converted.content);
                 self.pieces.push(Piece::Converted(inner, converted.convert.clone(), converted.null.clone()));
+            }
+            Content::Changes(pairs, changed) => {
+                let compiled = |(name, pair): &(Box<str>, [Content; 2])| {
+                    let mut quoted = Vec::new();
+                    json::string(&mut quoted, name.as_bytes());
+                    (quoted.into(), [Self::reading(&pair[0]), Self::reading(&pair[1])])
+                };
+                self.pieces.push(Piece::Changes(pairs.iter().map(compiled).collect(), *changed));
             }
             Content::Struct(fields) => {
                 self.bytes(b"{");
@@ -320,6 +325,26 @@ impl Pieces {
                     } else {
                         convert.apply(out, begun).map_err(|why| inner.blame(why))?;
                     }
+                }
+                Piece::Changes(pairs, changed) => {
+                    // The names come first, what is compared behind them and goes.
+                    out.push(b'[');
+                    let first = out.len();
+                    for (quoted, [one, other]) in pairs {
+                        let start = out.len();
+                        one.write_json(out, input, source)?;
+                        let middle = out.len();
+                        other.write_json(out, input, source)?;
+                        let differ = out.get(start..middle) != out.get(middle..);
+                        out.truncate(start);
+                        if differ == *changed {
+                            if start > first {
+                                out.push(b',');
+                            }
+                            out.extend_from_slice(quoted);
+                        }
+                    }
+                    out.push(b']');
                 }
             }
         }
@@ -396,27 +421,6 @@ impl Headers {
                         _ if *bare && scratch == b"null" => block.push_null(name),
                         _ => block.push(name, scratch),
                     }
-                }
-                HeaderPieces::Changes(pairs, changed) => {
-                    // The names come first, what is compared behind them and goes.
-                    scratch.clear();
-                    scratch.push(b'[');
-                    for (quoted, [one, other]) in pairs {
-                        let start = scratch.len();
-                        one.write_json(scratch, input, &mut source)?;
-                        let middle = scratch.len();
-                        other.write_json(scratch, input, &mut source)?;
-                        let differ = scratch.get(start..middle) != scratch.get(middle..);
-                        scratch.truncate(start);
-                        if differ == *changed {
-                            if start > 1 {
-                                scratch.push(b',');
-                            }
-                            scratch.extend_from_slice(quoted);
-                        }
-                    }
-                    scratch.push(b']');
-                    block.push(name, scratch);
                 }
             }
         }

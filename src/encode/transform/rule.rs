@@ -8,8 +8,9 @@
 mod evaluate;
 mod resolve;
 
+use super::partition::Value;
 use super::program::{BadValue, Input};
-use super::shape::Shape;
+use super::shape::{self, Shape};
 use crate::config::postgres::transforms::script::{Comparison, Dialect, Literal, Method, Script};
 use evaluate::{Evaluation, Scalar};
 use regex::bytes::Regex;
@@ -115,6 +116,48 @@ impl Rule {
         source: S,
     ) -> Evaluation<'e, 'i, S> {
         Evaluation { scratch, input: Some(input), source, dialect: self.dialect }
+    }
+}
+
+/// One value of the record.
+#[derive(Clone, Debug)]
+pub struct Field(Node);
+
+impl Field {
+    /// The value of a node of the shape.
+    pub fn new(node: &shape::Node) -> Self {
+        Self(resolve::read(node))
+    }
+
+    /// Whether it is an exact number.
+    pub fn is_decimal(&self) -> bool {
+        matches!(&self.0, Node::Read(read) if read.decimal)
+    }
+
+    /// Itself, unless it is always null.
+    pub fn there(self) -> Option<Self> {
+        (!matches!(self.0, Node::Constant(Literal::Null))).then_some(self)
+    }
+
+    /// Shows its value; `None` where it is null.
+    pub fn of<T>(
+        &self,
+        scratch: &mut Vec<u8>,
+        input: &Input<'_>,
+        source: impl FnMut(&mut Vec<u8>),
+        show: impl FnOnce(Value<'_>) -> T,
+    ) -> Result<Option<T>, BadValue> {
+        scratch.clear();
+        let mut evaluation = Evaluation { scratch, input: Some(input), source, dialect: Dialect::Groovy };
+        let value = match evaluation.of(&self.0)? {
+            Scalar::Null | Scalar::Undefined => return Ok(None),
+            Scalar::Bool(is) => Value::Bool(is),
+            Scalar::Int(number) => Value::Int(number),
+            Scalar::Double(number) => Value::Double(number),
+            Scalar::Decimal(text) => Value::Decimal(text.bytes(evaluation.scratch)),
+            Scalar::Text(text) | Scalar::Whole(text) => Value::Text(text.bytes(evaluation.scratch)),
+        };
+        Ok(Some(show(value)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The shape of a record: its fields and where each comes from.
 
 use super::convert::Convert;
+use super::partition::Partition;
 use super::rule::Rule;
 use crate::config::postgres::transforms::Renaming;
 use crate::encode::schema::{Kind, Schema};
@@ -21,6 +22,8 @@ pub struct Shape {
     pub headers: Vec<Header>,
     /// What must hold of a row, or the record is dropped.
     pub conditions: Vec<Rule>,
+    /// What its partition is computed from, when it is not the key.
+    pub partition: Option<Partition>,
 }
 
 /// A topic that each row names.
@@ -60,9 +63,7 @@ pub enum HeaderContent {
     /// The other key of a row whose key changes.
     OtherKey,
     /// A value of the row or the envelope.
-    Value(Content),
-    /// The names of the fields whose two values differ, or, when the flag is not set, of those whose do not.
-    Changes(Vec<(Box<str>, [Content; 2])>, bool),
+    Value(Node),
 }
 
 /// A value with its schema.
@@ -102,6 +103,8 @@ pub enum Content {
     Struct(Vec<(Box<str>, Node)>),
     /// Something else once it is written.
     Converted(Box<Converted>),
+    /// An array: the names of the fields whose two values differ, or, when the flag is not set, of those whose do not.
+    Changes(Vec<(Box<str>, [Content; 2])>, bool),
 }
 
 /// A value that is converted.

@@ -40,7 +40,8 @@ pub enum Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    fn bytes<'s>(&self, scratch: &'s [u8]) -> &'s [u8]
+    /// Its bytes.
+    pub fn bytes<'s>(&self, scratch: &'s [u8]) -> &'s [u8]
     where
         'a: 's,
     {

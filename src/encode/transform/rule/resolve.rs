@@ -3,7 +3,7 @@
 use super::Node;
 use super::evaluate::{Evaluation, Scalar};
 use crate::config::postgres::transforms::script::{Comparison, Dialect, Expression, Literal, SchemaPart, Variable};
-use crate::encode::schema::{Kind, Schema};
+use crate::encode::schema::Kind;
 use crate::encode::transform::convert::{decimal_text, scale_of, with_digits};
 use crate::encode::transform::program::{BadValue, Pieces};
 use crate::encode::transform::shape::{self, Content, Header, HeaderContent, Shape};
@@ -321,7 +321,7 @@ fn place_of(node: &shape::Node) -> Place<'_> {
 }
 
 /// The node that reads a value.
-fn read(node: &shape::Node) -> Node {
+pub fn read(node: &shape::Node) -> Node {
     let schema = &node.schema;
     let is_bytes = schema.kind == Kind::Bytes;
     let is_decimal = is_bytes && schema.name.as_deref() == numeric::decimal(0).name.as_deref();
@@ -355,15 +355,8 @@ fn read(node: &shape::Node) -> Node {
 fn header_value(header: &Header) -> Node {
     match &header.content {
         HeaderContent::Bytes(bytes) => Node::Constant(Literal::Text(String::from_utf8_lossy(bytes).into())),
-        HeaderContent::Value(content) => {
-            let schema = match content {
-                Content::Column { form, .. } => (*form.schema).clone(),
-                // Its JSON tells what it is.
-                _ => Schema::new(Kind::String),
-            };
-            read(&shape::Node { schema, content: content.clone() })
-        }
-        HeaderContent::OtherKey | HeaderContent::Changes(..) => fail(format!("the header {} cannot be asked", header.name)),
+        HeaderContent::Value(node) => read(node),
+        HeaderContent::OtherKey => fail(format!("the header {} cannot be asked", header.name)),
     }
 }
 

@@ -41,6 +41,7 @@ fn shape() -> Shape {
         value: Some(Node::of(Schema::of_struct("srv.Envelope", Vec::new()), fields)),
         headers: vec![header],
         conditions: Vec::new(),
+        partition: None,
     }
 }
 
