@@ -163,6 +163,47 @@ fn decode_and_encode_transformed(bencher: Bencher) {
     });
 }
 
+/// With a condition on two values of the row, which holds.
+#[divan::bench]
+fn decode_and_encode_filtered(bencher: Bencher) {
+    let condition = "value.op == 'c' && (value.after.id != 1 || value.after.id == null)";
+    transformed(
+        bencher,
+        &[
+            ("transforms", "some"),
+            ("transforms.some.type", "io.debezium.transforms.Filter"),
+            ("transforms.some.language", "jsr223.groovy"),
+            ("transforms.some.condition", condition),
+        ],
+    );
+}
+
+/// With a value that becomes another type.
+#[divan::bench]
+fn decode_and_encode_cast(bencher: Bencher) {
+    transformed(
+        bencher,
+        &[
+            ("transforms", "unwrap,cast"),
+            ("transforms.unwrap.type", "io.debezium.transforms.ExtractNewRecordState"),
+            ("transforms.cast.type", "org.apache.kafka.connect.transforms.Cast$Value"),
+            ("transforms.cast.spec", "id:string"),
+        ],
+    );
+}
+
+fn transformed(bencher: Bencher, options: &[(&str, &str)]) {
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
+    let (message, mut plan) = (insert(), plan(&settings));
+    let (mut encoder, mut cells) = (Encoder::new(&settings), Cells::default());
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            encode_into(&mut Nowhere, &mut plan, &mut encoder, &message, &mut cells);
+        }
+    });
+}
+
 #[divan::bench]
 fn decode_encode_append_and_seal(bencher: Bencher) {
     let (message, settings) = (insert(), settings());

@@ -188,6 +188,25 @@ fn ten_thousand_events_allocate_nothing() {
     ];
     assert_eq!(allocations_with(&chain, json), 0, "allocations with transforms");
     assert_eq!(allocations_with(&chain, avro), 0, "allocations with transforms in Avro");
+    let by_value = [
+        ("transforms", "some,unwrap,cast,time"),
+        ("transforms.some.type", "io.debezium.transforms.Filter"),
+        ("transforms.some.language", "jsr223.groovy"),
+        (
+            "transforms.some.condition",
+            "(value.after ?: value.before).status.toLowerCase().startsWith('paid \"') && (value.after ?: value.before).amount > 12.5 \
+             && (value.after?.id in [3, 4] || value.source.table + value.op != 'x')",
+        ),
+        ("transforms.unwrap.type", "io.debezium.transforms.ExtractNewRecordState"),
+        ("transforms.unwrap.add.fields", "source.ts_ms"),
+        ("transforms.cast.type", "org.apache.kafka.connect.transforms.Cast$Value"),
+        ("transforms.cast.spec", "id:string,amount:float64,ratio:string,ok:int32"),
+        ("transforms.time.type", "org.apache.kafka.connect.transforms.TimestampConverter$Value"),
+        ("transforms.time.field", "__source_ts_ms"),
+        ("transforms.time.target.type", "string"),
+        ("transforms.time.format", "yyyy-MM-dd HH:mm:ss.SSS"),
+    ];
+    assert_eq!(allocations_with(&by_value, json), 0, "allocations with a condition and conversions");
 }
 
 /// How many allocations ten thousand events need once everything has grown.

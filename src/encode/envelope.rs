@@ -3,7 +3,7 @@
 use super::avro::Avro;
 use super::json;
 use super::plan::{ColumnPlan, RelationPlan};
-use super::transform::program::{self, BadColumn, Input, NewTopic, Program};
+use super::transform::program::{self, BadValue, Input, NoTopic, Program};
 use super::{EncodeError, EventSettings, transaction};
 use crate::change::{Cell, Op, Position, Relation, RowChange, TransactionCounts, Tuple};
 use crate::record::{HeaderBlock, RecordRef, RecordSink, Route, TopicHandle};
@@ -31,6 +31,8 @@ pub struct Encoder {
     value: Vec<u8>,
     /// Key and value in Avro, where they are.
     avro: [Vec<u8>; 2],
+    /// Texts of expressions.
+    scratch: Vec<u8>,
     headers: HeaderBlock,
     /// `","ts_ms":...,"ts_us":...,"ts_ns":...}`.
     now: Vec<u8>,
@@ -51,6 +53,7 @@ impl Encoder {
             header_key: Vec::new(),
             value: Vec::new(),
             avro: [Vec::new(), Vec::new()],
+            scratch: Vec::new(),
             headers: HeaderBlock::default(),
             now: Vec::new(),
             now_ns: 0,
@@ -128,6 +131,10 @@ impl Encoder {
             Op::Create => self.run(plan, Case::Create, input, out),
             Op::Truncate => self.run(plan, Case::Truncate, input, out),
             Op::Delete => {
+                // A topic that is not known yet is asked for before anything is pushed.
+                if tombstone {
+                    self.place_of(plan, Case::Tombstone, input)?;
+                }
                 self.run(plan, Case::Delete, input, out)?;
                 if tombstone { self.run(plan, Case::Tombstone, input, out) } else { Ok(()) }
             }
@@ -136,8 +143,11 @@ impl Encoder {
                     write_key(&mut self.key, plan, after, before)?;
                     write_key(&mut self.old_key, plan, before, None)?;
                     if self.old_key != self.key {
-                        // A topic that is not known yet is asked for before anything is pushed.
-                        known_topic(plan, Case::MovedCreate, input)?;
+                        for case in [Case::MovedDelete, Case::MovedTombstone, Case::MovedCreate] {
+                            if tombstone || case != Case::MovedTombstone {
+                                self.place_of(plan, case, input)?;
+                            }
+                        }
                         write_header_key(&mut self.header_key, plan, after, before)?;
                         self.run(plan, Case::MovedDelete, input, out)?;
                         if tombstone {
@@ -156,18 +166,42 @@ impl Encoder {
         }
     }
 
+    /// Where a record goes; `None` where a transformation drops it.
+    #[inline]
+    fn place_of(&mut self, plan: &mut RelationPlan, case: Case, input: &Input<'_>) -> Result<Option<TopicHandle>, EncodeError> {
+        let RelationPlan { programs, source, relation, .. } = plan;
+        let Some(program) = program_of(programs.as_deref(), case) else { return Ok(None) };
+        if let program::Topic::Fixed(topic) = program.topic
+            && program.conditions.is_empty()
+        {
+            return Ok(Some(topic));
+        }
+        let bad = |bad| bad_value(relation, bad);
+        let mut source = |out: &mut Vec<u8>| source.write(out, input.at);
+        for condition in &program.conditions {
+            if !condition.keeps(&mut self.scratch, input, &mut source).map_err(bad)? {
+                return Ok(None);
+            }
+        }
+        match program.topic.of(&mut self.scratch, input, source) {
+            Ok(topic) => Ok(Some(topic)),
+            Err(NoTopic::New { said, name }) => Err(EncodeError::NewTopic { said, name }),
+            Err(NoTopic::Bad(error)) => Err(bad(error)),
+        }
+    }
+
     /// Writes one record by its program; nothing where a transformation drops it.
     fn run<S: RecordSink>(&mut self, plan: &mut RelationPlan, case: Case, input: &mut Input<'_>, out: &mut S) -> Result<(), EncodeError> {
+        let topic = self.place_of(plan, case, input)?;
         let RelationPlan { programs, source, relation, name, .. } = plan;
         let program = program_of(programs.as_deref(), case);
-        let topic = program.map(|program| topic_of(program, input)).transpose()?;
         // What a transformation drops is counted, too: Debezium counts before it transforms.
         if !matches!(case, Case::Tombstone | Case::MovedTombstone) {
             input.place = transaction::place(self.counts.as_mut(), name, input.at);
         }
         let input = &*input;
         let (Some(program), Some(topic)) = (program, topic) else { return Ok(()) };
-        let bad = |BadColumn(column)| EncodeError::malformed(relation, column);
+        let bad = |bad| bad_value(relation, bad);
         let mut source = |out: &mut Vec<u8>| source.write(out, input.at);
         self.key.clear();
         let mut has_key = program.key.is_some();
@@ -195,6 +229,14 @@ impl Encoder {
             for partition in 0..topic.partitions {
                 out.push(Route { topic: topic.index, partition }, record)?;
             }
+        } else if let Some(partition) = &program.partition
+            && let Some(partition) = partition.of(&mut self.scratch, input, &mut source).map_err(bad)?
+        {
+            if partition >= topic.partitions {
+                let why = format!("partition.topic.num leads to partition {partition}, and the topic has {}", topic.partitions);
+                return Err(EncodeError::Transform { table: relation.name(), why });
+            }
+            out.push(Route { topic: topic.index, partition }, record)?;
         } else {
             out.push(topic.route(key), record)?;
         }
@@ -362,13 +404,16 @@ fn program_of(programs: Option<&[Option<Program>]>, case: Case) -> Option<&Progr
     programs?.get(case as usize)?.as_ref()
 }
 
-fn topic_of(program: &Program, input: &Input<'_>) -> Result<TopicHandle, EncodeError> {
-    program.topic.of(input).map_err(|NewTopic { said, name }| EncodeError::NewTopic { said, name })
-}
-
-/// The topic of a kind of record is known.
-fn known_topic(plan: &RelationPlan, case: Case, input: &Input<'_>) -> Result<(), EncodeError> {
-    program_of(plan.programs.as_deref(), case).map_or(Ok(()), |program| topic_of(program, input).map(drop))
+#[cold]
+fn bad_value(relation: &Relation, bad: BadValue) -> EncodeError {
+    match bad {
+        BadValue::Column(column) => EncodeError::malformed(relation, column),
+        BadValue::Convert(column, why) => {
+            let name = relation.columns.get(column).map(|column| &*column.name).unwrap_or_default();
+            EncodeError::Transform { table: relation.name(), why: format!("column {name}: {why}") }
+        }
+        BadValue::Transform(why) => EncodeError::Transform { table: relation.name(), why },
+    }
 }
 
 fn write_key(out: &mut Vec<u8>, plan: &RelationPlan, row: Option<Tuple<'_>>, older: Option<Tuple<'_>>) -> Result<(), EncodeError> {

@@ -60,6 +60,14 @@ pub enum EncodeError {
         /// `schema.table`.
         table: String,
     },
+    /// A transformation cannot be applied to a row.
+    #[error("{table}: {why}")]
+    Transform {
+        /// `schema.table`.
+        table: String,
+        /// Which one, and why.
+        why: String,
+    },
     /// The log's client would not take the record.
     #[error(transparent)]
     Sink(#[from] SinkFull),

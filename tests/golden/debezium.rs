@@ -75,7 +75,8 @@ impl Debezium {
             properties.push_str(&format!("{}={}\n", name.replace('=', "\\="), escaped.replace('\\', "\\\\").replace("\\\\u", "\\u")));
         }
         fs::write(home.path().join("connector.properties"), properties).expect("a file");
-        let class_path = format!("{}:{}/*", classes().display(), cache().join("libs").display());
+        // The scripted transformations and their languages are used where they are.
+        let class_path = format!("{}:{1}/libs/*:{1}/scripting/*", classes().display(), cache().display());
         let mut child = Command::new("java")
             .args([
                 "-Xmx512m",

@@ -361,6 +361,200 @@ fn records_of_other_topics_and_with_other_fields() {
     hold("transforms", "shapes.sql", &options);
 }
 
+/// A chain of Debezium's scripted transformations, each for one table.
+fn scripts(language: &str, of: &[(usize, &str, &str)]) -> Value {
+    let mut options = json!({"table.include.list": "public[.](c[0-9]+|fence)"});
+    for (table, option, expression) in of {
+        let class = if *option == "condition" { "Filter" } else { "ContentBasedRouter" };
+        let own = json!({"type": format!("io.debezium.transforms.{class}"), "language": language, *option: expression,
+            "topic.regex": format!("srv[.]public[.]c{table}")});
+        for (name, value) in own.as_object().expect("an object") {
+            options[format!("transforms.s{table}.{name}")] = value.clone();
+        }
+    }
+    options["transforms"] = json!(of.iter().map(|(table, ..)| format!("s{table}")).collect::<Vec<_>>().join(","));
+    options
+}
+
+#[test]
+fn conditions_and_topics_in_groovy() {
+    let options = scripts(
+        "jsr223.groovy",
+        &[
+            (1, "condition", "value.op == 'u' && value.before.id == 2"),
+            (2, "condition", "value.op != 'd' || value.before.id != 2"),
+            (3, "condition", "value.op == 'd' || value.after.status != null && value.after.kind in ['a', 'b', null]"),
+            (4, "condition", "(value.after ?: value.before).price > 10"),
+            (5, "condition", "value.after?.price >= 10.5 || value.before?.ratio < 1"),
+            (6, "condition", "value?.after?.note?.startsWith('H') ?: false"),
+            (7, "condition", "value.after == null || value.after.note ==~ /.*l{2}.*/ || value.after.get('small') == 3"),
+            (
+                8,
+                "condition",
+                "value.op in ['c', 'r'] ? value.after.ok == true : value.source.table == 'c8' && value.source.snapshot == 'false'",
+            ),
+            (9, "condition", "value.before != null && value.after != null && value.before.status != value.after.status || value.op == 'd'"),
+            (
+                10,
+                "condition",
+                "valueSchema.name().endsWith('Envelope') && keySchema.field('id') != null && topic.endsWith('c10') && key.id != 3",
+            ),
+            (
+                11,
+                "condition",
+                "value.after?.note?.toUpperCase() == 'HELLO' || value.after?.note?.size() == 0 || value.after?.note?.contains('\"q\"')",
+            ),
+            (12, "condition", "!value.after || value.after.small != null && value.after.small % 2 == 1"),
+            (13, "condition", "value.after?.n == 9007199254740993 || value.after?.price == 10.5 || value.after?.ratio == 1.5"),
+            (14, "topic.expression", "value.op == 'd' ? 'srv.gone' : null"),
+            (15, "condition", "header['__debezium.context.taskId']?.value == '0' && value.op == 'c'"),
+            (16, "topic.expression", "value == null ? 'srv.nulls' : ((value.after ?: value.before).id == 1 ? 'srv.ones' : null)"),
+        ],
+    );
+    let nulls = json!({"transforms.s13.null.handling.mode": "drop", "transforms.s16.null.handling.mode": "evaluate"});
+    hold("transforms_groovy", "transforms.sql", &with(options, &nulls));
+}
+
+#[test]
+fn conditions_and_topics_in_javascript() {
+    let options = scripts(
+        "jsr223.graal.js",
+        &[
+            (1, "condition", "value.op === 'c' && value.after.id !== 3"),
+            (2, "condition", "value.after ? value.after.kind === 'a' : true"),
+            (3, "condition", "value.after?.note != null && value.after.note.length > 4"),
+            (4, "condition", "['a', 'b'].includes(value.after?.kind ?? 'b')"),
+            (5, "condition", "/^h/i.test(value.after?.note ?? '') || value.op == 'd'"),
+            (6, "condition", "value.after?.id == '3' || value.after?.small == null"),
+            (7, "condition", "topic.endsWith('c7') && value.source.table == 'c7' && value.source.snapshot === 'false'"),
+            (8, "condition", "value.after?.n > 50 || value.after?.ratio < 0.5"),
+            (9, "condition", "value.after?.nosuch == null && value.after?.status == 'new'"),
+            (10, "topic.expression", "value.op == 'd' ? 'srv.gone' : (value.after.kind ? 'srv.kind.' + value.after.kind : null)"),
+        ],
+    );
+    let tables = json!({"table.include.list": "public[.](c[1-9]|c10|fence)"});
+    hold("transforms_javascript", "transforms.sql", &with(options, &tables));
+}
+
+/// Tables, a class and its options.
+type Step<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+/// A chain whose steps are each for the tables that a name matches.
+fn conversions(steps: &[Step<'_>]) -> Value {
+    let mut options = json!({"table.include.list": "public[.](v[0-9]|fence)",
+        "key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true"});
+    for (place, (tables, class, own)) in steps.iter().enumerate() {
+        options[format!("transforms.s{place}.type")] = json!(class);
+        options[format!("transforms.s{place}.predicate")] = json!(format!("p{place}"));
+        options[format!("predicates.p{place}.type")] = json!("org.apache.kafka.connect.transforms.predicates.TopicNameMatches");
+        options[format!("predicates.p{place}.pattern")] = json!(format!("srv.public.({tables})"));
+        for (name, value) in *own {
+            options[format!("transforms.s{place}.{name}")] = json!(value);
+        }
+    }
+    let names = |letter: &str| json!((0..steps.len()).map(|place| format!("{letter}{place}")).collect::<Vec<_>>().join(","));
+    options["transforms"] = names("s");
+    options["predicates"] = names("p");
+    options
+}
+
+const UNWRAP: &str = "io.debezium.transforms.ExtractNewRecordState";
+const CAST: &str = "org.apache.kafka.connect.transforms.Cast$Value";
+const TIMES: &str = "org.apache.kafka.connect.transforms.TimestampConverter$Value";
+const AS_IT_IS: (&str, &str) = ("replace.null.with.default", "false");
+
+#[test]
+fn values_of_other_types_and_forms() {
+    let time = |field, target, more: &[(&'static str, &'static str)]| {
+        let mut own = vec![("field", field), ("target.type", target), AS_IT_IS];
+        own.extend_from_slice(more);
+        own.leak() as &[_]
+    };
+    let micros = ("unix.precision", "microseconds");
+    let options = conversions(&[
+        ("v1|v2", UNWRAP, &[AS_IT_IS, ("add.fields", "op")]),
+        (
+            "v1",
+            CAST,
+            &[
+                AS_IT_IS,
+                (
+                    "spec",
+                    "s:string,i:int64,l:int32,r:float64,d:float32,b:string,t:boolean,tn:int32,tf:float64,p:string,p8:float64,y:string,def:string,defp:string,da:int64,nosuch:int16",
+                ),
+            ],
+        ),
+        (
+            "v2",
+            CAST,
+            &[
+                AS_IT_IS,
+                (
+                    "spec",
+                    "s:boolean,i:string,l:float64,r:int32,d:int64,b:int32,tn:int64,tf:float32,p:int16,p8:string,def:float64,defp:boolean,t:string",
+                ),
+            ],
+        ),
+        ("v1", "org.apache.kafka.connect.transforms.Cast$Key", &[AS_IT_IS, ("spec", "id:string")]),
+        ("v2", "org.apache.kafka.connect.transforms.ExtractField$Key", &[("field", "id")]),
+        ("v2", "org.apache.kafka.connect.transforms.Cast$Key", &[("spec", "string")]),
+        ("v1", TIMES, time("ts", "string", &[("format", "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")])),
+        ("v1", TIMES, time("us", "Timestamp", &[micros])),
+        ("v1", TIMES, time("tt", "unix", &[("format", "yyyy-MM-dd HH:mm"), ("unix.precision", "seconds")])),
+        ("v2", TIMES, time("ts", "Date", &[])),
+        ("v2", TIMES, time("us", "Time", &[micros])),
+        ("v2", TIMES, time("tt", "string", &[("format", "yyyy-MM-dd HH:mm")])),
+        ("v3", "org.apache.kafka.connect.transforms.Flatten$Value", &[("delimiter", "_")]),
+        // What differs from run to run, and NULL beside a default, a listed difference.
+        (
+            "v3",
+            "org.apache.kafka.connect.transforms.ReplaceField$Value",
+            &[
+                AS_IT_IS,
+                (
+                    "exclude",
+                    "source_version,source_ts_ms,source_ts_us,source_ts_ns,source_db,source_sequence,source_txId,source_lsn,ts_ms,ts_us,ts_ns,before_def,after_def",
+                ),
+            ],
+        ),
+        (
+            "v3",
+            "org.apache.kafka.connect.transforms.SetSchemaMetadata$Value",
+            &[AS_IT_IS, ("schema.name", "shop.Flat"), ("schema.version", "3")],
+        ),
+        (
+            "v4",
+            "io.debezium.transforms.ExtractChangedRecordState",
+            &[("header.changed.name", "Changed"), ("header.unchanged.name", "Unchanged")],
+        ),
+        (
+            "v4",
+            "io.debezium.transforms.HeaderToValue",
+            &[
+                ("headers", "Changed,__debezium.context.taskId,Unchanged"),
+                ("fields", "changed,source_task,more.unchanged"),
+                ("operation", "move"),
+            ],
+        ),
+    ]);
+    // Debezium's tombstone shares its header object with its delete, and so has the delete's headers as well.
+    hold("transforms_values", "transforms.sql", &with(options, &json!({"tombstones.on.delete": "false"})));
+}
+
+#[test]
+fn times_as_kafka_connect_has_them_in_other_forms() {
+    let options = conversions(&[
+        ("v1|v2|v3", UNWRAP, &[AS_IT_IS]),
+        ("v1", CAST, &[AS_IT_IS, ("spec", "da:string,ti:string,ts:string,us:int64")]),
+        ("v2", TIMES, &[("field", "da"), ("target.type", "string"), ("format", "EEE, d MMM yyyy"), AS_IT_IS]),
+        ("v2", TIMES, &[("field", "ti"), ("target.type", "string"), ("format", "hh:mm a"), AS_IT_IS]),
+        ("v2", TIMES, &[("field", "ts"), ("target.type", "unix"), AS_IT_IS]),
+        ("v3", TIMES, &[("field", "ts"), ("target.type", "Date"), AS_IT_IS]),
+        ("v3", TIMES, &[("field", "da"), ("target.type", "unix"), ("unix.precision", "nanoseconds"), AS_IT_IS]),
+    ]);
+    hold("transforms_connect", "transforms.sql", &with(options, &json!({"time.precision.mode": "connect"})));
+}
+
 #[test]
 fn an_outbox_tables_rows_are_messages_of_the_topics_they_name() {
     let outbox = json!({"table.include.list": "public[.](outbox|plain|fence)",

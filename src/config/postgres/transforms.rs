@@ -4,9 +4,15 @@
 //! is refused with the nearest known one, since a transformation that is left out changes every event. What the
 //! transformations do to a record is `encode::transform`'s.
 
+mod conversions;
+pub mod pattern;
+pub mod script;
+
 use std::collections::BTreeMap;
 
+pub use conversions::{CastTo, Casts, TimeTarget, Timestamps, UnixPrecision};
 use regex::{Captures, Regex};
+use script::Script;
 
 use crate::config::define::{KeyProblem, invalid, renamed, required, unknown};
 use crate::config::suggest;
@@ -81,6 +87,22 @@ pub enum Step {
     InsertHeader(String, String),
     /// `DropHeaders`.
     DropHeaders(Vec<String>),
+    /// `Cast`.
+    Cast(Part, Casts),
+    /// `TimestampConverter`.
+    Timestamps(Part, Timestamps),
+    /// `SetSchemaMetadata`: name and version.
+    SchemaMetadata(Part, Option<String>, Option<u32>),
+    /// `Flatten`, and what stands between the names.
+    Flatten(Part, String),
+    /// `io.debezium.transforms.ExtractChangedRecordState`: the headers of changed and of unchanged fields.
+    Changes(Option<String>, Option<String>),
+    /// `io.debezium.transforms.HeaderToValue`: headers, fields, and whether the headers go.
+    HeaderToValue(Vec<String>, Vec<String>, bool),
+    /// `io.debezium.transforms.partitions.PartitionRouting`: fields, and how many partitions there are.
+    Partition(Vec<String>, u32),
+    /// `io.debezium.transforms.Filter` and `ContentBasedRouter`.
+    Script(Box<Script>),
     /// `org.apache.kafka.connect.transforms.Filter`: the record goes.
     Drop,
     /// `io.debezium.transforms.outbox.EventRouter`.
@@ -91,12 +113,20 @@ impl Step {
     /// Whether what it does depends on the topic.
     pub fn looks_at_topics(&self) -> bool {
         let of_topic = |inserted: &[Inserted]| inserted.iter().any(|field| field.text.is_none());
-        matches!(self, Self::RegexRouter(_) | Self::LogicalRouter(_)) || matches!(self, Self::InsertField(_, fields) if of_topic(fields))
+        match self {
+            Self::RegexRouter(_) | Self::LogicalRouter(_) => true,
+            Self::InsertField(_, fields) => of_topic(fields),
+            Self::Script(script) => script.looks_at_topics(),
+            _ => false,
+        }
     }
 
     /// Whether it has a meaning for records that are no row changes: it looks at topics or headers only.
     pub fn concerns_any_record(&self) -> bool {
-        matches!(self, Self::RegexRouter(_) | Self::LogicalRouter(_) | Self::InsertHeader(..) | Self::DropHeaders(_) | Self::Drop)
+        matches!(
+            self,
+            Self::RegexRouter(_) | Self::LogicalRouter(_) | Self::InsertHeader(..) | Self::DropHeaders(_) | Self::Script(_) | Self::Drop
+        )
     }
 }
 
@@ -272,6 +302,8 @@ pub struct LogicalRouter {
 /// The classes and their options. Those of `org.apache.kafka.connect.transforms` come for keys and for values.
 const CONNECT: &str = "org.apache.kafka.connect.transforms.";
 const DEBEZIUM: &str = "io.debezium.transforms.";
+/// Debezium's `Filter`, beside Kafka Connect's.
+const SCRIPTED_FILTER: &str = "scripting.Filter";
 const CLASSES: &[(&str, &[&str])] = &[
     (
         "ExtractNewRecordState",
@@ -315,6 +347,15 @@ const CLASSES: &[(&str, &[&str])] = &[
     ("InsertHeader", &["header", "value.literal"]),
     ("DropHeaders", &["headers"]),
     ("Filter", &[]),
+    (SCRIPTED_FILTER, &["condition", "language", "null.handling.mode", "topic.regex"]),
+    ("ContentBasedRouter", &["topic.expression", "language", "null.handling.mode", "topic.regex"]),
+    ("Cast", &["spec", "replace.null.with.default"]),
+    ("TimestampConverter", &["field", "target.type", "format", "unix.precision", "replace.null.with.default"]),
+    ("SetSchemaMetadata", &["schema.name", "schema.version", "replace.null.with.default"]),
+    ("Flatten", &["delimiter"]),
+    ("HeaderToValue", &["headers", "fields", "operation"]),
+    ("partitions.PartitionRouting", &["partition.payload.fields", "partition.topic.num", "partition.hash.function"]),
+    ("ExtractChangedRecordState", &["header.changed.name", "header.unchanged.name"]),
     (
         "outbox.EventRouter",
         &[
@@ -488,8 +529,17 @@ fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Ref
         Some((base, "Value")) => (base, Some(Part::Value)),
         _ => (class, None),
     };
-    let short = base.strip_prefix(CONNECT).or_else(|| base.strip_prefix(DEBEZIUM)).unwrap_or(base);
+    let mut short = base.strip_prefix(CONNECT).or_else(|| base.strip_prefix(DEBEZIUM)).unwrap_or(base);
+    if short == "Filter" && (base.starts_with(DEBEZIUM) || own.get("condition").is_some()) {
+        short = SCRIPTED_FILTER;
+    }
     let Some((short, known)) = CLASSES.iter().find(|(class, _)| *class == short) else {
+        if short == "TimestampRouter" {
+            let problem = Problem::refuse("config/not-supported", format!("the transformation {class} cannot be applied"))
+                .why("a source's records have no timestamp when they are transformed; with Debezium it stops the connector")
+                .fix("remove it");
+            return Err(refused(&own.key("type"), problem));
+        }
         let hint = suggest::did_you_mean(short, CLASSES.iter().map(|(class, _)| *class));
         let problem = Problem::refuse("config/not-supported", format!("the transformation {class} is not supported"))
             .why("leaving it out would change every event")
@@ -526,6 +576,41 @@ fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Ref
         "InsertHeader" => Step::InsertHeader(own.need("header")?.to_owned(), own.need("value.literal")?.to_owned()),
         "DropHeaders" => Step::DropHeaders(own.need_list("headers")?),
         "outbox.EventRouter" => Step::Outbox(outbox(&own)?),
+        SCRIPTED_FILTER => Step::Script(Box::new(conversions::script(&own, script::Purpose::Keep)?)),
+        "ContentBasedRouter" => Step::Script(Box::new(conversions::script(&own, script::Purpose::Route)?)),
+        "Cast" => Step::Cast(of()?, conversions::casts(&own)?),
+        "TimestampConverter" => Step::Timestamps(of()?, conversions::timestamps(&own)?),
+        "SetSchemaMetadata" => {
+            let part = of()?;
+            let (name, version) = conversions::schema_metadata(&own)?;
+            Step::SchemaMetadata(part, name, version)
+        }
+        "Flatten" => Step::Flatten(of()?, own.options.get(&own.key("delimiter")).map_or(".", |text| text.trim()).to_owned()),
+        "HeaderToValue" => {
+            let (headers, fields) = (own.need_list("headers")?, own.need_list("fields")?);
+            if fields.len() != headers.len() {
+                return Err(own.wrong("fields", &fields.join(","), "as many names as headers has"));
+            }
+            let moves = match own.need("operation")? {
+                "move" => true,
+                "copy" => false,
+                other => return Err(own.wrong("operation", other, "move or copy")),
+            };
+            Step::HeaderToValue(headers, fields, moves)
+        }
+        "partitions.PartitionRouting" => {
+            let fields = own.need_list("partition.payload.fields")?;
+            let count = own.need("partition.topic.num")?;
+            let number = count.parse().ok().filter(|number| (1..=10_000).contains(number));
+            if own.get("partition.hash.function").is_some_and(|hash| !hash.eq_ignore_ascii_case("java")) {
+                own.refuse("partition.hash.function", "records would go to other partitions than with Debezium")?;
+            }
+            Step::Partition(fields, number.ok_or_else(|| own.wrong("partition.topic.num", count, "a number from 1 to 10000"))?)
+        }
+        "ExtractChangedRecordState" => {
+            let name = |option| own.get(option).map(str::to_owned);
+            Step::Changes(name("header.changed.name"), name("header.unchanged.name"))
+        }
         _ => Step::Drop,
     };
     let null_is_default = own.flag("replace.null.with.default", false)?;

@@ -342,7 +342,7 @@ fn base64_length(text: &[u8]) -> Result<usize, Mismatch> {
 }
 
 /// Appends the bytes of standard base64.
-pub(super) fn base64(text: &[u8], out: &mut Vec<u8>) -> Result<(), Mismatch> {
+pub(in crate::encode) fn base64(text: &[u8], out: &mut Vec<u8>) -> Result<(), Mismatch> {
     let length = base64_length(text)?;
     let digits = text.get(..text.len() - (text.len() / 4 * 3 - length)).unwrap_or_default();
     for four in digits.chunks(4) {

@@ -94,7 +94,7 @@ pub fn shape(plan: &RelationPlan, settings: &EventSettings, case: Case) -> Shape
             .map(|(name, value)| Header { name: name.to_owned(), content: HeaderContent::Bytes(value.unwrap_or_default().to_vec()) }),
     );
     let value = (!matches!(case, Case::Tombstone | Case::MovedTombstone)).then(|| envelope(plan, settings, &schemas, case));
-    Shape { topic, routed: None, key, value, headers }
+    Shape { topic, routed: None, key, value, headers, conditions: Vec::new(), partition: None }
 }
 
 fn nodes(plan: &RelationPlan, columns: &[ColumnPlan], old: bool) -> Vec<(Box<str>, Node)> {

@@ -318,6 +318,135 @@ fn bytes_are_written_as_they_are() {
     assert_eq!(unfit.option, "key.converter");
 }
 
+fn scripted(class: &str, option: &str, expression: &str) -> EventSettings {
+    let options = [
+        ("transforms".to_owned(), "s".to_owned()),
+        ("transforms.s.type".to_owned(), format!("io.debezium.transforms.{class}")),
+        ("transforms.s.language".to_owned(), "jsr223.groovy".to_owned()),
+        (format!("transforms.s.{option}"), expression.to_owned()),
+    ];
+    EventSettings { transforms: transforms::parse(&options.into()).expect("a chain"), ..settings() }
+}
+
+#[test]
+fn a_condition_drops_the_rows_for_which_it_does_not_hold() {
+    let settings = scripted("Filter", "condition", "value.op == 'd' || value.after.n > 4 && value.after.email != null");
+    for (n, email, kept) in [("5", Some("a@x"), 1), ("4", Some("a@x"), 0), ("5", None, 0)] {
+        let row = row(&[Some("1"), Some("Anne"), email, Some(n)]);
+        let out = encode_with(&settings, &customers(true), Op::Create, None, false, Some(&row), at(SnapshotMark::False, None));
+        assert_eq!(out.0.len(), kept, "{n} {email:?}");
+    }
+    let old = row(&[Some("1"), None, None, None]);
+    let out = encode_with(&settings, &customers(true), Op::Delete, Some(&old), true, None, at(SnapshotMark::False, None));
+    assert_eq!(out.0.len(), 2, "the delete and, since null.handling.mode is keep, its tombstone");
+}
+
+#[test]
+fn a_condition_that_fails_stops_the_connector_and_says_why() {
+    let settings = scripted("Filter", "condition", "value.before.id == 1");
+    let relation = customers(true);
+    let topic = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    let mut plan = Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic).expect("it fits");
+    let row = row(&[Some("1"), Some("Anne"), None, None]);
+    let at = at(SnapshotMark::False, None);
+    let change = RowChange { relation: &relation, op: Op::Create, before: None, before_is_key: false, after: Some(row.tuple()), at };
+    let error = Encoder::new(&settings).encode(&mut plan, &change, &mut Collected::default()).unwrap_err();
+    let why = "value.before is null and has no field id; write ?.id where it may be null";
+    assert_eq!(error.to_string(), format!("public.customers: transforms.s.condition: {why}"));
+}
+
+#[test]
+fn every_topic_of_a_change_is_known_before_anything_is_pushed() {
+    let settings = scripted("ContentBasedRouter", "topic.expression", "'t.' + (value.after ?: value.before).id");
+    let relation = customers(true);
+    let topic = |index| TopicHandle { index: TopicIndex(index), partitions: 1 };
+    let mut plan =
+        Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic(1)).expect("it fits");
+    let (old, new) = (row(&[Some("1"), None, None, None]), row(&[Some("2"), Some("Anne"), None, None]));
+    let at = at(SnapshotMark::False, None);
+    let (before, after) = (Some(old.tuple()), Some(new.tuple()));
+    let change = RowChange { relation: &relation, op: Op::Update, before, before_is_key: true, after, at };
+    let (mut encoder, mut out) = (Encoder::new(&settings), Collected::default());
+    for (index, expected) in [(2, "t.1"), (3, "t.2")] {
+        let Err(EncodeError::NewTopic { said, name }) = encoder.encode(&mut plan, &change, &mut out) else { panic!("{expected} is new") };
+        assert_eq!((name.as_str(), out.0.len()), (expected, 0));
+        plan.learn(&said, topic(index));
+    }
+    encoder.encode(&mut plan, &change, &mut out).expect("the topics are known");
+    assert_eq!(out.0.len(), 3);
+}
+
+/// The partitions of records.
+struct Partitions(Vec<u32>);
+
+impl RecordSink for Partitions {
+    fn push(&mut self, to: Route, _: RecordRef<'_>) -> Result<(), SinkFull> {
+        self.0.push(to.partition);
+        Ok(())
+    }
+}
+
+#[test]
+fn values_of_a_row_decide_about_its_partition() {
+    let options = [
+        ("transforms", "p"),
+        ("transforms.p.type", "io.debezium.transforms.partitions.PartitionRouting"),
+        ("transforms.p.partition.payload.fields", "change.n, change.first_name,change.nosuch"),
+        ("transforms.p.partition.topic.num", "100"),
+    ];
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
+    let relation = customers(true);
+    let at = at(SnapshotMark::False, None);
+    let (new, old) = (row(&[Some("1"), Some("Anne"), None, Some("5")]), row(&[Some("1"), Some("Anne"), None, None]));
+    let of = |op, before: Option<&Row>, after: Option<&Row>, partitions| {
+        let topic = TopicHandle { index: TopicIndex(20), partitions };
+        let mut plan =
+            Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic).expect("it fits");
+        let (before, after) = (before.map(Row::tuple), after.map(Row::tuple));
+        let change = RowChange { relation: &relation, op, before, before_is_key: false, after, at };
+        let mut out = Partitions(Vec::new());
+        Encoder::new(&settings).encode(&mut plan, &change, &mut out).map(|()| out.0).map_err(|error| error.to_string())
+    };
+    // "Anne".hashCode() is 2045636.
+    assert_eq!(of(Op::Create, None, Some(&new), 100), Ok(vec![41]));
+    let tombstone = TopicHandle { index: TopicIndex(20), partitions: 100 }.route(Some(b"{\"id\":1}")).partition;
+    assert_eq!(of(Op::Delete, Some(&old), None, 100), Ok(vec![36, tombstone]), "a tombstone goes where its key does");
+    let why = "public.customers: partition.topic.num leads to partition 41, and the topic has 3";
+    assert_eq!(of(Op::Create, None, Some(&new), 3), Err(why.to_owned()));
+}
+
+#[test]
+fn a_value_that_cannot_be_cast_names_its_column() {
+    let options = [
+        ("transforms.c.type", "org.apache.kafka.connect.transforms.Cast$Key"),
+        ("transforms.c.spec", "id:int16"),
+        ("transforms", "u,c,v"),
+        ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState"),
+        ("transforms.v.type", "org.apache.kafka.connect.transforms.Cast$Value"),
+        ("transforms.v.spec", "first_name:int32"),
+    ];
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
+    let relation = customers(true);
+    let topic = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    let mut plan = Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic).expect("it fits");
+    let at = at(SnapshotMark::False, None);
+    let mut out = Collected::default();
+    let rows = [row(&[Some("70000"), Some("7"), None, None]), row(&[Some("1"), Some("Anne"), None, None])];
+    let mut push = |row: &Row| {
+        let change = RowChange { relation: &relation, op: Op::Create, before: None, before_is_key: false, after: Some(row.tuple()), at };
+        Encoder::new(&settings).encode(&mut plan, &change, &mut out)
+    };
+    push(&rows[0]).expect("numbers");
+    let error = push(&rows[1]).expect_err("a name is no number");
+    assert_eq!(error.to_string(), "public.customers: column first_name: a text cannot be cast to int32");
+    assert_eq!(
+        (out.0[0].0.as_deref(), out.0[0].1.as_deref()),
+        (Some(r#"{"id":4464}"#), Some(r#"{"id":70000,"first_name":7,"email":null,"n":null}"#))
+    );
+}
+
 #[test]
 fn converters_that_cannot_write_a_record_are_refused() {
     let text = ConverterSettings { text: true, ..ConverterSettings::default() };

@@ -6,13 +6,19 @@
 //! chain costs nothing per row, and one that leaves fields out is faster than none. Owns that; the options of the chain are
 //! `config::postgres::transforms`', the order in which a row change becomes records is the envelope's.
 
+mod convert;
+mod moment;
 mod outbox;
+mod partition;
 pub mod program;
+mod rule;
 pub mod shape;
 mod steps;
 
+use crate::config::postgres::transforms::script::{NullHandling, Purpose, Script};
 use crate::config::postgres::transforms::{Condition, Predicate, Step, Transform};
-use shape::{Node, Shape};
+use rule::{Known, Rule};
+use shape::{By, Content, Node, Routed, Shape};
 
 /// Why a chain cannot be applied to a table's records.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +36,8 @@ pub fn apply(chain: &[Transform], mut shape: Shape) -> Result<Option<Shape>, Unf
         let unfit = |why| Unfit { option: format!("transforms.{}", transform.name), why };
         let by_topic = |only: &Condition| matches!(only.predicate, Predicate::TopicName(_));
         if shape.routed.is_some() && (transform.step.looks_at_topics() || transform.only.as_ref().is_some_and(by_topic)) {
-            return Err(unfit("behind EventRouter the topic is each row's own: put what looks at topics before it".to_owned()));
+            let why = "behind EventRouter and ContentBasedRouter the topic is each row's own: put what looks at topics before it";
+            return Err(unfit(why.to_owned()));
         }
         if !concerns(transform, &shape) {
             continue;
@@ -40,7 +47,11 @@ pub fn apply(chain: &[Transform], mut shape: Shape) -> Result<Option<Shape>, Unf
         if transform.null_is_default && !unwraps {
             shape.put_defaults();
         }
-        match steps::apply(&transform.step, shape).map_err(unfit)? {
+        let next = match &transform.step {
+            Step::Script(script) => scripted(script, &transform.name, shape, true),
+            step => steps::apply(step, shape).map_err(unfit)?,
+        };
+        match next {
             Some(next) => shape = next,
             None => return Ok(None),
         }
@@ -54,10 +65,40 @@ pub fn apply(chain: &[Transform], mut shape: Shape) -> Result<Option<Shape>, Unf
 /// Where a record goes that is no row change (heartbeats, messages), and with which headers: of the chain, what looks at
 /// topics and headers concerns it. `None` when a transformation drops it.
 pub fn pass(chain: &[Transform], topic: String) -> Option<Shape> {
-    let mut shape = Shape { topic, routed: None, key: None, value: Some(Node::text("", false)), headers: Vec::new() };
+    let value = Some(Node::text("", false));
+    let mut shape = Shape { topic, routed: None, key: None, value, headers: Vec::new(), conditions: Vec::new(), partition: None };
     for transform in chain.iter().filter(|transform| transform.step.concerns_any_record()) {
         if concerns(transform, &shape) {
-            shape = steps::apply(&transform.step, shape).ok()??;
+            shape = match &transform.step {
+                Step::Script(script) => scripted(script, &transform.name, shape, false)?,
+                step => steps::apply(step, shape).ok()??,
+            };
+        }
+    }
+    Some(shape)
+}
+
+/// `Filter` and `ContentBasedRouter`. Where nothing is known of rows, what depends on them leaves the record as it is.
+fn scripted(script: &Script, name: &str, mut shape: Shape, has_rows: bool) -> Option<Shape> {
+    if script.topics.as_ref().is_some_and(|topics| !topics.is_match(&shape.topic)) {
+        return Some(shape);
+    }
+    let is_null = shape.value.as_ref().is_none_or(|value| matches!(value.content, Content::Null));
+    match script.nulls {
+        NullHandling::Keep if is_null => return Some(shape),
+        NullHandling::Drop if is_null => return None,
+        _ => {}
+    }
+    let option = if script.purpose == Purpose::Keep { "condition" } else { "topic.expression" };
+    let rule = Rule::new(script, format!("transforms.{name}.{option}"), &shape, has_rows);
+    match (script.purpose, rule.known()) {
+        (Purpose::Keep, Known::Is(keeps)) => return keeps.then_some(shape),
+        (Purpose::Route, Known::Topic(topic)) => shape.topic = topic.unwrap_or(shape.topic),
+        _ if !has_rows => {}
+        (Purpose::Keep, _) => shape.conditions.push(rule),
+        (Purpose::Route, _) => {
+            let by = By::Rule(rule, shape.topic.clone());
+            shape.routed = Some(Routed { by, empty_is_tombstone: None, own_schema: false });
         }
     }
     Some(shape)

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::shape::{Content, Header, HeaderContent, Node, Routed, Shape};
+use super::shape::{By, Content, Header, HeaderContent, Node, Routed, Shape};
 use super::steps::is_envelope;
 use crate::config::postgres::transforms::{Expand, Outbox};
 use crate::encode::json;
@@ -48,12 +48,12 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
         let plain = form.clone();
         *form = Form { write: write_expanded, scale: expand.to_scale(), element: Some(Box::new(plain)), ..form.clone() };
     }
-    shape.headers.push(Header { name: "id".to_owned(), content: HeaderContent::Value(id.content) });
+    shape.headers.push(Header { name: "id".to_owned(), content: HeaderContent::Value(id) });
     let mut beside = Vec::new();
     for placed in &outbox.more {
         match row.field(&placed.field) {
             Some(node) if placed.header => {
-                shape.headers.push(Header { name: placed.name.clone(), content: HeaderContent::Value(node.content.clone()) });
+                shape.headers.push(Header { name: placed.name.clone(), content: HeaderContent::Value(node.clone()) });
             }
             Some(node) => beside.push((placed.name.as_str().into(), node.clone())),
             None if outbox.needs_more => return Err(format!("the table has no column {}", placed.field)),
@@ -62,8 +62,7 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
     }
     let in_envelope = outbox.more.iter().any(|placed| !placed.header);
     let topic = Routed {
-        column: index(&routed, &outbox.route)?,
-        topic: outbox.topic.clone(),
+        by: By::Column(index(&routed, &outbox.route)?, outbox.topic.clone()),
         // What a mask makes of NULL is no longer empty.
         empty_is_tombstone: (outbox.empty_is_tombstone && !payload_is_masked).then_some(payload_index),
         own_schema: in_envelope || outbox.expand.is_some(),

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use super::Unfit;
-use super::shape::{Content, HeaderContent, Live, Node, Routed, Shape};
+use super::convert::Convert;
+use super::partition::Partition;
+use super::rule::Rule;
+use super::shape::{By, Content, HeaderContent, Live, Node, Routed, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{BytesConverter, ConverterSettings, HeaderConverter};
 use crate::encode::avro::TopicAvro;
@@ -24,6 +27,10 @@ pub struct Program {
     pub value: Option<Pieces>,
     /// Its headers.
     pub headers: Headers,
+    /// What must hold of a row, or the record is dropped.
+    pub conditions: Vec<Rule>,
+    /// What its partition is computed from, when it is not the key.
+    pub partition: Option<Partition>,
     /// Where its key or value is Avro.
     pub avro: TopicAvro,
 }
@@ -37,29 +44,38 @@ pub enum Topic {
     Routed(Routed, HashMap<Box<[u8]>, TopicHandle>),
 }
 
-/// A row names a topic that is not known yet.
+/// Why a record has no topic.
 #[derive(Debug)]
-pub struct NewTopic {
-    /// What the row says.
-    pub said: Box<[u8]>,
-    /// The topic it means.
-    pub name: String,
+pub enum NoTopic {
+    /// The row names one that is not known yet.
+    New {
+        /// What the row says.
+        said: Box<[u8]>,
+        /// The topic it means.
+        name: String,
+    },
+    /// The expression that names it fails.
+    Bad(BadValue),
 }
 
 impl Topic {
     /// The topic of a row.
-    pub fn of(&self, input: &Input<'_>) -> Result<TopicHandle, NewTopic> {
+    pub fn of(&self, scratch: &mut Vec<u8>, input: &Input<'_>, source: impl FnMut(&mut Vec<u8>)) -> Result<TopicHandle, NoTopic> {
         match self {
             Self::Fixed(topic) => Ok(*topic),
-            Self::Routed(routed, known) => {
-                let said = match input.after.map(|row| row.cell(routed.column)) {
+            Self::Routed(Routed { by: By::Column(column, renaming), .. }, known) => {
+                let said = match input.after.map(|row| row.cell(*column)) {
                     Some(Cell::Text(text)) => text,
                     _ => b"",
                 };
                 known.get(said).copied().ok_or_else(|| {
                     let text = String::from_utf8_lossy(said);
-                    NewTopic { said: said.into(), name: routed.topic.apply(&text).unwrap_or_else(|| text.into_owned()) }
+                    NoTopic::New { said: said.into(), name: renaming.apply(&text).unwrap_or_else(|| text.into_owned()) }
                 })
+            }
+            Self::Routed(Routed { by: By::Rule(rule, otherwise), .. }, known) => {
+                let said = rule.topic(scratch, input, source).map_err(NoTopic::Bad)?.unwrap_or(otherwise.as_bytes());
+                known.get(said).copied().ok_or_else(|| NoTopic::New { said: said.into(), name: String::from_utf8_lossy(said).into_owned() })
             }
         }
     }
@@ -76,7 +92,7 @@ impl Topic {
 }
 
 /// The pieces of a key or a value.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pieces {
     pieces: Vec<Piece>,
     bare: Bare,
@@ -114,13 +130,21 @@ pub enum HeaderPieces {
     Value(Pieces, bool),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Piece {
     Bytes(Box<[u8]>),
-    Column { old: bool, index: usize, form: Form, null: Box<[u8]> },
+    Column {
+        old: bool,
+        index: usize,
+        form: Form,
+        null: Box<[u8]>,
+    },
     Source,
     Transaction,
     Live(Live),
+    Converted(Pieces, Convert, Box<[u8]>),
+    /// The names, in JSON, of the pairs whose values differ, or do not.
+    Changes(Vec<(Box<[u8]>, [Pieces; 2])>, bool),
 }
 
 /// What a program writes from.
@@ -139,9 +163,16 @@ pub struct Input<'a> {
     pub now_ns: i64,
 }
 
-/// A column's value is not what its type promises.
-#[derive(Clone, Copy, Debug)]
-pub struct BadColumn(pub usize);
+/// A value that cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadValue {
+    /// A column's is not what its type promises.
+    Column(usize),
+    /// A column's cannot be converted: why.
+    Convert(usize, String),
+    /// A transformation cannot be applied to it: why.
+    Transform(String),
+}
 
 impl Program {
     /// Compiles a shape whose topic has been resolved.
@@ -163,11 +194,7 @@ impl Program {
                 let pieces = match &header.content {
                     HeaderContent::Bytes(bytes) => HeaderPieces::Bytes(bytes.clone()),
                     HeaderContent::OtherKey => HeaderPieces::OtherKey,
-                    HeaderContent::Value(content) => {
-                        let mut pieces = Pieces::default();
-                        pieces.add(content);
-                        HeaderPieces::Value(pieces, headers == HeaderConverter::Simple)
-                    }
+                    HeaderContent::Value(node) => HeaderPieces::Value(Pieces::reading(&node.content), headers == HeaderConverter::Simple),
                 };
                 (header.name.clone(), pieces)
             })
@@ -182,6 +209,8 @@ impl Program {
             key: shape.key.as_ref().map(|node| Pieces::of(node, key, "key.converter")).transpose()?,
             value: shape.value.as_ref().map(|node| Pieces::of(node, value, "value.converter")).transpose()?,
             headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
+            conditions: shape.conditions.clone(),
+            partition: shape.partition.clone(),
             avro: TopicAvro::default(),
         })
     }
@@ -223,6 +252,13 @@ impl Pieces {
         Ok(pieces)
     }
 
+    /// The pieces that write a value.
+    pub fn reading(content: &Content) -> Self {
+        let mut pieces = Self::default();
+        pieces.add(content);
+        pieces
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         if let Some(Piece::Bytes(last)) = self.pieces.last_mut() {
             *last = [last, bytes].concat().into();
@@ -241,6 +277,18 @@ impl Pieces {
             Content::Source(_) => self.pieces.push(Piece::Source),
             Content::Transaction => self.pieces.push(Piece::Transaction),
             Content::Live(live) => self.pieces.push(Piece::Live(*live)),
+            Content::Converted(converted) => {
+                let inner = Self::reading(&converted.content);
+                self.pieces.push(Piece::Converted(inner, converted.convert.clone(), converted.null.clone()));
+            }
+            Content::Changes(pairs, changed) => {
+                let compiled = |(name, pair): &(Box<str>, [Content; 2])| {
+                    let mut quoted = Vec::new();
+                    json::string(&mut quoted, name.as_bytes());
+                    (quoted.into(), [Self::reading(&pair[0]), Self::reading(&pair[1])])
+                };
+                self.pieces.push(Piece::Changes(pairs.iter().map(compiled).collect(), *changed));
+            }
             Content::Struct(fields) => {
                 self.bytes(b"{");
                 for (place, (name, node)) in fields.iter().enumerate() {
@@ -257,9 +305,9 @@ impl Pieces {
 
     /// Appends the value; `source` appends the source block. False: a text that is null, where `StringConverter` has nothing.
     #[inline]
-    pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, source: impl FnMut(&mut Vec<u8>)) -> Result<bool, BadColumn> {
+    pub fn write(&self, out: &mut Vec<u8>, input: &Input<'_>, mut source: impl FnMut(&mut Vec<u8>)) -> Result<bool, BadValue> {
         let begun = out.len();
-        self.write_json(out, input, source)?;
+        self.write_json(out, input, &mut source)?;
         if self.bare == Bare::No {
             return Ok(true);
         }
@@ -275,8 +323,9 @@ impl Pieces {
         Ok(there)
     }
 
+    /// Appends the value's JSON.
     #[inline]
-    fn write_json(&self, out: &mut Vec<u8>, input: &Input<'_>, mut source: impl FnMut(&mut Vec<u8>)) -> Result<(), BadColumn> {
+    pub fn write_json<S: FnMut(&mut Vec<u8>)>(&self, out: &mut Vec<u8>, input: &Input<'_>, source: &mut S) -> Result<(), BadValue> {
         for piece in &self.pieces {
             match piece {
                 Piece::Bytes(bytes) => out.extend_from_slice(bytes),
@@ -290,7 +339,7 @@ impl Pieces {
                         cell => cell,
                     };
                     match cell {
-                        Cell::Text(text) => (form.write)(out, text, form).map_err(|_| BadColumn(*index))?,
+                        Cell::Text(text) => (form.write)(out, text, form).map_err(|_| BadValue::Column(*index))?,
                         Cell::Null => out.extend_from_slice(null),
                         Cell::Unchanged => out.extend_from_slice(&form.unavailable),
                     }
@@ -298,6 +347,36 @@ impl Pieces {
                 Piece::Source => source(out),
                 Piece::Transaction => transaction::block(out, input.place, input.at),
                 Piece::Live(live) => write_live(out, *live, input),
+                Piece::Converted(inner, convert, null) => {
+                    let begun = out.len();
+                    inner.write_json(out, input, source)?;
+                    if out.get(begun..) == Some(b"null") {
+                        out.truncate(begun);
+                        out.extend_from_slice(null);
+                    } else {
+                        convert.apply(out, begun).map_err(|why| inner.blame(why))?;
+                    }
+                }
+                Piece::Changes(pairs, changed) => {
+                    // The names come first, what is compared behind them and goes.
+                    out.push(b'[');
+                    let first = out.len();
+                    for (quoted, [one, other]) in pairs {
+                        let start = out.len();
+                        one.write_json(out, input, source)?;
+                        let middle = out.len();
+                        other.write_json(out, input, source)?;
+                        let differ = out.get(start..middle) != out.get(middle..);
+                        out.truncate(start);
+                        if differ == *changed {
+                            if start > first {
+                                out.push(b',');
+                            }
+                            out.extend_from_slice(quoted);
+                        }
+                    }
+                    out.push(b']');
+                }
             }
         }
         Ok(())
@@ -325,6 +404,18 @@ fn from_base64(out: &mut Vec<u8>, begun: usize) {
         }
     }
     out.truncate(end);
+}
+
+impl Pieces {
+    /// A value that cannot be converted, and from which column it is.
+    #[cold]
+    fn blame(&self, why: String) -> BadValue {
+        match self.pieces.as_slice() {
+            [Piece::Column { index, .. }] => BadValue::Convert(*index, why),
+            [Piece::Converted(inner, ..)] => inner.blame(why),
+            _ => BadValue::Transform(why),
+        }
+    }
 }
 
 fn write_live(out: &mut Vec<u8>, live: Live, input: &Input<'_>) {
@@ -370,7 +461,7 @@ impl Headers {
         other_key: &[u8],
         input: &Input<'_>,
         mut source: impl FnMut(&mut Vec<u8>),
-    ) -> Result<(), BadColumn> {
+    ) -> Result<(), BadValue> {
         let Self::Each(each) = self else { return Ok(()) };
         for (name, pieces) in each {
             match pieces {

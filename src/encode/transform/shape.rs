@@ -1,5 +1,8 @@
 //! The shape of a record: its fields and where each comes from.
 
+use super::convert::Convert;
+use super::partition::Partition;
+use super::rule::Rule;
 use crate::config::postgres::transforms::Renaming;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::Form;
@@ -17,19 +20,30 @@ pub struct Shape {
     pub value: Option<Node>,
     /// Its headers in order.
     pub headers: Vec<Header>,
+    /// What must hold of a row, or the record is dropped.
+    pub conditions: Vec<Rule>,
+    /// What its partition is computed from, when it is not the key.
+    pub partition: Option<Partition>,
 }
 
 /// A topic that each row names.
 #[derive(Clone, Debug)]
 pub struct Routed {
-    /// The column of the new row.
-    pub column: usize,
-    /// From its text to the topic.
-    pub topic: Renaming,
+    /// How.
+    pub by: By,
     /// A record whose payload, this column, is empty has no value.
     pub empty_is_tombstone: Option<usize>,
     /// What the value is made of depends on the row, too.
     pub own_schema: bool,
+}
+
+/// What names a topic.
+#[derive(Clone, Debug)]
+pub enum By {
+    /// A column of the new row, and from its text to the topic.
+    Column(usize, Renaming),
+    /// An expression, and the topic where it names none.
+    Rule(Rule, String),
 }
 
 /// A header.
@@ -49,7 +63,7 @@ pub enum HeaderContent {
     /// The other key of a row whose key changes.
     OtherKey,
     /// A value of the row or the envelope.
-    Value(Content),
+    Value(Node),
 }
 
 /// A value with its schema.
@@ -87,6 +101,21 @@ pub enum Content {
     Live(Live),
     /// Fields in order.
     Struct(Vec<(Box<str>, Node)>),
+    /// Something else once it is written.
+    Converted(Box<Converted>),
+    /// An array: the names of the fields whose two values differ, or, when the flag is not set, of those whose do not.
+    Changes(Vec<(Box<str>, [Content; 2])>, bool),
+}
+
+/// A value that is converted.
+#[derive(Clone, Debug)]
+pub struct Converted {
+    /// What it is made of.
+    pub content: Content,
+    /// What happens to it.
+    pub convert: Convert,
+    /// What null is written as.
+    pub null: Box<[u8]>,
 }
 
 /// What the position or the clock says of an event.
@@ -118,6 +147,13 @@ pub enum Live {
     NowUs,
     /// `ts_ns`.
     NowNs,
+}
+
+impl Live {
+    /// Whether it is known only once the event is counted.
+    pub const fn is_of_transaction(self) -> bool {
+        matches!(self, Self::TransactionId | Self::TotalOrder | Self::TableOrder)
+    }
 }
 
 impl Node {
@@ -172,10 +208,10 @@ impl Shape {
         for node in [&mut self.key, &mut self.value].into_iter().flatten() {
             for (_, field) in node.fields_mut().into_iter().flatten() {
                 // A mask stands for NULL, too.
-                if let (Content::Column { null, form, .. }, Some(default)) = (&mut field.content, &field.schema.default)
-                    && form.mask.is_none()
-                {
-                    null.clone_from(default);
+                match (&mut field.content, &field.schema.default) {
+                    (Content::Column { null, form, .. }, Some(default)) if form.mask.is_none() => null.clone_from(default),
+                    (Content::Converted(converted), Some(default)) => converted.null.clone_from(default),
+                    _ => {}
                 }
             }
         }

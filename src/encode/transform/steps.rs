@@ -1,8 +1,10 @@
 //! What each transformation does to a shape.
 
+use super::convert::{self, Convert};
 use super::outbox;
-use super::shape::{Content, Header, HeaderContent, Live, Node, Shape};
-use crate::config::postgres::transforms::{Added, DeleteMode, Inserted, LogicalRouter, Part, Step, Unwrap};
+use super::partition::{Hashed, Partition};
+use super::shape::{Content, Converted, Header, HeaderContent, Live, Node, Shape};
+use crate::config::postgres::transforms::{Added, Casts, DeleteMode, Inserted, LogicalRouter, Part, Step, Timestamps, Unwrap};
 use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::{Form, Malformed};
@@ -67,7 +69,7 @@ pub fn apply(step: &Step, mut shape: Shape) -> Result<Option<Shape>, String> {
                 let mut taken = Vec::new();
                 for (name, header) in names.iter().zip(headers) {
                     if let Some(field) = node.field(name) {
-                        taken.push(Header { name: header.clone(), content: HeaderContent::Value(field.content.clone()) });
+                        taken.push(Header { name: header.clone(), content: HeaderContent::Value(field.clone()) });
                     }
                 }
                 if *moves {
@@ -80,6 +82,93 @@ pub fn apply(step: &Step, mut shape: Shape) -> Result<Option<Shape>, String> {
             shape.headers.push(Header { name: name.clone(), content: HeaderContent::Bytes(value.clone().into_bytes()) });
         }
         Step::DropHeaders(names) => shape.headers.retain(|header| !names.contains(&header.name)),
+        Step::Cast(part, casts) => {
+            if let Some(node) = part_of(*part, &mut shape) {
+                match casts {
+                    Casts::Whole(to) => convert::cast_node(node, *to)?,
+                    Casts::Fields(casts) => {
+                        for (name, field) in fields_of(node)? {
+                            if let Some((_, to)) = casts.iter().find(|(wanted, _)| **wanted == **name) {
+                                convert::cast_node(field, *to).map_err(|why| format!("field {name}: {why}"))?;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Step::Timestamps(part, timestamps) => {
+            let node = match part {
+                Part::Key => shape.key.as_mut(),
+                Part::Value => shape.value.as_mut(),
+            };
+            if let Some(node) = node {
+                convert_times(node, timestamps)?;
+            }
+        }
+        Step::SchemaMetadata(part, name, version) => {
+            let node = match part {
+                Part::Key => shape.key.as_mut(),
+                Part::Value => shape.value.as_mut(),
+            };
+            if let Some(node) = node {
+                if let Some(name) = name {
+                    node.schema.name = Some(name.as_str().into());
+                }
+                node.schema.version = version.or(node.schema.version);
+            }
+        }
+        Step::Flatten(part, delimiter) => {
+            if let Some(node) = part_of(*part, &mut shape) {
+                flatten(node, delimiter)?;
+            }
+        }
+        Step::Changes(changed, unchanged) => {
+            if let Some(envelope) = shape.value.as_ref().filter(|value| is_envelope(value)) {
+                let pairs = changes(envelope);
+                for (name, is_changed) in [(changed, true), (unchanged, false)] {
+                    let Some(name) = name else { continue };
+                    let content = Content::Changes(pairs.clone().unwrap_or_default(), is_changed);
+                    let names = Schema::array_of(Schema::from(Kind::String).optional()).optional();
+                    let schema = Schema { name: Some(name.as_str().into()), ..names };
+                    shape.headers.push(Header { name: name.clone(), content: HeaderContent::Value(Node { schema, content }) });
+                }
+            }
+        }
+        Step::HeaderToValue(names, fields, moves) => {
+            if let Some(value) = part_of(Part::Value, &mut shape) {
+                fields_of(value)?;
+                let mut taken = Vec::new();
+                for header in &shape.headers {
+                    if let Some((_, field)) = names.iter().zip(fields).find(|(name, _)| **name == header.name) {
+                        taken.push((field, header_node(header)?));
+                    }
+                }
+                if let Some(value) = shape.value.as_mut().filter(|_| !taken.is_empty()) {
+                    let known: Vec<Box<str>> = fields_of(value)?.iter().map(|(name, _)| name.clone()).collect();
+                    for (field, node) in &taken {
+                        let way: Vec<&str> = field.split('.').collect();
+                        insert_at(value, &way, node)?;
+                    }
+                    // Rows that were made may be null, as far as their schema goes.
+                    let made = fields_of(value)?.iter_mut().filter(|(name, node)| node.fields().is_some() && !known.contains(name));
+                    made.for_each(|(_, node)| node.schema.optional = true);
+                    if *moves {
+                        shape.headers.retain(|header| !names.contains(&header.name));
+                    }
+                }
+            }
+        }
+        Step::Partition(fields, count) => {
+            if let Some(envelope) = shape.value.as_ref().filter(|value| is_envelope(value)) {
+                let parts = fields.iter().filter_map(|field| partition_field(envelope, field));
+                let parts = parts.collect::<Result<Vec<_>, String>>()?;
+                if !parts.is_empty() {
+                    shape.partition = Some(Partition { parts, count: *count });
+                }
+            }
+        }
+        // What depends on rows is the chain's affair.
+        Step::Script(_) => {}
         Step::Drop => return Ok(None),
         Step::Outbox(outbox) => return outbox::route(outbox, shape),
     }
@@ -147,6 +236,16 @@ fn mask(field: &mut Node, replacement: Option<&str>) -> Result<(), String> {
             *form = Form { write: write_mask, unavailable: constant.clone(), zero: constant, ..form.clone() };
         }
         Content::Constant(constant) if !json.is_empty() => *constant = json.into(),
+        Content::Converted(converted) => {
+            let zero = match &field.schema.kind {
+                _ if !json.is_empty() => json,
+                Kind::Int16 | Kind::Int32 | Kind::Int64 => b"0".to_vec(),
+                Kind::Float | Kind::Double => b"0.0".to_vec(),
+                Kind::Boolean => b"false".to_vec(),
+                _ => return Err("it cannot be masked".to_owned()),
+            };
+            converted.convert = Convert::Fixed(zero.into());
+        }
         Content::Null => {}
         _ => return Err("only columns can be masked".to_owned()),
     }
@@ -198,7 +297,7 @@ fn unwrap_row(unwrap: &Unwrap, mut shape: Shape) -> Result<Option<Shape>, String
     }
     for added in &unwrap.headers {
         if let Some(node) = find(&envelope, added) {
-            shape.headers.push(Header { name: added.name.clone(), content: HeaderContent::Value(node.content) });
+            shape.headers.push(Header { name: added.name.clone(), content: HeaderContent::Value(node) });
         }
     }
     let part = |name: &str| envelope.field(name).cloned().ok_or_else(|| format!("the envelope has no field {name}"));
@@ -265,8 +364,167 @@ fn transaction_field(schema: &Schema, name: &str) -> Option<Node> {
     Some(Node { schema: field.schema.clone(), content: Content::Live(live) })
 }
 
+/// `TimestampConverter`, which also changes the schema of a value that is null.
+fn convert_times(node: &mut Node, timestamps: &Timestamps) -> Result<(), String> {
+    let Some(wanted) = &timestamps.field else { return convert::time_node(node, timestamps) };
+    let of_field = |why| format!("field {wanted}: {why}");
+    if matches!(node.content, Content::Null) {
+        let Kind::Struct(fields) = &mut node.schema.kind else { return Ok(()) };
+        for field in fields.iter_mut().filter(|field| *field.name == **wanted) {
+            let mut nothing = Node { schema: field.schema.clone(), content: Content::Null };
+            convert::time_node(&mut nothing, timestamps).map_err(of_field)?;
+            field.schema = nothing.schema;
+        }
+        return Ok(());
+    }
+    for (_, field) in fields_of(node)?.iter_mut().filter(|(name, _)| **name == **wanted) {
+        convert::time_node(field, timestamps).map_err(of_field)?;
+    }
+    Ok(())
+}
+
+/// What a header holds, as a value.
+fn header_node(header: &Header) -> Result<Node, String> {
+    match &header.content {
+        HeaderContent::Value(node) => Ok(node.clone()),
+        HeaderContent::Bytes(text) => {
+            let text = String::from_utf8_lossy(text);
+            // `InsertHeader` guesses types; the context headers are texts.
+            let is_typed = text.parse::<f64>().is_ok() || matches!(&*text, "true" | "false" | "null") || text.starts_with(['[', '{', '"']);
+            if is_typed && !header.name.starts_with("__debezium.context.") {
+                return Err(format!(
+                    "the header {} is not a text, and only texts that were inserted can go into the value yet",
+                    header.name
+                ));
+            }
+            Ok(Node::text(&text, false))
+        }
+        HeaderContent::OtherKey => Err(format!("the header {} is a key, which cannot go into the value yet", header.name)),
+    }
+}
+
+/// Puts a value where a way of names leads.
+fn insert_at(node: &mut Node, way: &[&str], value: &Node) -> Result<(), String> {
+    let Some((name, rest)) = way.split_first() else { return Ok(()) };
+    node.schema.optional = false;
+    let is_null = matches!(node.content, Content::Null);
+    if is_null && let Kind::Struct(fields) = &mut node.schema.kind {
+        // A row that is not there has the field in its schema.
+        if rest.is_empty() && !fields.iter().any(|field| *field.name == **name) {
+            fields.push(value.whole_schema().field(name));
+        }
+        return Ok(());
+    }
+    let fields = node.fields_mut().ok_or_else(|| format!("the field {name} cannot be added to what is no row"))?;
+    if rest.is_empty() {
+        put(fields, name, value.clone());
+        return Ok(());
+    }
+    if !fields.iter().any(|(field, _)| **field == **name) {
+        fields.push(((*name).into(), Node::of(Schema::new(Kind::Struct(Vec::new())), Vec::new())));
+    }
+    match fields.iter_mut().find(|(field, _)| **field == **name) {
+        Some((_, inner)) => insert_at(inner, rest, value),
+        None => Ok(()),
+    }
+}
+
+/// A field of `PartitionRouting`; `None` where the record does not have it.
+fn partition_field(envelope: &Node, way: &str) -> Option<Result<Hashed, String>> {
+    let mut names: Vec<&str> = way.split('.').map(str::trim).collect();
+    if names.first() == Some(&"change") {
+        let is_delete = matches!(envelope.field("op").map(|op| &op.content), Some(Content::Constant(json)) if **json == *b"\"d\"");
+        *names.first_mut()? = if is_delete { "before" } else { "after" };
+    }
+    let found = match names.as_slice() {
+        [field] => envelope.field(field)?.clone(),
+        [block, field] => match envelope.field(block)? {
+            Node { schema, content: Content::Source(constants) } => source_field(schema, constants, field)?,
+            block => block.field(field)?.clone(),
+        },
+        _ => return Some(Err(format!("{way} is deeper than rows are"))),
+    };
+    Hashed::new(&found).map_err(|why| format!("{way}: {why}")).transpose()
+}
+
+/// The rows of an update beside each other, by field.
+fn changes(envelope: &Node) -> Option<Vec<(Box<str>, [Content; 2])>> {
+    let (before, after) = (envelope.field("before")?, envelope.field("after")?.fields()?);
+    before.fields()?;
+    let pair = |(name, node): &(Box<str>, Node)| Some((name.clone(), [before.field(name)?.content.clone(), node.content.clone()]));
+    Some(after.iter().filter_map(pair).collect())
+}
+
+/// Fields of structs become fields of the whole.
+fn flatten(node: &mut Node, delimiter: &str) -> Result<(), String> {
+    let mut flat = Vec::new();
+    let fields = std::mem::take(fields_of(node)?);
+    let optional = node.schema.optional;
+    for (name, field) in fields {
+        flatten_into(&mut flat, &name, field, optional, delimiter)?;
+    }
+    node.content = Content::Struct(flat);
+    Ok(())
+}
+
+fn flatten_into(flat: &mut Vec<(Box<str>, Node)>, name: &str, node: Node, optional: bool, delimiter: &str) -> Result<(), String> {
+    let Node { mut schema, content } = node;
+    let optional = optional || schema.optional;
+    let inner = |field: &str| format!("{name}{delimiter}{field}");
+    match content {
+        Content::Struct(fields) => {
+            for (field, node) in fields {
+                flatten_into(flat, &inner(&field), node, optional, delimiter)?;
+            }
+            return Ok(());
+        }
+        // A row that is not there has no fields here, and all of them in the schema.
+        Content::Null => {
+            if let Kind::Struct(fields) = schema.kind {
+                for field in fields {
+                    let node = Node { schema: field.schema, content: Content::Null };
+                    flatten_into(flat, &inner(&field.name), node, optional, delimiter)?;
+                }
+                return Ok(());
+            }
+        }
+        Content::Source(_) | Content::Transaction => {
+            let Kind::Struct(fields) = &schema.kind else { return Ok(()) };
+            for field in fields {
+                let found = match &content {
+                    Content::Source(constants) => source_field(&schema, constants, &field.name),
+                    _ => transaction_field(&schema, &field.name),
+                };
+                let Some(mut node) = found else { continue };
+                if let (Content::Live(Live::Snapshot), Some(default)) = (&node.content, &node.schema.default) {
+                    // Here, unlike elsewhere, the field's default is written.
+                    let null = default.clone();
+                    node.content = Content::Converted(Box::new(Converted { content: node.content, convert: Convert::Same, null }));
+                }
+                flatten_into(flat, &inner(&field.name), node, optional, delimiter)?;
+            }
+            return Ok(());
+        }
+        _ => {
+            schema.optional = optional;
+            let kind = match &schema.kind {
+                Kind::Struct(_) => "the struct of a single column cannot be flattened yet",
+                Kind::Map(..) => "a map cannot be flattened",
+                _ => {
+                    flat.push((name.into(), Node { schema, content }));
+                    return Ok(());
+                }
+            };
+            return Err(format!("field {name}: {kind}"));
+        }
+    }
+    schema.optional = optional;
+    flat.push((name.into(), Node { schema, content: Content::Null }));
+    Ok(())
+}
+
 /// A field of the source block.
-fn source_field(schema: &Schema, constants: &[(&str, Box<[u8]>)], name: &str) -> Option<Node> {
+pub(super) fn source_field(schema: &Schema, constants: &[(&str, Box<[u8]>)], name: &str) -> Option<Node> {
     let Kind::Struct(fields) = &schema.kind else { return None };
     let field = fields.iter().find(|field| *field.name == *name)?;
     let content = match name {
