@@ -17,6 +17,7 @@ pub mod transform;
 pub mod values;
 
 use crate::change::Relation;
+use crate::problem::Problem;
 use crate::record::SinkFull;
 
 pub use envelope::Encoder;
@@ -65,6 +66,18 @@ pub enum EncodeError {
 }
 
 impl EncodeError {
+    /// Worded for a person. Another try would meet the same row.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Sink(full) => Problem::fail("row/too-large", full.to_string())
+                .why("nothing of it is published, and nothing behind it: the position stays before its transaction")
+                .fix(
+                    "leave the large column out (column.exclude.list), or cut it (column.truncate.to.N.chars); then restart the connector",
+                ),
+            other => Problem::fail("row/undecodable", other.to_string()),
+        }
+    }
+
     fn malformed(relation: &Relation, column: usize) -> Self {
         let column = relation.columns.get(column);
         Self::Malformed {

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use crate::config::postgres::ConnectionConfig;
 use crate::problem::Problem;
 
+/// What helps with a row that PostgreSQL cannot print.
+const TOO_LARGE: &str = "shorten the value, or leave its column out by a column list of the publication; the row is in the slot for good: then begin anew (drop the slot and the connector's position)";
+
 /// An ErrorResponse or NoticeResponse.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerMessage {
@@ -167,7 +170,9 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
         // A lock, a deadlock, a conflict, a transaction that was ended for its age: the next try meets another moment.
         "55P03" | "40P01" | "40001" | "25P03" | "25P04" => Problem::retry("pg/busy", "PostgreSQL could not do it at this moment").why(text),
         code if code.starts_with("57") || code.starts_with("08") || code.starts_with("53") => Problem::retry("pg/unavailable", "PostgreSQL is not available now").why(text),
-        "XX000" if text.contains("cannot decode") || text.contains("invalid memory alloc") => Problem::fail("row/too-large", "PostgreSQL cannot send a row").why(text),
+        // A row is sent as one text of at most 1 GiB; bytea takes two letters a byte.
+        "XX000" if text.contains("cannot decode") || text.contains("invalid memory alloc") => Problem::fail("row/too-large", "PostgreSQL cannot send a row").why(text).fix(TOO_LARGE),
+        "54000" if text.contains("memory") || text.contains("buffer") => Problem::fail("row/too-large", "PostgreSQL cannot send a row").why(text).fix(TOO_LARGE),
         _ => Problem::fail("pg/error", "PostgreSQL refused").why(format!("{text} ({})", message.code)),
     };
     let problem = if problem.fix.is_empty() && !message.hint.is_empty() { problem.fix(message.hint.clone()) } else { problem };

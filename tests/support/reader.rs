@@ -103,6 +103,12 @@ impl Reader {
         read_range(&consumer, topic, partition, low, high)
     }
 
+    /// The first record of a topic, by a client that takes records of up to 1 GB.
+    pub fn read_huge(&self, topic: &str) -> Record {
+        let consumer = consumer_that_takes(&self.bootstrap, "999000000");
+        read_range(&consumer, topic, 0, 0, 1).swap_remove(0)
+    }
+
     /// Every record of a topic, partition after partition; none when there is no such topic.
     pub fn read(&self, topic: &str) -> Vec<Record> {
         let metadata = self.asking.fetch_metadata(None, CALL).expect("metadata");
@@ -112,8 +118,16 @@ impl Reader {
 }
 
 fn consumer(bootstrap: &str) -> BaseConsumer {
+    // The client's own default.
+    consumer_that_takes(bootstrap, "52428800")
+}
+
+fn consumer_that_takes(bootstrap: &str, bytes: &str) -> BaseConsumer {
     ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
+        .set("fetch.max.bytes", bytes)
+        .set("receive.message.max.bytes", if bytes.len() > 8 { "1000000000" } else { "100000000" })
+        .set("max.partition.fetch.bytes", if bytes.len() > 8 { bytes } else { "1048576" })
         .set("group.id", "rowfeed-tests")
         .set("enable.auto.commit", "false")
         .set("isolation.level", "read_committed")

@@ -380,7 +380,7 @@ impl Reader {
                 let (sink, counts) = commits.sink();
                 counts.events += rows;
                 counts.reads += rows;
-                staged.replay(sink).map_err(|error| Problem::fail("row/undecodable", error.to_string()))?;
+                staged.replay(sink).map_err(|full| EncodeError::from(full).problem())?;
                 self.rows += rows;
                 readers.take_back(staged, rows);
                 self.encoder.set_now(now_ns());
@@ -428,7 +428,7 @@ pub(super) async fn push_read<W: LogWriter>(
 ) -> Result<(), Problem> {
     let relation = std::sync::Arc::clone(&plan.relation);
     let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(row.tuple()), at };
-    let undecodable = |error: EncodeError| Problem::fail("row/undecodable", error.to_string());
+    let undecodable = |error: EncodeError| error.problem();
     match encoder.encode(plan, &change, commits.sink().0) {
         Ok(()) => {}
         Err(EncodeError::NewTopic { said, name }) => {

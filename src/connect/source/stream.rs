@@ -538,7 +538,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if let Some(Some(channel)) = heartbeats {
             let sink = &mut channel.sink(commits.sink().0, false);
             let pushed = control::push_heartbeat(&self.context.events, channel.to(), encoder.now_ms(), sink);
-            pushed.map_err(|error| refused(&error))?;
+            pushed.map_err(|error| error.problem())?;
             self.hand_over().await?;
         }
         // A standby or a role without the privilege cannot, a busy server answers late: the position moves all the same.
@@ -672,7 +672,7 @@ impl<W: LogWriter> Work<W> {
         let counts = self.encoder.transaction().filter(|_| ends);
         let sink = &mut channel.sink(self.commits.sink().0, true);
         let pushed = transaction::push_boundary(&context.events, channel.to(), counts.as_deref(), &at, now_ms, sink);
-        pushed.map_err(|error| refused(&error))
+        pushed.map_err(|error| error.problem())
     }
 
     /// Messages that ask the catalogue or the log something.
@@ -763,7 +763,7 @@ impl<W: LogWriter> Work<W> {
         match self.encoder.encode(plan, &change, sink) {
             Ok(()) => {}
             Err(EncodeError::NewTopic { said, name }) => return Ok(Some(Held { row, why: Why::NewTopic { said, topic: name } })),
-            Err(error) => return Err(Problem::fail("row/undecodable", error.to_string())),
+            Err(error) => return Err(error.problem()),
         }
         counts.events += 1;
         match op {
@@ -817,7 +817,7 @@ impl<W: LogWriter> Work<W> {
         counts.messages += 1;
         let sink = &mut channel.sink(sink, true);
         let (to, transaction) = (channel.to(), self.encoder.transaction());
-        control::push_message(&context.events, to, prefix, content, &at, transaction, now_ms, sink).map_err(|error| refused(&error))?;
+        control::push_message(&context.events, to, prefix, content, &at, transaction, now_ms, sink).map_err(|error| error.problem())?;
         self.resume.event(start);
         Ok(())
     }
@@ -829,10 +829,6 @@ async fn keep_open(client: &mut Client, context: &Context) -> Result<(), Postgre
         *client = catalog::open(&context.config.connection, &context.application_name()).await?;
     }
     Ok(())
-}
-
-fn refused(error: &EncodeError) -> Problem {
-    Problem::retry("log/refused", error.to_string())
 }
 
 #[inline]
