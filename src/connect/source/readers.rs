@@ -273,7 +273,7 @@ impl Reader {
                 let at = Position { snapshot: mark, epoch: mark as u64, ..shared.at };
                 let change =
                     RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(row.tuple()), at };
-                encoder.encode(&mut source.plan, &change, &mut staged).map_err(|error| undecodable(&error))?;
+                encoder.encode(&mut source.plan, &change, &mut staged).map_err(|error| error.problem())?;
                 rows += 1;
                 if staged.bytes() >= PIECE_BYTES {
                     let next = shared.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();

@@ -397,7 +397,7 @@ impl Reader {
                 let (sink, counts) = commits.sink();
                 counts.events += rows;
                 counts.reads += rows;
-                staged.replay(sink).map_err(|error| Problem::fail("row/undecodable", error.to_string()))?;
+                staged.replay(sink).map_err(|full| EncodeError::from(full).problem())?;
                 self.rows += rows;
                 readers.take_back(staged, rows);
                 self.encoder.set_now(now_ns());
