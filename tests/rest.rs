@@ -210,6 +210,32 @@ async fn a_connector_is_paused_resumed_stopped_and_restarted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_running_connector_takes_signals_until_too_many_wait() {
+    let world = world(&[]).await;
+    let path = "/v1/connectors/shop/signals";
+    let signal = json!({ "id": "s1", "type": "log", "data": { "message": "at {}" } });
+    assert_eq!(world.ask("POST", path, Some(signal.clone())).await.0, 404);
+    world.ask("PUT", "/connectors/shop/config", Some(config("h"))).await;
+    world.wait_for("/connectors/shop/status", "/tasks/0/state", "RUNNING").await;
+    assert_eq!(world.ask("POST", path, Some(signal.clone())).await, (202, json!({ "id": "s1" })));
+    // As a text, as a signalling table has it; without an id it gets one.
+    let text = json!({ "type": "log", "data": "{\"message\": \"x\"}" });
+    let (code, body) = world.ask("POST", path, Some(text)).await;
+    assert!(code == 202 && body["id"].as_str().is_some_and(|id| id.len() == 36), "{code} {body}");
+    for (code, body) in
+        [(400, json!({ "id": "s1" })), (422, json!({ "type": "lock" })), (422, json!({ "type": "execute-snapshot", "data": {} }))]
+    {
+        let (answered, error) = world.ask("POST", path, Some(body)).await;
+        assert!(answered == code && error["error_code"] == code, "{error}");
+    }
+    // The task of this test takes none.
+    while world.ask("POST", path, Some(signal.clone())).await.0 == 202 {}
+    assert_eq!(world.ask("POST", path, Some(signal.clone())).await.0, 429);
+    world.ask("PUT", "/connectors/shop/pause", None).await;
+    assert_eq!(world.ask("POST", path, Some(signal)).await.0, 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_requests_are_refused_in_kafka_connects_shape() {
     let world = world(&[("filed.json", &config("filed").to_string())]).await;
     let error = |code: u16, message: &str| (code, json!({ "error_code": code, "message": message }));

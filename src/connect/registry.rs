@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use super::claims;
 use super::definitions::{Definition, check_name};
-use super::state::Rest;
+use super::signals::TooMany;
+use super::state::{Phase, Rest};
 use super::status::{StatusSnapshot, TaskStatus};
 use super::store::{Kept, Store, TargetState};
 use super::supervisor::{Goal, OnFatal, RunTask, Supervisor, Work};
+use crate::change::Signal;
 use crate::config::postgres::{PostgresConfig, TopicDefaults};
 use crate::config::{Options, secrets};
 use crate::problem::Problem;
@@ -45,6 +47,15 @@ pub enum RegistryError {
     /// The configuration is wrong.
     #[error("Connector configuration is invalid and contains the following {} error(s):\n{}", .0.len(), list(.0))]
     Invalid(Vec<Problem>),
+    /// It does not run, so it cannot be asked for anything.
+    #[error("Connector {0} is not running")]
+    NotRunning(String),
+    /// Too much is asked of it.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// A signal that cannot be understood.
+    #[error("{}", .0.text())]
+    Malformed(Problem),
     /// It could not be kept or started.
     #[error("{}", .0.text())]
     Failed(Problem),
@@ -386,11 +397,29 @@ impl Registry {
     pub fn restart(&self, name: &str, only_failed: bool) -> Result<ConnectorView, RegistryError> {
         let connectors = self.connectors();
         let connector = connectors.get(name).ok_or_else(|| RegistryError::NotFound(name.to_owned()))?;
-        let failed = matches!(connector.status.phase(), super::state::Phase::Failed { .. });
+        let failed = matches!(connector.status.phase(), Phase::Failed { .. });
         if connector.target == TargetState::Running && (failed || !only_failed) {
             connector.supervisor.restart();
         }
         Ok(view(connector))
+    }
+
+    /// Asks a running connector for something, in the words of Debezium's signals. It acts on it when it streams, between two
+    /// transactions.
+    pub fn signal(&self, name: &str, id: &str, kind: &str, data: &str) -> Result<(), RegistryError> {
+        let connectors = self.connectors();
+        let connector = connectors.get(name).ok_or_else(|| RegistryError::NotFound(name.to_owned()))?;
+        let works = match connector.status.phase() {
+            Phase::Created | Phase::Preparing | Phase::Snapshotting | Phase::Streaming | Phase::Failed { retry: true, .. } => true,
+            Phase::Draining | Phase::Failed { retry: false, .. } | Phase::Paused | Phase::Stopped => false,
+        };
+        if !works || connector.target != TargetState::Running || connector.file_gone {
+            return Err(RegistryError::NotRunning(name.to_owned()));
+        }
+        let signal = Signal::parse(id, kind, data).map_err(RegistryError::Malformed)?;
+        connector.status.signals().push(signal)?;
+        tracing::info!(connector = name, id, kind, "a signal waits to be acted on");
+        Ok(())
     }
 
     /// Ends every task, at most for `wait_max`; false when one did not end in time.
@@ -442,7 +471,6 @@ fn view(connector: &Connector) -> ConnectorView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connect::state::Phase;
 
     fn options() -> Options {
         let pairs = [

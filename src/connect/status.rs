@@ -1,4 +1,4 @@
-//! What is known about a running task: phase, counters, positions, lag.
+//! What is known about a running task: phase, counters, positions, lag. And the door for what is asked of it.
 //!
 //! Written by the capture thread once per commit with relaxed stores, read by REST and metrics whenever they like. Nothing
 //! here is on the path of a single event, and nothing waits for a reader.
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::R
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::signals::Signals;
 use super::state::{self, Event, Phase};
 use crate::problem::Problem;
 
@@ -94,6 +95,7 @@ pub struct TaskStatus {
     tables_total: AtomicU32,
     tables_done: AtomicU32,
     rows: AtomicU64,
+    signals: Signals,
 }
 
 /// What changes rarely.
@@ -111,6 +113,11 @@ impl TaskStatus {
     /// A status in [`Phase::Created`].
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The way to the task.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     fn slow(&self) -> MutexGuard<'_, Slow> {

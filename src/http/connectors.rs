@@ -39,6 +39,7 @@ pub fn routes() -> Router<App> {
         .route("/connectors/{name}/stop", put(stop))
         .route("/connectors/{name}/topics", get(topics))
         .route("/connectors/{name}/offsets", get(offsets).patch(alter_offsets).delete(reset_offsets))
+        .route("/v1/connectors/{name}/signals", post(signal))
 }
 
 type Answer = Result<Response, ApiError>;
@@ -167,6 +168,27 @@ async fn resume(State(app): State<App>, Path(name): Path<String>) -> Answer {
 async fn stop(State(app): State<App>, Path(name): Path<String>) -> Answer {
     app.0.registry.set_target(&name, TargetState::Stopped).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Ours: what Debezium reads from a signalling table, `{"id", "type", "data"}`; `data` may be JSON itself or a text of it.
+async fn signal(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
+    // Before the body: who asks for what is not there learns that.
+    app.0.registry.view(&name)?;
+    let body = json_body(&headers, &body)?;
+    let wrong = |what: &str| ApiError::bad_request(format!(r#"{what}: the body is {{"type": "execute-snapshot", "data": {{...}}}}"#));
+    let kind = body.get("type").and_then(Json::as_str).ok_or_else(|| wrong("the signal has no type"))?;
+    let id = match body.get("id") {
+        None | Some(Json::Null) => uuid::Uuid::new_v4().to_string(),
+        Some(Json::String(id)) => id.clone(),
+        Some(_) => return Err(wrong("the id is not a text")),
+    };
+    let data = match body.get("data") {
+        None | Some(Json::Null) => String::new(),
+        Some(Json::String(text)) => text.clone(),
+        Some(data) => data.to_string(),
+    };
+    app.0.registry.signal(&name, &id, kind, &data)?;
+    Ok((StatusCode::ACCEPTED, JsonBody(json!({ "id": id }))).into_response())
 }
 
 /// The connector's topics: those of the built-in log that begin with its prefix.

@@ -234,7 +234,9 @@ impl From<RegistryError> for ApiError {
         let status = match &error {
             RegistryError::NotFound(_) => StatusCode::NOT_FOUND,
             // Kafka Connect clients retry a 409 as "rebalancing": it is for these cases only.
-            RegistryError::Exists(_) | RegistryError::Ending(_) => StatusCode::CONFLICT,
+            RegistryError::Exists(_) | RegistryError::Ending(_) | RegistryError::NotRunning(_) => StatusCode::CONFLICT,
+            RegistryError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            RegistryError::Malformed(_) => StatusCode::UNPROCESSABLE_ENTITY,
             RegistryError::ManagedByFile { .. } => StatusCode::FORBIDDEN,
             RegistryError::Invalid(_) => StatusCode::BAD_REQUEST,
             RegistryError::Failed(problem) if problem.code.starts_with("config/") => {

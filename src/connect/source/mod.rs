@@ -15,6 +15,7 @@ pub mod registrar;
 pub mod relations;
 mod reselect;
 pub mod resume;
+mod signals;
 pub mod snapshot;
 pub mod stream;
 pub mod task;

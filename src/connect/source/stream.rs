@@ -238,6 +238,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             if self.chunk_due().is_some_and(|due| due <= Instant::now()) && !self.context.is_stopping() {
                 self.read_chunk().await?;
             }
+            if self.has_signals() {
+                self.take_signals().await?;
+            }
             if full {
                 continue;
             }
@@ -453,7 +456,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if self.work.commits.records() == 0 {
             self.work.commits.touch();
         }
-        let mut stop = self.context.stop.clone();
+        let (mut stop, signals) = (self.context.stop.clone(), self.context.signals.clone());
         let seen = self.work.commits.writer.durable();
         let (next, in_flight) = (CommitSeq(seen.0 + 1), seen < self.work.commits.newest());
         tokio::select! {
@@ -471,6 +474,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 self.pace.quiet();
                 self.check_silence()?;
             }
+            () = signals.arrived() => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
         Ok(())

@@ -13,7 +13,7 @@ use super::snapshot;
 use super::stream::Stream;
 use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
 use crate::config::postgres::{HeaderConverter, PostgresConfig, SnapshotMode, TableOrder};
-use crate::connect::{Phase, TaskStatus};
+use crate::connect::{Phase, Signals, TaskStatus};
 use crate::encode::EventSettings;
 use crate::encode::values::ValueSettings;
 use crate::log::LogWriter;
@@ -52,6 +52,8 @@ pub struct Context {
     pub registrar: Arc<Registrar>,
     /// Where its progress is shown.
     pub status: Arc<TaskStatus>,
+    /// What is asked of it, by whatever channel.
+    pub signals: Signals,
     /// Becomes true when it shall end.
     pub stop: watch::Receiver<bool>,
     /// How often status is sent: well within the server's patience.
@@ -61,7 +63,8 @@ pub struct Context {
 impl Context {
     fn new(config: Arc<PostgresConfig>, registrar: Arc<Registrar>, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Self {
         let events = Arc::new(event_settings(&config));
-        Self { status_interval: config.status_update_interval, config, events, registrar, status, stop }
+        let signals = status.signals().clone();
+        Self { status_interval: config.status_update_interval, config, events, registrar, status, signals, stop }
     }
 
     /// It shall end.

@@ -1,0 +1,99 @@
+//! The door through which requests come to a running connector: one queue, whatever channel they come by.
+//!
+//! Owns the requests that wait. Promises that what is accepted is acted on in its order, once, by the task that runs or
+//! the next one of this process, and that no more than [`WAITING_MAX`] wait. Leaves to the channels that a request
+//! survives the process, and to the stream what becomes of it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::change::Signal;
+
+/// So many signals may wait.
+pub const WAITING_MAX: usize = 100;
+
+/// A way to a connector, for whoever has signals for it; copies lead to the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Signals(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: Mutex<VecDeque<Signal>>,
+    /// Some wait: looked at much more often than it changes.
+    any: AtomicBool,
+    arrived: Notify,
+}
+
+/// Too many signals wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{WAITING_MAX} signals wait for the connector already: send it again when it has acted on some")]
+pub struct TooMany;
+
+impl Signals {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Signal>> {
+        // A panic while the lock is held leaves a whole queue.
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a signal.
+    pub fn push(&self, signal: Signal) -> Result<(), TooMany> {
+        let mut waiting = self.waiting();
+        if waiting.len() >= WAITING_MAX {
+            return Err(TooMany);
+        }
+        waiting.push_back(signal);
+        self.0.any.store(true, Relaxed);
+        self.0.arrived.notify_one();
+        Ok(())
+    }
+
+    /// The oldest signal.
+    pub fn take(&self) -> Option<Signal> {
+        if !self.any() {
+            return None;
+        }
+        let mut waiting = self.waiting();
+        let signal = waiting.pop_front();
+        self.0.any.store(!waiting.is_empty(), Relaxed);
+        signal
+    }
+
+    /// Some wait.
+    #[inline]
+    pub fn any(&self) -> bool {
+        self.0.any.load(Relaxed)
+    }
+
+    /// Waits for one; it may have been taken already. Cancel-safe.
+    pub async fn arrived(&self) {
+        self.0.arrived.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::signal::Action;
+
+    #[test]
+    fn signals_come_in_their_order_and_no_more_than_may_wait() {
+        let (door, other) = {
+            let door = Signals::default();
+            (door.clone(), door)
+        };
+        let signal = |number: usize| Signal { id: number.to_string(), action: Action::Pause };
+        assert!(!door.any() && door.take().is_none());
+        for number in 0..WAITING_MAX {
+            other.push(signal(number)).expect("room");
+        }
+        assert_eq!(other.push(signal(0)), Err(TooMany));
+        for number in 0..WAITING_MAX {
+            assert!(door.any());
+            assert_eq!(door.take(), Some(signal(number)));
+        }
+        assert!(!other.any() && other.take().is_none());
+    }
+}

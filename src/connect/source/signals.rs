@@ -1,0 +1,63 @@
+//! What becomes of a signal: the one place where a running capture acts on what is asked of it.
+//!
+//! Owns the way from a signal to what does it. Promises that signals are acted on between two transactions, in their
+//! order, each told in the log, and that one that cannot be acted on never fails the connector.
+
+use super::stream::Stream;
+use crate::change::signal::Action;
+use crate::change::{Checkpoint, Signal};
+use crate::log::LogWriter;
+use crate::problem::Problem;
+
+impl<W: LogWriter> Stream<'_, W> {
+    /// Signals wait, and may be acted on now.
+    #[inline]
+    pub(super) fn has_signals(&self) -> bool {
+        self.context.signals.any() && !self.work.resume.in_transaction()
+    }
+
+    /// Between two transactions: acts on the signals that wait.
+    pub(super) async fn take_signals(&mut self) -> Result<(), Problem> {
+        while let Some(signal) = self.context.signals.take() {
+            self.act(signal).await?;
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, signal: Signal) -> Result<(), Problem> {
+        let (connector, id) = (&self.context.config.name, signal.id);
+        match signal.action {
+            Action::Log(message) => {
+                let text = message.replacen("{}", &offset(self.work.resume.checkpoint()), 1);
+                tracing::info!(connector, id, "{text}");
+            }
+            Action::Snapshot(_) | Action::Stop { .. } | Action::Pause | Action::Resume => {
+                tracing::warn!(connector, id, "snapshots by signal are not taken: the signal has no effect");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The position, as a Debezium would tell it.
+fn offset(checkpoint: &Checkpoint) -> String {
+    let mut written = Vec::new();
+    checkpoint.write(&mut written);
+    let mut value: serde_json::Value = serde_json::from_slice(&written).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("rowfeed");
+    }
+    value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Lsn;
+
+    #[test]
+    fn a_position_is_told_as_debezium_tells_it() {
+        let checkpoint = Checkpoint { lsn: Lsn(7), end_lsn: Lsn(8), xid: 9, ..Checkpoint::default() };
+        assert_eq!(offset(&checkpoint), r#"{"lsn_proc":7,"lsn_commit":8,"lsn":7,"txId":9,"ts_usec":0}"#);
+    }
+}
