@@ -7,6 +7,7 @@
 
 use serde_json::{Value, json};
 
+use super::incremental::Incremental;
 use super::inherited::{self, Inherited};
 use super::lsn::Lsn;
 use super::progress::Progress;
@@ -75,6 +76,8 @@ pub struct Checkpoint {
     pub snapshot_pending: bool,
     /// How far a snapshot is that can be gone on with.
     pub progress: Option<Progress>,
+    /// How far an incremental snapshot is.
+    pub incremental: Option<Incremental>,
     /// Transactions whose commit record is before this are in the snapshot, not in the stream.
     pub snapshot_lsn: Lsn,
     /// Whose position this is.
@@ -148,6 +151,9 @@ impl Checkpoint {
         if let Some(progress) = &self.progress {
             let _ = write!(out, ",\"progress\":{}", progress.to_json());
         }
+        if let Some(incremental) = &self.incremental {
+            let _ = write!(out, ",\"incremental\":{}", incremental.to_json());
+        }
         out.extend_from_slice(b",\"ring\":\"");
         for commit in &self.ring {
             let _ = write!(
@@ -215,6 +221,12 @@ impl Checkpoint {
             Some(progress) => Some(Progress::from_json(progress).ok_or_else(|| bad("a damaged progress of the snapshot"))?),
             None => None,
         };
+        let incremental = match own.get("incremental") {
+            Some(incremental) => {
+                Some(Incremental::from_json(incremental).ok_or_else(|| bad("a damaged state of the incremental snapshot"))?)
+            }
+            None => None,
+        };
         Ok(Self {
             flush_lsn: lsn("flush")?,
             final_lsn: lsn("final")?,
@@ -225,6 +237,7 @@ impl Checkpoint {
             message_lsn: lsn("message")?,
             snapshot_pending: value.get("snapshot").is_some(),
             progress,
+            incremental,
             snapshot_lsn: lsn("snapshot")?,
             slot: SlotIdentity { name: text("slot"), system_id: text("system"), timeline: number(own, "timeline") as u32 },
             ring: text("ring")
@@ -283,6 +296,7 @@ mod tests {
                 partial: partial.then_some(PartialTransaction { final_lsn: Lsn(lsns[5]), xid, rows }), snapshot_pending, transaction: None,
                 inherited: inherited.then_some(Inherited { xid, lsn: Lsn(lsns[1]), rows, first: partial, update: counted }),
                 progress: partial.then(|| Progress { at: 3, first: 1, cursor: Some(vec!["7".into()]), ..Progress::default() }),
+                incremental: counted.then(|| Incremental { id: "s1".into(), cursor: Some(vec![None]), ..Incremental::default() }),
                 slot: SlotIdentity { name, system_id: "7412".into(), timeline: 3 }, ring: Vec::new(), lsn: Lsn(lsns[5]), xid, time_us,
             };
             if (partial || inherited) && counted {

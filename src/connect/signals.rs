@@ -61,6 +61,12 @@ impl Signals {
         signal
     }
 
+    /// Gives back what was taken and could not be acted on: it comes first again, over the bound if need be.
+    pub fn put_back(&self, signal: Signal) {
+        self.waiting().push_front(signal);
+        self.0.any.store(true, Relaxed);
+    }
+
     /// Some wait.
     #[inline]
     pub fn any(&self) -> bool {

@@ -51,6 +51,8 @@ pub struct SnapshotConfig {
     pub delay: Duration,
     /// `streaming.delay.ms`.
     pub streaming_delay: Duration,
+    /// `incremental.snapshot.chunk.size`.
+    pub chunk_rows: u64,
 }
 
 impl SnapshotConfig {
@@ -81,6 +83,7 @@ impl Reader<'_> {
             threads: self.number("snapshot.max.threads"),
             delay: self.millis("snapshot.delay.ms"),
             streaming_delay: self.millis("streaming.delay.ms"),
+            chunk_rows: self.number("incremental.snapshot.chunk.size"),
         }
     }
 

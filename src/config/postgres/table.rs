@@ -199,7 +199,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("lsn.flush.timeout.action", String, Some("fail"), OneOf(&["fail", "warn", "ignore"]), Low).within("Replication").doc("What that limit does.").ignored("confirming never waits"),
     key("offset.mismatch.strategy", String, Some("no_validation"), OneOf(&["no_validation", "trust_offset", "trust_slot", "trust_greater_lsn"]), Low).within("Replication").doc("What to do with a slot that another program moved ahead: trust_slot and trust_greater_lsn go on there, without the changes between; otherwise it stops the connector. A slot that is behind is always read from there, and what was published left out."),
     key("xmin.fetch.interval.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Replication").doc("How often source.xmin is read.").rejected("source.xmin would stay null"),
-    key("read.only", Boolean, Some("false"), Any, Low).within("Replication").doc("Incremental snapshots without writing.").ignored("nothing is written to the database but heartbeat messages"),
+    key("read.only", Boolean, Some("false"), Any, Low).within("Replication").doc("Incremental snapshots without writing.").ignored("incremental snapshots never write to a table; only messages for an idle slot are written to the WAL"),
     key("schema.refresh.mode", String, Some("columns_diff"), OneOf(&["columns_diff", "columns_diff_exclude_unchanged_toast"]), Low).within("Replication").doc("When a table's shape is read again.").ignored("the shape always follows the stream"),
 
     // ---- Filters
@@ -255,7 +255,9 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("snapshot.max.threads.multiplier", Int, Some("1"), POSITIVE, Low).within("Snapshot").doc("Chunks per reader.").ignored("ranges are cut by size, not by number"),
     key("legacy.snapshot.max.threads", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Older form of parallel snapshots.").ignored("both forms publish the same events: a table is read by several, and several tables at once"),
     key("snapshot.tables.order.by.row.count", String, Some("disabled"), OneOf(&["disabled", "ascending", "descending"]), Low).within("Snapshot").doc("Read small tables first, or large ones, by PostgreSQL's estimate; else by schema and name."),
-    key("incremental.snapshot.*", String, None, Any, Medium).within("Snapshot").doc("Incremental snapshots.").ignored("incremental snapshots are asked for by signals, which are refused"),
+    key("incremental.snapshot.chunk.size", Int, Some("1024"), POSITIVE, Medium).within("Snapshot").doc("Rows that an incremental snapshot reads at once; fewer when they have more than 16 MiB."),
+    key("incremental.snapshot.watermarking.strategy", String, Some("insert_insert"), OneOf(&["insert_insert", "insert_delete"]), Low).within("Snapshot").doc("How chunks are marked in the source.").ignored("incremental snapshots write no marks: what a transaction saw says which rows are new"),
+    key("incremental.snapshot.allow.schema.changes", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Allow tables to be altered during an incremental snapshot.").ignored("they always may be: a chunk is read again when its table changes under it"),
 
     // ---- Kafka Connect
     key("key.converter", Class, Some(JSON_CONVERTER), CONVERTERS, High).within("Kafka Connect").doc("Format of keys."),

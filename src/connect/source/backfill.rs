@@ -150,19 +150,6 @@ impl Backfill {
         self.retry = if outcome == Outcome::NotYet { (self.retry * 2).min(RETRY_MAX) } else { RETRY_FIRST };
     }
 
-    /// What the stream is waited for may be the begin of a page that nobody writes to: an idle database is made to.
-    async fn nudge<W: LogWriter>(&mut self, stream: &mut Stream<'_, W>) -> Result<(), Problem> {
-        if self.nudged.elapsed() > NUDGE_INTERVAL {
-            self.nudged = Instant::now();
-            stream.reopen_client().await?;
-            // A standby or a role without the privilege cannot.
-            if let Err(error) = slot::emit_message(&stream.client, HEARTBEAT_PREFIX).await {
-                tracing::debug!("no message in the WAL: {error}");
-            }
-        }
-        Ok(())
-    }
-
     fn adapt(&mut self, took: Duration) {
         let rows = self.rows_per_chunk;
         let rows = if took > CHUNK_TIME * 2 { rows / 2 } else { rows };
@@ -412,6 +399,19 @@ impl Backfill {
     }
 }
 
+/// What the stream is waited for may be the begin of a page that nobody writes to: an idle database is made to.
+pub(super) async fn nudge<W: LogWriter>(stream: &mut Stream<'_, W>, nudged: &mut Instant) -> Result<(), Problem> {
+    if nudged.elapsed() > NUDGE_INTERVAL {
+        *nudged = Instant::now();
+        stream.reopen_client().await?;
+        // A standby or a role without the privilege cannot.
+        if let Err(error) = slot::emit_message(&stream.client, HEARTBEAT_PREFIX).await {
+            tracing::debug!("no message in the WAL: {error}");
+        }
+    }
+    Ok(())
+}
+
 /// The tables that the configuration of now has in the snapshot.
 async fn selected(context: &Context, client: &Client, server_version: u32) -> Result<Vec<(Table, Published)>, Problem> {
     let tables = catalog::tables(client).await.map_err(|error| context.problem(&error))?;
@@ -484,17 +484,21 @@ impl<W: LogWriter> Stream<'_, W> {
     /// When the next chunk may be read; `None`: there is none to read, or a transaction is open.
     #[inline]
     pub(super) fn chunk_due(&self) -> Option<Instant> {
-        self.backfill.as_ref().filter(|_| !self.work.resume.in_transaction()).map(|backfill| backfill.due)
+        if self.work.resume.in_transaction() {
+            return None;
+        }
+        // One after the other.
+        self.backfill.as_ref().map(|backfill| backfill.due).or_else(|| self.incremental_due())
     }
 
     /// Every transaction up to here has been delivered.
-    fn passed(&self) -> Lsn {
+    pub(super) fn passed(&self) -> Lsn {
         self.work.wal_end.max(self.work.resume.checkpoint().final_lsn)
     }
 
     /// Between two transactions: reads a chunk, if one may be read now.
     pub(super) async fn read_chunk(&mut self) -> Result<(), Problem> {
-        let Some(mut backfill) = self.backfill.take() else { return Ok(()) };
+        let Some(mut backfill) = self.backfill.take() else { return self.step_incremental().await };
         let began = Instant::now();
         let passed = self.passed();
         let gate = gate_of(self)?;
@@ -510,7 +514,7 @@ impl<W: LogWriter> Stream<'_, W> {
         if outcome == Outcome::NotYet {
             // The answer says how far the stream has come.
             self.send_status(true).await?;
-            backfill.nudge(self).await?;
+            nudge(self, &mut backfill.nudged).await?;
         }
         backfill.plan_next(outcome, began.elapsed(), self.pace.behind);
         self.backfill = Some(backfill);

@@ -8,8 +8,10 @@
 mod backfill;
 mod channel;
 pub mod commits;
+mod delivered;
 pub mod feedback;
 mod gate;
+mod incremental;
 mod readers;
 pub mod registrar;
 pub mod relations;

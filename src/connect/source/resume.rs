@@ -6,7 +6,7 @@
 //! transactions). Of a transaction that was cut, the first `rows` messages were published. Every commit that comes again
 //! must be the one that was remembered; a database that was restored from a backup has others at the same places.
 
-use crate::change::{Checkpoint, Fingerprint, Lsn, PartialTransaction, Progress, TransactionCounts};
+use crate::change::{Checkpoint, Fingerprint, Incremental, Lsn, PartialTransaction, Progress, TransactionCounts};
 use crate::problem::Problem;
 
 /// What to do with the rows of the open transaction.
@@ -59,6 +59,11 @@ impl Resume {
     pub fn note(&mut self, progress: Option<Progress>, pending: bool) {
         self.checkpoint.progress = progress;
         self.checkpoint.snapshot_pending = pending;
+    }
+
+    /// Notes how far an incremental snapshot is.
+    pub fn note_incremental(&mut self, incremental: Option<Incremental>) {
+        self.checkpoint.incremental = incremental;
     }
 
     /// Inside a transaction.

@@ -4,10 +4,10 @@
 //! order, each told in the log, and that one that cannot be acted on never fails the connector.
 
 use super::stream::Stream;
-use crate::change::signal::Action;
+use crate::change::signal::{Action as Request, SnapshotKind};
 use crate::change::{Checkpoint, Signal};
 use crate::log::LogWriter;
-use crate::problem::Problem;
+use crate::problem::{Action, Problem};
 
 impl<W: LogWriter> Stream<'_, W> {
     /// Signals wait, and may be acted on now.
@@ -19,23 +19,43 @@ impl<W: LogWriter> Stream<'_, W> {
     /// Between two transactions: acts on the signals that wait.
     pub(super) async fn take_signals(&mut self) -> Result<(), Problem> {
         while let Some(signal) = self.context.signals.take() {
-            self.act(signal).await?;
+            let again = signal.clone();
+            match Box::pin(self.act(signal)).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.context.signals.put_back(again);
+                    break;
+                }
+                Err(problem) => {
+                    // What passes by comes again with the next task.
+                    if problem.action == Action::Retry {
+                        self.context.signals.put_back(again);
+                    }
+                    return Err(problem);
+                }
+            }
         }
         Ok(())
     }
 
-    async fn act(&mut self, signal: Signal) -> Result<(), Problem> {
-        let (connector, id) = (&self.context.config.name, signal.id);
-        match signal.action {
-            Action::Log(message) => {
+    /// False: it was told to stop before it could.
+    async fn act(&mut self, signal: Signal) -> Result<bool, Problem> {
+        let Signal { id, action } = signal;
+        match action {
+            Request::Log(message) => {
                 let text = message.replacen("{}", &offset(self.work.resume.checkpoint()), 1);
-                tracing::info!(connector, id, "{text}");
+                tracing::info!(connector = self.context.config.name, id, "{text}");
+                Ok(true)
             }
-            Action::Snapshot(_) | Action::Stop { .. } | Action::Pause | Action::Resume => {
-                tracing::warn!(connector, id, "snapshots by signal are not taken: the signal has no effect");
+            Request::Snapshot(request) if request.kind == SnapshotKind::Incremental => self.take_incremental(id, &request).await,
+            Request::Snapshot(_) => {
+                tracing::warn!(connector = self.context.config.name, id, "blocking snapshots are not taken: the signal has no effect");
+                Ok(true)
             }
+            Request::Stop { collections } => self.stop_incremental(&id, &collections).await,
+            Request::Pause => self.rest_incremental(&id, true).await,
+            Request::Resume => self.rest_incremental(&id, false).await,
         }
-        Ok(())
     }
 }
 

@@ -13,6 +13,8 @@ use super::channel::Channel;
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::feedback::Feedback;
 use super::gate::{Gate, Verdict};
+use super::incremental::Reader;
+use super::incremental::window::Watch;
 use super::relations::Relations;
 use super::reselect::Reselector;
 use super::resume::Resume;
@@ -61,12 +63,15 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 pub struct Stream<'c, W: LogWriter> {
     pub(super) context: &'c mut Context,
     pub(super) client: Client,
+    pub(super) server_version: u32,
     replication: ReplicationStream,
     pub(super) work: Work<W>,
     feedback: Feedback,
     pub(super) pace: Pace,
     /// What reads the rest of a snapshot.
     pub(super) backfill: Option<Backfill>,
+    /// What reads tables that a signal asks for.
+    pub(super) incremental: Option<Reader>,
     idle_written: Instant,
     heartbeat_due: Option<Instant>,
     /// When anything last came from the server.
@@ -83,8 +88,10 @@ pub(super) struct Work<W: LogWriter> {
     reselector: Option<Reselector>,
     /// Which changes pass while a snapshot is read.
     pub(super) gate: Option<Gate>,
+    /// Which rows of an incremental snapshot are still true.
+    pub(super) watch: Option<Box<Watch>>,
     cells: Cells,
-    at: Position,
+    pub(super) at: Position,
     /// Where messages go, once one has come; `None` in it: nowhere.
     messages: Option<Option<Channel>>,
     /// The same of heartbeats.
@@ -175,6 +182,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 encoder: Encoder::new(&context.events),
                 reselector: Reselector::new(context),
                 gate: None,
+                watch: None,
                 cells: Cells::default(),
                 at: Position {
                     lsn: Lsn(0),
@@ -204,12 +212,15 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             heartbeat_due: (!heartbeat.is_zero()).then(|| now + heartbeat),
             heard: now,
             backfill: None,
+            incremental: None,
+            server_version: 0,
             context,
         }
     }
 
     /// Reads the rest of a snapshot, too.
-    pub(super) fn with(mut self, backfill: Option<(Backfill, Gate)>) -> Self {
+    pub(super) fn with(mut self, server_version: u32, backfill: Option<(Backfill, Gate)>) -> Self {
+        self.server_version = server_version;
         let (backfill, gate) = backfill.unzip();
         self.backfill = backfill;
         self.work.gate = gate;
@@ -373,6 +384,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         if let Some(gate) = &work.gate {
             work.resume.note(Some(gate.progress().clone()), !gate.progress().is_read());
+        }
+        if let Some(state) = work.watch.as_deref_mut().and_then(Watch::news) {
+            work.resume.note_incremental(Some(state));
         }
         let checkpoint = work.resume.mark();
         let flush = checkpoint.flush_lsn;
@@ -618,6 +632,9 @@ impl<W: LogWriter> Work<W> {
                 if let Some(gate) = &mut self.gate {
                     gate.begin(xid, final_lsn);
                 }
+                if let Some(watch) = &mut self.watch {
+                    watch.begin(xid);
+                }
                 self.at.xid = Some(xid);
                 self.at.commit_time_us = commit_time_us;
                 self.at.epoch += 1;
@@ -637,6 +654,9 @@ impl<W: LogWriter> Work<W> {
                 self.at.previous_commit = Some(end_lsn);
                 if let Some(gate) = &mut self.gate {
                     gate.commit();
+                }
+                if let Some(watch) = &mut self.watch {
+                    watch.commit();
                 }
                 None
             }
@@ -696,9 +716,16 @@ impl<W: LogWriter> Work<W> {
                 if let Some(reselector) = &mut self.reselector {
                     reselector.forget(relation.id);
                 }
-                self.relations.learn(client, &relation, &mut self.commits.writer).await
+                self.relations.learn(client, &relation, &mut self.commits.writer).await?;
+                if let Some(watch) = &mut self.watch {
+                    watch.relearn(relation.id, self.relations.plan_of(relation.id)?.map(|plan| &*plan.relation));
+                }
+                Ok(())
             }
             WalMessage::Truncate(truncated) => {
+                if let Some(watch) = &mut self.watch {
+                    truncated.relations().for_each(|id| watch.truncate(id));
+                }
                 if self.resume.row_at(start, false)? && !context.config.skipped.truncate {
                     self.at.lsn = start;
                     for id in truncated.relations() {
@@ -730,6 +757,13 @@ impl<W: LogWriter> Work<W> {
     #[inline]
     fn encode(&mut self, context: &Context, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Held>, Problem> {
         let row = StreamedRow { id, op, old, new: NewRow::Streamed };
+        if let Some(watch) = &mut self.watch
+            && let Some(plan) = self.relations.plan_of(id)?
+        {
+            let before = (old != OldRow::None).then(|| self.cells.old(payload));
+            let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
+            watch.see(&plan.relation, op, before, old == OldRow::Key, after);
+        }
         let Some(gate) = &mut self.gate else { return self.push(row, payload) };
         let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
         let before = (old != OldRow::None).then(|| self.cells.old(payload));

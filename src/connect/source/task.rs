@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::backfill::Backfill;
 use super::commits::Commits;
+use super::incremental::Reader;
 use super::registrar::Registrar;
 use super::relations::Relations;
 use super::resume::{BEGIN_ANEW, Resume};
@@ -262,10 +263,14 @@ impl Prepared {
             Some(progress) => Some(Box::pin(Backfill::resume(context, &self.client, self.server_version, progress)).await?),
             None => None,
         };
+        let incremental = match &checkpoint.incremental {
+            Some(state) => Some(Box::pin(Reader::resume(context, &self.client, self.server_version, state)).await?),
+            None => None,
+        };
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
         let stream = Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed), confirmed);
-        Box::pin(stream.with(backfill).run()).await
+        Box::pin(stream.with(self.server_version, backfill).with_incremental(incremental).run()).await
     }
 
     /// The position to stream from: the stored one, or a new one. `None`: told to stop.
