@@ -421,6 +421,31 @@ fn left(watch: &Watch) -> usize {
 }
 
 #[test]
+fn a_transaction_that_the_rows_have_leaves_them() {
+    let (bytes, spans) = cells(1, (2, Some(2)));
+    for (xid, rows) in [(19, 2), (20, 1)] {
+        let mut watch = opened(true);
+        watch.begin(xid);
+        watch.see(&relation(), Op::Update, None, false, Some(Tuple::new(&bytes, &spans)));
+        assert_eq!(left(&watch), rows, "{xid}");
+        watch.truncate(TABLE);
+        assert_eq!(left(&watch), if xid == 19 { 2 } else { 0 }, "{xid}");
+    }
+}
+
+#[test]
+fn a_row_that_changes_twice_is_read_again_once() {
+    let mut watch = opened(true);
+    let (bytes, spans) = cells(1, (2, None));
+    for xid in [20, 21] {
+        watch.begin(xid);
+        watch.see(&relation(), Op::Update, None, false, Some(Tuple::new(&bytes, &spans)));
+        watch.commit();
+    }
+    assert_eq!(watch.close().map(|window| window.repairs), Some(vec![place(1)]));
+}
+
+#[test]
 fn another_shape_of_the_table_lets_the_chunk_be_read_again() {
     let mut other = relation();
     other.columns[2].type_oid = 25;
