@@ -176,6 +176,7 @@ mod tests {
             name: name.into(),
             type_oid: 23,
             type_mod: -1,
+            type_name: "".into(),
             kind: TypeKind::Int4,
             nullable: false,
             default: None,

@@ -80,6 +80,7 @@ fn relation() -> Relation {
         name: name.into(),
         type_oid: 0,
         type_mod: -1,
+        type_name: "".into(),
         kind: TypeKind::Text,
         nullable: true,
         default: None,
