@@ -764,6 +764,13 @@ impl<W: LogWriter> Work<W> {
             watch.see(&plan.relation, op, before, old == OldRow::Key, after);
         }
         let row = StreamedRow { id, op, old, new: NewRow::Streamed };
+        if let Some(watch) = &mut self.watch
+            && let Some(plan) = self.relations.plan_of(id)?
+        {
+            let before = (old != OldRow::None).then(|| self.cells.old(payload));
+            let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
+            watch.see(&plan.relation, op, before, old == OldRow::Key, after);
+        }
         let Some(gate) = &mut self.gate else { return self.push(row, payload) };
         let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
         let before = (old != OldRow::None).then(|| self.cells.old(payload));

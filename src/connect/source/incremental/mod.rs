@@ -108,6 +108,8 @@ pub(super) struct Reader {
     nudged: Instant,
     /// Rows of the next chunk: the option's, or fewer when they are large.
     rows: u64,
+    /// So many rows are read again at once: fewer when they are large.
+    repairs_at_once: usize,
     repair_rounds: u32,
     /// Nothing is behind the cursor, and the stream has passed that.
     at_end: bool,
@@ -171,6 +173,7 @@ impl Reader {
             retry: RETRY_FIRST,
             nudged: Instant::now(),
             rows: context.config.snapshot.chunk_rows,
+            repairs_at_once: REPAIRS_AT_ONCE,
             repair_rounds: 0,
             at_end: false,
             waiting_since: None,
@@ -208,6 +211,7 @@ impl Reader {
     fn forget_table(&mut self, context: &Context) {
         self.source = None;
         self.selectable.clear();
+        self.repairs_at_once = REPAIRS_AT_ONCE;
         self.repair_rounds = 0;
         self.at_end = false;
         self.rows = context.config.snapshot.chunk_rows;
@@ -291,7 +295,7 @@ impl Reader {
             self.finish_table(stream, ScanStatus::Succeeded).await?;
             return Ok(Outcome::Done);
         }
-        let (table, published) = self.find(stream, &collection).await?;
+        let (table, _) = self.find(stream, &collection).await?;
         let Some(opened) = self.open(stream, &table).await? else { return Ok(Outcome::Later) };
         let watch = watch_of(stream)?;
         if !watch.may_read(&opened.seen) {
@@ -305,6 +309,9 @@ impl Reader {
             *columns == opened.columns && described.source.table.id == table.id && described.collection == collection
         });
         if !known {
+            // Under the lock nothing of this changes any more: what the publication says of its columns may be new, too.
+            self.selectable.clear();
+            let (table, published) = self.find(stream, &collection).await?;
             let described = self.describe(stream, table, published, collection).await?;
             self.source = Some((opened.columns, described));
         }
@@ -327,7 +334,7 @@ impl Reader {
         let repairs = watch_of(stream)?.state().repairs.len();
         if self.at_end || repairs >= REPAIRS_AT_ONCE {
             self.repair_rounds += u32::from(self.at_end);
-            let window = self.read_window(stream, opened, repairs.min(REPAIRS_AT_ONCE)).await?;
+            let window = self.read_window(stream, opened, repairs.min(self.repairs_at_once)).await?;
             watch_of(stream)?.open(window);
             return Ok(());
         }
@@ -368,7 +375,11 @@ impl Reader {
                 self.rows = (window.len() as u64).max(1);
                 return Ok(window);
             }
-            if window.bytes() >= TIED_BYTES_MAX {
+            if window.bytes() >= WINDOW_BYTES_MAX && repairs > 1 {
+                self.repairs_at_once = (repairs / 4).max(1);
+                return Err(Fault::Later(format!("{repairs} rows are too large to be read again at once")));
+            }
+            if window.bytes() >= TIED_BYTES_MAX && repairs == 0 {
                 return Err(Fault::Over(ScanStatus::SqlException, "too many rows have the same key".to_owned()));
             }
             if (window.len() as u64).is_multiple_of(ROWS_PER_LOOK) {

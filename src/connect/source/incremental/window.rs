@@ -22,6 +22,9 @@ use crate::change::{Cell, Incremental, Lsn, Op, Relation, RelationId, Tuple};
 /// How many rows may wait to be read again.
 const REPAIRS_MAX: usize = 10_000;
 
+/// What a row takes beside its text and its key, about.
+const ROW_BYTES: usize = 64;
+
 /// Follows the stream for an incremental snapshot.
 #[derive(Debug)]
 pub struct Watch {
@@ -247,6 +250,8 @@ pub struct Window {
     /// It has to be read again.
     pub is_void: bool,
     text: Vec<u8>,
+    /// What its keys take, with what stands around them.
+    key_bytes: usize,
     rows: Vec<Waiting>,
     /// Keys, and the numbers of their rows.
     keys: Vec<(Box<[u8]>, u32)>,
@@ -270,6 +275,7 @@ impl Window {
             repairs: Vec::new(),
             is_void: false,
             text: Vec::new(),
+            key_bytes: 0,
             rows: Vec::new(),
             keys: Vec::new(),
         }
@@ -279,6 +285,7 @@ impl Window {
     pub fn push(&mut self, line: &[u8], row: Tuple<'_>, key: &[usize]) {
         let mut bytes = Vec::new();
         write_key(&mut bytes, key, Row { row, older: None });
+        self.key_bytes += bytes.len() + ROW_BYTES;
         // Fewer rows than bytes, of which there are few.
         self.keys.push((bytes.into(), self.rows.len() as u32));
         self.text.extend_from_slice(line);
@@ -290,9 +297,9 @@ impl Window {
         self.repairs_asked == 0 && self.end.is_none()
     }
 
-    /// Bytes of its rows.
+    /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
-        self.text.len()
+        self.text.len() + self.key_bytes
     }
 
     /// Rows that were read.
@@ -310,14 +317,14 @@ impl Window {
         })
     }
 
-    /// True when there was such a row.
+    /// True when there was such a row that was not stale.
     fn drop_row(&mut self, key: &[u8]) -> bool {
         let first = self.keys.partition_point(|(known, _)| **known < *key);
         let mut found = false;
         for (_, number) in self.keys.iter().skip(first).take_while(|(known, _)| **known == *key) {
             if let Some(row) = self.rows.get_mut(*number as usize) {
+                found |= !row.stale;
                 row.stale = true;
-                found = true;
             }
         }
         found

@@ -80,8 +80,8 @@ fn relation() -> Relation {
         name: name.into(),
         type_oid: 0,
         type_mod: -1,
-        kind: TypeKind::Text,
         type_name: "".into(),
+        kind: TypeKind::Text,
         nullable: true,
         default: None,
         key_ordinal: None,
@@ -419,6 +419,31 @@ fn opened(exact: bool) -> Watch {
 
 fn left(watch: &Watch) -> usize {
     watch.window().map_or(0, |window| window.lines().count())
+}
+
+#[test]
+fn a_transaction_that_the_rows_have_leaves_them() {
+    let (bytes, spans) = cells(1, (2, Some(2)));
+    for (xid, rows) in [(19, 2), (20, 1)] {
+        let mut watch = opened(true);
+        watch.begin(xid);
+        watch.see(&relation(), Op::Update, None, false, Some(Tuple::new(&bytes, &spans)));
+        assert_eq!(left(&watch), rows, "{xid}");
+        watch.truncate(TABLE);
+        assert_eq!(left(&watch), if xid == 19 { 2 } else { 0 }, "{xid}");
+    }
+}
+
+#[test]
+fn a_row_that_changes_twice_is_read_again_once() {
+    let mut watch = opened(true);
+    let (bytes, spans) = cells(1, (2, None));
+    for xid in [20, 21] {
+        watch.begin(xid);
+        watch.see(&relation(), Op::Update, None, false, Some(Tuple::new(&bytes, &spans)));
+        watch.commit();
+    }
+    assert_eq!(watch.close().map(|window| window.repairs), Some(vec![place(1)]));
 }
 
 #[test]
