@@ -17,6 +17,8 @@ mod disk;
 #[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
+mod forms;
+#[cfg(feature = "kafka")]
 mod history;
 #[cfg(feature = "kafka")]
 #[expect(dead_code, clippy::unwrap_used, reason = "the other clients are the broker's, and a test fails by panicking")]

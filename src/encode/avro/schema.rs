@@ -137,7 +137,7 @@ impl Writer {
 }
 
 /// What an array holds. By Debezium's word an enum in an array is never null; it may be, and nothing is dropped.
-pub(super) fn of_array(element: &Schema) -> Cow<'_, Schema> {
+pub(in crate::encode) fn of_array(element: &Schema) -> Cow<'_, Schema> {
     let is_enum = element.name.as_deref() == Some("io.debezium.data.Enum");
     if is_enum { Cow::Owned(element.clone().optional()) } else { Cow::Borrowed(element) }
 }
@@ -158,7 +158,7 @@ fn in_avro(schema: &Schema, json: Json) -> Json {
     match (&schema.kind, json) {
         (Kind::Bytes, Json::String(text)) => {
             let mut bytes = Vec::new();
-            match super::write::base64(text.as_bytes(), &mut bytes) {
+            match crate::encode::walk::base64(text.as_bytes(), &mut bytes) {
                 Ok(()) => bytes.into_iter().map(char::from).collect::<String>().into(),
                 Err(_) => text.into(),
             }

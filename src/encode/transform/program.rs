@@ -6,9 +6,9 @@ use super::Unfit;
 use super::shape::{Content, HeaderContent, Live, Node, Routed, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{ConverterSettings, HeaderConverter};
-use crate::encode::avro::TopicAvro;
 use crate::encode::envelope::source::begin_sequence;
 use crate::encode::values::Form;
+use crate::encode::wire::TopicForms;
 use crate::encode::{json, transaction};
 use crate::record::{HeaderBlock, TopicHandle};
 
@@ -23,8 +23,8 @@ pub struct Program {
     pub value: Option<Pieces>,
     /// Its headers.
     pub headers: Headers,
-    /// Where its key or value is Avro.
-    pub avro: TopicAvro,
+    /// The forms of its key and value.
+    pub forms: TopicForms,
 }
 
 /// Where a record goes.
@@ -170,7 +170,7 @@ impl Program {
             key: shape.key.as_ref().map(|node| Pieces::of(node, key, "key.converter")).transpose()?,
             value: shape.value.as_ref().map(|node| Pieces::of(node, value, "value.converter")).transpose()?,
             headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
-            avro: TopicAvro::default(),
+            forms: TopicForms::default(),
         })
     }
 }
