@@ -87,12 +87,14 @@ fn cloud_events_say_where_the_schema_of_their_avro_is() {
     scene.connect();
     let record = wait_for("the row's event", || scene.reader.read("srv.public.t").first().cloned());
     let event: Value = serde_json::from_slice(&record.value.expect("a value")).expect("JSON");
-    assert_eq!(event["dataschema"], format!("{url}/schemas/ids/1"), "{event}");
-    let kept = http::get(&registry.http(), "/schemas/ids/1").expect("an answer").json();
+    let path = event["dataschema"].as_str().and_then(|address| address.strip_prefix(&url)).unwrap_or_else(|| panic!("{event}"));
+    let kept = http::get(&registry.http(), path).expect("an answer").json();
     let schema = kept["schema"].as_str().unwrap_or_default();
     assert!(schema.starts_with(r#"{"type":"record","name":"Data","namespace":"io.debezium.connector.postgresql","#), "{schema}");
     // Zero, the id, no old row, the new one: 1 and "a".
-    assert_eq!((&event["data"], &event["datacontenttype"]), (&json!("AAAAAAEAAgICAmE="), &json!("application/avro")));
+    let data = event["data"].as_str().unwrap_or_default();
+    assert!(data.len() == 16 && data.starts_with("AAAA") && data.ends_with("AgICAmE="), "{data}");
+    assert_eq!(event["datacontenttype"], "application/avro");
     let beat = wait_for("a heartbeat", || scene.reader.read("__debezium-heartbeat.srv").first().cloned());
     assert_eq!((beat.key_text().as_str(), beat.value), ("{\"serverName\":\"srv\"}", None));
 
