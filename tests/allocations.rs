@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rowfeed::change::{Checkpoint, Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
-use rowfeed::config::postgres::{AvroSettings, ColumnMasks, ConverterSettings, HeaderConverter, Names, SourceTypes, transforms};
+use rowfeed::config::postgres::{
+    AvroSettings, CloudEventsSettings, ColumnMasks, ConverterSettings, FormSettings, HeaderConverter, JsonSchemaSettings, Names,
+    ProtobufSettings, SourceTypes, transforms,
+};
 use rowfeed::connect::source::resume::Resume;
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Draft, Encoder, EventSettings, RelationPlan};
@@ -89,7 +92,7 @@ fn relation() -> Arc<Relation> {
     })
 }
 
-fn tuple(out: &mut Vec<u8>, id: &str) {
+fn tuple(out: &mut Vec<u8>, id: &str, list: &str) {
     out.extend_from_slice(&13u16.to_be_bytes());
     let mut cell = |text: &str| {
         out.push(b't');
@@ -99,21 +102,21 @@ fn tuple(out: &mut Vec<u8>, id: &str) {
     for (name, _, text) in ROW {
         cell(if name == "id" { id } else { text });
     }
-    cell("{1,NULL,3}");
+    cell(list);
 }
 
 /// Insert, update with the whole old row, update of the key, delete: as pgoutput sends them.
-fn messages() -> Vec<Vec<u8>> {
+fn messages(list: &str) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for (kind, old, new) in [(b'I', None, Some("1")), (b'U', Some("1"), Some("1")), (b'U', Some("1"), Some("2")), (b'D', Some("2"), None)] {
         let mut message = vec![kind, 0, 0, 0, 7];
         if let Some(id) = old {
             message.push(b'O');
-            tuple(&mut message, id);
+            tuple(&mut message, id, list);
         }
         if let Some(id) = new {
             message.push(b'N');
-            tuple(&mut message, id);
+            tuple(&mut message, id, list);
         }
         all.push(message);
     }
@@ -175,9 +178,18 @@ impl HotPath {
 #[test]
 fn ten_thousand_events_allocate_nothing() {
     let json = ConverterSettings::default();
-    let avro = ConverterSettings { avro: Some(AvroSettings { connect_meta_data: true }), ..json };
+    let avro = ConverterSettings { form: Some(FormSettings::Avro(AvroSettings { connect_meta_data: true })), ..json };
+    let schema = FormSettings::JsonSchema(JsonSchemaSettings { additional_properties: true });
+    let protobuf = ConverterSettings { form: Some(FormSettings::Protobuf(ProtobufSettings::default())), ..json };
+    let json_schema = ConverterSettings { form: Some(schema), ..json };
     assert_eq!(allocations_with(&[], json), 0, "allocations");
     assert_eq!(allocations_with(&[], avro), 0, "allocations in Avro");
+    let data = AvroSettings { connect_meta_data: true };
+    let events = FormSettings::CloudEvents(CloudEventsSettings { extensions: true, schemas: true, avro_data: Some(data) });
+    let events = ConverterSettings { form: Some(events), ..json };
+    assert_eq!(allocations_with(&[], events), 0, "allocations in CloudEvents");
+    assert_eq!(allocations_with(&[], protobuf), 0, "allocations in Protocol Buffers");
+    assert_eq!(allocations_with(&[], json_schema), 0, "allocations with a JSON Schema");
     let chain = [
         ("transforms", "unwrap,less"),
         ("transforms.unwrap.type", "io.debezium.transforms.ExtractNewRecordState"),
@@ -233,7 +245,7 @@ fn allocations_with(chain: &[(&str, &str)], converter: ConverterSettings) -> u64
     };
     let topic = TopicHandle { index: TopicIndex(20), partitions: 3 };
     let mut draft = Draft::new(relation(), &settings, |_| true).expect("it fits");
-    draft.with_avro(&settings).expect("names that Avro allows");
+    draft.with_forms(&settings).expect("names that every form allows");
     let mut path = HotPath {
         cells: Cells::default(),
         resume: Resume::new(Checkpoint::default(), Lsn(0)),
@@ -242,7 +254,9 @@ fn allocations_with(chain: &[(&str, &str)], converter: ConverterSettings) -> u64
         commit: CommitBuffer::default(),
         lsn: 0,
     };
-    let messages = messages();
+    // Protocol Buffers have no NULL in a list.
+    let is_protobuf = matches!(converter.form, Some(FormSettings::Protobuf(_)));
+    let messages = messages(if is_protobuf { "{1,2,3}" } else { "{1,NULL,3}" });
     for _ in 0..3 {
         path.commit(&messages);
     }

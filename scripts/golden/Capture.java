@@ -12,9 +12,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Properties;
+import io.debezium.converters.CloudEventsConverter;
 import org.apache.kafka.connect.header.Header;
 import org.apache.kafka.connect.json.JsonConverter;
 import org.apache.kafka.connect.source.SourceRecord;
+import org.apache.kafka.connect.storage.Converter;
 import org.apache.kafka.connect.storage.SimpleHeaderConverter;
 
 /**
@@ -47,7 +49,8 @@ public final class Capture {
         }
         JsonConverter keys = new JsonConverter();
         keys.configure(under(given, "key.converter."), true);
-        JsonConverter values = new JsonConverter();
+        boolean cloudEvents = given.getProperty("value.converter", "").endsWith("CloudEventsConverter");
+        Converter values = cloudEvents ? new CloudEventsConverter() : new JsonConverter();
         values.configure(under(given, "value.converter."), false);
         SimpleHeaderConverter headers = new SimpleHeaderConverter();
         Path offsets = Files.createTempFile("golden-offsets", ".dat");

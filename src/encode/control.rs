@@ -1,12 +1,12 @@
 //! Records that are not rows: logical decoding messages and heartbeats.
 
-use super::avro::{NotAvro, TopicAvro};
 use super::envelope::schema;
 use super::json;
 use super::plan::sanitised;
 use super::schema::{Field, Kind, Schema};
 use super::transform::shape::HeaderContent;
 use super::values::binary;
+use super::wire::{NoForm, TopicForms};
 use super::{EncodeError, EventSettings, transaction, transform};
 use crate::change::{Position, TransactionCounts};
 use crate::config::postgres::BinaryMode;
@@ -150,14 +150,14 @@ fn heartbeat_value() -> Schema {
     Schema::new(Kind::Struct(vec![Schema::from(Kind::Int64).field("ts_ms")])).named("io.debezium.connector.common.Heartbeat")
 }
 
-/// The Avro forms of messages.
-pub fn message_avro(settings: &EventSettings) -> Result<TopicAvro, NotAvro> {
-    TopicAvro::new(settings, Some(&message_key()), Some(&message_value(settings)))
+/// The forms of messages.
+pub fn message_forms(settings: &EventSettings) -> Result<TopicForms, NoForm> {
+    TopicForms::new(settings, Some(&message_key()), Some(&message_value(settings)))
 }
 
-/// The Avro forms of heartbeats.
-pub fn heartbeat_avro(settings: &EventSettings) -> Result<TopicAvro, NotAvro> {
-    TopicAvro::new(settings, Some(&heartbeat_key()), Some(&heartbeat_value()))
+/// The forms of heartbeats.
+pub fn heartbeat_forms(settings: &EventSettings) -> Result<TopicForms, NoForm> {
+    TopicForms::new(settings, Some(&heartbeat_key()), Some(&heartbeat_value()))
 }
 
 /// Puts the schema before a payload that is whole, where schemas are published.

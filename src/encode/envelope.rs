@@ -1,9 +1,9 @@
 //! The envelope: before, after, source, op, timestamps; key changes as delete, tombstone and create.
 
-use super::avro::Avro;
 use super::json;
 use super::plan::{ColumnPlan, RelationPlan};
 use super::transform::program::{self, BadValue, Input, NoTopic, Program};
+use super::wire::{self, WireForm};
 use super::{EncodeError, EventSettings, transaction};
 use crate::change::{Cell, Op, Position, Relation, RowChange, TransactionCounts, Tuple};
 use crate::record::{HeaderBlock, RecordRef, RecordSink, Route, TopicHandle};
@@ -29,8 +29,8 @@ pub struct Encoder {
     /// The key that a header names.
     header_key: Vec<u8>,
     value: Vec<u8>,
-    /// Key and value in Avro, where they are.
-    avro: [Vec<u8>; 2],
+    /// Key and value in their forms, where they are not plain JSON.
+    in_form: [Vec<u8>; 2],
     /// Texts of expressions.
     scratch: Vec<u8>,
     headers: HeaderBlock,
@@ -52,7 +52,7 @@ impl Encoder {
             old_key: Vec::new(),
             header_key: Vec::new(),
             value: Vec::new(),
-            avro: [Vec::new(), Vec::new()],
+            in_form: [Vec::new(), Vec::new()],
             scratch: Vec::new(),
             headers: HeaderBlock::default(),
             now: Vec::new(),
@@ -221,9 +221,9 @@ impl Encoder {
             self.headers.headers()
         };
         let (key, value) = (has_key.then_some(&self.key[..]), has_value.then_some(&self.value[..]));
-        let [key_scratch, value_scratch] = &mut self.avro;
-        let key = in_form(relation, program.avro.key.as_ref(), key, key_scratch)?;
-        let value = in_form(relation, program.avro.value.as_ref(), value, value_scratch)?;
+        let [key_scratch, value_scratch] = &mut self.in_form;
+        let key = in_form(relation, program.forms.key.as_ref(), key, key_scratch)?;
+        let value = in_form(relation, program.forms.value.as_ref(), value, value_scratch)?;
         let record = RecordRef { timestamp_ms: self.now_ms, key, value, headers };
         if case == Case::Truncate {
             for partition in 0..topic.partitions {
@@ -302,8 +302,8 @@ impl Encoder {
     /// One event to every partition, so that each one's readers see it at its place.
     fn truncate<S: RecordSink>(&mut self, plan: &mut RelationPlan, change: &RowChange<'_>, out: &mut S) -> Result<(), EncodeError> {
         self.write_value(plan, Op::Truncate, None, None, None, &change.at)?;
-        let [_, scratch] = &mut self.avro;
-        let value = in_form(&plan.relation, plan.avro.value.as_ref(), Some(&self.value), scratch)?;
+        let [_, scratch] = &mut self.in_form;
+        let value = in_form(&plan.relation, plan.forms.value.as_ref(), Some(&self.value), scratch)?;
         for partition in 0..plan.topic.partitions {
             let route = Route { topic: plan.topic.index, partition };
             out.push(route, RecordRef { timestamp_ms: self.now_ms, key: None, value, headers: plan.headers.headers() })?;
@@ -336,9 +336,9 @@ impl Encoder {
                 self.headers.headers()
             }
         };
-        let [key_scratch, value_scratch] = &mut self.avro;
-        let key = in_form(&plan.relation, plan.avro.key.as_ref(), key, key_scratch)?;
-        let value = in_form(&plan.relation, plan.avro.value.as_ref(), value.then_some(&self.value[..]), value_scratch)?;
+        let [key_scratch, value_scratch] = &mut self.in_form;
+        let key = in_form(&plan.relation, plan.forms.key.as_ref(), key, key_scratch)?;
+        let value = in_form(&plan.relation, plan.forms.value.as_ref(), value.then_some(&self.value[..]), value_scratch)?;
         out.push(plan.topic.route(key), RecordRef { timestamp_ms: self.now_ms, key, value, headers })?;
         Ok(())
     }
@@ -374,17 +374,15 @@ impl Encoder {
     }
 }
 
-/// The JSON itself, or what it says in Avro.
+/// The JSON itself, or what it says in a form.
 #[inline]
 fn in_form<'a>(
     relation: &Relation,
-    avro: Option<&Avro>,
+    form: Option<&WireForm>,
     json: Option<&'a [u8]>,
     scratch: &'a mut Vec<u8>,
 ) -> Result<Option<&'a [u8]>, EncodeError> {
-    let (Some(avro), Some(json)) = (avro, json) else { return Ok(json) };
-    avro.write(json, scratch).map_err(|_| EncodeError::Schema { table: relation.name() })?;
-    Ok(Some(scratch))
+    wire::in_form(form, json, scratch).map_err(|_| EncodeError::Schema { table: relation.name() })
 }
 
 #[derive(Clone, Copy)]

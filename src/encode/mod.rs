@@ -6,15 +6,21 @@
 //! nor logs.
 
 pub mod avro;
+pub mod cloud_events;
 pub mod control;
 pub mod envelope;
 pub mod header;
+mod java;
 pub mod json;
+pub mod json_schema;
 pub mod plan;
+pub mod protobuf;
 pub mod schema;
 pub mod transaction;
 pub mod transform;
 pub mod values;
+pub mod walk;
+pub mod wire;
 
 use crate::change::Relation;
 use crate::problem::Problem;
@@ -55,7 +61,9 @@ pub enum EncodeError {
         name: String,
     },
     /// An event does not fit the schema that was registered for it.
-    #[error("{table}: an event does not fit its Avro schema: a column that may not be null has no value, or holds one that Avro cannot")]
+    #[error(
+        "{table}: an event does not fit its registered schema: a column that may not be null has no value, or holds one that the format cannot"
+    )]
     Schema {
         /// `schema.table`.
         table: String,

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::avro::{NotAvro, TopicAvro};
 use super::envelope::schema;
 use super::envelope::shapes::{self, Case};
 use super::envelope::source::SourceBlock;
@@ -13,6 +12,7 @@ use super::transform::program::{Program, Topic};
 use super::transform::shape::{Node, Shape};
 use super::transform::{self, Unfit};
 use super::values::{Form, ValueSettings, choose, mask, source_type};
+use super::wire::{NoForm, TopicForms};
 use super::{header, json};
 use crate::change::{Column, Relation, TypeKind};
 use crate::config::postgres::transforms::Transform;
@@ -199,8 +199,8 @@ pub struct RelationPlan {
     pub(super) before_key: Box<[u8]>,
     pub(super) before_value: Box<[u8]>,
     pub(super) source: SourceBlock,
-    /// Where keys or values are Avro.
-    pub(super) avro: TopicAvro,
+    /// The forms of keys and values.
+    pub(super) forms: TopicForms,
     /// With `transforms`: one for each [`Case`], none where the record is dropped.
     pub(super) programs: Option<Box<[Option<Program>]>>,
 }
@@ -210,8 +210,8 @@ pub struct RelationPlan {
 pub struct Draft {
     plan: RelationPlan,
     shapes: Vec<Option<Shape>>,
-    /// The Avro forms of each shape, once they were asked for.
-    avro: Vec<TopicAvro>,
+    /// The forms of each shape, once they were asked for.
+    forms: Vec<TopicForms>,
 }
 
 impl Draft {
@@ -226,7 +226,7 @@ impl Draft {
             let transformed = |case: &Case| transform::apply(&settings.transforms, shapes::shape(&plan, settings, *case));
             Case::ALL.iter().map(transformed).collect::<Result<_, _>>()?
         };
-        Ok(Self { plan, shapes, avro: Vec::new() })
+        Ok(Self { plan, shapes, forms: Vec::new() })
     }
 
     /// The topics its records go to.
@@ -237,31 +237,29 @@ impl Draft {
         self.shapes.iter().flatten().filter(|shape| shape.routed.is_none()).map(|shape| shape.topic.clone()).collect()
     }
 
-    /// The Avro forms that the settings ask for, each with its topic: their schemas get ids from a registry before the first
+    /// The forms that the settings ask for, each with its topic: their schemas get ids from a registry before the first
     /// event.
-    pub fn with_avro(&mut self, settings: &EventSettings) -> Result<Vec<(String, &mut TopicAvro)>, NotAvro> {
-        if settings.key_converter.avro.is_none() && settings.value_converter.avro.is_none() {
-            return Ok(Vec::new());
-        }
+    pub fn with_forms(&mut self, settings: &EventSettings) -> Result<Vec<(String, &mut TopicForms)>, NoForm> {
+        let Some(form) = settings.value_converter.form.or(settings.key_converter.form) else { return Ok(Vec::new()) };
         if !settings.is_transformed() {
             let plan = &mut self.plan;
             let topic = settings.topic_name(&plan.relation.schema, &plan.relation.table);
             let name = settings.schema_name(&plan.relation.schema, &plan.relation.table);
             let key = plan.has_key().then(|| plan.key_schema(&name));
             let value = schema::envelope(&name, &schema::row(&name, &plan.relation, &plan.columns));
-            plan.avro = TopicAvro::new(settings, key.as_ref(), Some(&value))?;
-            return Ok(vec![(topic, &mut plan.avro)]);
+            plan.forms = TopicForms::of_rows(settings, key.as_ref(), Some(&value))?;
+            return Ok(vec![(topic, &mut plan.forms)]);
         }
         if self.shapes.iter().flatten().any(|shape| shape.routed.is_some()) {
-            return Err(NotAvro::Routed);
+            return Err(NoForm::Routed(form.title()));
         }
         for shape in &self.shapes {
             let schema = |node: &Option<Node>| node.as_ref().map(Node::whole_schema);
             let (key, value) = shape.as_ref().map_or((None, None), |shape| (schema(&shape.key), schema(&shape.value)));
-            self.avro.push(TopicAvro::new(settings, key.as_ref(), value.as_ref())?);
+            self.forms.push(TopicForms::of_rows(settings, key.as_ref(), value.as_ref())?);
         }
         let topics = self.shapes.iter().map(|shape| shape.as_ref().map(|shape| shape.topic.clone()));
-        Ok(topics.zip(&mut self.avro).filter_map(|(topic, avro)| Some((topic?, avro))).collect())
+        Ok(topics.zip(&mut self.forms).filter_map(|(topic, forms)| Some((topic?, forms))).collect())
     }
 
     /// The plan, once its topics are known.
@@ -271,8 +269,8 @@ impl Draft {
             plan.topic = topic(&settings.topic_name(&plan.relation.schema, &plan.relation.table));
             return Ok(plan);
         }
-        let mut avro = self.avro.into_iter();
-        let program = |(shape, avro): (&Option<Shape>, Option<TopicAvro>)| {
+        let mut forms = self.forms.into_iter();
+        let program = |(shape, forms): (&Option<Shape>, Option<TopicForms>)| {
             let Some(shape) = shape else { return Ok(None) };
             let (key, value) = (settings.key_converter, settings.value_converter);
             let to = match &shape.routed {
@@ -280,9 +278,9 @@ impl Draft {
                 None => Topic::Fixed(topic(&shape.topic)),
             };
             let program = Program::new(shape, to, key, value, settings.header_converter)?;
-            Ok(Some(Program { avro: avro.unwrap_or_default(), ..program }))
+            Ok(Some(Program { forms: forms.unwrap_or_default(), ..program }))
         };
-        let programs = self.shapes.iter().map(|shape| program((shape, avro.next())));
+        let programs = self.shapes.iter().map(|shape| program((shape, forms.next())));
         plan.programs = Some(programs.collect::<Result<_, _>>()?);
         Ok(plan)
     }
@@ -343,7 +341,7 @@ impl RelationPlan {
             before_key,
             before_value,
             source: SourceBlock::new(settings, &relation),
-            avro: TopicAvro::default(),
+            forms: TopicForms::default(),
             programs: None,
             relation,
         }

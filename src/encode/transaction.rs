@@ -3,10 +3,10 @@
 //! As Debezium's, byte for byte, its oddities included: the id is `xid:lsn` with the LSN of the record itself, so it differs
 //! from event to event of one transaction, and the tables of a transaction stand in the order of Java's hash table.
 
-use super::avro::{NotAvro, TopicAvro};
 use super::control::with_schema;
 use super::json;
 use super::schema::{Kind, Schema};
+use super::wire::{NoForm, TopicForms};
 use super::{EncodeError, EventSettings};
 use crate::change::{Position, TransactionCounts};
 use crate::record::{Headers, RecordRef, RecordSink, TopicHandle};
@@ -74,9 +74,9 @@ pub fn push_boundary<S: RecordSink>(
     Ok(())
 }
 
-/// The Avro forms of these records.
-pub fn avro(settings: &EventSettings) -> Result<TopicAvro, NotAvro> {
-    TopicAvro::new(settings, Some(&key_schema()), Some(&value_schema()))
+/// The forms of these records.
+pub fn forms(settings: &EventSettings) -> Result<TopicForms, NoForm> {
+    TopicForms::new(settings, Some(&key_schema()), Some(&value_schema()))
 }
 
 fn key_schema() -> Schema {
@@ -100,15 +100,7 @@ fn value_schema() -> Schema {
 /// The order of a `java.util.HashMap` into which the tables were put one after the other.
 fn in_javas_order(counts: &TransactionCounts) -> Vec<(&str, u64)> {
     let mut tables: Vec<_> = counts.tables().collect();
-    // It has 16 buckets and doubles them when it is three quarters full.
-    let mut buckets = 16_u32;
-    while tables.len() > buckets as usize / 4 * 3 {
-        buckets = buckets.saturating_mul(2);
-    }
-    tables.sort_by_key(|(name, _)| {
-        let hash = name.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
-        (hash ^ hash >> 16) & (buckets - 1)
-    });
+    super::java::hash_order(&mut tables, |(name, _)| name);
     tables
 }
 

@@ -17,7 +17,7 @@ use super::{ApiError, App, Pairs, is_on, json_body, parameter};
 use crate::connect::Schemas;
 use crate::connect::schemas::With;
 use crate::registry::subjects::Offer;
-use crate::registry::{Kind, Level, Mode, Refusal, Schema, Version};
+use crate::registry::{Kind, Level, Mode, Refusal, Schema, Version, protobuf};
 
 /// What answers are.
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
@@ -244,7 +244,15 @@ async fn types() -> Response {
 async fn by_id(State(app): State<App>, Path(written): Path<String>, Query(pairs): Pairs) -> Answer {
     let subjects = registry(&app)?.subjects();
     let mut out = Map::new();
-    put_schema(&mut out, known(subjects.schema(id(&written)?), &written)?);
+    let schema = known(subjects.schema(id(&written)?), &written)?;
+    put_schema(&mut out, schema);
+    if schema.kind == Kind::Protobuf && parameter(&pairs, "format") == Some("serialized") {
+        let text = schema.text.clone();
+        // Reading a large file holds up nobody else.
+        let compiled = tokio::task::spawn_blocking(move || protobuf::compiled(&text)).await;
+        let compiled = compiled.unwrap_or_else(|_| Err("reading it met a defect".to_owned()));
+        out.insert("schema".into(), compiled.map_err(|why| Refusal::invalid_schema(&why))?.into());
+    }
     if is_on(&pairs, "fetchMaxId") {
         out.insert("maxId".into(), subjects.id_max().into());
     }

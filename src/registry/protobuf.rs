@@ -36,10 +36,9 @@ impl ProtoFile {
     /// Reads a file.
     pub fn read(text: &str, references: &[(String, String)]) -> Result<Self, String> {
         let text = text.trim();
-        let compiled = STANDARD.decode(text).ok().and_then(|bytes| FileDescriptorProto::decode(&bytes[..]).ok());
-        let file = match compiled {
-            Some(file) if !text.is_empty() => file,
-            _ => parse(text)?,
+        let file = match of_compiled(text) {
+            Some(file) => file,
+            None => parse(text)?,
         };
         let package = file.package.unwrap_or_default();
         let mut read =
@@ -105,6 +104,31 @@ enum Meant {
 
 fn within(scope: &str, name: &str) -> String {
     if scope.is_empty() { name.to_owned() } else { format!("{scope}.{name}") }
+}
+
+fn of_compiled(text: &str) -> Option<FileDescriptorProto> {
+    let bytes = STANDARD.decode(text).ok().filter(|bytes| !bytes.is_empty())?;
+    FileDescriptorProto::decode(&bytes[..]).ok()
+}
+
+/// A file as clients ask for it with `format=serialized`: compiled, in base64. Names of types stay as they are written, and
+/// options of fields that other files define are left out.
+pub fn compiled(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if of_compiled(text).is_some() {
+        return Ok(text.to_owned());
+    }
+    let mut file = parse(text)?;
+    file.message_type.iter_mut().for_each(forget_options);
+    Ok(STANDARD.encode(file.encode_to_vec()))
+}
+
+/// A file has at most [`DEPTH_MAX`] levels.
+fn forget_options(message: &mut DescriptorProto) {
+    for options in message.field.iter_mut().filter_map(|field| field.options.as_mut()) {
+        options.uninterpreted_option.clear();
+    }
+    message.nested_type.iter_mut().for_each(forget_options);
 }
 
 fn parse(text: &str) -> Result<FileDescriptorProto, String> {
@@ -347,5 +371,18 @@ mod tests {
         for bad in ["message", "syntax = \"proto3\"; message A { int32 a = ; }", &"{".repeat(100_000)] {
             assert!(ProtoFile::read(bad, &[]).is_err(), "{bad:.40}");
         }
+    }
+
+    #[test]
+    fn a_file_is_given_compiled() {
+        let text = "syntax = \"proto3\"; message A { int32 b = 1 [(c.d) = {e: \"f\"}]; A a = 2; }";
+        let given = compiled(text).expect("a file");
+        let file = of_compiled(&given).expect("compiled");
+        let fields = &file.message_type[0].field;
+        let left =
+            fields.iter().filter_map(|field| field.options.as_ref()).map(|options| options.uninterpreted_option.len()).sum::<usize>();
+        assert_eq!((fields.len(), left), (2, 0));
+        assert_eq!(compiled(&given), Ok(given.clone()));
+        assert!(compiled("message {").is_err());
     }
 }

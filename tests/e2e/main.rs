@@ -19,6 +19,8 @@ mod external_kafka;
 #[cfg(feature = "kafka")]
 mod extremes;
 #[cfg(feature = "kafka")]
+mod forms;
+#[cfg(feature = "kafka")]
 mod history;
 #[cfg(feature = "kafka")]
 mod incremental;

@@ -24,6 +24,9 @@ const CONTEXT: [(&str, &str); 4] = [
     ("__debezium.context.runId", "-"),
 ];
 
+/// Where the database is named.
+const DATABASES: [&str; 2] = ["db", "iodebeziumdb"];
+
 /// One record, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -69,7 +72,9 @@ impl Event {
     /// As a line of a captured file.
     pub fn line(&self, database: &str) -> String {
         let value = self.value.as_ref().map(|value| {
-            let value = value.replace(&format!(",\"db\":\"{database}\","), ",\"db\":\"DATABASE\",");
+            let value = DATABASES.iter().fold(value.clone(), |value, name| {
+                value.replace(&format!(",\"{name}\":\"{database}\","), &format!(",\"{name}\":\"DATABASE\","))
+            });
             SHORT.iter().fold(value, |value, (short, long)| value.replace(long, short))
         });
         let (usual, own): (Vec<_>, Vec<_>) = self.headers.iter().partition(|(name, _)| name.starts_with("__debezium.context."));
@@ -89,7 +94,9 @@ impl Event {
         let mut event = Self::from_line(line);
         if let Some(value) = &mut event.value {
             *value = SHORT.iter().rev().fold(value.clone(), |value, (short, long)| value.replace(short, long));
-            *value = value.replace(",\"db\":\"DATABASE\",", &format!(",\"db\":\"{database}\","));
+            for name in DATABASES {
+                *value = value.replace(&format!(",\"{name}\":\"DATABASE\","), &format!(",\"{name}\":\"{database}\","));
+            }
         }
         event
     }
@@ -108,6 +115,13 @@ impl Event {
         }
         let snapshot = self.is_snapshot();
         let Some(value) = &mut self.value else { return };
+        if value.starts_with(CLOUD_EVENT) {
+            replace_first(value, ",\"iodebeziumversion\":", "\"-\"");
+            if !value.contains(",\"iodebeziumsnapshot\":\"false\"") {
+                forget_position(value);
+            }
+            return;
+        }
         let Some(source) = value.find("\"source\":{") else { return };
         let end = source + value[source..].find('}').expect("a source block");
         let mut block = value[source..end].to_owned();
@@ -124,6 +138,29 @@ impl Event {
             replace(&mut after, &format!(",\"{name}\":"), |_| "0".into());
         }
         *value = format!("{before}{block}{after}");
+    }
+}
+
+/// How a CloudEvent begins.
+const CLOUD_EVENT: &str = "{\"id\":\"name:";
+
+/// Takes its place and times out of a CloudEvent.
+fn forget_position(value: &mut String) {
+    let attributes = ["tsms", "tsus", "tsns", "sequence", "txId", "lsn"];
+    for marker in ["{\"id\":", ",\"time\":"] {
+        replace_first(value, marker, "\"name:-\"");
+    }
+    for name in attributes {
+        replace_first(value, &format!(",\"iodebezium{name}\":"), "\"0\"");
+    }
+}
+
+/// Replaces the JSON number or string behind the first `marker`.
+fn replace_first(text: &mut String, marker: &str, with: &str) {
+    if let Some(at) = text.find(marker) {
+        let start = at + marker.len();
+        let end = start + value_length(&text[start..]);
+        text.replace_range(start..end, with);
     }
 }
 
@@ -154,6 +191,9 @@ fn value_length(text: &str) -> usize {
 /// different servers compare. How the end of a commit lies to the next change depends on what else is in the WAL, so the
 /// first half of `sequence` has an order of its own.
 pub fn rank(events: &mut [Event]) {
+    for value in events.iter_mut().filter_map(|event| event.value.as_mut()).filter(|value| value.starts_with(CLOUD_EVENT)) {
+        forget_position(value);
+    }
     let topics: BTreeSet<String> = events.iter().map(|event| event.topic.clone()).collect();
     for topic in topics {
         let mut of_topic: Vec<&mut Event> = events.iter_mut().filter(|event| event.topic == topic).collect();

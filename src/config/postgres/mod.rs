@@ -25,7 +25,9 @@ pub use filters::{ColumnFilter, MessageKeyColumns, PrefixFilter, TableFilter};
 pub use masks::{ColumnMask, ColumnMasks};
 pub use naming::{NameAdjustment, Names, TopicNaming};
 pub use propagate::SourceTypes;
-pub use registry::{AvroSettings, RegistrySettings, SubjectStrategy};
+pub use registry::{
+    AvroSettings, CloudEventsSettings, FormSettings, JsonSchemaSettings, Language, ProtobufSettings, RegistrySettings, SubjectStrategy,
+};
 pub use reselect::Reselect;
 pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
 
@@ -142,8 +144,8 @@ pub struct ConverterSettings {
     pub bytes: BytesConverter,
     /// `decimal.format`: decimals are numbers, not base64.
     pub decimal_numbers: bool,
-    /// Avro is written, not JSON.
-    pub avro: Option<AvroSettings>,
+    /// Another form than plain JSON.
+    pub form: Option<FormSettings>,
 }
 
 /// `skipped.operations`.
@@ -281,6 +283,7 @@ impl PostgresConfig {
     /// Reads the option map of the connector `name`; every problem is reported, not only the first.
     pub fn parse(name: &str, options: &Options, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
         let mut reader = Reader { options: resolve(options)?, given: options, problems: Vec::new() };
+        reader.check_converters();
         reader.check_table();
         reader.check_name(name);
         let config = reader.build(name, topics);
@@ -517,18 +520,27 @@ impl Reader<'_> {
 
     fn converter(&mut self, of: &str) -> ConverterSettings {
         let option = |name: &str| format!("{of}.converter.{name}");
-        if let Some(avro) = self.avro(of) {
-            // The registry has the schemas; the other options are the JSON converter's.
-            let null_is_default = !self.flag(&option("ignore.default.for.nullables"));
-            return ConverterSettings { null_is_default, avro: Some(avro), ..ConverterSettings::default() };
+        if let Some(form) = self.form(of) {
+            // The registry has the schemas, or the form itself.
+            let (null_is_default, decimal_numbers) = match form {
+                FormSettings::CloudEvents(CloudEventsSettings { avro_data: None, .. }) => {
+                    (self.flag(&option("json.replace.null.with.default")), self.word(&option("json.decimal.format")) == "numeric")
+                }
+                FormSettings::CloudEvents(_) => (!self.flag(&option("avro.ignore.default.for.nullables")), false),
+                _ => {
+                    let numbers = matches!(form, FormSettings::JsonSchema(_)) && self.word(&option("decimal.format")) == "numeric";
+                    (!self.flag(&option("ignore.default.for.nullables")), numbers)
+                }
+            };
+            return ConverterSettings { null_is_default, decimal_numbers, form: Some(form), ..ConverterSettings::default() };
         }
         ConverterSettings {
             text: self.text(&format!("{of}.converter")).ends_with("StringConverter"),
-            avro: None,
             bytes: BytesConverter::No,
             schemas: self.flag(&option("schemas.enable")),
             null_is_default: self.flag(&option("replace.null.with.default")),
             decimal_numbers: self.word(&option("decimal.format")) == "numeric",
+            form: None,
         }
     }
 

@@ -1,9 +1,97 @@
 //! Options of a converter that asks a schema registry: `key.converter.*` and `value.converter.*` of Confluent's converters.
 
 use super::Reader;
-use super::table::AVRO_CONVERTER;
+use super::table::{
+    APICURIO_AVRO_CONVERTER, APICURIO_JSON_CONVERTER, AVRO_CONVERTER, CLOUD_EVENTS_CONVERTER, JSON_SCHEMA_CONVERTER, PROTOBUF_CONVERTER,
+};
 use crate::config::Secret;
 use crate::problem::Problem;
+
+/// The language of a schema in a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// Avro.
+    Avro,
+    /// JSON Schema.
+    Json,
+    /// Protocol Buffers.
+    Protobuf,
+}
+
+impl Language {
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Avro => "Avro",
+            Self::Json => "JSON with a JSON Schema",
+            Self::Protobuf => "Protocol Buffers",
+        }
+    }
+}
+
+/// A form of keys or values that is not plain JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormSettings {
+    /// Confluent's `AvroConverter`.
+    Avro(AvroSettings),
+    /// Confluent's `JsonSchemaConverter`.
+    JsonSchema(JsonSchemaSettings),
+    /// Confluent's `ProtobufConverter`.
+    Protobuf(ProtobufSettings),
+    /// Debezium's `CloudEventsConverter`.
+    CloudEvents(CloudEventsSettings),
+}
+
+impl FormSettings {
+    /// The language of its schemas in a registry, where it has any.
+    pub fn language(self) -> Option<Language> {
+        Some(match self {
+            Self::Avro(_) => Language::Avro,
+            Self::JsonSchema(_) => Language::Json,
+            Self::Protobuf(_) => Language::Protobuf,
+            Self::CloudEvents(settings) => return settings.avro_data.map(|_| Language::Avro),
+        })
+    }
+
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::CloudEvents(_) => "CloudEvents",
+            Self::Avro(_) => Language::Avro.title(),
+            Self::JsonSchema(_) => Language::Json.title(),
+            Self::Protobuf(_) => Language::Protobuf.title(),
+        }
+    }
+}
+
+/// How Confluent's `JsonSchemaConverter` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonSchemaSettings {
+    /// `object.additional.properties`: objects may have more properties than the schema names.
+    pub additional_properties: bool,
+}
+
+/// How Debezium's `CloudEventsConverter` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloudEventsSettings {
+    /// `extension.attributes.enable`: what the source block says stands in attributes.
+    pub extensions: bool,
+    /// `json.schemas.enable`: `data` in JSON has its schema with it.
+    pub schemas: bool,
+    /// `data.serializer.type=avro`.
+    pub avro_data: Option<AvroSettings>,
+}
+
+/// How Confluent's `ProtobufConverter` writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProtobufSettings {
+    /// `optional.for.nullables`: what may be null is labelled `optional`.
+    pub optional_for_nullables: bool,
+    /// `wrapper.for.nullables`: single values that may be null stand in Google's wrappers.
+    pub wrapper_for_nullables: bool,
+    /// `scrub.invalid.names`: names are made fit.
+    pub scrub_names: bool,
+}
 
 /// How Confluent's `AvroConverter` writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,17 +130,105 @@ pub struct RegistrySettings {
 }
 
 impl Reader<'_> {
-    /// How the converter of keys or of values writes Avro; `None` when it writes JSON.
-    pub(super) fn avro(&mut self, of: &str) -> Option<AvroSettings> {
-        if self.text(&format!("{of}.converter")) != AVRO_CONVERTER {
-            return None;
+    /// Apicurio's converters are told the way that works.
+    pub(super) fn check_converters(&mut self) {
+        for of in ["key", "value"] {
+            let option = format!("{of}.converter");
+            let instead = match self.options.get(&option).map(String::as_str) {
+                Some(APICURIO_AVRO_CONVERTER) => AVRO_CONVERTER,
+                Some(APICURIO_JSON_CONVERTER) => JSON_SCHEMA_CONVERTER,
+                _ => continue,
+            };
+            let problem = Problem::refuse("config/not-supported", format!("{option} is Apicurio's own, which is not supported"))
+                .why("its records have ids of Apicurio's registry in a form of their own")
+                .fix(format!(
+                    "{option}={instead} with {option}.schema.registry.url=http://HOST:8080/apis/ccompat/v7, the address where Apicurio's registry answers as Confluent's"
+                ));
+            self.refuse(&option, problem);
         }
-        Some(AvroSettings { connect_meta_data: self.flag(&format!("{of}.converter.connect.meta.data")) })
+    }
+
+    /// The form that the converter of keys or of values writes; `None` when it writes plain JSON.
+    pub(super) fn form(&mut self, of: &str) -> Option<FormSettings> {
+        let option = |name: &str| format!("{of}.converter.{name}");
+        match self.text(&format!("{of}.converter")).as_str() {
+            AVRO_CONVERTER => {
+                self.refuse_scrubbing(of);
+                Some(FormSettings::Avro(AvroSettings { connect_meta_data: self.flag(&option("connect.meta.data")) }))
+            }
+            JSON_SCHEMA_CONVERTER => {
+                let additional_properties = self.flag(&option("object.additional.properties"));
+                Some(FormSettings::JsonSchema(JsonSchemaSettings { additional_properties }))
+            }
+            PROTOBUF_CONVERTER => Some(FormSettings::Protobuf(ProtobufSettings {
+                optional_for_nullables: self.flag(&option("optional.for.nullables")),
+                wrapper_for_nullables: self.flag(&option("wrapper.for.nullables")),
+                scrub_names: self.flag(&option("scrub.invalid.names")),
+            })),
+            CLOUD_EVENTS_CONVERTER => Some(FormSettings::CloudEvents(self.cloud_events(of))),
+            _ => None,
+        }
+    }
+
+    fn cloud_events(&mut self, of: &str) -> CloudEventsSettings {
+        let option = |name: &str| format!("{of}.converter.{name}");
+        if of == "key" {
+            let problem = Problem::refuse("config/not-supported", "key.converter = CloudEventsConverter would leave every key out");
+            self.refuse(
+                "key.converter",
+                problem.why("CloudEvents are made of envelopes").fix("key.converter=org.apache.kafka.connect.json.JsonConverter"),
+            );
+            return CloudEventsSettings { extensions: true, schemas: true, avro_data: None };
+        }
+        let metadata = option("metadata.source");
+        let text = self.text(&metadata);
+        let sources: Vec<&str> = text.split(',').map(str::trim).collect();
+        let generates = |name: &str| sources.contains(&format!("{name}:generate").as_str());
+        let known = |source: &&str| {
+            matches!(source.split_once(':'), Some(("id" | "type", "generate") | ("traceparent" | "dataSchemaName", "generate" | "header")))
+        };
+        if sources.first() != Some(&"value") || !generates("id") || !generates("type") || !sources.iter().skip(1).all(known) {
+            let problem = Problem::refuse("config/not-supported", format!("{metadata} = \"{text}\" is not supported yet"));
+            self.refuse(
+                &metadata,
+                problem.why("metadata is taken from the event's value, id and type are made of it").fix("value,id:generate,type:generate"),
+            );
+        }
+        let is_avro = self.word(&option("data.serializer.type")) == "avro";
+        let url = option("avro.schema.registry.url");
+        if is_avro && self.text(&url).is_empty() {
+            let problem = Problem::refuse("config/missing", format!("{url} is missing"))
+                .why("the attribute dataschema is an address of the registry");
+            self.refuse(&url, problem.fix(format!("set {url}")));
+        }
+        let avro = AvroSettings { connect_meta_data: self.flag(&option("avro.connect.meta.data")) };
+        CloudEventsSettings {
+            extensions: self.flag(&option("extension.attributes.enable")),
+            schemas: self.flag(&option("json.schemas.enable")),
+            avro_data: is_avro.then_some(avro),
+        }
+    }
+
+    /// What stands before the names of the registry's options.
+    fn registry_prefix(&mut self, of: &str) -> String {
+        let is_inside = self.text(&format!("{of}.converter")) == CLOUD_EVENTS_CONVERTER;
+        if is_inside { format!("{of}.converter.avro") } else { format!("{of}.converter") }
+    }
+
+    /// Names are changed for Protocol Buffers only; JSON Schema takes all.
+    fn refuse_scrubbing(&mut self, of: &str) {
+        let option = format!("{of}.converter.scrub.invalid.names");
+        if self.flag(&option) {
+            let problem = Problem::refuse("config/not-supported", format!("{option}=true is not supported with Avro"))
+                .why("names would stay as they are");
+            self.refuse(&option, problem.fix("schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro"));
+        }
     }
 
     /// The registry of a converter.
     pub(super) fn registry(&mut self, of: &str) -> RegistrySettings {
-        let option = |name: &str| format!("{of}.converter.{name}");
+        let prefix = self.registry_prefix(of);
+        let option = |name: &str| format!("{prefix}.{name}");
         let strategy = match self.text(&option(&format!("{of}.subject.name.strategy"))).rsplit('.').next() {
             Some("RecordNameStrategy") => SubjectStrategy::Record,
             Some("TopicRecordNameStrategy") => SubjectStrategy::TopicRecord,
@@ -60,7 +236,7 @@ impl Reader<'_> {
         };
         RegistrySettings {
             urls: self.urls(&option("schema.registry.url")),
-            user: self.user(of),
+            user: self.user(&prefix),
             auto_register: self.flag(&option("auto.register.schemas")),
             use_latest: self.flag(&option("use.latest.version")),
             normalize: self.flag(&option("normalize.schemas")),
@@ -89,12 +265,12 @@ impl Reader<'_> {
         urls
     }
 
-    fn user(&mut self, of: &str) -> Option<(String, Secret)> {
-        if self.word(&format!("{of}.converter.basic.auth.credentials.source")) != "user_info" {
+    fn user(&mut self, prefix: &str) -> Option<(String, Secret)> {
+        if self.word(&format!("{prefix}.basic.auth.credentials.source")) != "user_info" {
             return None;
         }
-        let key = format!("{of}.converter.basic.auth.user.info");
-        let older = format!("{of}.converter.schema.registry.basic.auth.user.info");
+        let key = format!("{prefix}.basic.auth.user.info");
+        let older = format!("{prefix}.schema.registry.basic.auth.user.info");
         let text = Some(self.text(&key)).filter(|text| !text.is_empty()).unwrap_or_else(|| self.text(&older));
         let user = text.split_once(':').map(|(name, password)| (name.to_owned(), Secret::new(password)));
         if user.is_none() {

@@ -10,10 +10,11 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::Schemas;
-use crate::config::postgres::RegistrySettings;
+use crate::config::postgres::{Language, RegistrySettings};
+use crate::encode::wire::Registration;
 use crate::problem::Problem;
-use crate::registry::Refusal;
 use crate::registry::subjects::Offer;
+use crate::registry::{Kind, Refusal};
 
 /// A question to one address has this long.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -73,10 +74,11 @@ impl Client {
     }
 
     /// The id of a schema under a subject.
-    pub async fn id(&self, subject: &str, schema: &str, ask: Ask, normalize: bool) -> Result<u32, Problem> {
+    pub async fn id(&self, subject: &str, schema: &Registration, ask: Ask, normalize: bool) -> Result<u32, Problem> {
+        let kind = kind(schema.language);
         match self {
             Self::Own(schemas) => {
-                let offer = Offer { text: schema.to_owned(), normalize, ..Offer::default() };
+                let offer = Offer { kind, text: schema.text.clone(), normalize, ..Offer::default() };
                 let found = match ask {
                     Ask::Register => schemas.register(subject, offer).await,
                     Ask::Find => schemas.look_up(subject, offer, false).await,
@@ -86,7 +88,11 @@ impl Client {
             Self::Other(other) => {
                 let versions = if ask == Ask::Register { "/versions" } else { "" };
                 let path = format!("/subjects/{}{versions}?normalize={normalize}", escaped(subject));
-                let answer = Arc::clone(other).ask(subject, path, Some(json!({ "schema": schema }))).await?;
+                let mut body = json!({ "schema": schema.text });
+                if kind != Kind::Avro {
+                    body["schemaType"] = kind.name().into();
+                }
+                let answer = Arc::clone(other).ask(subject, path, Some(body)).await?;
                 answer.get("id").and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok()).ok_or_else(nonsense)
             }
         }
@@ -157,6 +163,14 @@ impl Other {
     }
 }
 
+fn kind(language: Language) -> Kind {
+    match language {
+        Language::Avro => Kind::Avro,
+        Language::Json => Kind::Json,
+        Language::Protobuf => Kind::Protobuf,
+    }
+}
+
 /// Code and message of an answer that is an error.
 fn told(answer: &str) -> (Option<u32>, String) {
     let json: Json = serde_json::from_str(answer).unwrap_or_default();
@@ -221,7 +235,10 @@ mod tests {
         drop(listener);
         let settings = RegistrySettings { urls: vec![url], ..RegistrySettings::default() };
         let client = Client::new(&settings, None).expect("a client");
-        let problem = client.id("t-value", "\"int\"", Ask::Register, false).await.expect_err("nobody is there");
+        let problem = client
+            .id("t-value", &Registration::new(Language::Avro, "\"int\"".into(), "t"), Ask::Register, false)
+            .await
+            .expect_err("nobody is there");
         assert_eq!((problem.code, problem.action), ("registry/unreachable", Action::Retry));
         let problem = Client::new(&RegistrySettings::default(), None).err().expect("none");
         assert_eq!(problem.code, "registry/missing");

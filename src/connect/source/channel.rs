@@ -1,12 +1,12 @@
 //! A topic of records that are not rows: messages, heartbeats, the begins and ends of transactions.
 //!
 //! Owns what is found out once, before the first record: the topic, the headers that `transforms` gives each record, and
-//! the Avro forms with their ids. What is in the records is `encode::control`'s and `encode::transaction`'s.
+//! the forms with their schemas' ids. What is in the records is `encode::control`'s and `encode::transaction`'s.
 
-use super::relations::{Relations, not_avro};
+use super::relations::{Relations, no_form};
 use super::task::Context;
-use crate::encode::avro::{AvroSink, NotAvro, TopicAvro};
 use crate::encode::control::Way;
+use crate::encode::wire::{FormSink, NoForm, TopicForms};
 use crate::log::{LogWriter, TopicSpec};
 use crate::problem::Problem;
 use crate::record::{HeaderBlock, Headers, RecordSink, TopicHandle};
@@ -15,7 +15,7 @@ use crate::record::{HeaderBlock, Headers, RecordSink, TopicHandle};
 pub struct Channel {
     topic: TopicHandle,
     headers: HeaderBlock,
-    avro: TopicAvro,
+    forms: TopicForms,
 }
 
 impl Channel {
@@ -25,12 +25,12 @@ impl Channel {
         context: &Context,
         way: Way,
         spec: &TopicSpec,
-        avro: Result<TopicAvro, NotAvro>,
+        forms: Result<TopicForms, NoForm>,
     ) -> Result<Self, Problem> {
         let topic = Relations::open_topic(writer, &way.topic, spec).await?;
-        let mut avro = avro.map_err(|wrong| not_avro(&way.topic, &wrong))?;
-        context.registrar.register(&way.topic, &mut avro).await?;
-        Ok(Self { topic, headers: way.headers, avro })
+        let mut forms = forms.map_err(|wrong| no_form(&way.topic, &wrong))?;
+        context.registrar.register(&way.topic, &mut forms).await?;
+        Ok(Self { topic, headers: way.headers, forms })
     }
 
     /// Where its records go, and their headers.
@@ -39,7 +39,7 @@ impl Channel {
     }
 
     /// Writes into `sink` in the form of the converters; with `by_key` the partition is that of the key's final bytes.
-    pub fn sink<'s, S: RecordSink>(&'s self, sink: &'s mut S, by_key: bool) -> AvroSink<'s, S> {
-        AvroSink { inner: sink, avro: &self.avro, by_key: by_key.then_some(self.topic) }
+    pub fn sink<'s, S: RecordSink>(&'s self, sink: &'s mut S, by_key: bool) -> FormSink<'s, S> {
+        FormSink { inner: sink, forms: &self.forms, by_key: by_key.then_some(self.topic) }
     }
 }

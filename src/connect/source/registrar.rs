@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::postgres::{PostgresConfig, RegistrySettings, SubjectStrategy};
+use crate::config::postgres::{FormSettings, Language, PostgresConfig, RegistrySettings, SubjectStrategy};
 use crate::connect::Schemas;
 use crate::connect::schemas::client::{Ask, Client};
-use crate::encode::avro::{Avro, TopicAvro};
+use crate::encode::wire::{Registration, TopicForms, WireForm};
 use crate::problem::Problem;
 use crate::registry::avro::AvroSchema;
 
@@ -20,52 +20,54 @@ const KNOWN_MAX: usize = 10_000;
 pub struct Registrar {
     key: Option<(Client, RegistrySettings)>,
     value: Option<(Client, RegistrySettings)>,
-    /// Ids by subject and schema.
-    known: Mutex<HashMap<(String, String), u32>>,
+    /// Ids by subject, language and schema.
+    known: Mutex<HashMap<(String, Language, String), u32>>,
 }
 
 impl Registrar {
     /// For the converters of a connector.
     pub fn new(config: &PostgresConfig, own: Option<&Arc<Schemas>>) -> Result<Self, Problem> {
-        let side = |is_avro: bool, settings: &RegistrySettings| {
-            is_avro.then(|| Ok((Client::new(settings, own.cloned())?, settings.clone()))).transpose()
+        let side = |form: Option<FormSettings>, settings: &RegistrySettings| {
+            let asks = form.is_some_and(|form| form.language().is_some());
+            asks.then(|| Ok((Client::new(settings, own.cloned())?, settings.clone()))).transpose()
         };
         Ok(Self {
-            key: side(config.key_converter.avro.is_some(), &config.key_registry)?,
-            value: side(config.value_converter.avro.is_some(), &config.value_registry)?,
+            key: side(config.key_converter.form, &config.key_registry)?,
+            value: side(config.value_converter.form, &config.value_registry)?,
             known: Mutex::default(),
         })
     }
 
     /// Gives the forms of a topic their ids.
-    pub async fn register(&self, topic: &str, avro: &mut TopicAvro) -> Result<(), Problem> {
-        for (side, form, suffix) in [(&self.key, &mut avro.key, "key"), (&self.value, &mut avro.value, "value")] {
-            if let (Some((client, settings)), Some(form)) = (side, form) {
+    pub async fn register(&self, topic: &str, forms: &mut TopicForms) -> Result<(), Problem> {
+        for (side, form, suffix) in [(&self.key, &mut forms.key, "key"), (&self.value, &mut forms.value, "value")] {
+            let Some((client, settings)) = side else { continue };
+            for registration in form.as_mut().map(WireForm::registrations).unwrap_or_default() {
                 let subject = match settings.strategy {
                     SubjectStrategy::Topic => format!("{topic}-{suffix}"),
-                    SubjectStrategy::Record => form.record_name.clone(),
-                    SubjectStrategy::TopicRecord => format!("{topic}-{}", form.record_name),
+                    SubjectStrategy::Record => registration.record_name.clone(),
+                    SubjectStrategy::TopicRecord => format!("{topic}-{}", registration.record_name),
                 };
-                let id = self.id(client, settings, subject, form).await?;
-                form.set_id(id);
+                registration.id = self.id(client, settings, subject, registration).await?;
+                registration.registry = settings.urls.join(",");
             }
         }
         Ok(())
     }
 
-    async fn id(&self, client: &Client, settings: &RegistrySettings, subject: String, form: &Avro) -> Result<u32, Problem> {
-        let place = (subject, form.schema.clone());
+    async fn id(&self, client: &Client, settings: &RegistrySettings, subject: String, what: &Registration) -> Result<u32, Problem> {
+        let place = (subject, what.language, what.text.clone());
         if let Some(id) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&place) {
             return Ok(*id);
         }
-        let (subject, schema) = (&place.0, &place.1);
+        let subject = &place.0;
         // As Confluent's serializer: what registers does not look at the latest version.
         let id = if settings.auto_register {
-            client.id(subject, schema, Ask::Register, settings.normalize).await?
+            client.id(subject, what, Ask::Register, settings.normalize).await?
         } else if settings.use_latest {
-            self.latest(client, subject, schema).await?
+            self.latest(client, subject, what).await?
         } else {
-            client.id(subject, schema, Ask::Find, settings.normalize).await?
+            client.id(subject, what, Ask::Find, settings.normalize).await?
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN_MAX {
@@ -76,17 +78,28 @@ impl Registrar {
     }
 
     /// The latest version's id, when it describes the bytes that are written.
-    async fn latest(&self, client: &Client, subject: &str, schema: &str) -> Result<u32, Problem> {
+    async fn latest(&self, client: &Client, subject: &str, what: &Registration) -> Result<u32, Problem> {
         let (id, latest) = client.latest(subject).await?;
-        let read = |text: &str| AvroSchema::read(text, std::iter::empty());
-        match (read(schema), read(&latest)) {
-            (Ok(own), Ok(latest)) if own.writes_as(&latest) => Ok(id),
-            _ => Err(Problem::fail(
-                "registry/other-bytes",
-                format!("the latest version of {subject} describes other bytes than this table's events have"),
-            )
-            .why("with use.latest.version=true events carry its id, and a reader would misread them")
-            .fix("register the table's schema as the latest version, or set auto.register.schemas=true")),
+        let is_same = match what.language {
+            Language::Avro => {
+                let read = |text: &str| AvroSchema::read(text, std::iter::empty());
+                matches!((read(&what.text), read(&latest)), (Ok(own), Ok(latest)) if own.writes_as(&latest))
+            }
+            Language::Protobuf => what.text.trim() == latest.trim(),
+            // Same JSON, whatever the order of its members.
+            Language::Json => {
+                let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+                read(&what.text).is_some_and(|own| read(&latest).as_ref() == Some(&own))
+            }
+        };
+        if is_same {
+            return Ok(id);
         }
+        Err(Problem::fail(
+            "registry/other-bytes",
+            format!("the latest version of {subject} describes other bytes than this table's events have"),
+        )
+        .why("with use.latest.version=true events carry its id, and a reader would misread them")
+        .fix("register the table's schema as the latest version, or set auto.register.schemas=true"))
     }
 }

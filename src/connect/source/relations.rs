@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::registrar::Registrar;
 use crate::change::{Column, Relation, RelationId, TypeKind};
-use crate::config::postgres::{ColumnMask, PostgresConfig, TopicDefaults};
-use crate::encode::avro::NotAvro;
+use crate::config::postgres::{ColumnMask, Language, PostgresConfig, TopicDefaults};
 use crate::encode::transform::Unfit;
+use crate::encode::wire::NoForm;
 use crate::encode::{Draft, EventSettings, RelationPlan, values};
 use crate::log::topic::is_internal;
 use crate::log::{LogWriter, TopicSpec};
@@ -165,8 +165,8 @@ impl Relations {
                 .fix("correct the transformation, or limit it with a predicate to the topics it is for")
         };
         let mut draft = Draft::new(Arc::clone(&relation), &self.settings, includes).map_err(refuse)?;
-        for (topic, avro) in draft.with_avro(&self.settings).map_err(|why| not_avro(&relation.name(), &why))? {
-            self.registrar.register(&topic, avro).await?;
+        for (topic, forms) in draft.with_forms(&self.settings).map_err(|why| no_form(&relation.name(), &why))? {
+            self.registrar.register(&topic, forms).await?;
         }
         let mut handles = HashMap::new();
         for name in draft.topics(&self.settings) {
@@ -270,14 +270,24 @@ impl Relations {
     }
 }
 
-/// Why records of this table or topic cannot be Avro.
-pub fn not_avro(of: &str, why: &NotAvro) -> Problem {
-    let problem = Problem::fail("avro/name", format!("{of}: {why}"));
+/// Why records of this table or topic cannot have the form that was asked for.
+pub fn no_form(of: &str, why: &NoForm) -> Problem {
     match why {
-        NotAvro::Name(_) => problem
+        NoForm::Name { language: Language::Avro, .. } => Problem::fail("avro/name", format!("{of}: {why}"))
             .why("names of fields and namespaces have letters, digits and underscores, and begin with no digit")
             .fix("schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro replace what is not allowed by _"),
-        NotAvro::Routed => problem.fix("use the JSON or the string converter behind the outbox EventRouter"),
+        NoForm::Name { .. } => Problem::fail("protobuf/name", format!("{of}: {why}"))
+            .why("names of fields and packages have letters, digits and underscores, and begin with no digit")
+            .fix("scrub.invalid.names=true for the converter, or schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro"),
+        NoForm::Twice { .. } => Problem::fail("protobuf/name", format!("{of}: {why}"))
+            .why("a message's fields and inner messages have names of their own")
+            .fix("rename one of them, or leave one out of the events"),
+        NoForm::Single(_) => Problem::fail("protobuf/value", format!("{of}: {why}")).fix("use the JSON converter for it"),
+        NoForm::Part(_) => Problem::fail("cloudevents/envelope", format!("{of}: {why}"))
+            .why("its records would be published without a value")
+            .fix("take the transformation that changes the envelope away, or use the JSON converter"),
+        NoForm::Routed(_) => Problem::fail("registry/routed", format!("{of}: {why}"))
+            .fix("use the JSON or the string converter behind the outbox EventRouter"),
     }
 }
 

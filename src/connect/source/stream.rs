@@ -232,8 +232,8 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if let Some(name) = &self.context.config.transaction_topic {
             if let Some(way) = control::transactions(&self.context.events, name) {
                 let spec = Relations::topic_spec(&self.context.config, &way.topic);
-                let avro = transaction::avro(&self.context.events);
-                let channel = Channel::open(&mut self.work.commits.writer, self.context, way, &spec, avro).await?;
+                let forms = transaction::forms(&self.context.events);
+                let channel = Channel::open(&mut self.work.commits.writer, self.context, way, &spec, forms).await?;
                 self.work.transactions = Some(channel);
             }
             self.work.counts_transactions = true;
@@ -545,8 +545,8 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if self.work.heartbeats.is_none() {
             let channel = match control::heartbeats(&self.context.events, &self.context.config.heartbeat_topic) {
                 Some(way) => {
-                    let (spec, avro) = (TopicSpec::default(), control::heartbeat_avro(&self.context.events));
-                    Some(Channel::open(&mut self.work.commits.writer, self.context, way, &spec, avro).await?)
+                    let (spec, forms) = (TopicSpec::default(), control::heartbeat_forms(&self.context.events));
+                    Some(Channel::open(&mut self.work.commits.writer, self.context, way, &spec, forms).await?)
                 }
                 None => None,
             };
@@ -847,8 +847,8 @@ impl<W: LogWriter> Work<W> {
             let way = match control::messages(&context.events) {
                 Some(way) => {
                     let spec = Relations::topic_spec(&context.config, &way.topic);
-                    let avro = control::message_avro(&context.events);
-                    Some(Channel::open(&mut self.commits.writer, context, way, &spec, avro).await?)
+                    let forms = control::message_forms(&context.events);
+                    Some(Channel::open(&mut self.commits.writer, context, way, &spec, forms).await?)
                 }
                 None => None,
             };

@@ -149,7 +149,7 @@ impl Writer {
 
 /// What an array holds. By Debezium's word enums and a few others are never null in one; they may be, and nothing is dropped.
 /// The numbers of a vector never are.
-pub(super) fn of_array(element: &Schema) -> Cow<'_, Schema> {
+pub(in crate::encode) fn of_array(element: &Schema) -> Cow<'_, Schema> {
     let may_be_null = match element.kind {
         Kind::String | Kind::Bytes | Kind::Array(_) => true,
         Kind::Struct(_) => element.name.as_deref() == Some("io.debezium.data.SparseDoubleVector"),
@@ -174,7 +174,7 @@ fn in_avro(schema: &Schema, json: Json) -> Json {
     match (&schema.kind, json) {
         (Kind::Bytes, Json::String(text)) => {
             let mut bytes = Vec::new();
-            match super::write::base64(text.as_bytes(), &mut bytes) {
+            match crate::encode::walk::base64(text.as_bytes(), &mut bytes) {
                 Ok(()) => bytes.into_iter().map(char::from).collect::<String>().into(),
                 Err(_) => text.into(),
             }

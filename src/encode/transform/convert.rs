@@ -8,10 +8,10 @@ use super::moment::{self, date_of};
 use super::shape::{Content, Converted, Node};
 use crate::config::postgres::transforms::pattern::Pattern;
 use crate::config::postgres::transforms::{CastTo, TimeTarget, Timestamps, UnixPrecision};
-use crate::encode::avro::write::base64;
 use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::{Form, Malformed, numeric};
+use crate::encode::walk::base64;
 
 const DAY_MS: i64 = 86_400_000;
 

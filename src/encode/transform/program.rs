@@ -9,10 +9,10 @@ use super::rule::Rule;
 use super::shape::{By, Content, HeaderContent, Live, Node, Routed, Shape};
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{BytesConverter, ConverterSettings, HeaderConverter};
-use crate::encode::avro::TopicAvro;
 use crate::encode::envelope::source::begin_sequence;
 use crate::encode::schema::Kind;
 use crate::encode::values::Form;
+use crate::encode::wire::TopicForms;
 use crate::encode::{json, transaction};
 use crate::record::{HeaderBlock, TopicHandle};
 
@@ -31,8 +31,8 @@ pub struct Program {
     pub conditions: Vec<Rule>,
     /// What its partition is computed from, when it is not the key.
     pub partition: Option<Partition>,
-    /// Where its key or value is Avro.
-    pub avro: TopicAvro,
+    /// The forms of its key and value.
+    pub forms: TopicForms,
 }
 
 /// Where a record goes.
@@ -211,7 +211,7 @@ impl Program {
             headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
             conditions: shape.conditions.clone(),
             partition: shape.partition.clone(),
-            avro: TopicAvro::default(),
+            forms: TopicForms::default(),
         })
     }
 }
