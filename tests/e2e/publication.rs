@@ -134,13 +134,19 @@ fn partitions_that_are_added_or_detached_while_streaming_are_told_both_ways() {
         scene.sql.run("alter table p detach partition p2; insert into p2 values (160); insert into p values (3)");
         scene.fence();
         let ops = |table: &str| Scene::ops(&scene.reader.read(&Scene::topic(table)).iter().map(|record| record.json()).collect::<Vec<_>>());
+        // Before 15 PostgreSQL may go on sending a detached partition as it was, within the session that knew it.
+        let may_linger = server.programs().major() < 15;
+        let is = |table: &str, expected: &str| {
+            let found = ops(table);
+            assert!(found == expected || (may_linger && found == format!("{expected}c")), "{table}: {found}, not {expected}");
+        };
         if via_root {
             // What is truncated is a partition; the root's publication does not send that. A detached one is published no more.
-            assert_eq!((ops("p"), ops("p1"), ops("p2")), ("rcd-cccc".to_owned(), String::new(), String::new()));
+            is("p", "rcd-cccc");
+            assert_eq!((ops("p1"), ops("p2")), (String::new(), String::new()));
         } else {
-            // Before 15 PostgreSQL goes on sending a detached partition, within the session that knew it.
-            let detached = if server.programs().major() < 15 { "cctcc" } else { "cctc" };
-            assert_eq!((ops("p"), ops("p1"), ops("p2")), (String::new(), "rd-cc".to_owned(), detached.to_owned()));
+            assert_eq!((ops("p"), ops("p1")), (String::new(), "rd-cc".to_owned()));
+            is("p2", "cctc");
         }
     }
 }
