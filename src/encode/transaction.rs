@@ -5,6 +5,7 @@
 
 use super::avro::{NotAvro, TopicAvro};
 use super::control::with_schema;
+use super::java;
 use super::json;
 use super::schema::{Kind, Schema};
 use super::{EncodeError, EventSettings};
@@ -105,10 +106,7 @@ fn in_javas_order(counts: &TransactionCounts) -> Vec<(&str, u64)> {
     while tables.len() > buckets as usize / 4 * 3 {
         buckets = buckets.saturating_mul(2);
     }
-    tables.sort_by_key(|(name, _)| {
-        let hash = name.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
-        (hash ^ hash >> 16) & (buckets - 1)
-    });
+    java::in_order(&mut tables, buckets, |(name, _)| name);
     tables
 }
 

@@ -27,6 +27,8 @@ mod kill;
 #[cfg(feature = "kafka")]
 mod network;
 #[cfg(feature = "kafka")]
+mod notifications;
+#[cfg(feature = "kafka")]
 mod options;
 #[path = "../oracle/mod.rs"]
 mod oracle;

@@ -10,6 +10,7 @@ mod channel;
 pub mod commits;
 pub mod feedback;
 mod gate;
+mod notices;
 pub mod registrar;
 pub mod relations;
 pub mod resume;

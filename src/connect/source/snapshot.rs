@@ -12,6 +12,7 @@ use std::mem;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::commits::{COMMIT_BYTES_MAX, Commits};
+use super::notices::{self, Told};
 use super::relations::Relations;
 use super::task::{Context, now_ns};
 use crate::change::progress::{Key, KeyColumn, TableLeft, signature};
@@ -163,7 +164,10 @@ pub async fn run<W: LogWriter>(
     reader.encoder.set_now(now_ns());
     let total = sources.len() as u32;
     context.status.set_snapshot(total, 0, 0);
+    let told = told(context, tables);
     for index in 0..sources.len() {
+        let (name, rows_before) = (sources[index].table.name(), reader.rows);
+        notices::tell(context, commits, &told.begun(name.clone())).await?;
         lock_as_it_was(&mut session, &sources[index]).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
         let sql = sources[index].copy(&context.config.snapshot, Rows::After(None, None));
         session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
@@ -175,9 +179,11 @@ pub async fn run<W: LogWriter>(
                 .map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(sources[index].plan.relation.name()))?;
             commits.begin().await?;
             reader.emit_held(&context.config, &mut sources, Some(index), commits).await?;
-            let full = commits.bytes() >= COMMIT_BYTES_MAX;
-            if full && let Some(progress) = &mut pending.progress {
-                reader.note(&sources, index, progress);
+            if commits.bytes() >= COMMIT_BYTES_MAX {
+                if let Some(progress) = &mut pending.progress {
+                    reader.note(&sources, index, progress);
+                }
+                commits.hand_over(pending, reader.encoder.now_ms(), &context.status).await?;
             }
             reader.hold(index, first_in_table);
             first_in_table = false;
@@ -189,10 +195,8 @@ pub async fn run<W: LogWriter>(
                     return Ok(false);
                 }
             }
-            if full {
-                commits.hand_over(pending, reader.encoder.now_ms(), &context.status).await?;
-            }
         }
+        notices::tell(context, commits, &told.read(name, reader.rows - rows_before)).await?;
     }
     commits.begin().await?;
     reader.emit_held(&context.config, &mut sources, None, commits).await?;
@@ -200,6 +204,11 @@ pub async fn run<W: LogWriter>(
     session.query("commit").await.map_err(wrong)?;
     tracing::info!(connector = context.config.name, tables = total, rows = reader.rows, lsn = %start.lsn, "snapshot finished");
     Ok(true)
+}
+
+/// How a snapshot of these tables is told of.
+pub(super) fn told(_context: &Context, tables: &[(Table, Published)]) -> Told {
+    Told::new(tables.iter().map(|(table, _)| table.name()).collect(), Vec::new())
 }
 
 /// Locks a table, to the end of the snapshot. A table that was rewritten (ALTER TYPE, TRUNCATE) between the snapshot's

@@ -331,3 +331,30 @@ fn a_mask_holds_behind_the_event_router() {
         assert_eq!(out.0[0].1.as_deref(), Some("\"***\""), "{payload:?}");
     }
 }
+
+#[test]
+fn a_notification_is_written_in_avro_too() {
+    use crate::change::Notice;
+    use crate::config::postgres::AvroSettings;
+    use crate::encode::avro::AvroSink;
+    use crate::encode::notification;
+    use crate::record::Headers;
+
+    struct Bytes(Vec<u8>);
+    impl RecordSink for Bytes {
+        fn push(&mut self, _: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
+            self.0 = record.value.unwrap().to_vec();
+            Ok(())
+        }
+    }
+    let mut settings = settings();
+    settings.value_converter.avro = Some(AvroSettings { connect_meta_data: true });
+    let avro = notification::avro(&settings).unwrap();
+    let notice = Notice { id: "s1".into(), aggregate: "Incremental Snapshot", kind: "PAUSED", data: Vec::new() };
+    let topic = TopicHandle { index: TopicIndex(0), partitions: 1 };
+    let mut bytes = Bytes(Vec::new());
+    let sink = &mut AvroSink { inner: &mut bytes, avro: &avro, by_key: None };
+    notification::push(&settings, (topic, Headers::NONE), &notice, "unused", 3, sink).unwrap();
+    // Wire format, texts, the second branch of the union: one block of one entry, its end; the time.
+    assert_eq!(bytes.0, b"\0\0\0\0\0\x04s1\x0cPAUSED\x28Incremental Snapshot\x02\x02\x1cconnector_name\x06srv\0\x06");
+}
