@@ -2,6 +2,8 @@
 //!
 //! Owns what a row change *is*, whatever read it from PostgreSQL and whatever becomes of it. Imports nothing of ours.
 
+pub mod asked;
+pub mod incremental;
 pub mod inherited;
 pub mod lsn;
 pub mod notice;
@@ -13,6 +15,8 @@ pub mod signal;
 pub mod transaction;
 pub mod tuple;
 
+pub use asked::Asked;
+pub use incremental::Incremental;
 pub use inherited::Inherited;
 pub use lsn::Lsn;
 pub use notice::Notice;

@@ -47,6 +47,8 @@ pub enum SnapshotMark {
     LastInDataCollection,
     /// The snapshot's last row.
     Last,
+    /// A row of an incremental snapshot.
+    Incremental,
 }
 
 impl SnapshotMark {
@@ -59,6 +61,7 @@ impl SnapshotMark {
             Self::FirstInDataCollection => "first_in_data_collection",
             Self::LastInDataCollection => "last_in_data_collection",
             Self::Last => "last",
+            Self::Incremental => "incremental",
         }
     }
 }

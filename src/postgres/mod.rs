@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod error;
 pub mod frames;
 pub mod identity;
+pub mod paging;
 pub mod pgoutput;
 pub mod publication;
 pub mod reading;

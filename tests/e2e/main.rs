@@ -19,6 +19,8 @@ mod external_kafka;
 #[cfg(feature = "kafka")]
 mod history;
 #[cfg(feature = "kafka")]
+mod incremental;
+#[cfg(feature = "kafka")]
 #[expect(dead_code, clippy::unwrap_used, reason = "the other clients are the broker's, and a test fails by panicking")]
 #[path = "../broker/installed.rs"]
 mod installed;
@@ -37,6 +39,8 @@ mod oracle_itself;
 mod publication;
 #[cfg(feature = "kafka")]
 mod resume;
+#[cfg(feature = "kafka")]
+mod signals;
 #[cfg(feature = "kafka")]
 mod snapshot;
 #[cfg(feature = "kafka")]

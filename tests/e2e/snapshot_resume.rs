@@ -14,13 +14,13 @@ use crate::support::reader::Record;
 use crate::support::scene::Scene;
 use crate::support::{long_form, wait_for};
 
-const UNAVAILABLE: &str = "__debezium_unavailable_value";
+pub(super) const UNAVAILABLE: &str = "__debezium_unavailable_value";
 
 /// So many events come before the next kill; the snapshot has 93,000 rows.
 const ROWS_BETWEEN_KILLS: i64 = 5000;
 /// `numbers` is ordered by a key whose order is known, `words` by one that only PostgreSQL knows (its collation is not
 /// that of bytes), `dates` by two columns. `big` is sent only when it changes.
-const SETUP: &str = "
+pub(super) const SETUP: &str = "
     create sequence version;
     create table dates(day date, n int, version bigint not null default nextval('version'), big text, primary key(day, n));
     create table numbers(id int primary key, version bigint not null default nextval('version'), big text);
@@ -36,14 +36,14 @@ const SETUP: &str = "
     analyze";
 
 /// Writers on all three tables, some of whose keys change.
-struct Writers {
+pub(super) struct Writers {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Writers {
-    fn start(database: &Database, seed: u64) -> Self {
+    pub(super) fn start(database: &Database, seed: u64) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let threads = (0..3)
             .map(|number| {
@@ -64,7 +64,7 @@ impl Writers {
         Self { stop, done, threads }
     }
 
-    fn stop(self) -> u64 {
+    pub(super) fn stop(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         self.threads.into_iter().for_each(|thread| thread.join().expect("a writer does not panic"));
         self.done.load(Ordering::Relaxed)
@@ -154,13 +154,13 @@ fn replay(records: &[Record], strict: bool) -> BTreeMap<String, Value> {
 }
 
 /// A part of an event: to read the whole as JSON takes too long for so many.
-fn between<'e>(event: &'e str, before: &str, behind: &str) -> &'e str {
+pub(super) fn between<'e>(event: &'e str, before: &str, behind: &str) -> &'e str {
     let part = event.split_once(before).map(|(_, rest)| rest).expect("the event's form");
     part.split_once(behind).map(|(part, _)| part).expect("the event's form")
 }
 
 /// The source's rows in the form of a replay.
-fn truth(sql: &Sql, table: &str, key: &str) -> BTreeMap<String, Value> {
+pub(super) fn truth(sql: &Sql, table: &str, key: &str) -> BTreeMap<String, Value> {
     let day = if table == "dates" { "day - date '1970-01-01' as day, n," } else { "" };
     let columns = if day.is_empty() { format!("{key}, version, big") } else { format!("{day} version, big") };
     let rows = sql.rows(&format!("select row_to_json(t)::text from (select {columns} from {table}) t"));
@@ -264,7 +264,7 @@ fn tables_truncated_and_rewritten_between_two_starts_are_read_as_they_are() {
 }
 
 /// Makes commits wait for a standby that is not there, now and then.
-fn hang_commits(database: &Database) -> Hang {
+pub(super) fn hang_commits(database: &Database) -> Hang {
     let (stop, database) = (Arc::new(AtomicBool::new(false)), database.clone());
     let told = Arc::clone(&stop);
     let thread = std::thread::spawn(move || {
@@ -281,13 +281,13 @@ fn hang_commits(database: &Database) -> Hang {
     Hang { stop, thread }
 }
 
-struct Hang {
+pub(super) struct Hang {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Hang {
-    fn stop(self) {
+    pub(super) fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("it does not panic");
     }

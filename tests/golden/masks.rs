@@ -94,6 +94,11 @@ impl Event {
         event
     }
 
+    /// True for a row that Debezium wrote into the signalling table.
+    pub fn marks_a_chunk(&self) -> bool {
+        self.value.as_deref().is_some_and(|value| value.contains("\"type\":\"snapshot-window-"))
+    }
+
     /// True for a row of the snapshot.
     pub fn is_snapshot(&self) -> bool {
         self.value.as_deref().is_some_and(|value| value.contains(",\"snapshot\":\"") && !value.contains(",\"snapshot\":\"false\""))

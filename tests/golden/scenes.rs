@@ -90,6 +90,7 @@ pub fn hold_while(name: &str, sql_file: &str, options: &Value, act: impl FnOnce(
     if tells {
         forget_last_transaction(&mut ours);
     }
+    ours.retain(|event| !event.marks_a_chunk());
     ours.iter_mut().for_each(Event::mask);
     let schemas_only = name.starts_with("schemas_");
     if schemas_only {
@@ -106,7 +107,7 @@ pub fn hold_while(name: &str, sql_file: &str, options: &Value, act: impl FnOnce(
         if tells {
             forget_last_transaction(&mut theirs);
         }
-        theirs.retain(|event| event.topic != "srv.public.fence");
+        theirs.retain(|event| event.topic != "srv.public.fence" && !event.marks_a_chunk());
         theirs.sort_by(|a, b| a.topic.cmp(&b.topic));
         theirs.iter_mut().for_each(|event| {
             event.restore_snapshot_default();

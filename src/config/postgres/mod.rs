@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use channels::NotificationConfig;
+pub use channels::{KafkaSignals, NotificationConfig, SignalConfig};
 pub use connection::{ConnectionConfig, SslMode};
 pub use filters::{ColumnFilter, MessageKeyColumns, PrefixFilter, TableFilter};
 pub use masks::{ColumnMask, ColumnMasks};
@@ -242,6 +242,8 @@ pub struct PostgresConfig {
     pub heartbeat_query: Option<String>,
     /// `notification.*`.
     pub notifications: NotificationConfig,
+    /// `signal.*`.
+    pub signals: SignalConfig,
     /// `status.update.interval.ms`.
     pub status_update_interval: Duration,
     /// `topic.transaction`, when `provide.transaction.metadata` asks for that topic and for the block in events.
@@ -471,6 +473,7 @@ impl Reader<'_> {
             heartbeat_topic: self.heartbeat_topic(),
             heartbeat_query: Some(self.text("heartbeat.action.query")).filter(|query| !query.is_empty()),
             notifications: self.notifications(),
+            signals: self.signals(),
             status_update_interval: self.millis("status.update.interval.ms"),
             transaction_topic: self.flag("provide.transaction.metadata").then(|| self.text("topic.transaction")),
             unavailable_value_placeholder: self.placeholder(),
@@ -599,10 +602,11 @@ impl Reader<'_> {
             table_exclude: &table_exclude,
             ignore_builtin: self.flag("table.ignore.builtin"),
         };
-        TableFilter::parse(lists).unwrap_or_else(|problem| {
+        let tables = TableFilter::parse(lists).unwrap_or_else(|problem| {
             self.refuse("table.include.list", problem);
             TableFilter::everything()
-        })
+        });
+        tables.with(self.signal_table())
     }
 
     fn columns(&mut self) -> ColumnFilter {

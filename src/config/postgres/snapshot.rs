@@ -49,6 +49,8 @@ pub struct SnapshotConfig {
     pub delay: Duration,
     /// `streaming.delay.ms`.
     pub streaming_delay: Duration,
+    /// `incremental.snapshot.chunk.size`.
+    pub chunk_rows: u64,
 }
 
 impl SnapshotConfig {
@@ -78,6 +80,7 @@ impl Reader<'_> {
             },
             delay: self.millis("snapshot.delay.ms"),
             streaming_delay: self.millis("streaming.delay.ms"),
+            chunk_rows: self.number("incremental.snapshot.chunk.size"),
         }
     }
 

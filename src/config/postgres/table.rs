@@ -87,7 +87,6 @@ const OWN_PACE: &str = "rowfeed has no polling and no queue of records: it goes 
 const NEVER_SKIPS: &str = "rowfeed never skips an event: an error stops the connector and says why";
 const BACK_OFF: &str = "passing errors are retried for ever with a back-off from 0.5 s to 30 s";
 const JDBC: &str = "there is no JDBC driver here";
-const SIGNALS: &str = "signals are not read, so snapshots asked for by signal would silently not happen";
 const SHAPE: &str = "events would keep their original shape";
 const STRUCTURE: &str = "a table's structure is read when its rows are";
 const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read), which needs no locks";
@@ -137,13 +136,17 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("guardrail.collections.max", Int, Some("0"), NOT_NEGATIVE, Low).within("Connector").doc("Most tables to capture; 0 is no limit. Looked at when the connector starts."),
     key("guardrail.collections.limit.action", String, Some("warn"), OneOf(&["warn", "fail"]), Low).within("Connector").doc("Whether more tables than guardrail.collections.max fail the connector, or a warning is logged."),
     key("openlineage.integration.*", String, None, Any, Low).within("Connector").doc("OpenLineage reports.").ignored("lineage reports do not touch events"),
-    key("signal.enabled.channels", List, Some("source"), Any, Medium).within("Connector").doc("Where signals are read.").rejected("only signals from the source's table would be read"),
-    key("signal.data.collection", String, None, Any, Medium).within("Connector").doc("The signalling table.").rejected(SIGNALS),
-    key("signal.poll.interval.ms", Long, Some("5000"), NOT_NEGATIVE_LONG, Low).within("Connector").doc("Wait between looks for signals.").ignored("no signals are read without signal.data.collection"),
-    key("signal.kafka.*", String, None, Any, Low).within("Connector").doc("Signals from a Kafka topic.").rejected(SIGNALS),
-    key("signal.consumer.*", String, None, Any, Low).within("Connector").doc("Signals from a Kafka topic.").rejected(SIGNALS),
-    key("signal.file", String, Some("file-signals.txt"), Any, Low).within("Connector").doc("Signals from a file.").rejected(SIGNALS),
-    key("signal.emit.failure.*", String, None, Any, Low).within("Connector").doc("Retries of signals.").ignored("no signals are read without signal.data.collection"),
+    key("signal.enabled.channels", List, Some("source"), Any, Medium).within("Connector").doc("Where signals are read: source (signal.data.collection), file, kafka. jmx and in-process are accepted and have no effect; POST /v1/connectors/NAME/signals always works."),
+    key("signal.data.collection", String, None, Any, Medium).within("Connector").doc("The signalling table (`schema.table`), whose new rows are signals: three columns, id, type and data. It is captured whatever the lists say."),
+    key("signal.poll.interval.ms", Long, Some("5000"), Between(1, i64::MAX), Low).within("Connector").doc("Wait between two looks at signal.file. Other channels are read at once."),
+    key("signal.kafka.topic", String, None, Any, Medium).within("Connector").doc("The topic of signals, of which partition 0 is read; else <topic.prefix>-signal."),
+    key("signal.kafka.bootstrap.servers", String, None, Any, Medium).within("Connector").doc("The Apache Kafka that has it: host:port,...; required by the channel kafka."),
+    key("signal.kafka.groupId", String, Some("kafka-signal"), Any, Low).within("Connector").doc("The group whose offset shows how far signals are read."),
+    key("signal.kafka.poll.timeout.ms", Int, Some("0"), NOT_NEGATIVE, Low).within("Connector").doc("Wait of a poll.").ignored("signals are taken as they come"),
+    key("signal.kafka.*", String, None, Any, Low).within("Connector").doc("Other settings of signals from Kafka.").rejected("no such setting is known"),
+    key("signal.consumer.*", String, None, Any, Low).within("Connector").doc("Settings of the consumer of signals, passed to librdkafka; those that it does not know are left out with a warning."),
+    key("signal.file", String, Some("file-signals.txt"), Any, Low).within("Connector").doc("The file of signals, one JSON object a line, for the channel file. Lines are taken out once they are acted on."),
+    key("signal.emit.failure.*", String, None, Any, Low).within("Connector").doc("Retries of writing signals.").ignored("nothing is written to the signalling table"),
     key("notification.enabled.channels", List, None, Any, Medium).within("Connector").doc("Where progress of snapshots is told: sink (a topic), log. jmx is accepted and has no effect."),
     key("notification.sink.topic.name", String, None, Any, Medium).within("Connector").doc("The topic of notifications; required by the channel sink."),
     key("post.processors", List, None, Any, Low).within("Connector").doc("Java classes that change events.").rejected(SHAPE),
@@ -189,7 +192,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("lsn.flush.timeout.action", String, Some("fail"), OneOf(&["fail", "warn", "ignore"]), Low).within("Replication").doc("What that limit does.").ignored("confirming never waits"),
     key("offset.mismatch.strategy", String, Some("no_validation"), Now { known: &["no_validation", "trust_offset", "trust_slot", "trust_greater_lsn"], now: &["no_validation"] }, Low).within("Replication").doc("What to do when slot and offset disagree. A gap always stops the connector."),
     key("xmin.fetch.interval.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Replication").doc("How often source.xmin is read.").rejected("source.xmin would stay null"),
-    key("read.only", Boolean, Some("false"), Any, Low).within("Replication").doc("Incremental snapshots without writing.").ignored("nothing is written to the database but heartbeat messages"),
+    key("read.only", Boolean, Some("false"), Any, Low).within("Replication").doc("Incremental snapshots without writing.").ignored("incremental snapshots never write to a table; only messages for an idle slot are written to the WAL"),
     key("schema.refresh.mode", String, Some("columns_diff"), OneOf(&["columns_diff", "columns_diff_exclude_unchanged_toast"]), Low).within("Replication").doc("When a table's shape is read again.").ignored("the shape always follows the stream"),
 
     // ---- Filters
@@ -245,7 +248,9 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("snapshot.max.threads.multiplier", Int, Some("1"), POSITIVE, Low).within("Snapshot").doc("Chunks per reader.").ignored("one reader is used"),
     key("legacy.snapshot.max.threads", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Older form of parallel snapshots.").ignored("one reader is used"),
     key("snapshot.tables.order.by.row.count", String, Some("disabled"), OneOf(&["disabled", "ascending", "descending"]), Low).within("Snapshot").doc("Read small tables first, or large ones, by PostgreSQL's estimate; else by schema and name."),
-    key("incremental.snapshot.*", String, None, Any, Medium).within("Snapshot").doc("Incremental snapshots.").ignored("incremental snapshots are asked for by signals, which are refused"),
+    key("incremental.snapshot.chunk.size", Int, Some("1024"), POSITIVE, Medium).within("Snapshot").doc("Rows that an incremental snapshot reads at once; fewer when they have more than 16 MiB."),
+    key("incremental.snapshot.watermarking.strategy", String, Some("insert_insert"), OneOf(&["insert_insert", "insert_delete"]), Low).within("Snapshot").doc("How chunks are marked in the source.").ignored("incremental snapshots write no marks: what a transaction saw says which rows are new"),
+    key("incremental.snapshot.allow.schema.changes", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Allow tables to be altered during an incremental snapshot.").ignored("they always may be: a chunk is read again when its table changes under it"),
 
     // ---- Kafka Connect
     key("key.converter", Class, Some(JSON_CONVERTER), CONVERTERS, High).within("Kafka Connect").doc("Format of keys."),

@@ -160,19 +160,6 @@ impl Backfill {
         self.retry = if outcome == Outcome::NotYet { (self.retry * 2).min(RETRY_MAX) } else { RETRY_FIRST };
     }
 
-    /// What the stream is waited for may be the begin of a page that nobody writes to: an idle database is made to.
-    async fn nudge<W: LogWriter>(&mut self, stream: &mut Stream<'_, W>) -> Result<(), Problem> {
-        if self.nudged.elapsed() > NUDGE_INTERVAL {
-            self.nudged = Instant::now();
-            stream.reopen_client().await?;
-            // A standby or a role without the privilege cannot.
-            if let Err(error) = slot::emit_message(&stream.client, HEARTBEAT_PREFIX).await {
-                tracing::debug!("no message in the WAL: {error}");
-            }
-        }
-        Ok(())
-    }
-
     fn adapt(&mut self, took: Duration) {
         let rows = self.rows_per_chunk;
         let rows = if took > CHUNK_TIME * 2 { rows / 2 } else { rows };
@@ -344,7 +331,8 @@ impl Backfill {
             Wanted::Again(_, keys) => Rows::At(keys),
         };
         let sql = source.copy(&stream.context.config.snapshot, rows);
-        session.copy_out(&sql).await.map_err(|error| copy_problem(error, stream.context, &source.table))?;
+        let begun = stream.keep_alive(session.copy_out(&sql)).await?;
+        begun.map_err(|error| copy_problem(error, stream.context, &source.table))?;
         let mut chunk = Written { mode, again: matches!(wanted, Wanted::Again(..)), last: None, keys: Vec::new() };
         let (mut held, mut current): (Option<CopyRow>, _) = (None, CopyRow::default());
         let mut got = 0u64;
@@ -352,17 +340,8 @@ impl Backfill {
         stream.work.encoder.set_now(now_ns());
         let mut stopped = false;
         loop {
-            let next = session.copy_row();
-            tokio::pin!(next);
             // A scan that finds nothing for long must not cost the replication session.
-            let line = loop {
-                let due = stream.status_due();
-                tokio::select! {
-                    biased;
-                    line = &mut next => break line,
-                    () = tokio::time::sleep_until(due.into()) => stream.look_up().await?,
-                }
-            };
+            let line = stream.keep_alive(session.copy_row()).await?;
             let Some(line) = line.map_err(|error| stream.context.problem(&error))? else { break };
             let parsed = current.parse(line);
             parsed.map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(source.plan.relation.name()))?;
@@ -437,6 +416,19 @@ impl Backfill {
     }
 }
 
+/// What the stream is waited for may be the begin of a page that nobody writes to: an idle database is made to.
+pub(super) async fn nudge<W: LogWriter>(stream: &mut Stream<'_, W>, nudged: &mut Instant) -> Result<(), Problem> {
+    if nudged.elapsed() > NUDGE_INTERVAL {
+        *nudged = Instant::now();
+        stream.reopen_client().await?;
+        // A standby or a role without the privilege cannot.
+        if let Err(error) = slot::emit_message(&stream.client, HEARTBEAT_PREFIX).await {
+            tracing::debug!("no message in the WAL: {error}");
+        }
+    }
+    Ok(())
+}
+
 /// The tables that the configuration of now has in the snapshot.
 async fn selected(context: &Context, client: &Client, server_version: u32) -> Result<Vec<(Table, Published)>, Problem> {
     let tables = catalog::tables(client).await.map_err(|error| context.problem(&error))?;
@@ -509,17 +501,21 @@ impl<W: LogWriter> Stream<'_, W> {
     /// When the next chunk may be read; `None`: there is none to read, or a transaction is open.
     #[inline]
     pub(super) fn chunk_due(&self) -> Option<Instant> {
-        self.backfill.as_ref().filter(|_| !self.work.resume.in_transaction()).map(|backfill| backfill.due)
+        if self.work.resume.in_transaction() {
+            return None;
+        }
+        // One after the other.
+        self.backfill.as_ref().map(|backfill| backfill.due).or_else(|| self.incremental_due())
     }
 
     /// Every transaction up to here has been delivered.
-    fn passed(&self) -> Lsn {
+    pub(super) fn passed(&self) -> Lsn {
         self.work.wal_end.max(self.work.resume.checkpoint().final_lsn)
     }
 
     /// Between two transactions: reads a chunk, if one may be read now.
     pub(super) async fn read_chunk(&mut self) -> Result<(), Problem> {
-        let Some(mut backfill) = self.backfill.take() else { return Ok(()) };
+        let Some(mut backfill) = self.backfill.take() else { return self.step_incremental().await };
         let began = Instant::now();
         let passed = self.passed();
         let gate = gate_of(self)?;
@@ -547,7 +543,7 @@ impl<W: LogWriter> Stream<'_, W> {
         if outcome == Outcome::NotYet {
             // The answer says how far the stream has come.
             self.send_status(true).await?;
-            backfill.nudge(self).await?;
+            nudge(self, &mut backfill.nudged).await?;
         }
         backfill.plan_next(outcome, began.elapsed(), self.pace.behind);
         self.backfill = Some(backfill);

@@ -20,13 +20,11 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use super::delivered::Delivered;
 use crate::change::progress::{Chunk, Key, KeyColumn, KeyKind, Points, Progress, Visibility};
 use crate::change::{Cell, Lsn, Op, Relation, RelationId, Tuple};
 use crate::problem::Problem;
 
-/// So many delivered transactions are remembered one by one; while a table is locked for long, more come. Few in the
-/// model, so that it comes to that.
-const DELIVERED_MAX: usize = if cfg!(test) { 3 } else { 65_536 };
 /// How many rows may wait to be read again.
 const REPAIRS_MAX: usize = 1000;
 
@@ -89,12 +87,8 @@ pub struct Gate {
     boundary: (u32, Option<Key>),
     /// The open transaction.
     xid: u32,
-    /// Delivered, and not known to be visible.
-    delivered: Vec<u32>,
-    /// The newest of those that were too many: a chunk waits for the end of all that are older, too.
-    forgotten: Option<u32>,
-    /// Transactions below this were perhaps delivered before this process began: the first chunk waits for their end.
-    floor: Option<u64>,
+    /// What a chunk must see. The first one waits for the end of what was perhaps delivered before this process began.
+    delivered: Delivered,
     /// The number of repairs was told to be too many.
     told: bool,
 }
@@ -103,7 +97,7 @@ impl Gate {
     /// Goes on with a snapshot; every transaction delivered so far has an id below `floor`.
     pub fn new(progress: Progress, floor: u64) -> Self {
         let boundary = (progress.at, progress.cursor.clone());
-        Self { progress, tables: HashMap::new(), boundary, xid: 0, delivered: Vec::new(), forgotten: None, floor: Some(floor), told: false }
+        Self { progress, tables: HashMap::new(), boundary, xid: 0, delivered: Delivered::below(floor), told: false }
     }
 
     /// Where the reading is.
@@ -146,13 +140,7 @@ impl Gate {
 
     /// It ends.
     pub fn commit(&mut self) {
-        if self.delivered.len() >= DELIVERED_MAX {
-            // Ids wrap: the newer one is less than half of them ahead.
-            let newer = |a: u32, b: u32| if (b.wrapping_sub(a) as i32) < 0 { a } else { b };
-            let newest = self.delivered.drain(..).reduce(newer);
-            self.forgotten = [self.forgotten, newest].into_iter().flatten().reduce(newer);
-        }
-        self.delivered.push(self.xid);
+        self.delivered.add(self.xid);
     }
 
     /// Every transaction up to `lsn` has been delivered.
@@ -162,18 +150,12 @@ impl Gate {
 
     /// A chunk may be read under this snapshot: it sees all that was delivered.
     pub fn may_read(&mut self, seen: &Visibility) -> bool {
-        self.delivered.retain(|xid| !seen.sees(*xid));
-        self.forgotten = self.forgotten.filter(|xid| !seen.is_behind(*xid));
-        let ready = self.delivered.is_empty() && self.forgotten.is_none() && self.floor.is_none_or(|floor| seen.xmin >= floor);
-        if ready {
-            self.floor = None;
-        }
-        ready
+        self.delivered.are_seen_by(seen)
     }
 
     /// Waits for transactions that were open when this process began.
     pub fn waits_below(&self) -> Option<u64> {
-        self.floor
+        self.delivered.floor()
     }
 
     /// A chunk of the current table is about to be read, from the cursor on.

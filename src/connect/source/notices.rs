@@ -51,9 +51,8 @@ pub struct Told {
 }
 
 impl Told {
-    /// A snapshot that reads these tables; `captured` are captured with them.
-    pub fn new(tables: Vec<String>, more: Vec<String>) -> Self {
-        let captured = tables.iter().cloned().chain(more).collect();
+    /// A snapshot that reads these tables; `captured` has those as well that belong to it and are not read.
+    pub fn new(tables: Vec<String>, captured: Vec<String>) -> Self {
         Self { tables, captured }
     }
 
@@ -72,6 +71,13 @@ impl Told {
             ("status", "SUCCEEDED".to_owned()),
         ];
         snapshot("TABLE_SCAN_COMPLETED", data)
+    }
+}
+
+impl Told {
+    /// `TABLE_SCAN_COMPLETED`: a table could not be read.
+    pub fn failed(table: String) -> Notice {
+        snapshot("TABLE_SCAN_COMPLETED", vec![("scanned_collection", table), ("status", "SQL_EXCEPTION".to_owned())])
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::backfill::Backfill;
+use super::channels::Channels;
 use super::commits::Commits;
+use super::incremental::Reader;
 use super::notices;
 use super::registrar::Registrar;
 use super::relations::Relations;
@@ -267,10 +269,18 @@ impl Prepared {
             Some(progress) => Some(Box::pin(Backfill::resume(context, &self.client, self.server_version, progress)).await?),
             None => None,
         };
+        let incremental = match &checkpoint.incremental {
+            Some(state) => Some(Box::pin(Reader::resume(context, &self.client, self.server_version, state)).await?),
+            None => None,
+        };
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
-        let stream = Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed), confirmed);
-        Box::pin(stream.with(backfill).run()).await
+        let channels = Channels::open(context, checkpoint.signal_offset)?;
+        let resume = Resume::new(checkpoint, confirmed);
+        let stream = Stream::new(context, self.client, replication, commits, relations, resume, confirmed);
+        let result = Box::pin(stream.with(self.server_version, backfill).with_incremental(incremental).run()).await;
+        drop(channels);
+        result
     }
 
     /// The position to stream from: the stored one, or a new one. `None`: told to stop.
