@@ -2,6 +2,7 @@
 //!
 //! Owns what a row change *is*, whatever read it from PostgreSQL and whatever becomes of it. Imports nothing of ours.
 
+pub mod asked;
 pub mod incremental;
 pub mod inherited;
 pub mod lsn;
@@ -14,6 +15,7 @@ pub mod signal;
 pub mod transaction;
 pub mod tuple;
 
+pub use asked::Asked;
 pub use incremental::Incremental;
 pub use inherited::Inherited;
 pub use lsn::Lsn;

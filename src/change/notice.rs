@@ -16,6 +16,8 @@ pub struct Notice {
     pub data: Vec<(&'static str, String)>,
 }
 
+/// What notices of initial snapshots are about, and of blocking ones.
+pub const INITIAL_SNAPSHOT: &str = "Initial Snapshot";
 /// What notices of incremental snapshots are about.
 pub const INCREMENTAL_SNAPSHOT: &str = "Incremental Snapshot";
 

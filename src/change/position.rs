@@ -7,6 +7,7 @@
 
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::incremental::Incremental;
 use super::inherited::{self, Inherited};
 use super::lsn::Lsn;
@@ -76,6 +77,10 @@ pub struct Checkpoint {
     pub snapshot_pending: bool,
     /// How far a snapshot is that can be gone on with.
     pub progress: Option<Progress>,
+    /// Snapshots that are asked for and not taken yet.
+    pub asked: Vec<Asked>,
+    /// The newest signal that came from a topic of Apache Kafka: its offset there.
+    pub signal_offset: Option<i64>,
     /// How far an incremental snapshot is.
     pub incremental: Option<Incremental>,
     /// Transactions whose commit record is before this are in the snapshot, not in the stream.
@@ -151,6 +156,12 @@ impl Checkpoint {
         if let Some(progress) = &self.progress {
             let _ = write!(out, ",\"progress\":{}", progress.to_json());
         }
+        if !self.asked.is_empty() {
+            let _ = write!(out, ",\"asked\":{}", Value::Array(self.asked.iter().map(Asked::to_json).collect()));
+        }
+        if let Some(offset) = self.signal_offset {
+            let _ = write!(out, ",\"signal_offset\":{offset}");
+        }
         if let Some(incremental) = &self.incremental {
             let _ = write!(out, ",\"incremental\":{}", incremental.to_json());
         }
@@ -221,6 +232,10 @@ impl Checkpoint {
             Some(progress) => Some(Progress::from_json(progress).ok_or_else(|| bad("a damaged progress of the snapshot"))?),
             None => None,
         };
+        let asked = match own.get("asked").and_then(Value::as_array) {
+            Some(asked) => asked.iter().map(Asked::from_json).collect::<Option<_>>().ok_or_else(|| bad("a damaged request"))?,
+            None => Vec::new(),
+        };
         let incremental = match own.get("incremental") {
             Some(incremental) => {
                 Some(Incremental::from_json(incremental).ok_or_else(|| bad("a damaged state of the incremental snapshot"))?)
@@ -237,6 +252,8 @@ impl Checkpoint {
             message_lsn: lsn("message")?,
             snapshot_pending: value.get("snapshot").is_some(),
             progress,
+            asked,
+            signal_offset: own.get("signal_offset").and_then(Value::as_i64),
             incremental,
             snapshot_lsn: lsn("snapshot")?,
             slot: SlotIdentity { name: text("slot"), system_id: text("system"), timeline: number(own, "timeline") as u32 },
@@ -285,6 +302,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn asked() -> Asked {
+        let data = r#"{"type":"blocking","data-collections":["public.a","\"s\".\"b\""],
+            "additional-conditions":[{"data-collection":"public.a","filter":"select '\"'"}]}"#;
+        let asked = serde_json::json!({ "id": "s\"1", "data": serde_json::from_str::<Value>(data).expect("JSON") });
+        Asked::from_json(&asked).expect("a request")
+    }
+
     proptest! {
         #[test]
         fn a_checkpoint_comes_back_as_it_was_written(
@@ -296,6 +320,7 @@ mod tests {
                 partial: partial.then_some(PartialTransaction { final_lsn: Lsn(lsns[5]), xid, rows }), snapshot_pending, transaction: None,
                 inherited: inherited.then_some(Inherited { xid, lsn: Lsn(lsns[1]), rows, first: partial, update: counted }),
                 progress: partial.then(|| Progress { at: 3, first: 1, cursor: Some(vec!["7".into()]), ..Progress::default() }),
+                asked: if counted { vec![asked()] } else { Vec::new() }, signal_offset: inherited.then_some(time_us),
                 incremental: counted.then(|| Incremental { id: "s1".into(), cursor: Some(vec![None]), ..Incremental::default() }),
                 slot: SlotIdentity { name, system_id: "7412".into(), timeline: 3 }, ring: Vec::new(), lsn: Lsn(lsns[5]), xid, time_us,
             };

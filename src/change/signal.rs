@@ -5,7 +5,7 @@
 //! [`Problem`] that says why. Leaves to others where signals come from, and what becomes of them.
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::problem::Problem;
 
@@ -64,6 +64,21 @@ pub struct SnapshotRequest {
 }
 
 impl SnapshotRequest {
+    /// The signal's data.
+    pub fn to_data(&self) -> Value {
+        let kind = match self.kind {
+            SnapshotKind::Incremental => "incremental",
+            SnapshotKind::Blocking => "blocking",
+        };
+        let condition = |condition: &Condition| json!({ "data-collection": condition.collection, "filter": condition.filter });
+        json!({
+            "type": kind,
+            "data-collections": self.collections.iter().map(Collection::text).collect::<Vec<_>>(),
+            "additional-conditions": self.conditions.iter().map(condition).collect::<Vec<_>>(),
+            "surrogate-key": self.surrogate_key,
+        })
+    }
+
     /// What narrows this table down.
     pub fn filter_of(&self, schema: &str, table: &str) -> Option<&str> {
         let name = format!("{schema}.{table}");

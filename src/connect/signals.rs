@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -21,10 +22,33 @@ pub struct Signals(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    waiting: Mutex<VecDeque<Signal>>,
+    waiting: Mutex<VecDeque<(Signal, Option<Receipt>)>>,
     /// Some wait: looked at much more often than it changes.
     any: AtomicBool,
     arrived: Notify,
+}
+
+/// For a channel that wants to know when a signal is done with: acted on, in a durable commit.
+#[derive(Debug)]
+pub struct Receipt {
+    /// Where the signal stands in its topic, for the checkpoint.
+    pub offset: Option<i64>,
+    /// Told then; dropped when the capture ends before.
+    done: SyncSender<()>,
+}
+
+impl Receipt {
+    /// A receipt, and the end at which the answer comes.
+    pub fn new(offset: Option<i64>) -> (Self, Receiver<()>) {
+        let (done, wait) = sync_channel(1);
+        (Self { offset, done }, wait)
+    }
+
+    /// The signal is done with.
+    pub fn answer(self) {
+        // Who asked may have gone.
+        let _ = self.done.try_send(());
+    }
 }
 
 /// Too many signals wait.
@@ -33,25 +57,30 @@ struct Inner {
 pub struct TooMany;
 
 impl Signals {
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Signal>> {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<(Signal, Option<Receipt>)>> {
         // A panic while the lock is held leaves a whole queue.
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a signal.
     pub fn push(&self, signal: Signal) -> Result<(), TooMany> {
+        self.push_with(signal, None)
+    }
+
+    /// Adds a signal whose sender waits for its end.
+    pub fn push_with(&self, signal: Signal, receipt: Option<Receipt>) -> Result<(), TooMany> {
         let mut waiting = self.waiting();
         if waiting.len() >= WAITING_MAX {
             return Err(TooMany);
         }
-        waiting.push_back(signal);
+        waiting.push_back((signal, receipt));
         self.0.any.store(true, Relaxed);
         self.0.arrived.notify_one();
         Ok(())
     }
 
     /// The oldest signal.
-    pub fn take(&self) -> Option<Signal> {
+    pub fn take(&self) -> Option<(Signal, Option<Receipt>)> {
         if !self.any() {
             return None;
         }
@@ -61,9 +90,16 @@ impl Signals {
         signal
     }
 
+    /// Takes back the signals whose senders wait for their end: they will send them again.
+    pub fn withdraw(&self) {
+        let mut waiting = self.waiting();
+        waiting.retain(|(_, receipt)| receipt.is_none());
+        self.0.any.store(!waiting.is_empty(), Relaxed);
+    }
+
     /// Gives back what was taken and could not be acted on: it comes first again, over the bound if need be.
     pub fn put_back(&self, signal: Signal) {
-        self.waiting().push_front(signal);
+        self.waiting().push_front((signal, None));
         self.0.any.store(true, Relaxed);
     }
 
@@ -98,7 +134,7 @@ mod tests {
         assert_eq!(other.push(signal(0)), Err(TooMany));
         for number in 0..WAITING_MAX {
             assert!(door.any());
-            assert_eq!(door.take(), Some(signal(number)));
+            assert_eq!(door.take().map(|(signal, _)| signal), Some(signal(number)));
         }
         assert!(!other.any() && other.take().is_none());
     }

@@ -37,7 +37,8 @@ pub fn transactions(settings: &EventSettings, name: &str) -> Option<Way> {
     way(settings, format!("{}{}{name}", settings.topic_prefix, settings.topic_delimiter))
 }
 
-fn way(settings: &EventSettings, topic: String) -> Option<Way> {
+/// The way of any other records that are not rows, by the topic's name. `None` when `transforms` drops them.
+pub(super) fn way(settings: &EventSettings, topic: String) -> Option<Way> {
     let shape = transform::pass(&settings.transforms, sanitised(&topic))?;
     let mut headers = HeaderBlock::default();
     for header in &shape.headers {

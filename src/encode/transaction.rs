@@ -4,6 +4,7 @@
 //! from event to event of one transaction, and the tables of a transaction stand in the order of Java's hash table.
 
 use super::control::with_schema;
+use super::java;
 use super::json;
 use super::schema::{Kind, Schema};
 use super::wire::{NoForm, TopicForms};
@@ -100,7 +101,7 @@ fn value_schema() -> Schema {
 /// The order of a `java.util.HashMap` into which the tables were put one after the other.
 fn in_javas_order(counts: &TransactionCounts) -> Vec<(&str, u64)> {
     let mut tables: Vec<_> = counts.tables().collect();
-    super::java::hash_order(&mut tables, |(name, _)| name);
+    java::hash_order(&mut tables, |(name, _)| name);
     tables
 }
 

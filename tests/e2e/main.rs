@@ -35,6 +35,8 @@ mod misuse;
 #[cfg(feature = "kafka")]
 mod network;
 #[cfg(feature = "kafka")]
+mod notifications;
+#[cfg(feature = "kafka")]
 mod options;
 #[path = "../oracle/mod.rs"]
 mod oracle;
@@ -45,6 +47,8 @@ mod prepared;
 mod publication;
 #[cfg(feature = "kafka")]
 mod resume;
+#[cfg(feature = "kafka")]
+mod signals;
 #[cfg(feature = "kafka")]
 mod snapshot;
 #[cfg(feature = "kafka")]

@@ -15,6 +15,8 @@ mod differences;
 mod masks;
 #[cfg(feature = "kafka")]
 mod scenes;
+#[cfg(feature = "kafka")]
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(feature = "kafka")]

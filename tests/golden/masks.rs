@@ -101,6 +101,11 @@ impl Event {
         event
     }
 
+    /// True for a row that Debezium wrote into the signalling table.
+    pub fn marks_a_chunk(&self) -> bool {
+        self.value.as_deref().is_some_and(|value| value.contains("\"type\":\"snapshot-window-"))
+    }
+
     /// True for a row of the snapshot.
     pub fn is_snapshot(&self) -> bool {
         self.value.as_deref().is_some_and(|value| value.contains(",\"snapshot\":\"") && !value.contains(",\"snapshot\":\"false\""))
@@ -113,6 +118,7 @@ impl Event {
                 "-".clone_into(value);
             }
         }
+        self.mask_notice();
         let snapshot = self.is_snapshot();
         let Some(value) = &mut self.value else { return };
         if value.starts_with(CLOUD_EVENT) {
@@ -138,6 +144,24 @@ impl Event {
             replace(&mut after, &format!(",\"{name}\":"), |_| "0".into());
         }
         *value = format!("{before}{block}{after}");
+    }
+
+    /// Of a notification: when it was told, and its id where it answers no signal.
+    fn mask_notice(&mut self) {
+        let Some(value) = self.value.as_mut().filter(|value| value.contains(",\"aggregate_type\":\"")) else { return };
+        replace(value, ",\"timestamp\":", |_| "0".into());
+        // Two names share a bucket of Java's hash table, and which was put into it first is left to chance.
+        let status = value.find(",\"status\":\"").zip(value.rfind("},\"timestamp\":"));
+        if let Some((start, _)) = status {
+            let length = value_length(&value[start + 10..]) + 10;
+            let status: String = value.drain(start..start + length).collect();
+            let end = value.rfind("},\"timestamp\":").expect("it was there");
+            value.insert_str(end, &status);
+        }
+        let is_random = |id: &str| id.len() == 38 && id.matches('-').count() == 4;
+        for text in [Some(value), self.key.as_mut()].into_iter().flatten() {
+            replace(text, "{\"id\":", |id| if is_random(id) { "\"-\"".into() } else { id.into() });
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::support::service::with;
 use crate::support::wait_for;
 
 /// The statements of a section of a file; a statement ends at the end of a line.
-fn section<'a>(sql: &'a str, name: &str) -> Vec<&'a str> {
+pub fn section<'a>(sql: &'a str, name: &str) -> Vec<&'a str> {
     let head = format!("--- {name}\n");
     let Some((_, rest)) = sql.split_once(&head) else { return Vec::new() };
     let text = rest.split("--- ").next().unwrap_or_default();
@@ -29,7 +29,7 @@ fn folder() -> PathBuf {
 
 /// Builds `sql_file`'s database, publishes it, and compares with the captured events, and with Debezium beside it when the
 /// [`Judge`] is there.
-fn hold(name: &str, sql_file: &str, options: &Value) {
+pub fn hold(name: &str, sql_file: &str, options: &Value) {
     if let Some(server) = shared_server() {
         hold_on(server, name, sql_file, options);
     }
@@ -37,6 +37,21 @@ fn hold(name: &str, sql_file: &str, options: &Value) {
 
 /// As [`hold`], on a server of the scene's choice.
 fn hold_on(server: &Cluster, name: &str, sql_file: &str, options: &Value) {
+    hold_with(server, name, sql_file, options, |scene, sql, _| {
+        for part in ["rows", "stream"] {
+            section(sql, part).iter().for_each(|statement| scene.sql.run(statement));
+        }
+    });
+}
+
+/// As [`hold`], with something else than the file's rows and stream once both are streaming.
+pub fn hold_while(name: &str, sql_file: &str, options: &Value, act: impl FnOnce(&Scene, &str, Option<&mut Debezium>)) {
+    if let Some(server) = shared_server() {
+        hold_with(server, name, sql_file, options, act);
+    }
+}
+
+fn hold_with(server: &Cluster, name: &str, sql_file: &str, options: &Value, act: impl FnOnce(&Scene, &str, Option<&mut Debezium>)) {
     let sql = &fs::read_to_string(folder().join(sql_file)).expect("the database's file");
     if programs().is_some_and(|programs| programs.major() < 15) {
         return eprintln!("SKIPPED: the databases need PostgreSQL 15");
@@ -51,7 +66,9 @@ fn hold_on(server: &Cluster, name: &str, sql_file: &str, options: &Value) {
         section(sql, part).iter().for_each(|statement| scene.sql.run(statement));
     }
     // No snapshot is empty: its end can be waited for.
-    scene.sql.run("insert into fence values (0)");
+    if options["snapshot.mode"] == "initial" {
+        scene.sql.run("insert into fence values (0)");
+    }
     scene.connect();
     scene.wait_until_streaming();
     let mut debezium = (judge != Judge::Captured).then(|| {
@@ -60,16 +77,17 @@ fn hold_on(server: &Cluster, name: &str, sql_file: &str, options: &Value) {
             "key.converter.replace.null.with.default": "false", "value.converter.replace.null.with.default": "false"});
         let own = json!({"slot.name": format!("{}_dbz", scene.slot()), "publication.autocreate.mode": "disabled"});
         let mut debezium = Debezium::start(&with(with(ours, scene.config()), &own));
-        debezium.wait_for("Debezium's snapshot", "\"after\":{\"id\":0}");
+        if options["snapshot.mode"] == "initial" {
+            debezium.wait_for("Debezium's snapshot", "\"after\":{\"id\":0}");
+        }
         debezium
     });
+    let slots = if debezium.is_some() { "2" } else { "1" };
     wait_for("every slot to be active", || {
-        (scene.sql.one("select count(*) from pg_replication_slots where database = current_database() and not active") == "0").then_some(())
+        (scene.sql.one("select count(*) from pg_replication_slots where database = current_database() and active") == slots).then_some(())
     });
     scene.fence();
-    for part in ["rows", "stream"] {
-        section(sql, part).iter().for_each(|statement| scene.sql.run(statement));
-    }
+    act(&scene, sql, debezium.as_mut());
     scene.fence();
     let tells = options["provide.transaction.metadata"] == "true";
     if tells {
@@ -85,6 +103,7 @@ fn hold_on(server: &Cluster, name: &str, sql_file: &str, options: &Value) {
     if tells {
         forget_last_transaction(&mut ours);
     }
+    ours.retain(|event| !event.marks_a_chunk());
     ours.iter_mut().for_each(Event::mask);
     let schemas_only = name.starts_with("schemas_");
     if schemas_only {
@@ -95,12 +114,13 @@ fn hold_on(server: &Cluster, name: &str, sql_file: &str, options: &Value) {
     }
     let file = folder().join(format!("{name}.jsonl"));
     if let Some(debezium) = &mut debezium {
-        debezium.wait_for("Debezium's last event", if tells { "\"after\":{\"id\":3}" } else { "\"after\":{\"id\":2}" });
+        let last = scene.sql.one("select max(id) from fence");
+        debezium.wait_for("Debezium's last event", &format!("\"after\":{{\"id\":{last}}}"));
         let mut theirs = debezium.events();
         if tells {
             forget_last_transaction(&mut theirs);
         }
-        theirs.retain(|event| event.topic != "srv.public.fence");
+        theirs.retain(|event| event.topic != "srv.public.fence" && !event.marks_a_chunk());
         theirs.sort_by(|a, b| a.topic.cmp(&b.topic));
         theirs.iter_mut().for_each(|event| {
             event.restore_snapshot_default();
@@ -158,7 +178,7 @@ fn forget_last_transaction(events: &mut Vec<Event>) {
 
 /// Of most events the schemas alone, each once: other scenes compare what is in them.
 fn keep_schemas(events: &mut Vec<Event>) {
-    const WHOLE: [&str; 3] = ["srv.public.plain", "srv.public.keyless", "srv.message"];
+    const WHOLE: [&str; 4] = ["srv.public.plain", "srv.public.keyless", "srv.message", "srv.notices"];
     // Debezium's snapshot has a column more than its stream, a listed difference; and what the catalogue says of a table
     // that is altered under way depends on when it was asked.
     events.retain(|event| !matches!(event.topic.as_str(), "srv.public.generated" | "srv.public.changing"));

@@ -23,6 +23,11 @@ impl Patterns {
         self.0.iter().any(|regex| regex.is_match(name))
     }
 
+    /// The place of the first that matches the whole name; behind all when none does.
+    fn place(&self, name: &str) -> usize {
+        self.0.iter().position(|regex| regex.is_match(name)).unwrap_or(self.0.len())
+    }
+
     /// There are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -97,6 +102,8 @@ pub struct TableFilter {
     schemas: IncludeExclude,
     tables: IncludeExclude,
     ignore_builtin: bool,
+    /// Captured whatever the lists say.
+    always: Option<(String, String)>,
 }
 
 impl TableFilter {
@@ -106,16 +113,30 @@ impl TableFilter {
             schemas: IncludeExclude::parse(("schema.include.list", lists.schema_include), ("schema.exclude.list", lists.schema_exclude))?,
             tables: IncludeExclude::parse(("table.include.list", lists.table_include), ("table.exclude.list", lists.table_exclude))?,
             ignore_builtin: lists.ignore_builtin,
+            always: None,
         })
     }
 
     /// Every table that is not one of the server's own.
     pub fn everything() -> Self {
-        Self { schemas: IncludeExclude::default(), tables: IncludeExclude::default(), ignore_builtin: true }
+        Self { schemas: IncludeExclude::default(), tables: IncludeExclude::default(), ignore_builtin: true, always: None }
+    }
+
+    /// With one more table, whatever the lists say.
+    pub fn with(self, table: Option<(String, String)>) -> Self {
+        Self { always: table, ..self }
+    }
+
+    /// As in Debezium, tables are read in the order of the expressions that name them.
+    pub fn place(&self, schema: &str, table: &str) -> usize {
+        self.tables.include.place(&format!("{schema}.{table}"))
     }
 
     /// True when changes of this table are published.
     pub fn includes(&self, schema: &str, table: &str) -> bool {
+        if self.always.as_ref().is_some_and(|(own_schema, own_table)| own_schema == schema && own_table == table) {
+            return true;
+        }
         !(self.ignore_builtin && is_builtin(schema, table))
             && self.schemas.includes(schema)
             && self.tables.includes(&format!("{schema}.{table}"))
@@ -244,6 +265,7 @@ mod tests {
         assert!(filter.includes("public", "orders") && filter.includes("Public", "ORDERS"));
         assert!(filter.includes("inventory", "customers"));
         assert!(!filter.includes("public", "orders2") && !filter.includes("xpublic", "orders"));
+        assert_eq!(["orders", "x"].map(|table| filter.place("public", table)), [0, 2]);
         let filter = tables("", "public\\.secret");
         assert!(filter.includes("public", "orders") && !filter.includes("public", "secret"));
     }

@@ -3,6 +3,7 @@
 //! Owns turning an option map (a Debezium configuration, see [`table`]) into [`PostgresConfig`]. Promises to report every
 //! wrong option at once, each with its key, and to resolve secrets only here, so that nothing else holds them.
 
+pub mod channels;
 pub mod connection;
 pub mod filters;
 pub mod masks;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use channels::{KafkaSignals, NotificationConfig, SignalConfig};
 pub use connection::{ConnectionConfig, SslMode};
 pub use filters::{ColumnFilter, MessageKeyColumns, PrefixFilter, TableFilter};
 pub use masks::{ColumnMask, ColumnMasks};
@@ -243,6 +245,10 @@ pub struct PostgresConfig {
     pub heartbeat_topic: String,
     /// `heartbeat.action.query`.
     pub heartbeat_query: Option<String>,
+    /// `notification.*`.
+    pub notifications: NotificationConfig,
+    /// `signal.*`.
+    pub signals: SignalConfig,
     /// `status.update.interval.ms`.
     pub status_update_interval: Duration,
     /// `topic.transaction`, when `provide.transaction.metadata` asks for that topic and for the block in events.
@@ -296,7 +302,7 @@ impl PostgresConfig {
             Support::Ignored(reason) if table::find(name)?.default != Some(value.as_str()) => Some((name.clone(), reason)),
             _ => None,
         };
-        options.iter().filter_map(ignored).collect()
+        options.iter().filter_map(ignored).chain(channels::without_effect(options)).collect()
     }
 }
 
@@ -481,6 +487,8 @@ impl Reader<'_> {
             heartbeat_interval: self.millis("heartbeat.interval.ms"),
             heartbeat_topic: self.heartbeat_topic(),
             heartbeat_query: Some(self.text("heartbeat.action.query")).filter(|query| !query.is_empty()),
+            notifications: self.notifications(),
+            signals: self.signals(),
             status_update_interval: self.millis("status.update.interval.ms"),
             transaction_topic: self.flag("provide.transaction.metadata").then(|| self.text("topic.transaction")),
             unavailable_value_placeholder: self.placeholder(),
@@ -632,10 +640,11 @@ impl Reader<'_> {
             table_exclude: &table_exclude,
             ignore_builtin: self.flag("table.ignore.builtin"),
         };
-        TableFilter::parse(lists).unwrap_or_else(|problem| {
+        let tables = TableFilter::parse(lists).unwrap_or_else(|problem| {
             self.refuse("table.include.list", problem);
             TableFilter::everything()
-        })
+        });
+        tables.with(self.signal_table())
     }
 
     fn columns(&mut self) -> ColumnFilter {
@@ -768,7 +777,10 @@ impl Reader<'_> {
 /// PostgreSQL cuts longer names (`NAMEDATALEN`).
 const NAME_BYTES_MAX: usize = 63;
 
-/// Leaves room for schema and table in Kafka's 249.
+/// Kafka's longest name of a topic.
+const TOPIC_NAME_MAX: usize = 249;
+
+/// Leaves room for schema and table in it.
 const TOPIC_PREFIX_BYTES_MAX: usize = 120;
 
 fn is_topic_char(c: char) -> bool {

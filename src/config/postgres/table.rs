@@ -104,7 +104,6 @@ const OWN_PACE: &str = "rowfeed has no polling and no queue of records: it goes 
 const NEVER_SKIPS: &str = "rowfeed never skips an event: an error stops the connector and says why";
 const BACK_OFF: &str = "passing errors are retried for ever with a back-off from 0.5 s to 30 s";
 const JDBC: &str = "there is no JDBC driver here";
-const SIGNALS: &str = "signals are not read, so snapshots asked for by signal would silently not happen";
 const POSITIONS: &str = "positions are in the log, in one commit with the events";
 const NO_HISTORY: &str = "Debezium's PostgreSQL connector does not read it either";
 const STRUCTURE: &str = "a table's structure is read when its rows are";
@@ -161,15 +160,19 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("guardrail.collections.max", Int, Some("0"), NOT_NEGATIVE, Low).within("Connector").doc("Most tables to capture; 0 is no limit. Looked at when the connector starts."),
     key("guardrail.collections.limit.action", String, Some("warn"), OneOf(&["warn", "fail"]), Low).within("Connector").doc("Whether more tables than guardrail.collections.max fail the connector, or a warning is logged."),
     key("openlineage.integration.*", String, None, Any, Low).within("Connector").doc("OpenLineage reports.").ignored("lineage reports do not touch events"),
-    key("signal.enabled.channels", List, Some("source"), Any, Medium).within("Connector").doc("Where signals are read.").rejected("only signals from the source's table would be read"),
-    key("signal.data.collection", String, None, Any, Medium).within("Connector").doc("The signalling table.").rejected(SIGNALS),
-    key("signal.poll.interval.ms", Long, Some("5000"), NOT_NEGATIVE_LONG, Low).within("Connector").doc("Wait between looks for signals.").ignored("no signals are read without signal.data.collection"),
-    key("signal.kafka.*", String, None, Any, Low).within("Connector").doc("Signals from a Kafka topic.").rejected(SIGNALS),
-    key("signal.consumer.*", String, None, Any, Low).within("Connector").doc("Signals from a Kafka topic.").rejected(SIGNALS),
-    key("signal.file", String, Some("file-signals.txt"), Any, Low).within("Connector").doc("Signals from a file.").rejected(SIGNALS),
-    key("signal.emit.failure.*", String, None, Any, Low).within("Connector").doc("Retries of signals.").ignored("no signals are read without signal.data.collection"),
-    key("notification.enabled.channels", List, None, Any, Medium).within("Connector").doc("Where notifications go.").rejected("the notifications would silently not come"),
-    key("notification.sink.topic.name", String, None, Any, Medium).within("Connector").doc("Topic of notifications.").ignored("there are no notifications without notification.enabled.channels"),
+    key("signal.enabled.channels", List, Some("source"), Any, Medium).within("Connector").doc("Where signals are read: source (signal.data.collection), file, kafka. jmx and in-process are accepted and have no effect; POST /v1/connectors/NAME/signals always works."),
+    key("signal.data.collection", String, None, Any, Medium).within("Connector").doc("The signalling table (`schema.table`), whose new rows are signals: three columns, id, type and data. It is captured whatever the lists say."),
+    key("signal.poll.interval.ms", Long, Some("5000"), Between(1, i64::MAX), Low).within("Connector").doc("Wait between two looks at signal.file. Other channels are read at once."),
+    key("signal.kafka.topic", String, None, Any, Medium).within("Connector").doc("The topic of signals, of which partition 0 is read; else <topic.prefix>-signal."),
+    key("signal.kafka.bootstrap.servers", String, None, Any, Medium).within("Connector").doc("The Apache Kafka that has it: host:port,...; required by the channel kafka."),
+    key("signal.kafka.groupId", String, Some("kafka-signal"), Any, Low).within("Connector").doc("The group whose offset shows how far signals are read."),
+    key("signal.kafka.poll.timeout.ms", Int, Some("0"), NOT_NEGATIVE, Low).within("Connector").doc("Wait of a poll.").ignored("signals are taken as they come"),
+    key("signal.kafka.*", String, None, Any, Low).within("Connector").doc("Other settings of signals from Kafka.").rejected("no such setting is known"),
+    key("signal.consumer.*", String, None, Any, Low).within("Connector").doc("Settings of the consumer of signals, passed to librdkafka; those that it does not know are left out with a warning."),
+    key("signal.file", String, Some("file-signals.txt"), Any, Low).within("Connector").doc("The file of signals, one JSON object a line, for the channel file. Lines are taken out once they are acted on."),
+    key("signal.emit.failure.*", String, None, Any, Low).within("Connector").doc("Retries of writing signals.").ignored("nothing is written to the signalling table"),
+    key("notification.enabled.channels", List, None, Any, Medium).within("Connector").doc("Where progress of snapshots is told: sink (a topic), log. jmx is accepted and has no effect."),
+    key("notification.sink.topic.name", String, None, Any, Medium).within("Connector").doc("The topic of notifications; required by the channel sink."),
     key("post.processors", List, None, Any, Low).within("Connector").doc("A name, whose NAME.type is ReselectColumnsPostProcessor: values that an event lacks are read again, as NAME.reselect.* says."),
     key("converters", List, None, Any, Low).within("Connector").doc("Java classes that convert values.").rejected("values would keep their ordinary form"),
     key("internal.*", String, None, Any, Low).within("Connector").doc("Debezium's internal switches.").ignored("they concern Debezium's own code"),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::commits::COMMIT_BYTES_MAX;
 use super::gate::{Gate, Mode, key_changed};
+use super::notices::{self, Told};
 use super::snapshot::{self, ROWS_PER_LOOK, Source, copy_problem, push_read};
 use super::stream::{HEARTBEAT_PREFIX, Stream};
 use super::task::{Context, now_ns};
@@ -69,6 +70,12 @@ pub(super) struct Backfill {
     nudged: Instant,
     told: bool,
     rows: u64,
+    /// How it is told of on the channels of notifications.
+    notices: Told,
+    /// That it goes on is told.
+    is_started: bool,
+    /// The number of the table of which it is told that it is being read, and its rows so far.
+    being_read: Option<(u32, u64)>,
 }
 
 /// What became of an attempt to read a chunk.
@@ -134,6 +141,9 @@ impl Backfill {
             nudged: Instant::now(),
             told: false,
             rows: 0,
+            notices: snapshot::told(context, &chosen),
+            is_started: false,
+            being_read: None,
         };
         Ok((backfill, gate))
     }
@@ -285,6 +295,14 @@ impl Backfill {
                 }
             }
         };
+        let number = gate.progress().at;
+        let is_new = matches!(wanted, Wanted::Next(_)) && self.being_read.is_none_or(|(known, _)| known != number);
+        if is_new {
+            self.being_read = Some((number, 0));
+            let begun = self.notices.begun(source.table.name());
+            notices::tell(stream.context, &mut stream.work.commits, &begun).await?;
+        }
+        let gate = gate_of(stream)?;
         if matches!(wanted, Wanted::Next(_)) && mode != Mode::Keyed {
             gate.begin_chunk(opened.seen.clone(), opened.until);
         }
@@ -313,7 +331,8 @@ impl Backfill {
             Wanted::Again(_, keys) => Rows::At(keys),
         };
         let sql = source.copy(&stream.context.config.snapshot, rows);
-        session.copy_out(&sql).await.map_err(|error| copy_problem(error, stream.context, &source.table))?;
+        let begun = stream.keep_alive(session.copy_out(&sql)).await?;
+        begun.map_err(|error| copy_problem(error, stream.context, &source.table))?;
         let mut chunk = Written { mode, again: matches!(wanted, Wanted::Again(..)), last: None, keys: Vec::new() };
         let (mut held, mut current): (Option<CopyRow>, _) = (None, CopyRow::default());
         let mut got = 0u64;
@@ -321,17 +340,8 @@ impl Backfill {
         stream.work.encoder.set_now(now_ns());
         let mut stopped = false;
         loop {
-            let next = session.copy_row();
-            tokio::pin!(next);
             // A scan that finds nothing for long must not cost the replication session.
-            let line = loop {
-                let due = stream.status_due();
-                tokio::select! {
-                    biased;
-                    line = &mut next => break line,
-                    () = tokio::time::sleep_until(due.into()) => stream.look_up().await?,
-                }
-            };
+            let line = stream.keep_alive(session.copy_row()).await?;
             let Some(line) = line.map_err(|error| stream.context.problem(&error))? else { break };
             let parsed = current.parse(line);
             parsed.map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(source.plan.relation.name()))?;
@@ -375,6 +385,13 @@ impl Backfill {
             // The rest of the answer is not read.
             self.session = None;
             return Ok(());
+        }
+        if let (Wanted::Next(_), Some((_, rows))) = (wanted, &mut self.being_read) {
+            *rows += if more { got.saturating_sub(1) } else { got };
+            if !more {
+                let read = self.notices.read(source.table.name(), *rows);
+                notices::tell(stream.context, &mut stream.work.commits, &read).await?;
+            }
         }
         let progress = gate_of(stream)?.progress_mut();
         match wanted {
@@ -507,7 +524,19 @@ impl<W: LogWriter> Stream<'_, W> {
             tracing::info!(connector = self.context.config.name, rows = backfill.rows, "snapshot finished");
             self.work.gate = None;
             self.work.resume.note(None, false);
-            return if self.open_commit().await? { self.hand_over().await } else { Ok(()) };
+            if !self.open_commit().await? {
+                return Ok(());
+            }
+            notices::tell(self.context, &mut self.work.commits, &notices::snapshot("COMPLETED", Vec::new())).await?;
+            return self.hand_over().await;
+        }
+        if !backfill.is_started {
+            if !self.open_commit().await? {
+                self.backfill = Some(backfill);
+                return Ok(());
+            }
+            notices::tell(self.context, &mut self.work.commits, &notices::snapshot("STARTED", Vec::new())).await?;
+            backfill.is_started = true;
         }
         // Rare beside the rest of the loop, whose future stays small.
         let outcome = Box::pin(backfill.attempt(self)).await?;

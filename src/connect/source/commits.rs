@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::channel::Channel;
 use crate::change::Checkpoint;
 use crate::connect::TaskStatus;
 use crate::connect::status::Counts;
@@ -21,9 +22,13 @@ pub struct Commits<W: LogWriter> {
     offsets: TopicHandle,
     key: Vec<u8>,
     value: Vec<u8>,
+    /// `value` is the position of a commit that the log has taken.
+    repeatable: bool,
     counts: Counts,
     newest: CommitSeq,
     began: Instant,
+    /// Where notifications go, once there was one; `None` in it: nowhere.
+    pub(super) notifications: Option<Option<Channel>>,
 }
 
 impl<W: LogWriter> Commits<W> {
@@ -38,9 +43,11 @@ impl<W: LogWriter> Commits<W> {
             offsets,
             key,
             value: Vec::new(),
+            repeatable: false,
             counts: Counts::default(),
             newest: CommitSeq(0),
             began: Instant::now(),
+            notifications: None,
         })
     }
 
@@ -66,6 +73,12 @@ impl<W: LogWriter> Commits<W> {
             self.began = Instant::now();
         }
         Ok(())
+    }
+
+    /// Leaves out what is in the open commit: it is as if it had not been written.
+    pub fn abandon(&mut self) {
+        self.open = None;
+        self.counts = Counts::default();
     }
 
     /// The open commit, to push records into, and the counters.
@@ -98,15 +111,30 @@ impl<W: LogWriter> Commits<W> {
 
     /// Adds the checkpoint and hands the commit over, in order.
     pub async fn hand_over(&mut self, checkpoint: &Checkpoint, now_ms: i64, status: &TaskStatus) -> Result<CommitSeq, Problem> {
-        let mut commit = self.open.take().expect("a commit is open");
+        let commit = self.open.take().expect("a commit is open");
+        self.repeatable = false;
         self.value.clear();
         checkpoint.write(&mut self.value);
+        self.hand_on(commit, now_ms, status).await
+    }
+
+    /// Hands the open commit over with the checkpoint of the last one: it adds nothing to the position. Nothing happens where
+    /// there was none, or it is unknown whether it was taken.
+    pub async fn hand_over_again(&mut self, now_ms: i64, status: &TaskStatus) -> Result<(), Problem> {
+        match self.open.take().filter(|commit| self.repeatable && commit.records() > 0) {
+            Some(commit) => self.hand_on(commit, now_ms, status).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn hand_on(&mut self, mut commit: W::Commit, now_ms: i64, status: &TaskStatus) -> Result<CommitSeq, Problem> {
         let record = RecordRef { timestamp_ms: now_ms, key: Some(&self.key), value: Some(&self.value), headers: Headers::NONE };
         let pushed = commit.push(self.offsets.route(Some(&self.key)), record);
         pushed.map_err(|error| Problem::retry("log/refused", "the log did not take the position").why(error.to_string()))?;
         self.counts.bytes = commit.bytes() as u64;
         status.add(&std::mem::take(&mut self.counts));
         self.newest = self.writer.commit(commit).await.map_err(|error| error.problem())?;
+        self.repeatable = true;
         Ok(self.newest)
     }
 

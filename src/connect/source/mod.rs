@@ -6,12 +6,15 @@
 //! connector; starting it again after a failure is the supervisor's affair.
 
 mod backfill;
+mod blocking;
 mod channel;
+mod channels;
 pub mod commits;
 mod delivered;
 pub mod feedback;
 mod gate;
 mod incremental;
+mod notices;
 mod readers;
 pub mod registrar;
 pub mod relations;

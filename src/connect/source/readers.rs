@@ -50,6 +50,11 @@ impl Range {
     pub fn is_first(&self) -> bool {
         self.after.is_none()
     }
+
+    /// A table ends with it.
+    pub fn is_last(&self) -> bool {
+        self.upto.is_none()
+    }
 }
 
 /// What a reader hands over.

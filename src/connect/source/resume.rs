@@ -6,7 +6,7 @@
 //! transactions). Of a transaction that was cut, the first `rows` messages were published. Every commit that comes again
 //! must be the one that was remembered; a database that was restored from a backup has others at the same places.
 
-use crate::change::{Checkpoint, Fingerprint, Incremental, Lsn, PartialTransaction, Progress, TransactionCounts};
+use crate::change::{Asked, Checkpoint, Fingerprint, Incremental, Lsn, PartialTransaction, Progress, TransactionCounts};
 use crate::problem::Problem;
 
 /// What to do with the rows of the open transaction.
@@ -59,6 +59,28 @@ impl Resume {
     pub fn note(&mut self, progress: Option<Progress>, pending: bool) {
         self.checkpoint.progress = progress;
         self.checkpoint.snapshot_pending = pending;
+    }
+
+    /// Notes a snapshot that is asked for.
+    pub fn ask(&mut self, asked: Asked) {
+        self.checkpoint.asked.push(asked);
+    }
+
+    /// The first snapshot that was asked for is taken, or never will be.
+    pub fn is_done(&mut self) {
+        if !self.checkpoint.asked.is_empty() {
+            self.checkpoint.asked.remove(0);
+        }
+    }
+
+    /// Notes how far signals are read from their topic.
+    pub fn took_signal(&mut self, offset: i64) {
+        self.checkpoint.signal_offset = Some(offset);
+    }
+
+    /// The open transaction's rows were published in part: what they ask for was not done before its end.
+    pub fn is_partial(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| matches!(open.skip, Skip::First(_)))
     }
 
     /// Notes how far an incremental snapshot is.

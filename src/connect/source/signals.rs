@@ -1,13 +1,20 @@
 //! What becomes of a signal: the one place where a running capture acts on what is asked of it.
 //!
-//! Owns the way from a signal to what does it. Promises that signals are acted on between two transactions, in their
-//! order, each told in the log, and that one that cannot be acted on never fails the connector.
+//! Owns the way from a signal to what does it, and the rows of the signalling table. Promises that signals are acted on
+//! between two transactions, in their order, each told in the log, and that one that cannot be acted on never fails the
+//! connector. A row's signal is acted on behind its transaction, and the commit of the log that has the one has the other;
+//! whoever sent it otherwise is answered once that commit is durable.
 
 use super::stream::Stream;
+use crate::change::asked::Asked;
 use crate::change::signal::{Action as Request, SnapshotKind};
-use crate::change::{Checkpoint, Signal};
-use crate::log::LogWriter;
+use crate::change::{Cell, Checkpoint, Signal, Tuple};
+use crate::connect::signals::{Receipt, WAITING_MAX};
+use crate::log::{CommitSeq, LogWriter};
 use crate::problem::{Action, Problem};
+
+/// Who waits for a commit to be durable.
+pub(super) type Answers = Vec<(CommitSeq, Receipt)>;
 
 impl<W: LogWriter> Stream<'_, W> {
     /// Signals wait, and may be acted on now.
@@ -18,21 +25,46 @@ impl<W: LogWriter> Stream<'_, W> {
 
     /// Between two transactions: acts on the signals that wait.
     pub(super) async fn take_signals(&mut self) -> Result<(), Problem> {
-        while let Some(signal) = self.context.signals.take() {
+        while let Some((signal, receipt)) = self.context.signals.take() {
+            // Who has a receipt sends it again.
+            let again = receipt.is_none().then(|| signal.clone());
+            let done = Box::pin(self.act(signal)).await;
+            // What passes by comes again with the next task.
+            if matches!(&done, Ok(false)) || matches!(&done, Err(problem) if problem.action == Action::Retry) {
+                again.into_iter().for_each(|signal| self.context.signals.put_back(signal));
+            }
+            if !done? {
+                break;
+            }
+            let Some(receipt) = receipt else { continue };
+            if let Some(offset) = receipt.offset {
+                self.work.resume.took_signal(offset);
+            }
+            if !self.open_commit().await? {
+                break;
+            }
+            self.hand_over().await?;
+            self.answers.push((self.work.commits.newest(), receipt));
+        }
+        Ok(())
+    }
+
+    /// Answers those whose signals are in durable commits.
+    pub(super) fn answer(&mut self) {
+        if !self.answers.is_empty() {
+            let durable = self.work.commits.writer.durable();
+            for (_, receipt) in self.answers.extract_if(.., |(commit, _)| *commit <= durable) {
+                receipt.answer();
+            }
+        }
+    }
+
+    /// Behind a transaction with rows of the signalling table: acts on them, before the next commit.
+    pub(super) async fn take_signalled(&mut self) -> Result<(), Problem> {
+        for signal in std::mem::take(&mut self.work.signalled) {
             let again = signal.clone();
-            match Box::pin(self.act(signal)).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.context.signals.put_back(again);
-                    break;
-                }
-                Err(problem) => {
-                    // What passes by comes again with the next task.
-                    if problem.action == Action::Retry {
-                        self.context.signals.put_back(again);
-                    }
-                    return Err(problem);
-                }
+            if !Box::pin(self.act(signal)).await? {
+                self.context.signals.put_back(again);
             }
         }
         Ok(())
@@ -48,14 +80,34 @@ impl<W: LogWriter> Stream<'_, W> {
                 Ok(true)
             }
             Request::Snapshot(request) if request.kind == SnapshotKind::Incremental => self.take_incremental(id, &request).await,
-            Request::Snapshot(_) => {
-                tracing::warn!(connector = self.context.config.name, id, "blocking snapshots are not taken: the signal has no effect");
+            Request::Snapshot(request) => {
+                self.ask_for(Asked { id, request }).await?;
                 Ok(true)
             }
             Request::Stop { collections } => self.stop_incremental(&id, &collections).await,
             Request::Pause => self.rest_incremental(&id, true).await,
             Request::Resume => self.rest_incremental(&id, false).await,
         }
+    }
+}
+
+/// Adds what a new row of the signalling table asks for: its three columns are id, type and data, whatever they are called.
+pub(super) fn hear(row: Tuple<'_>, signalled: &mut Vec<Signal>) {
+    if row.len() != 3 {
+        return tracing::warn!(columns = row.len(), "a row of signal.data.collection has no effect: it must have three columns");
+    }
+    if signalled.len() >= WAITING_MAX {
+        return tracing::warn!("one transaction has more than {WAITING_MAX} signals: the rest has no effect");
+    }
+    let text = |column: usize| match row.cell(column) {
+        Cell::Text(text) => String::from_utf8_lossy(text),
+        Cell::Null | Cell::Unchanged => "".into(),
+    };
+    match Signal::parse(&text(0), &text(1), &text(2)) {
+        Ok(signal) => signalled.push(signal),
+        // A Debezium that reads beside us marks its chunks.
+        Err(problem) if text(1).starts_with("snapshot-window-") => tracing::debug!("{}", problem.text()),
+        Err(problem) => tracing::warn!("a signal has no effect: {}", problem.text()),
     }
 }
 

@@ -9,9 +9,9 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::mem;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::commits::{COMMIT_BYTES_MAX, Commits};
+use super::notices::{self, Told};
 use super::readers::{self, Piece, READERS_MAX, Readers};
 use super::relations::Relations;
 use super::task::{Context, now_ns};
@@ -76,7 +76,11 @@ impl Source {
 
     /// The statement that reads rows of it.
     pub fn copy(&self, config: &SnapshotConfig, rows: Rows<'_>) -> String {
-        let select = config.select_of(&self.table.schema, &self.table.table);
+        self.copy_of(config.select_of(&self.table.schema, &self.table.table), rows)
+    }
+
+    /// The statement that reads rows of what `select` gives, or of the table.
+    pub fn copy_of(&self, select: Option<&str>, rows: Rows<'_>) -> String {
         reading::copy(&self.plan.relation, &self.table, &self.published, select, &self.key, rows)
     }
 
@@ -94,15 +98,27 @@ impl Source {
 ///
 /// PostgreSQL lists the root of a partitioned table or its partitions, as the publication streams them, never both.
 pub fn select_tables(context: &Context, tables: &[Table], published: &[Published]) -> Vec<(Table, Published)> {
-    tables
+    let chosen = tables
         .iter()
         .filter(|table| context.config.tables.includes(&table.schema, &table.table))
         .filter(|table| context.config.snapshot.includes(&table.schema, &table.table))
-        .filter_map(|table| {
-            let found = published.iter().find(|published| published.schema == table.schema && published.table == table.table);
-            found.map(|found| (table.clone(), found.clone()))
-        })
-        .collect()
+        .filter(|table| !context.config.signals.is_table(&table.schema, &table.table));
+    published_of(context, chosen, published)
+}
+
+/// Those of the tables that are published, in the order in which they are read.
+pub(super) fn published_of<'t>(
+    context: &Context,
+    tables: impl Iterator<Item = &'t Table>,
+    published: &[Published],
+) -> Vec<(Table, Published)> {
+    let find = |table: &'t Table| {
+        let found = published.iter().find(|published| published.schema == table.schema && published.table == table.table);
+        found.map(|found| (table.clone(), found.clone()))
+    };
+    let mut found: Vec<_> = tables.filter_map(find).collect();
+    found.sort_by_key(|(table, _)| context.config.tables.place(&table.schema, &table.table));
+    found
 }
 
 /// Puts small tables first, or large ones; tables that are alike stay as they stand.
@@ -146,18 +162,10 @@ pub async fn run<W: LogWriter>(
         pending.progress = Some(Progress::new(sources.iter().map(left).collect()));
     }
     let xid = Some(catalog::current_xid(client).await.map_err(wrong)?);
-    let mut reader = Reader {
-        encoder: Encoder::new(&context.events),
-        held: None,
-        current: CopyRow::default(),
-        lsn: start.lsn,
-        xid,
-        time_us: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64),
-        rows: 0,
-    };
-    reader.encoder.set_now(now_ns());
+    let mut reader = Reader::new(context, start.lsn, None, xid);
     let total = sources.len() as u32;
     context.status.set_snapshot(total, 0, 0);
+    let told = told(context, tables);
     if context.config.snapshot.locks_first {
         for source in &sources {
             lock_as_it_was(&mut session, source).await.map_err(|error| copy_problem(error, context, &source.table))?;
@@ -177,31 +185,34 @@ pub async fn run<W: LogWriter>(
             copies.push(copy);
         }
         let readers = Readers::start(context, &start.snapshot, reader.position(SnapshotMark::True), copies)?;
-        if !reader.take_all(context, readers, &mut sources, commits, pending).await? {
+        if !reader.take_all(context, readers, &mut sources, commits, pending, &told).await? {
             return Ok(false);
         }
     }
     for index in if several { 0..0 } else { 0..sources.len() } {
+        let (name, rows_before) = (sources[index].table.name(), reader.rows);
+        notices::tell(context, commits, &told.begun(name.clone())).await?;
         lock_as_it_was(&mut session, &sources[index]).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
         let sql = sources[index].copy(&context.config.snapshot, Rows::After(None, None));
         session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
         let mut first_in_table = true;
         loop {
-            let parsed = match session.arrived_copy_row().map_err(wrong)? {
-                Some(line) => reader.current.parse(line),
+            match session.arrived_copy_row().map_err(wrong)? {
+                Some(line) => reader.parse(line, &sources[index])?,
                 None => match session.copy_row().await.map_err(wrong)? {
-                    Some(line) => reader.current.parse(line),
+                    Some(line) => reader.parse(line, &sources[index])?,
                     None => break,
                 },
-            };
-            parsed.map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(sources[index].plan.relation.name()))?;
+            }
             if !commits.is_open() {
                 commits.begin().await?;
             }
             reader.emit_held(&context.config, &mut sources, Some(index), commits).await?;
-            let full = commits.bytes() >= COMMIT_BYTES_MAX;
-            if full && let Some(progress) = &mut pending.progress {
-                reader.note(&sources, index, progress);
+            if commits.bytes() >= COMMIT_BYTES_MAX {
+                if let Some(progress) = &mut pending.progress {
+                    reader.note(&sources, index, progress);
+                }
+                commits.hand_over(pending, reader.encoder.now_ms(), &context.status).await?;
             }
             reader.hold(index, first_in_table);
             first_in_table = false;
@@ -213,10 +224,8 @@ pub async fn run<W: LogWriter>(
                     return Ok(false);
                 }
             }
-            if full {
-                commits.hand_over(pending, reader.encoder.now_ms(), &context.status).await?;
-            }
         }
+        notices::tell(context, commits, &told.read(name, reader.rows - rows_before)).await?;
     }
     commits.begin().await?;
     reader.emit_held(&context.config, &mut sources, None, commits).await?;
@@ -238,6 +247,26 @@ pub(super) async fn begin_snapshot(context: &Context, snapshot: &str) -> Result<
     );
     session.query(&begin).await.map_err(|error| context.problem(&error))?;
     Ok(session)
+}
+
+/// How a snapshot of these tables is told of.
+pub(super) fn told(context: &Context, tables: &[(Table, Published)]) -> Told {
+    let config = &context.config;
+    let listed = |(schema, table): &&(String, String)| config.snapshot.includes(schema, table);
+    told_with(context, tables, config.signals.table.as_ref().filter(listed))
+}
+
+/// As in Debezium, the signalling table is captured with the tables that are read, at its place among them.
+pub(super) fn told_with(context: &Context, tables: &[(Table, Published)], signals: Option<&(String, String)>) -> Told {
+    let names: Vec<_> = tables.iter().map(|(table, _)| table.name()).collect();
+    let mut captured = names.clone();
+    if let Some((schema, table)) = signals {
+        let name = format!("{schema}.{table}");
+        let (filter, place) = (&context.config.tables, context.config.tables.place(schema, table));
+        let is_before = |(other, _): &(Table, Published)| (filter.place(&other.schema, &other.table), other.name()) < (place, name.clone());
+        captured.insert(tables.partition_point(is_before), name);
+    }
+    Told::new(names, captured)
 }
 
 /// Locks a table, to the end of the snapshot. A table that was rewritten (ALTER TYPE, TRUNCATE) between the snapshot's
@@ -316,18 +345,37 @@ struct Held {
     first_in_table: bool,
 }
 
-struct Reader {
-    encoder: Encoder,
+/// Turns rows into marked events.
+pub(super) struct Reader {
+    /// What writes them.
+    pub encoder: Encoder,
     held: Option<Held>,
     current: CopyRow,
     lsn: Lsn,
+    previous_commit: Option<Lsn>,
     xid: Option<u32>,
     time_us: i64,
-    rows: u64,
+    /// Rows held so far.
+    pub rows: u64,
 }
 
 impl Reader {
-    fn hold(&mut self, source: usize, first_in_table: bool) {
+    /// For rows that are read now and stand at this position.
+    pub fn new(context: &Context, lsn: Lsn, previous_commit: Option<Lsn>, xid: Option<u32>) -> Self {
+        let mut encoder = Encoder::new(&context.events);
+        encoder.set_now(now_ns());
+        let time_us = now_ns() / 1000;
+        Self { encoder, held: None, current: CopyRow::default(), lsn, previous_commit, xid, time_us, rows: 0 }
+    }
+
+    /// Takes in a line of COPY.
+    pub fn parse(&mut self, line: &[u8], source: &Source) -> Result<(), Problem> {
+        let parsed = self.current.parse(line);
+        parsed.map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(source.plan.relation.name()))
+    }
+
+    /// Holds the row back that was taken in.
+    pub fn hold(&mut self, source: usize, first_in_table: bool) {
         let row = mem::take(&mut self.current);
         // The row that was held before has been written; its memory is used again.
         self.current = self.held.replace(Held { source, row, first_in_table }).map(|old| old.row).unwrap_or_default();
@@ -341,7 +389,7 @@ impl Reader {
     }
 
     /// Writes the held row, now that it is known what follows: a row of table `next`, or nothing.
-    async fn emit_held<W: LogWriter>(
+    pub async fn emit_held<W: LogWriter>(
         &mut self,
         config: &PostgresConfig,
         sources: &mut [Source],
@@ -364,7 +412,14 @@ impl Reader {
 
     /// Where rows stand that are read now.
     fn position(&self, mark: SnapshotMark) -> Position {
-        Position { lsn: self.lsn, previous_commit: None, xid: self.xid, commit_time_us: self.time_us, snapshot: mark, epoch: mark as u64 }
+        Position {
+            lsn: self.lsn,
+            previous_commit: self.previous_commit,
+            xid: self.xid,
+            commit_time_us: self.time_us,
+            snapshot: mark,
+            epoch: mark as u64,
+        }
     }
 
     /// Takes over what several readers read, in order; `false` when it was told to stop.
@@ -375,10 +430,17 @@ impl Reader {
         sources: &mut [Source],
         commits: &mut Commits<W>,
         pending: &mut Checkpoint,
+        told: &Told,
     ) -> Result<bool, Problem> {
         let total = sources.len() as u32;
+        let mut rows_before = 0;
         while let Some((range, mut pieces)) = readers.next().await? {
             let index = range.index;
+            let name = sources[index].table.name();
+            if range.is_first() {
+                rows_before = self.rows;
+                notices::tell(context, commits, &told.begun(name.clone())).await?;
+            }
             loop {
                 commits.begin().await?;
                 let (staged, rows, last) = match pieces.recv().await.ok_or_else(readers::ended)?? {
@@ -412,6 +474,9 @@ impl Reader {
                 if context.is_stopping() {
                     return Ok(false);
                 }
+            }
+            if range.is_last() {
+                notices::tell(context, commits, &told.read(name, self.rows - rows_before)).await?;
             }
         }
         Ok(true)

@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::backfill::Backfill;
+use super::blocking::Blocking;
 use super::channel::Channel;
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::feedback::Feedback;
@@ -18,12 +19,13 @@ use super::incremental::window::Watch;
 use super::relations::Relations;
 use super::reselect::Reselector;
 use super::resume::Resume;
+use super::signals::{self, Answers};
 use super::snapshot::learn;
 use super::task::{Context, now_ns};
-use crate::change::{Lsn, Op, Position, RelationId, RowChange, SnapshotMark, TransactionCounts};
+use crate::change::{Lsn, Op, Position, RelationId, RowChange, Signal, SnapshotMark, TransactionCounts};
 use crate::encode::{EncodeError, Encoder, control, transaction};
 use crate::log::{CommitSeq, LogWriter, TopicSpec};
-use crate::postgres::pgoutput::{self, Cells, OldRow, WalMessage};
+use crate::postgres::pgoutput::{self, Cells, OldRow, RelationMessage, WalMessage};
 use crate::postgres::replication::{ReplicationStream, StreamMessage};
 use crate::postgres::{Client, PostgresError, catalog, slot};
 use crate::problem::Problem;
@@ -70,6 +72,8 @@ pub struct Stream<'c, W: LogWriter> {
     pub(super) pace: Pace,
     /// What reads the rest of a snapshot.
     pub(super) backfill: Option<Backfill>,
+    /// Who waits until what was done for a signal is durable.
+    pub(super) answers: Answers,
     /// What reads tables that a signal asks for.
     pub(super) incremental: Option<Reader>,
     idle_written: Instant,
@@ -88,6 +92,12 @@ pub(super) struct Work<W: LogWriter> {
     reselector: Option<Reselector>,
     /// Which changes pass while a snapshot is read.
     pub(super) gate: Option<Gate>,
+    /// A snapshot that is asked for, while the stream waits.
+    pub(super) blocking: Option<Blocking>,
+    /// The signalling table.
+    signal_table: Option<RelationId>,
+    /// What its new rows ask for, in transactions that are over or open.
+    pub(super) signalled: Vec<Signal>,
     /// Which rows of an incremental snapshot are still true.
     pub(super) watch: Option<Box<Watch>>,
     cells: Cells,
@@ -182,6 +192,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 encoder: Encoder::new(&context.events),
                 reselector: Reselector::new(context),
                 gate: None,
+                blocking: None,
+                signal_table: None,
+                signalled: Vec::new(),
                 watch: None,
                 cells: Cells::default(),
                 at: Position {
@@ -212,6 +225,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             heartbeat_due: (!heartbeat.is_zero()).then(|| now + heartbeat),
             heard: now,
             backfill: None,
+            answers: Answers::new(),
             incremental: None,
             server_version: 0,
             context,
@@ -240,17 +254,25 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         // The server answers with its newest position: an idle database is confirmed at once.
         self.send_status(true).await?;
+        self.await_blocking().await?;
         loop {
             if !self.open_commit().await? {
                 return self.drain().await;
             }
             let full = self.take_messages().await?;
+            if self.is_signalled() {
+                self.take_signalled().await?;
+            }
             self.after_messages(full).await?;
+            self.answer();
             if self.chunk_due().is_some_and(|due| due <= Instant::now()) && !self.context.is_stopping() {
                 self.read_chunk().await?;
             }
             if self.has_signals() {
                 self.take_signals().await?;
+            }
+            if self.blocking_due().is_some_and(|due| due <= Instant::now()) && !self.context.is_stopping() {
+                self.take_blocking().await?;
             }
             if full {
                 continue;
@@ -303,6 +325,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 return Ok(true);
             }
             if boundary && self.chunk_due().is_some_and(|due| due <= Instant::now()) {
+                return Ok(true);
+            }
+            if self.is_signalled() || self.blocking_due().is_some_and(|due| due <= Instant::now()) {
                 return Ok(true);
             }
         }
@@ -467,6 +492,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if let Some(due) = self.chunk_due() {
             until = until.min(due);
         }
+        if let Some(due) = self.blocking_due() {
+            until = until.min(due);
+        }
         if self.work.commits.records() == 0 {
             self.work.commits.touch();
         }
@@ -518,9 +546,28 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if self.feedback.due() <= Instant::now() { self.send_status(false).await } else { Ok(()) }
     }
 
-    /// When the next status is due.
-    pub(super) fn status_due(&self) -> Instant {
-        self.feedback.due()
+    /// A transaction with signals is over.
+    #[inline]
+    fn is_signalled(&self) -> bool {
+        !self.work.signalled.is_empty() && !self.work.resume.in_transaction()
+    }
+
+    /// Silence counts from now on: nobody listened before.
+    pub(super) fn listen_again(&mut self) {
+        self.heard = Instant::now();
+    }
+
+    /// Waits for another session, which may take its time: a COPY answers nothing before its first rows are there.
+    pub(super) async fn keep_alive<T>(&mut self, wait: impl Future<Output = T>) -> Result<T, Problem> {
+        tokio::pin!(wait);
+        loop {
+            let due = self.feedback.due();
+            tokio::select! {
+                biased;
+                done = &mut wait => return Ok(done),
+                () = tokio::time::sleep_until(due.into()) => self.look_up().await?,
+            }
+        }
     }
 
     /// A catalogue session that lives.
@@ -587,6 +634,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         if tokio::time::timeout(DRAIN_LIMIT, self.work.commits.settle()).await.is_ok_and(|settled| settled.is_ok()) {
             self.feedback.durable(self.work.commits.writer.durable());
+            self.answer();
             // What is not confirmed comes again and is recognised.
             let _ = self.send_status(false).await;
         }
@@ -655,6 +703,9 @@ impl<W: LogWriter> Work<W> {
                 if let Some(gate) = &mut self.gate {
                     gate.commit();
                 }
+                if let (Some(blocking), Some(xid)) = (&mut self.blocking, self.at.xid) {
+                    blocking.deliver(xid);
+                }
                 if let Some(watch) = &mut self.watch {
                     watch.commit();
                 }
@@ -716,6 +767,7 @@ impl<W: LogWriter> Work<W> {
                 if let Some(reselector) = &mut self.reselector {
                     reselector.forget(relation.id);
                 }
+                self.note_signal_table(context, &relation);
                 self.relations.learn(client, &relation, &mut self.commits.writer).await?;
                 if let Some(watch) = &mut self.watch {
                     watch.relearn(relation.id, self.relations.plan_of(relation.id)?.map(|plan| &*plan.relation));
@@ -741,9 +793,24 @@ impl<W: LogWriter> Work<W> {
         }
     }
 
+    /// The signalling table has this id from now on, or another table has.
+    fn note_signal_table(&mut self, context: &Context, relation: &RelationMessage<'_>) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let config = &context.config.signals;
+        if config.source && config.is_table(&text(relation.schema), &text(relation.table)) {
+            self.signal_table = Some(relation.id);
+        } else if self.signal_table == Some(relation.id) {
+            self.signal_table = None;
+        }
+    }
+
     #[inline]
     fn row(&mut self, context: &Context, start: Lsn, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Held>, Problem> {
-        if !self.resume.row_at(start, op == Op::Update && old == OldRow::Key)? {
+        let publish = self.resume.row_at(start, op == Op::Update && old == OldRow::Key)?;
+        if self.signal_table == Some(id) && op == Op::Create && (publish || self.resume.is_partial()) {
+            signals::hear(self.cells.new_row(payload), &mut self.signalled);
+        }
+        if !publish {
             return Ok(None);
         }
         // While a snapshot is read, what becomes of an update is known only after it is judged.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::backfill::Backfill;
+use super::channels::Channels;
 use super::commits::Commits;
 use super::incremental::Reader;
+use super::notices;
 use super::registrar::Registrar;
 use super::relations::Relations;
 use super::resume::{BEGIN_ANEW, Resume};
@@ -32,6 +34,9 @@ const SLOT_TRIES: u32 = 20;
 const SLOT_PAUSE: Duration = Duration::from_millis(100);
 /// How often dropping the slot is tried, with the same pause: about a second.
 const DROP_TRIES: u32 = 10;
+
+/// How long an end may wait for a notification of it.
+const ABORTED_LIMIT: Duration = Duration::from_secs(2);
 
 /// Problems of a position that is no longer available.
 const SLOT_GONE: &str = "slot/gone";
@@ -185,6 +190,8 @@ struct Prepared {
     slot: Option<Slot>,
     /// The position is no longer available, and `when_needed` asks for a snapshot then.
     gap: bool,
+    /// A snapshot was begun, and did not come to its end yet.
+    snapshotting: bool,
 }
 
 async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
@@ -220,7 +227,7 @@ async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
     if let Some(slot) = &slot {
         slot::check(slot, &config.slot_name, &config.connection.database).map_err(|error| context.problem(&error))?;
     }
-    Ok(Prepared { client, connection, system, server_version, slot, gap: false })
+    Ok(Prepared { client, connection, system, server_version, slot, gap: false, snapshotting: false })
 }
 
 impl Prepared {
@@ -236,16 +243,24 @@ impl Prepared {
             false => context.config.snapshot.mode != SnapshotMode::Always,
         });
         let initial_only = context.config.snapshot.mode == SnapshotMode::InitialOnly;
-        if initial_only && stored.is_some() {
-            return Ok(());
+        if initial_only && let Some(stored) = stored {
+            notices::tell(context, &mut commits, &notices::snapshot("SKIPPED", Vec::new())).await?;
+            if commits.records() > 0 {
+                commits.hand_over(&stored, now_ns() / 1_000_000, &context.status).await?;
+            }
+            return commits.settle().await;
         }
         let mut relations = Relations::new(Arc::clone(&context.config), Arc::clone(&context.events), Arc::clone(&context.registrar));
         let mut stop = context.stop.clone();
         // Where a wait is given up, nothing is half done: a snapshot that was interrupted begins again.
-        let checkpoint = tokio::select! {
-            checkpoint = self.begin(context, stored, &mut relations, &mut commits) => checkpoint?,
-            _ = stop.wait_for(|stop| *stop) => None,
+        let begun = tokio::select! {
+            begun = self.begin(context, stored, &mut relations, &mut commits) => begun,
+            _ = stop.wait_for(|stop| *stop) => Ok(None),
         };
+        if self.snapshotting {
+            tell_aborted(context, &mut commits).await;
+        }
+        let checkpoint = begun?;
         let Some(checkpoint) = checkpoint.filter(|_| !initial_only) else { return Ok(()) };
         let confirmed = self.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn).unwrap_or(checkpoint.flush_lsn);
         let replication = tokio::select! {
@@ -269,8 +284,12 @@ impl Prepared {
         };
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
-        let stream = Stream::new(context, self.client, replication, commits, relations, Resume::new(checkpoint, confirmed), confirmed);
-        Box::pin(stream.with(self.server_version, backfill).with_incremental(incremental).run()).await
+        let channels = Channels::open(context, checkpoint.signal_offset)?;
+        let resume = Resume::new(checkpoint, confirmed);
+        let stream = Stream::new(context, self.client, replication, commits, relations, resume, confirmed);
+        let result = Box::pin(stream.with(self.server_version, backfill).with_incremental(incremental).run()).await;
+        drop(channels);
+        result
     }
 
     /// The position to stream from: the stored one, or a new one. `None`: told to stop.
@@ -311,7 +330,12 @@ impl Prepared {
         publication::ensure(&self.client, &context.config, &tables).await.map_err(|error| context.problem(&error))?;
         self.check_topics(context, &tables).await?;
         match checkpoint {
-            Some(checkpoint) => Ok(Some(checkpoint)),
+            Some(checkpoint) => {
+                if checkpoint.progress.is_none() {
+                    notices::tell(context, commits, &notices::snapshot("SKIPPED", Vec::new())).await?;
+                }
+                Ok(Some(checkpoint))
+            }
             None => self.begin_anew(context, relations, commits).await,
         }
     }
@@ -434,6 +458,7 @@ impl Prepared {
                 }
             };
             commits.begin().await?;
+            notices::tell(context, commits, &notices::snapshot("SKIPPED", Vec::new())).await?;
             commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
             return Ok(Some(checkpoint));
         }
@@ -457,6 +482,8 @@ impl Prepared {
         checkpoint.snapshot_lsn = created.consistent_point;
         checkpoint.time_us = now_ns() / 1000;
         commits.begin().await?;
+        self.snapshotting = true;
+        notices::tell(context, commits, &notices::snapshot("STARTED", Vec::new())).await?;
         commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
         let published = publication::published(&self.client, &config.publication_name, self.server_version).await.map_err(wrong)?;
         // Now, not before: making the slot may have waited, and what was created meanwhile is in the snapshot only.
@@ -476,10 +503,27 @@ impl Prepared {
         }
         checkpoint.snapshot_pending = false;
         checkpoint.progress = None;
+        notices::tell(context, commits, &notices::snapshot("COMPLETED", Vec::new())).await?;
         commits.hand_over(&checkpoint, now_ns() / 1_000_000, &context.status).await?;
+        self.snapshotting = false;
         commits.settle().await?;
         tokio::time::sleep(config.snapshot.streaming_delay).await;
         Ok(Some(checkpoint))
+    }
+}
+
+/// Tells that a snapshot ended before it was whole, if that goes quickly.
+async fn tell_aborted<W: LogWriter>(context: &Context, commits: &mut Commits<W>) {
+    let told = async {
+        commits.abandon();
+        notices::tell(context, commits, &notices::snapshot("ABORTED", Vec::new())).await?;
+        commits.hand_over_again(now_ns() / 1_000_000, &context.status).await?;
+        commits.settle().await
+    };
+    match tokio::time::timeout(ABORTED_LIMIT, told).await {
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => tracing::debug!("the end of the snapshot was not told: {}", problem.text()),
+        Err(_) => tracing::debug!("the end of the snapshot was not told within {ABORTED_LIMIT:?}"),
     }
 }
 

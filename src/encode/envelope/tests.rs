@@ -488,3 +488,30 @@ fn a_mask_holds_behind_the_event_router() {
         assert_eq!(out.0[0].1.as_deref(), Some("\"***\""), "{payload:?}");
     }
 }
+
+#[test]
+fn a_notification_is_written_in_avro_too() {
+    use crate::change::Notice;
+    use crate::config::postgres::{AvroSettings, FormSettings};
+    use crate::encode::notification;
+    use crate::encode::wire::FormSink;
+    use crate::record::Headers;
+
+    struct Bytes(Vec<u8>);
+    impl RecordSink for Bytes {
+        fn push(&mut self, _: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
+            self.0 = record.value.unwrap().to_vec();
+            Ok(())
+        }
+    }
+    let mut settings = settings();
+    settings.value_converter.form = Some(FormSettings::Avro(AvroSettings { connect_meta_data: true }));
+    let forms = notification::forms(&settings).unwrap();
+    let notice = Notice { id: "s1".into(), aggregate: "Incremental Snapshot", kind: "PAUSED", data: Vec::new() };
+    let topic = TopicHandle { index: TopicIndex(0), partitions: 1 };
+    let mut bytes = Bytes(Vec::new());
+    let sink = &mut FormSink { inner: &mut bytes, forms: &forms, by_key: None };
+    notification::push(&settings, (topic, Headers::NONE), &notice, "unused", 3, sink).unwrap();
+    // Wire format, texts, the second branch of the union: one block of one entry, its end; the time.
+    assert_eq!(bytes.0, b"\0\0\0\0\0\x04s1\x0cPAUSED\x28Incremental Snapshot\x02\x02\x1cconnector_name\x06srv\0\x06");
+}

@@ -9,6 +9,7 @@
 //! transaction; the producer is made anew and the checkpoint decides.
 
 pub mod checkpoint;
+pub mod follow;
 pub mod producer;
 
 use std::collections::{BTreeMap, HashMap};

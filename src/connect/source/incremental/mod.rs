@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use self::window::{Watch, Watched, Window, shape};
 use super::backfill::nudge;
 use super::commits::COMMIT_BYTES_MAX;
+use super::notices;
 use super::snapshot::{ROWS_PER_LOOK, Source, copy_problem, push_read};
 use super::stream::Stream;
 use super::task::{Context, now_ns};
@@ -630,16 +631,8 @@ async fn next_line<'s, W: LogWriter>(
     stream: &mut Stream<'_, W>,
     table: &Table,
 ) -> Result<Option<&'s [u8]>, Fault> {
-    let next = session.copy_row();
-    tokio::pin!(next);
-    loop {
-        let due = stream.status_due();
-        tokio::select! {
-            biased;
-            line = &mut next => return line.map_err(|error| fault(error, stream.context, table)),
-            () = tokio::time::sleep_until(due.into()) => stream.look_up().await?,
-        }
-    }
+    let line = stream.keep_alive(session.copy_row()).await?;
+    line.map_err(|error| fault(error, stream.context, table))
 }
 
 /// What an error means for the table that is being read.
@@ -725,7 +718,10 @@ impl<W: LogWriter> Stream<'_, W> {
     async fn tell(&mut self, kind: &'static str, data: Vec<(&'static str, String)>) -> Result<(), Problem> {
         let id = self.work.watch.as_ref().map(|watch| watch.state().id.clone()).unwrap_or_default();
         let notice = Notice { id, aggregate: INCREMENTAL_SNAPSHOT, kind, data };
-        tracing::info!(connector = self.context.config.name, id = notice.id, "{notice}");
-        Ok(())
+        // Nobody sees the connector's status tell of it yet: the log does in any case.
+        if !self.context.config.notifications.log {
+            tracing::info!(connector = self.context.config.name, id = notice.id, "{notice}");
+        }
+        notices::tell(self.context, &mut self.work.commits, &notice).await
     }
 }
