@@ -60,7 +60,7 @@ fn data<'n>(settings: &'n EventSettings, notice: &'n Notice) -> Vec<(&'n str, &'
     data
 }
 
-/// The Avro forms of notifications.
+/// The forms of notifications.
 pub fn forms(settings: &EventSettings) -> Result<TopicForms, NoForm> {
     TopicForms::new(settings, Some(&key_schema()), Some(&value_schema()))
 }

@@ -24,6 +24,7 @@ mod signals;
 pub mod snapshot;
 pub mod stream;
 pub mod task;
+mod work;
 
 use std::sync::Arc;
 

@@ -9,23 +9,22 @@
 use std::time::{Duration, Instant};
 
 use super::backfill::Backfill;
-use super::blocking::Blocking;
 use super::channel::Channel;
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::feedback::Feedback;
-use super::gate::{Gate, Verdict};
+use super::gate::Gate;
 use super::incremental::Reader;
 use super::incremental::window::Watch;
 use super::relations::Relations;
 use super::reselect::Reselector;
 use super::resume::Resume;
-use super::signals::{self, Answers};
-use super::snapshot::learn;
+use super::signals::Answers;
 use super::task::{Context, now_ns};
-use crate::change::{Lsn, Op, Position, RelationId, RowChange, Signal, SnapshotMark, TransactionCounts};
-use crate::encode::{EncodeError, Encoder, control, transaction};
+use super::work::{HEARTBEAT_PREFIX, Held, NewRow, StreamedRow, Taken, Why, Work};
+use crate::change::{Lsn, Position, SnapshotMark};
+use crate::encode::{Encoder, control, transaction};
 use crate::log::{CommitSeq, LogWriter, TopicSpec};
-use crate::postgres::pgoutput::{self, Cells, OldRow, RelationMessage, WalMessage};
+use crate::postgres::pgoutput::{Cells, OldRow};
 use crate::postgres::replication::{ReplicationStream, StreamMessage};
 use crate::postgres::{Client, PostgresError, catalog, slot};
 use crate::problem::Problem;
@@ -48,8 +47,6 @@ const BEHIND_COMMIT_AGE: Duration = Duration::from_millis(5);
 const STALL_LIMIT: Duration = Duration::from_secs(30);
 /// An idle position that the server asks for is written at most this often; any other at the status interval.
 const IDLE_ASKED_INTERVAL: Duration = Duration::from_millis(100);
-/// Messages with this prefix are our own heartbeats.
-pub const HEARTBEAT_PREFIX: &str = "rowfeed.heartbeat";
 /// How long the loop may wait for a heartbeat to be written.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
 /// A server that was silent for so many status intervals, and for so long, is gone. Replies are asked for all the while;
@@ -80,86 +77,6 @@ pub struct Stream<'c, W: LogWriter> {
     heartbeat_due: Option<Instant>,
     /// When anything last came from the server.
     heard: Instant,
-}
-
-/// What handles messages: apart from the socket, which lends them.
-pub(super) struct Work<W: LogWriter> {
-    pub(super) commits: Commits<W>,
-    pub(super) relations: Relations,
-    pub(super) resume: Resume,
-    pub(super) encoder: Encoder,
-    /// What reads values again, when that is asked for.
-    reselector: Option<Reselector>,
-    /// Which changes pass while a snapshot is read.
-    pub(super) gate: Option<Gate>,
-    /// A snapshot that is asked for, while the stream waits.
-    pub(super) blocking: Option<Blocking>,
-    /// The signalling table.
-    signal_table: Option<RelationId>,
-    /// What its new rows ask for, in transactions that are over or open.
-    pub(super) signalled: Vec<Signal>,
-    /// Which rows of an incremental snapshot are still true.
-    pub(super) watch: Option<Box<Watch>>,
-    cells: Cells,
-    pub(super) at: Position,
-    /// Where messages go, once one has come; `None` in it: nowhere.
-    messages: Option<Option<Channel>>,
-    /// The same of heartbeats.
-    heartbeats: Option<Option<Channel>>,
-    /// Events tell their place in their transaction.
-    counts_transactions: bool,
-    /// Where transactions are told, when they are.
-    transactions: Option<Channel>,
-    /// The newest position the server says it has sent.
-    pub(super) wal_end: Lsn,
-    reply_asked: bool,
-    published_time_us: Option<i64>,
-    /// Bytes of the open commit before the open transaction.
-    bytes_before: usize,
-}
-
-/// What became of a message.
-enum Taken<'p> {
-    /// Nothing is left to do.
-    Whole,
-    /// It needs more than this thread.
-    Rare(WalMessage<'p>),
-    /// Its row could not be pushed yet.
-    Held(Held),
-}
-
-/// A row that could not be pushed.
-struct Held {
-    row: StreamedRow,
-    why: Why,
-}
-
-/// What has to be done first.
-enum Why {
-    /// The topic that it names has to be made.
-    NewTopic { said: Box<[u8]>, topic: String },
-    /// It lacks values, which have to be read.
-    Lacks,
-}
-
-/// A row of the message that was decoded last.
-#[derive(Clone, Copy)]
-struct StreamedRow {
-    id: RelationId,
-    op: Op,
-    old: OldRow,
-    /// Which new row is published.
-    new: NewRow,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum NewRow {
-    /// As it was streamed, after what it lacks was looked at.
-    Streamed,
-    /// As it was streamed.
-    AsItIs,
-    /// With what was read again.
-    Reselected,
 }
 
 /// Whether there is a backlog, by how much arrives.
@@ -666,297 +583,10 @@ impl Pace {
     }
 }
 
-impl<W: LogWriter> Work<W> {
-    /// One message of the plugin; given back when it needs more than this thread, which few do.
-    #[inline]
-    fn take<'p>(&mut self, context: &Context, start: Lsn, payload: &'p [u8]) -> Result<Taken<'p>, Problem> {
-        let message = pgoutput::decode(payload, &mut self.cells).map_err(|error| undecodable(context, &error.to_string()))?;
-        let held = match message {
-            WalMessage::Insert(id) => self.row(context, start, id, Op::Create, OldRow::None, payload)?,
-            WalMessage::Update(id, old) => self.row(context, start, id, Op::Update, old, payload)?,
-            WalMessage::Delete(id, old) => self.row(context, start, id, Op::Delete, old, payload)?,
-            WalMessage::Begin { final_lsn, commit_time_us, xid } => {
-                self.resume.begin(final_lsn, xid, commit_time_us)?;
-                if let Some(gate) = &mut self.gate {
-                    gate.begin(xid, final_lsn);
-                }
-                if let Some(watch) = &mut self.watch {
-                    watch.begin(xid);
-                }
-                self.at.xid = Some(xid);
-                self.at.commit_time_us = commit_time_us;
-                self.at.epoch += 1;
-                self.bytes_before = self.commits.bytes();
-                if self.counts_transactions {
-                    self.begin_transaction(context, start)?;
-                }
-                None
-            }
-            WalMessage::Commit { commit_lsn, end_lsn, commit_time_us } => {
-                if self.resume.commit(commit_lsn, end_lsn, commit_time_us)? {
-                    self.commits.sink().1.transactions += 1;
-                    self.published_time_us = Some(commit_time_us);
-                    self.end_transaction(context, start)?;
-                }
-                self.encoder.set_transaction(None);
-                self.at.previous_commit = Some(end_lsn);
-                if let Some(gate) = &mut self.gate {
-                    gate.commit();
-                }
-                if let (Some(blocking), Some(xid)) = (&mut self.blocking, self.at.xid) {
-                    blocking.deliver(xid);
-                }
-                if let Some(watch) = &mut self.watch {
-                    watch.commit();
-                }
-                None
-            }
-            WalMessage::Origin | WalMessage::Type => None,
-            rare => return Ok(Taken::Rare(rare)),
-        };
-        Ok(held.map_or(Taken::Whole, Taken::Held))
-    }
-
-    /// Makes the topic that a row names.
-    async fn make_topic(&mut self, context: &Context, row: StreamedRow, said: &[u8], topic: &str) -> Result<(), Problem> {
-        let handle = Relations::open_topic(&mut self.commits.writer, topic, &Relations::topic_spec(&context.config, topic)).await?;
-        if let Some(plan) = self.relations.plan_of(row.id)? {
-            learn(plan, said, handle)?;
-        }
-        Ok(())
-    }
-
-    /// Tells that a transaction begins, unless it was told; one that was cut goes on counting where it was.
-    fn begin_transaction(&mut self, context: &Context, start: Lsn) -> Result<(), Problem> {
-        if !self.resume.is_new_transaction() {
-            self.encoder.set_transaction(self.resume.counted().cloned());
-            return Ok(());
-        }
-        self.encoder.set_transaction(Some(TransactionCounts::default()));
-        self.tell_boundary(context, start, false)
-    }
-
-    /// Tells that a transaction ends and what it published, when it was told that it began.
-    fn end_transaction(&mut self, context: &Context, start: Lsn) -> Result<(), Problem> {
-        if self.encoder.transaction().is_some() { self.tell_boundary(context, start, true) } else { Ok(()) }
-    }
-
-    fn tell_boundary(&mut self, context: &Context, start: Lsn, ends: bool) -> Result<(), Problem> {
-        let Some(channel) = &self.transactions else { return Ok(()) };
-        let (at, now_ms) = (Position { lsn: start, ..self.at }, self.encoder.now_ms());
-        let counts = self.encoder.transaction().filter(|_| ends);
-        let sink = &mut channel.sink(self.commits.sink().0, true);
-        let pushed = transaction::push_boundary(&context.events, channel.to(), counts.as_deref(), &at, now_ms, sink);
-        pushed.map_err(|error| error.problem())
-    }
-
-    /// Messages that ask the catalogue or the log something.
-    async fn take_rare(
-        &mut self,
-        context: &Context,
-        client: &Client,
-        start: Lsn,
-        message: WalMessage<'_>,
-        payload: &[u8],
-    ) -> Result<(), Problem> {
-        match message {
-            WalMessage::Relation(relation) => {
-                if let Some(gate) = &mut self.gate {
-                    gate.relearn(relation.id);
-                }
-                if let Some(reselector) = &mut self.reselector {
-                    reselector.forget(relation.id);
-                }
-                self.note_signal_table(context, &relation);
-                self.relations.learn(client, &relation, &mut self.commits.writer).await?;
-                if let Some(watch) = &mut self.watch {
-                    watch.relearn(relation.id, self.relations.plan_of(relation.id)?.map(|plan| &*plan.relation));
-                }
-                Ok(())
-            }
-            WalMessage::Truncate(truncated) => {
-                if let Some(watch) = &mut self.watch {
-                    truncated.relations().for_each(|id| watch.truncate(id));
-                }
-                if self.resume.row_at(start, false)? && !context.config.skipped.truncate {
-                    self.at.lsn = start;
-                    for id in truncated.relations() {
-                        let _ = self.encode(context, id, Op::Truncate, OldRow::None, payload)?;
-                    }
-                }
-                Ok(())
-            }
-            WalMessage::Message { transactional, lsn, prefix, content } => {
-                self.message(context, transactional, start, lsn, prefix, content).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The signalling table has this id from now on, or another table has.
-    fn note_signal_table(&mut self, context: &Context, relation: &RelationMessage<'_>) {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let config = &context.config.signals;
-        if config.source && config.is_table(&text(relation.schema), &text(relation.table)) {
-            self.signal_table = Some(relation.id);
-        } else if self.signal_table == Some(relation.id) {
-            self.signal_table = None;
-        }
-    }
-
-    #[inline]
-    fn row(&mut self, context: &Context, start: Lsn, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Held>, Problem> {
-        let publish = self.resume.row_at(start, op == Op::Update && old == OldRow::Key)?;
-        if self.signal_table == Some(id) && op == Op::Create && (publish || self.resume.is_partial()) {
-            signals::hear(self.cells.new_row(payload), &mut self.signalled);
-        }
-        if !publish {
-            return Ok(None);
-        }
-        // While a snapshot is read, what becomes of an update is known only after it is judged.
-        if is_skipped(context, op) && self.gate.is_none() {
-            return Ok(None);
-        }
-        self.at.lsn = start;
-        self.encode(context, id, op, old, payload)
-    }
-
-    #[inline]
-    fn encode(&mut self, context: &Context, id: RelationId, op: Op, old: OldRow, payload: &[u8]) -> Result<Option<Held>, Problem> {
-        if let Some(watch) = &mut self.watch
-            && let Some(plan) = self.relations.plan_of(id)?
-        {
-            let before = (old != OldRow::None).then(|| self.cells.old(payload));
-            let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
-            watch.see(&plan.relation, op, before, old == OldRow::Key, after);
-        }
-        let row = StreamedRow { id, op, old, new: NewRow::Streamed };
-        if let Some(watch) = &mut self.watch
-            && let Some(plan) = self.relations.plan_of(id)?
-        {
-            let before = (old != OldRow::None).then(|| self.cells.old(payload));
-            let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
-            watch.see(&plan.relation, op, before, old == OldRow::Key, after);
-        }
-        let Some(gate) = &mut self.gate else { return self.push(row, payload) };
-        let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
-        let before = (old != OldRow::None).then(|| self.cells.old(payload));
-        let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
-        let op = match gate.judge(&plan.relation, op, before, after)? {
-            Verdict::Publish | Verdict::OldOnly if is_skipped(context, op) => return Ok(None),
-            Verdict::Publish => op,
-            Verdict::Withhold => return Ok(None),
-            // Half of a changed key: an update, as `skipped.operations` sees it.
-            Verdict::OldOnly => Op::Delete,
-            // The row will not be read where it has gone, so it is told although updates may be skipped. What is known of
-            // the old row fills in what the new one does not say.
-            Verdict::NewOnly => Op::Create,
-        };
-        self.push(StreamedRow { op, ..row }, payload)
-    }
-
-    /// Publishes a change that is judged.
-    #[inline]
-    fn push(&mut self, row: StreamedRow, payload: &[u8]) -> Result<Option<Held>, Problem> {
-        let StreamedRow { id, op, old, new } = row;
-        let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
-        let relation = std::sync::Arc::clone(&plan.relation);
-        let before = (old != OldRow::None).then(|| self.cells.old(payload));
-        let mut after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
-        if let (Some(reselector), Some(streamed)) = (&mut self.reselector, after) {
-            match new {
-                NewRow::Streamed if reselector.lacks(&relation, before, streamed) => return Ok(Some(Held { row, why: Why::Lacks })),
-                NewRow::Streamed | NewRow::AsItIs => {}
-                NewRow::Reselected => after = Some(reselector.row().tuple()),
-            }
-        }
-        let change = RowChange { relation: &relation, op, before, before_is_key: old == OldRow::Key, after, at: self.at };
-        let (sink, counts) = self.commits.sink();
-        match self.encoder.encode(plan, &change, sink) {
-            Ok(()) => {}
-            Err(EncodeError::NewTopic { said, name }) => return Ok(Some(Held { row, why: Why::NewTopic { said, topic: name } })),
-            Err(error) => return Err(error.problem()),
-        }
-        counts.events += 1;
-        match op {
-            Op::Create => counts.inserts += 1,
-            Op::Update => counts.updates += 1,
-            Op::Delete => counts.deletes += 1,
-            Op::Truncate => counts.truncates += 1,
-            Op::Read => counts.reads += 1,
-        }
-        self.resume.event(self.at.lsn);
-        Ok(None)
-    }
-
-    async fn message(
-        &mut self,
-        context: &Context,
-        transactional: bool,
-        start: Lsn,
-        lsn: Lsn,
-        prefix: &[u8],
-        content: &[u8],
-    ) -> Result<(), Problem> {
-        let publish = if transactional { self.resume.row_at(start, false)? } else { self.resume.message(lsn) };
-        if prefix == HEARTBEAT_PREFIX.as_bytes() {
-            return Ok(());
-        }
-        if !transactional {
-            // As in Debezium, what follows in the stream follows this, also within a transaction that committed later.
-            self.at.previous_commit = Some(start);
-            self.at.epoch += 1;
-        }
-        if !publish || !context.config.message_prefixes.includes(prefix) {
-            return Ok(());
-        }
-        if self.messages.is_none() {
-            let way = match control::messages(&context.events) {
-                Some(way) => {
-                    let spec = Relations::topic_spec(&context.config, &way.topic);
-                    let forms = control::message_forms(&context.events);
-                    Some(Channel::open(&mut self.commits.writer, context, way, &spec, forms).await?)
-                }
-                None => None,
-            };
-            self.messages = Some(way);
-        }
-        let Some(Some(channel)) = &self.messages else { return Ok(()) };
-        let at = Position { lsn: start, xid: self.at.xid.filter(|_| transactional), ..self.at };
-        let now_ms = self.encoder.now_ms();
-        let (sink, counts) = self.commits.sink();
-        counts.events += 1;
-        counts.messages += 1;
-        let sink = &mut channel.sink(sink, true);
-        let (to, transaction) = (channel.to(), self.encoder.transaction());
-        control::push_message(&context.events, to, prefix, content, &at, transaction, now_ms, sink).map_err(|error| error.problem())?;
-        self.resume.event(start);
-        Ok(())
-    }
-}
-
 /// The catalogue session is opened again when it has ended.
 async fn keep_open(client: &mut Client, context: &Context) -> Result<(), PostgresError> {
     if client.is_closed() {
         *client = catalog::open(&context.config.connection, &context.application_name()).await?;
     }
     Ok(())
-}
-
-#[inline]
-fn is_skipped(context: &Context, op: Op) -> bool {
-    let skipped = &context.config.skipped;
-    match op {
-        Op::Create => skipped.create,
-        Op::Update => skipped.update,
-        Op::Delete => skipped.delete,
-        Op::Read | Op::Truncate => false,
-    }
-}
-
-fn undecodable(context: &Context, why: &str) -> Problem {
-    Problem::fail("row/undecodable", "a message of the replication stream could not be understood")
-        .at(context.config.connection.shown())
-        .why(format!("{why}; it would come again and again"))
-        .fix("report this with the server's version")
 }
