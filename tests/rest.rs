@@ -245,7 +245,7 @@ async fn wrong_requests_are_refused_in_kafka_connects_shape() {
     wrong["slot.name"] = "Shop-Slot".into();
     wrong["tabel.include.list"] = "public.*".into();
     let expected = "Connector configuration is invalid and contains the following 2 error(s):\n\
-        config/unknown-key: unknown key \"tabel.include.list\"\n  fix: did you mean \"table.include.list\"?\n\
+        config/unknown-key: unknown key \"tabel.include.list\"\n  why: Debezium ignores it silently, so it has no effect there either\n  fix: did you mean \"table.include.list\"?\n\
         slot/name: \"Shop-Slot\" cannot be the name of a replication slot\n  why: PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix: a legal form: shop_slot";
     assert_eq!(world.ask("PUT", "/connectors/shop/config", Some(wrong)).await, error(400, expected));
     let mut named = config("h");

@@ -209,6 +209,25 @@ impl Watch {
     }
 
     /// Of a row that moves nothing else says that it has to be read again; of one that was dropped, the cursor.
+    /// The stream publishes this row with values that were read just now: what waits under its key may be older, whatever was
+    /// seen when it was read.
+    pub fn outdate(&mut self, relation: &Relation, old: Option<Tuple<'_>>, new: Tuple<'_>) {
+        let Some(table) = self.table.as_mut().filter(|table| table.id == relation.id) else { return };
+        let exact = table.exact;
+        let Some(columns) = table.columns(relation) else { return self.give_up() };
+        let row = Row { row: new, older: old };
+        if columns.iter().any(|column| row.hides(*column)) {
+            return self.give_up();
+        }
+        let Some(window) = &mut self.window else { return };
+        self.scratch.clear();
+        write_key(&mut self.scratch, columns, row);
+        if window.drop_row(&self.scratch) && !exact {
+            let place = columns.iter().map(|column| row.text(*column).map(owned)).collect();
+            self.repair(place, false);
+        }
+    }
+
     fn repair(&mut self, place: Place, moved: bool) {
         let waiting = self.state.repairs.len() + self.window.as_ref().map_or(0, |window| window.repairs.len());
         if waiting >= REPAIRS_MAX {

@@ -434,6 +434,20 @@ fn a_transaction_that_the_rows_have_leaves_them() {
     }
 }
 
+/// Aim: a change whose lacking value is read again when it comes shows what may be newer than the rows that wait, also of a
+/// transaction that they have.
+#[test]
+fn a_row_that_is_published_as_of_now_outdates_the_one_that_waits() {
+    for (exact, repairs) in [(true, vec![]), (false, vec![place(1)])] {
+        let mut watch = opened(exact);
+        let (bytes, spans) = cells(1, (2, None));
+        watch.begin(19);
+        watch.outdate(&relation(), None, Tuple::new(&bytes, &spans));
+        assert_eq!(left(&watch), 1, "{exact}");
+        assert_eq!(watch.close().map(|window| window.repairs), Some(repairs), "{exact}");
+    }
+}
+
 #[test]
 fn a_row_that_changes_twice_is_read_again_once() {
     let mut watch = opened(true);
