@@ -15,7 +15,7 @@ need() {
 need_file() { compgen -G "$2" >/dev/null || missing+=("$1"); }
 need_postgis() { # for Debian's own server: the newest version that is there, or 15
   local newest
-  newest=$(ls /usr/lib/postgresql 2>/dev/null | sort -n | tail -n 1)
+  newest=$({ ls /usr/lib/postgresql 2>/dev/null || true; } | sort -n | tail -n 1)
   need_file "postgresql-${newest:-15}-postgis-3" "/usr/share/postgresql/${newest:-15}/extension/postgis.control"
 }
 install_missing() {

@@ -62,6 +62,25 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// The way to a map whose keys are no text, which JSON has as pairs; `None`: there is no such map.
+    pub fn way_to_pairs(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Map(keys, values) => {
+                if keys.kind == Kind::String {
+                    values.way_to_pairs()
+                } else {
+                    Some(String::new())
+                }
+            }
+            Kind::Array(element) => element.way_to_pairs(),
+            Kind::Struct(fields) => fields.iter().find_map(|field| {
+                let way = field.schema.way_to_pairs()?;
+                Some(if way.is_empty() { field.name.to_string() } else { format!("{}.{way}", field.name) })
+            }),
+            _ => None,
+        }
+    }
+
     /// A required value without a name.
     pub fn new(kind: Kind) -> Self {
         Self { kind, optional: false, name: None, version: None, doc: None, parameters: Vec::new(), default: None }

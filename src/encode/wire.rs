@@ -42,6 +42,9 @@ pub enum NoForm {
     /// Something that no message is.
     #[error("keys or values that are {0} cannot be written as Protocol Buffers")]
     Single(&'static str),
+    /// JSON has such a map as a list of pairs.
+    #[error("{0} is a map whose keys are no text, which {1} cannot hold")]
+    Pairs(String, &'static str),
     /// A transformation has taken away what a CloudEvent is made of.
     #[error("CloudEvents are made of whole envelopes, and there is no {0}")]
     Part(&'static str),
@@ -94,6 +97,11 @@ pub enum WireForm {
 impl WireForm {
     fn new(schema: &Schema, converter: ConverterSettings, events: &EventSettings) -> Result<Option<Self>, NoForm> {
         let mark = &events.values.placeholder;
+        if let Some(form @ (FormSettings::JsonSchema(_) | FormSettings::Protobuf(_))) = converter.form
+            && let Some(way) = schema.way_to_pairs()
+        {
+            return Err(NoForm::Pairs(way, form.title()));
+        }
         Ok(Some(match converter.form {
             None => return Ok(None),
             Some(FormSettings::Avro(settings)) => Self::Avro(Avro::new(schema, settings, mark)?),

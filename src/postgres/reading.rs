@@ -154,13 +154,16 @@ pub fn copy(relation: &Relation, table: &Table, published: &Published, select: O
 }
 
 /// SQL for the key that stands `rows` rows behind another, or behind the table's begin; no row when there are not so many.
-pub fn nth_key(table: &Table, key: &[KeyColumn], after: Option<&Key>, rows: u64) -> String {
+pub fn nth_key(table: &Table, published: &Published, key: &[KeyColumn], after: Option<&Key>, rows: u64) -> String {
     let by = key.iter().map(|column| identifier(&column.name)).collect::<Vec<_>>().join(", ");
     let behind = after.map(|after| {
         let values: Vec<_> = after.iter().map(|part| literal(part)).collect();
-        format!(" where ({by}) > ({})", values.join(", "))
+        format!("({by}) > ({})", values.join(", "))
     });
-    let (only, quoted, behind) = (only(table), table.quoted(), behind.unwrap_or_default());
+    let filter = published.row_filter.iter().map(|filter| format!("({filter})"));
+    let conditions: Vec<_> = filter.chain(behind).collect();
+    let behind = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
+    let (only, quoted) = (only(table), table.quoted());
     format!("select {by} from {only}{quoted}{behind} order by {by} offset {} limit 1", rows.saturating_sub(1))
 }
 

@@ -1,6 +1,6 @@
 //! Takes out of an event what cannot be the same twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -119,6 +119,7 @@ impl Event {
             }
         }
         self.mask_notice();
+        self.order_what_is_left_to_chance();
         let snapshot = self.is_snapshot();
         let Some(value) = &mut self.value else { return };
         if value.starts_with(CLOUD_EVENT) {
@@ -146,18 +147,31 @@ impl Event {
         *value = format!("{before}{block}{after}");
     }
 
+    /// Java's unmodifiable maps give their entries in another order in each run: what a notification tells, and objects in a
+    /// list of an expanded payload.
+    fn order_what_is_left_to_chance(&mut self) {
+        let Some(value) = &mut self.value else { return };
+        let mut order = |marker: &str, close: &str, sorted: fn(&str) -> Option<String>| {
+            let Some(start) = value.find(marker).map(|at| at + marker.len() - 1) else { return };
+            let Some(end) = value[start..].find(close).map(|length| start + length + 1) else { return };
+            if let Some(sorted) = sorted(&value[start..end]) {
+                value.replace_range(start..end, &sorted);
+            }
+        };
+        order("\"additional_data\":{", "}", |text| {
+            let fields: BTreeMap<String, Value> = serde_json::from_str(text).ok()?;
+            serde_json::to_string(&fields).ok()
+        });
+        order("\"lines\":[", "]", |text| {
+            let items: Vec<BTreeMap<String, Value>> = serde_json::from_str(text).ok()?;
+            serde_json::to_string(&items).ok()
+        });
+    }
+
     /// Of a notification: when it was told, and its id where it answers no signal.
     fn mask_notice(&mut self) {
         let Some(value) = self.value.as_mut().filter(|value| value.contains(",\"aggregate_type\":\"")) else { return };
         replace(value, ",\"timestamp\":", |_| "0".into());
-        // Two names share a bucket of Java's hash table, and which was put into it first is left to chance.
-        let status = value.find(",\"status\":\"").zip(value.rfind("},\"timestamp\":"));
-        if let Some((start, _)) = status {
-            let length = value_length(&value[start + 10..]) + 10;
-            let status: String = value.drain(start..start + length).collect();
-            let end = value.rfind("},\"timestamp\":").expect("it was there");
-            value.insert_str(end, &status);
-        }
         let is_random = |id: &str| id.len() == 38 && id.matches('-').count() == 4;
         for text in [Some(value), self.key.as_mut()].into_iter().flatten() {
             replace(text, "{\"id\":", |id| if is_random(id) { "\"-\"".into() } else { id.into() });

@@ -61,6 +61,8 @@ impl SignalConfig {
 
 /// Debezium's channels of signals.
 const SIGNALS: [&str; 5] = ["source", "kafka", "file", "jmx", "in-process"];
+/// An option of librdkafka.
+const PLUGINS: &str = "signal.consumer.plugin.library.paths";
 const SIGNAL_CHANNELS: &str = "signal.enabled.channels";
 const SIGNAL_TABLE: &str = "signal.data.collection";
 /// Debezium's channels of notifications.
@@ -138,6 +140,11 @@ impl Reader<'_> {
             topic = format!("{}-signal", self.text("topic.prefix"));
         }
         self.check_topic("signal.kafka.topic", &topic);
+        // It would load code.
+        if self.options.contains_key(PLUGINS) {
+            let problem = crate::problem::Problem::refuse("config/not-supported", format!("{PLUGINS} is not taken"));
+            self.refuse(PLUGINS, problem.why("it loads a library into this service").fix(format!("remove {PLUGINS}")));
+        }
         let own = |(name, value): (&String, &String)| Some((name.strip_prefix("signal.consumer.")?.to_owned(), value.trim().to_owned()));
         KafkaSignals {
             topic,

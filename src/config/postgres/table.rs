@@ -269,7 +269,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("snapshot.delay.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("How long to wait before a snapshot is begun."),
     key("streaming.delay.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("How long to wait between a snapshot and the stream."),
     key("snapshot.fetch.size", Int, Some("10240"), POSITIVE, Medium).within("Snapshot").doc("Rows per fetch.").ignored("rows are streamed by COPY, without a cursor"),
-    key("snapshot.max.threads", Int, Some("1"), POSITIVE, Medium).within("Snapshot").doc("How many sessions read the snapshot at once, at most 16. The order of events stays."),
+    key("snapshot.max.threads", Int, Some("1"), POSITIVE, Medium).within("Snapshot").doc("How many sessions read the snapshot at once, at most 16. The order of events stays. One, with snapshot.locking.mode=shared or where rows name their topics."),
     key("snapshot.max.threads.multiplier", Int, Some("1"), POSITIVE, Low).within("Snapshot").doc("Chunks per reader.").ignored("ranges are cut by size, not by number"),
     key("legacy.snapshot.max.threads", Boolean, Some("false"), Any, Low).within("Snapshot").doc("Older form of parallel snapshots.").ignored("both forms publish the same events: a table is read by several, and several tables at once"),
     key("snapshot.tables.order.by.row.count", String, Some("disabled"), OneOf(&["disabled", "ascending", "descending"]), Low).within("Snapshot").doc("Read small tables first, or large ones, by PostgreSQL's estimate; else by schema and name."),

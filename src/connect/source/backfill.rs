@@ -545,6 +545,8 @@ impl<W: LogWriter> Stream<'_, W> {
             // The answer says how far the stream has come.
             self.send_status(true).await?;
             nudge(self, &mut backfill.nudged).await?;
+        } else {
+            self.listen_again();
         }
         backfill.plan_next(outcome, began.elapsed(), self.pace.behind);
         self.backfill = Some(backfill);

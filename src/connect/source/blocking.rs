@@ -175,6 +175,10 @@ impl<W: LogWriter> Stream<'_, W> {
         self.notice("STARTED").await?;
         match self.read_all(asked, &selected, &told, &mut session).await {
             Ok(rows) => {
+                // Rows that wait were read before these.
+                if let Some(watch) = &mut self.work.watch {
+                    watch.void();
+                }
                 self.notice("COMPLETED").await?;
                 self.work.resume.is_done();
                 self.hand_over().await?;
@@ -263,6 +267,10 @@ impl<W: LogWriter> Stream<'_, W> {
             }
             notices::tell(self.context, &mut self.work.commits, &told.read(name, reader.rows - before)).await?;
             self.context.status.set_snapshot(total, index as u32 + 1, reader.rows);
+        }
+        // The last rows may have filled a commit.
+        if !self.open_commit().await? {
+            return Err(Broken::Stopped);
         }
         reader.emit_held(&self.context.config, &mut sources, None, &mut self.work.commits).await?;
         session.query("commit").await.map_err(|error| broken(error, self.context))?;

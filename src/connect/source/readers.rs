@@ -13,11 +13,13 @@ use tokio::sync::mpsc;
 
 use super::snapshot::{ROWS_PER_LOOK, Source, begin_snapshot, copy_problem, lock_as_it_was};
 use super::task::{Context, now_ns};
-use crate::change::progress::Key;
+use crate::change::progress::{Key, KeyColumn};
 use crate::change::{Op, Position, RowChange, SnapshotMark};
 use crate::encode::Encoder;
 use crate::postgres::Connection;
+use crate::postgres::catalog::Table;
 use crate::postgres::copy_text::CopyRow;
+use crate::postgres::publication::Published;
 use crate::postgres::reading::{self, Rows};
 use crate::problem::Problem;
 use crate::record::staged::Staged;
@@ -30,6 +32,8 @@ const AHEAD_BYTES: usize = 64 << 20;
 const RANGE_BYTES: usize = 16 << 20;
 /// How much a reader hands over at once.
 const PIECE_BYTES: usize = 1 << 20;
+/// So much memory is kept to be used again, in pieces.
+const SPARE_MAX: usize = 32;
 /// Rows of a table's first range; those of the next ones follow from how large the events are.
 const ROWS_FIRST: u64 = 5_000;
 const ROWS_MAX: u64 = 100_000;
@@ -126,7 +130,10 @@ impl Readers {
             *self.row_bytes.lock().unwrap_or_else(PoisonError::into_inner) = bytes.max(1);
         }
         staged.clear();
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(staged);
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_MAX {
+            spare.push(staged);
+        }
     }
 }
 
@@ -139,14 +146,21 @@ pub(super) fn ended() -> Problem {
 struct Scan {
     /// Asks for the key that stands so many rows behind another; `None`: the table is one range.
     is_cut: bool,
-    table: crate::postgres::catalog::Table,
-    key: Vec<crate::change::progress::KeyColumn>,
+    table: Table,
+    /// What the publication leaves out.
+    published: Published,
+    key: Vec<KeyColumn>,
 }
 
 impl Scan {
     fn of(context: &Context, source: &Source) -> Self {
         let selected = context.config.snapshot.select_of(&source.table.schema, &source.table.table).is_some();
-        Self { is_cut: !selected && !source.key.is_empty(), table: source.table.clone(), key: source.key.clone() }
+        Self {
+            is_cut: !selected && !source.key.is_empty(),
+            table: source.table.clone(),
+            published: source.published.clone(),
+            key: source.key.clone(),
+        }
     }
 }
 
@@ -204,7 +218,7 @@ impl Cutter {
         };
         let row_bytes = *self.row_bytes.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = (self.range_bytes as u64 / row_bytes.max(1)).clamp(1, ROWS_MAX);
-        let sql = reading::nth_key(&scan.table, &scan.key, after, rows);
+        let sql = reading::nth_key(&scan.table, &scan.published, &scan.key, after, rows);
         let found = session.query(&sql).await.map_err(|error| copy_problem(error, context, &scan.table))?;
         Ok(found.into_iter().next().map(|row| row.into_iter().map(Option::unwrap_or_default).collect()))
     }
@@ -252,7 +266,8 @@ impl Reader {
         session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &source.table))?;
         let relation = Arc::clone(&source.plan.relation);
         let undecodable = |error: &dyn std::fmt::Display| Problem::fail("row/undecodable", error.to_string()).at(relation.name());
-        let mut staged = Staged::default();
+        let spare = || shared.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut staged = spare();
         let (mut held, mut current): (Option<CopyRow>, CopyRow) = (None, CopyRow::default());
         let mut first = range.is_first();
         let (mut rows, mut got) = (0, 0u64);
@@ -281,8 +296,7 @@ impl Reader {
                 encoder.encode(&mut source.plan, &change, &mut staged).map_err(|error| error.problem())?;
                 rows += 1;
                 if staged.bytes() >= PIECE_BYTES {
-                    let next = shared.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-                    let piece = Piece::Rows(mem::replace(&mut staged, next), mem::take(&mut rows), source.key_of(row.tuple()));
+                    let piece = Piece::Rows(mem::replace(&mut staged, spare()), mem::take(&mut rows), source.key_of(row.tuple()));
                     if to.send(Ok(piece)).await.is_err() {
                         return Ok(());
                     }

@@ -283,11 +283,13 @@ pub fn no_form(of: &str, why: &NoForm) -> Problem {
             .why("a message's fields and inner messages have names of their own")
             .fix("rename one of them, or leave one out of the events"),
         NoForm::Single(_) => Problem::fail("protobuf/value", format!("{of}: {why}")).fix("use the JSON converter for it"),
+        NoForm::Pairs(..) => Problem::fail("registry/pairs", format!("{of}: {why}"))
+            .fix("leave the column out (column.exclude.list), or use the JSON or the Avro converter"),
         NoForm::Part(_) => Problem::fail("cloudevents/envelope", format!("{of}: {why}"))
             .why("its records would be published without a value")
             .fix("take the transformation that changes the envelope away, or use the JSON converter"),
         NoForm::Routed(_) => Problem::fail("registry/routed", format!("{of}: {why}"))
-            .fix("use the JSON or the string converter behind the outbox EventRouter"),
+            .fix("use the JSON converter, behind the outbox EventRouter also those of text and bytes"),
     }
 }
 

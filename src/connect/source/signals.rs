@@ -36,15 +36,15 @@ impl<W: LogWriter> Stream<'_, W> {
             if !done? {
                 break;
             }
-            let Some(receipt) = receipt else { continue };
-            if let Some(offset) = receipt.offset {
+            if let Some(offset) = receipt.as_ref().and_then(|receipt| receipt.offset) {
                 self.work.resume.took_signal(offset);
             }
+            // What was done and that it was done, in one commit.
             if !self.open_commit().await? {
                 break;
             }
             self.hand_over().await?;
-            self.answers.push((self.work.commits.newest(), receipt));
+            self.answers.extend(receipt.map(|receipt| (self.work.commits.newest(), receipt)));
         }
         Ok(())
     }
@@ -61,13 +61,20 @@ impl<W: LogWriter> Stream<'_, W> {
 
     /// Behind a transaction with rows of the signalling table: acts on them, before the next commit.
     pub(super) async fn take_signalled(&mut self) -> Result<(), Problem> {
-        for signal in std::mem::take(&mut self.work.signalled) {
+        if self.work.signalled.is_empty() {
+            return Ok(());
+        }
+        let mut signals = std::mem::take(&mut self.work.signalled).into_iter();
+        while let Some(signal) = signals.next() {
             let again = signal.clone();
             if !Box::pin(self.act(signal)).await? {
-                self.context.signals.put_back(again);
+                // The first one in front.
+                signals.rev().chain([again]).for_each(|signal| self.context.signals.put_back(signal));
+                return Ok(());
             }
         }
-        Ok(())
+        // With the transaction that asked for it.
+        if self.open_commit().await? { self.hand_over().await } else { Ok(()) }
     }
 
     /// False: it was told to stop before it could.

@@ -172,8 +172,8 @@ pub async fn run<W: LogWriter>(
         }
     }
     let threads = context.config.snapshot.threads.min(READERS_MAX);
-    // Only this task makes the topics that rows name.
-    let several = threads > 1 && !sources.iter().any(|source| source.plan.is_routed());
+    // Only this task makes the topics that rows name, and only its session holds locks from the beginning.
+    let several = threads > 1 && !context.config.snapshot.locks_first && !sources.iter().any(|source| source.plan.is_routed());
     if several {
         let mut copies = Vec::new();
         for _ in 0..threads {
@@ -322,6 +322,10 @@ pub(super) fn copy_problem(error: PostgresError, context: &Context, table: &Tabl
             Problem::fail("pg/select", format!("role \"{role}\" may not read {name}"))
                 .why(message.message)
                 .fix(format!("GRANT SELECT ON {quoted} TO {};", identifier(role)))
+        }
+        // It is held, or the server is busy or going down: that has nothing to do with the statement.
+        PostgresError::Server(message) if ["55P", "57", "53", "08"].iter().any(|class| message.code.starts_with(class)) => {
+            PostgresError::Server(message).problem(&config.connection)
         }
         PostgresError::Server(message) if config.snapshot.select_of(&table.schema, &table.table).is_some() => {
             let option = format!("snapshot.select.statement.overrides.{name}");

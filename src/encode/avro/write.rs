@@ -159,7 +159,8 @@ impl Reader<'_> {
 
     /// An array's elements, and how many. The schema knows one dimension: those of more come row after row.
     fn elements(&mut self, element: &Node, depth: usize, out: &mut Vec<u8>) -> Result<usize, Mismatch> {
-        let is_flat = !matches!(element, Node::Array(_));
+        let inner = if let Node::Nullable(_, inner) = element { inner } else { element };
+        let is_flat = !matches!(inner, Node::Array(_));
         let mark = self.mark;
         self.walk.items(b"[", b"]", |walk| {
             let mut reader = Reader { walk: *walk, mark };
@@ -259,6 +260,7 @@ mod tests {
             (Kind::Bytes.into(), "\"\"", &[0]),
             (sparse(), "[[1,1.5],[2,0.0]]", &[4, 2, 0, 0, 0xc0, 0x3f, 4, 0, 0, 0, 0, 0]),
             (sparse(), "[]", &[0]),
+            (Schema::array_of(Schema::array_of(Kind::Float.into())), "[[1.5],null]", &[4, 2, 2, 0, 0, 0xc0, 0x3f, 0, 0, 0]),
             (Schema::array_of(Kind::Bytes.into()), "[\"AQ==\",null]", &[4, 2, 2, 1, 0, 0]),
             (Schema::from(Kind::Int32).optional(), "null", &[0]),
             (Schema::from(Kind::Int32).optional(), "1", &[2, 2]),

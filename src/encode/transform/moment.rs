@@ -93,13 +93,13 @@ pub fn read(pattern: &Pattern, text: &str) -> Option<i64> {
             b'M' | b'L' if count > 2 => month = name(&mut rest, &MONTHS)? + 1,
             b'M' | b'L' => month = number()?,
             b'd' => day = number()?,
-            b'H' => of_day += number()?.checked_mul(3_600_000)?,
-            b'k' => of_day += number()?.checked_rem(24)? * 3_600_000,
+            b'H' => of_day = of_day.checked_add(number()?.checked_mul(3_600_000)?)?,
+            b'k' => of_day = of_day.checked_add(number()?.checked_rem(24)? * 3_600_000)?,
             b'K' => twelve = Some(number()?),
             b'h' => twelve = Some(number()? % 12),
-            b'm' => of_day += number()?.checked_mul(60_000)?,
-            b's' => of_day += number()?.checked_mul(1000)?,
-            b'S' => of_day += number()?,
+            b'm' => of_day = of_day.checked_add(number()?.checked_mul(60_000)?)?,
+            b's' => of_day = of_day.checked_add(number()?.checked_mul(1000)?)?,
+            b'S' => of_day = of_day.checked_add(number()?)?,
             b'u' => drop(number()?),
             b'G' => is_bc = name(&mut rest, &["AD", "BC"])? == 1,
             b'a' => is_pm = name(&mut rest, &["AM", "PM"])? == 1,
@@ -108,10 +108,10 @@ pub fn read(pattern: &Pattern, text: &str) -> Option<i64> {
         }
     }
     if let Some(hour) = twelve {
-        of_day += hour.checked_mul(3_600_000)?;
+        of_day = of_day.checked_add(hour.checked_mul(3_600_000)?)?;
     }
     if is_pm && twelve.is_some() {
-        of_day += DAY_MS / 2;
+        of_day = of_day.checked_add(DAY_MS / 2)?;
     }
     if year.abs() > 300_000_000 || month.abs() > 100_000 || day.abs() > 100_000_000 {
         return None;

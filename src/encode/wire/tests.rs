@@ -206,6 +206,15 @@ fn lists_hold_no_null() {
 }
 
 #[test]
+fn maps_that_json_has_as_pairs_are_found() {
+    let map = |keys: Kind| Schema::new(Kind::Map(Box::new(keys.into()), Box::new(Kind::Double.into())));
+    let row = Schema::of_struct("row", vec![map(Kind::String).field("a"), Schema::array_of(map(Kind::Int16)).field("b")]);
+    let envelope = Schema::of_struct("envelope", vec![of_kind(Kind::Int32, "n"), row.field("after")]);
+    assert_eq!(envelope.way_to_pairs().as_deref(), Some("after.b"));
+    assert_eq!(map(Kind::String).way_to_pairs(), None);
+}
+
+#[test]
 fn names_that_protocol_buffers_do_not_take_are_refused() {
     let refused = |name: &str, fields: Vec<Field>, settings: ProtobufSettings| {
         Protobuf::new(&Schema::of_struct(name, fields), settings, b"").expect_err("refused").to_string()

@@ -68,7 +68,15 @@ impl Direct {
         let file = &self.file;
         thread::scope(|scope| {
             let writing = move || write_stages(file, ordinary, &to_write, &empty);
-            let disk = thread::Builder::new().name("rowfeed-disk".into()).spawn_scoped(scope, writing)?;
+            let Ok(disk) = thread::Builder::new().name("rowfeed-disk".into()).spawn_scoped(scope, writing) else {
+                // No thread is to be had now: slower, not wrong.
+                let mut at = at;
+                return parts.into_iter().try_for_each(|part| {
+                    ordinary.write_all_at(part, at)?;
+                    at += part.len() as u64;
+                    Ok(())
+                });
+            };
             let filled = fill(ordinary, parts, at, &to_fill, &full);
             drop(full);
             // What the disk said comes first: it is why no stage came back.

@@ -30,7 +30,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -89,6 +89,8 @@ struct Shared {
     failure: watch::Sender<Option<Problem>>,
     paused: watch::Sender<Option<Problem>>,
     cluster_id: String,
+    /// Up to here the active segment was written past the page cache.
+    uncached: AtomicU64,
     /// Somebody has read the newest bytes since the writer looked last.
     followed: AtomicBool,
     /// Told to end, also while the disk is full.
@@ -139,6 +141,7 @@ impl BuiltinLog {
             durable: watch::Sender::new(CommitSeq(writer.durable())),
             failure: watch::Sender::new(None),
             paused: watch::Sender::new(None),
+            uncached: AtomicU64::new(0),
             followed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             index: RwLock::new(index),

@@ -39,12 +39,12 @@ struct Place {
 }
 
 impl Place {
-    fn is_cold(&self) -> bool {
+    fn is_cold(&self, uncached: u64) -> bool {
         let first = match &self.points {
             Points::Here(points) => points.first().map(|point| point.position),
             Points::InFile { .. } => None,
         };
-        first.is_none_or(|first| self.end - first.min(self.end) > CACHED_BYTES)
+        first.is_none_or(|first| first < uncached || self.end - first.min(self.end) > CACHED_BYTES)
     }
 }
 
@@ -56,7 +56,8 @@ impl BuiltinLog {
         let Some(place) = self.place(route, from)? else { return Ok(Bytes::new()) };
         let max_bytes = max_bytes.clamp(1, READ_BYTES_MAX);
         // The newest bytes are in the page cache; older ones may have to come from the disk.
-        if place.sealed || place.is_cold() {
+        if place.sealed || place.is_cold(self.shared.uncached.load(Ordering::Relaxed)) {
+            self.shared.followed.fetch_or(!place.sealed && !place.is_cold(0), Ordering::Relaxed);
             tokio::task::spawn_blocking(move || collect(&place, route, from, max_bytes)).await.map_err(|_| LogError::Closed)?
         } else {
             self.shared.followed.store(true, Ordering::Relaxed);

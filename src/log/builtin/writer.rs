@@ -308,6 +308,9 @@ impl Writer {
         }
         let position = self.end;
         self.end += frame_bytes;
+        if past_cache {
+            shared.uncached.store(self.end, Ordering::Relaxed);
+        }
         self.next_commit += 1;
         self.last_time_ms = time_ms;
         self.pending.push(Pending { position, end: self.end, time_ms, entries, commit, ack });
@@ -418,6 +421,7 @@ impl Writer {
         self.file.forget(self.cached_from, self.end.saturating_sub(self.cached_from));
         self.file = Arc::clone(&born.file);
         self.direct = Direct::open(&born.path);
+        shared.uncached.store(0, Ordering::Relaxed);
         self.end = born.end;
         self.born_bytes = born.end;
         self.cached_from = 0;

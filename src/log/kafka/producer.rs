@@ -48,7 +48,11 @@ pub(super) enum Command {
 /// The class of an error, for the caller.
 pub(super) fn external(error: &KafkaError) -> LogError {
     let code = error.rdkafka_error_code();
-    let text = error.to_string();
+    let text = match error {
+        // Its own text has the value, which may be a secret.
+        KafkaError::ClientConfig(_, _, name, _) => format!("the client does not accept the setting {name}, or its value"),
+        other => other.to_string(),
+    };
     if matches!(code, Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch)) {
         return LogError::Fenced(text);
     }

@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -66,7 +67,17 @@ fn take_out(path: &Path, line: &str) -> io::Result<()> {
             left.push_str(other);
         }
     }
-    if found { File::create(path)?.write_all(left.as_bytes()) } else { Ok(()) }
+    if !found {
+        return Ok(());
+    }
+    let file = File::options().read(true).write(true).open(path)?;
+    // What was appended since the file was read follows what is left; the file is cut last, so that a kill repeats a line
+    // and loses none.
+    let mut appended = vec![0; usize::try_from(file.metadata()?.len()).unwrap_or_default().saturating_sub(text.len())];
+    file.read_exact_at(&mut appended, text.len() as u64)?;
+    let left = [left.as_bytes(), &appended].concat();
+    file.write_all_at(&left, 0)?;
+    file.set_len(left.len() as u64)
 }
 
 /// The file's text; `None` when there is no file, or nothing in it.

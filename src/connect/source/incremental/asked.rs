@@ -51,7 +51,6 @@ impl<W: LogWriter> Stream<'_, W> {
                 self.tell("STARTED", vec![("data_collections", names)]).await?;
             }
         }
-        self.hand_over().await?;
         Ok(true)
     }
 
@@ -89,7 +88,6 @@ impl<W: LogWriter> Stream<'_, W> {
             reader.forget_table(self.context);
         }
         self.tell("ABORTED", vec![("data_collections", stopped.join(","))]).await?;
-        self.hand_over().await?;
         self.end_incremental().await?;
         Ok(true)
     }
@@ -112,7 +110,6 @@ impl<W: LogWriter> Stream<'_, W> {
             reader.go_on();
         }
         self.tell(if rest { "PAUSED" } else { "RESUMED" }, vec![("data_collections", names)]).await?;
-        self.hand_over().await?;
         Ok(true)
     }
 }

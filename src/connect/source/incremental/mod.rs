@@ -8,6 +8,7 @@
 mod asked;
 pub(super) mod window;
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use self::window::{Watch, Watched, Window, shape};
@@ -361,7 +362,7 @@ impl Reader {
         };
         let sql = paging::copy(described.paged(), by, page);
         let table = &described.source.table;
-        session.copy_out(&sql).await.map_err(|error| fault(error, stream.context, table))?;
+        stream.keep_alive(session.copy_out(&sql)).await?.map_err(|error| fault(error, stream.context, table))?;
         let mut window = Window::new(opened.seen.clone(), opened.until, repairs);
         let mut row = CopyRow::default();
         while let Some(line) = next_line(session, stream, table).await? {
@@ -401,7 +402,7 @@ impl Reader {
         let (Some(session), Some((_, described))) = (&mut self.session, &self.source) else { return Err(gone()) };
         let table = &described.source.table;
         let sql = paging::copy(described.paged(), &described.by, Page::Last);
-        session.copy_out(&sql).await.map_err(|error| fault(error, stream.context, table))?;
+        stream.keep_alive(session.copy_out(&sql)).await?.map_err(|error| fault(error, stream.context, table))?;
         let (mut row, mut greatest) = (CopyRow::default(), None);
         while let Some(line) = next_line(session, stream, table).await? {
             row.parse(line).map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(table.name()))?;
@@ -415,7 +416,10 @@ impl Reader {
         if !stream.open_commit().await? {
             return Ok(Outcome::NotYet);
         }
-        let (Some((_, described)), Some(window)) = (&mut self.source, watch_of(stream)?.close()) else { return Ok(Outcome::NotYet) };
+        let (Some((_, described)), Some(mut window)) = (&mut self.source, watch_of(stream)?.close()) else { return Ok(Outcome::NotYet) };
+        // With the first commit: the next ones leave behind what was dropped.
+        let repairs = mem::take(&mut window.repairs);
+        watch_of(stream)?.state_mut().repairs.extend(repairs);
         let at = position(stream);
         stream.work.encoder.set_now(now_ns());
         let mut row = CopyRow::default();
@@ -425,7 +429,8 @@ impl Reader {
             let work = &mut stream.work;
             push_read(&stream.context.config, &mut work.encoder, &mut described.source.plan, &row, at, &mut work.commits).await?;
             if work.commits.bytes() >= COMMIT_BYTES_MAX {
-                if window.repairs_asked == 0 {
+                // Of rows that share a key, all are written or all are read again.
+                if window.repairs_asked == 0 && described.unique {
                     let cursor = described.place_of(row.tuple());
                     watch_of(stream)?.state_mut().cursor = Some(cursor);
                 }
@@ -438,7 +443,6 @@ impl Reader {
         self.at_end |= window.is_last();
         let state = watch_of(stream)?.state_mut();
         state.repairs.drain(..window.repairs_asked.min(state.repairs.len()));
-        state.repairs.extend(window.repairs);
         if window.end.is_some() {
             state.cursor = window.end;
         }
@@ -696,6 +700,8 @@ impl<W: LogWriter> Stream<'_, W> {
             // The answer says how far the stream has come.
             self.send_status(true).await?;
             nudge(self, &mut reader.nudged).await?;
+        } else {
+            self.listen_again();
         }
         reader.plan_next(outcome, began.elapsed(), self.pace.behind);
         self.incremental = Some(reader);

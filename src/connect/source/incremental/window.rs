@@ -208,26 +208,32 @@ impl Watch {
         }
     }
 
-    /// Of a row that moves nothing else says that it has to be read again; of one that was dropped, the cursor.
     /// The stream publishes this row with values that were read just now: what waits under its key may be older, whatever was
-    /// seen when it was read.
+    /// seen when it was read. It is read again: what was published may lack other values.
     pub fn outdate(&mut self, relation: &Relation, old: Option<Tuple<'_>>, new: Tuple<'_>) {
         let Some(table) = self.table.as_mut().filter(|table| table.id == relation.id) else { return };
-        let exact = table.exact;
-        let Some(columns) = table.columns(relation) else { return self.give_up() };
+        let Some(columns) = table.columns(relation) else { return self.void() };
         let row = Row { row: new, older: old };
         if columns.iter().any(|column| row.hides(*column)) {
-            return self.give_up();
+            return self.void();
         }
         let Some(window) = &mut self.window else { return };
         self.scratch.clear();
         write_key(&mut self.scratch, columns, row);
-        if window.drop_row(&self.scratch) && !exact {
+        if window.drop_row(&self.scratch) {
             let place = columns.iter().map(|column| row.text(*column).map(owned)).collect();
             self.repair(place, false);
         }
     }
 
+    /// What waits is read again, whatever it is.
+    pub fn void(&mut self) {
+        if let Some(window) = &mut self.window {
+            window.is_void = true;
+        }
+    }
+
+    /// Of a row that moves nothing else says that it has to be read again; of one that was dropped, the cursor.
     fn repair(&mut self, place: Place, moved: bool) {
         let waiting = self.state.repairs.len() + self.window.as_ref().map_or(0, |window| window.repairs.len());
         if waiting >= REPAIRS_MAX {
@@ -246,10 +252,8 @@ impl Watch {
     }
 
     fn give_up(&mut self) {
-        if self.later
-            && let Some(window) = &mut self.window
-        {
-            window.is_void = true;
+        if self.later {
+            self.void();
         }
     }
 }
