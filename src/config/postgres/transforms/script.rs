@@ -1,6 +1,6 @@
 //! Expressions of `io.debezium.transforms.Filter` and `ContentBasedRouter`: what of Groovy and JavaScript is common in them.
 //!
-//! Owns the language: its words ([`lexer`]), its grammar ([`parser`]) and the tree that comes out. An expression is read
+//! Owns the language: its words (`lexer`), its grammar (`parser`) and the tree that comes out. An expression is read
 //! once, when the configuration is; what is not part of the language is refused then, with the place and what is allowed.
 //! Promises that any text is read or refused in bounded time and depth. What an expression says of a record is
 //! `encode::transform::rule`'s.
