@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::task::Context;
+use crate::change::progress::Visibility;
 use crate::change::{Cell, CellSpan, Relation, RelationId, Tuple};
 use crate::config::postgres::{PostgresConfig, Reselect};
 use crate::encode::EventSettings;
@@ -18,6 +19,9 @@ use crate::postgres::connection::Session;
 use crate::postgres::{Client, Connection, PostgresError, identifier, literal, reading};
 use crate::problem::Problem;
 
+/// How often and with which pauses a row is asked for whose transaction others do not see yet: about ten seconds.
+const VISIBLE_TRIES: u32 = 2000;
+const VISIBLE_PAUSE: Duration = Duration::from_millis(5);
 /// The server gives a `SELECT` up after this.
 const STATEMENT_LIMIT_MS: u32 = 30_000;
 /// And we a server that does not answer.
@@ -120,6 +124,7 @@ impl Reselector {
         relation: &Relation,
         older: Option<Tuple<'_>>,
         after: Tuple<'_>,
+        xid: Option<u32>,
     ) -> Result<bool, Problem> {
         let Some(table) = self.tables.get_mut(&relation.id) else { return Ok(false) };
         let columns: Vec<usize> = table.columns.iter().copied().filter(|index| lacks(&self.options, *index, older, after)).collect();
@@ -136,7 +141,7 @@ impl Reselector {
         let Some(sql) = select(relation, &self.config, &columns, &key, older, after) else {
             return self.give_up(relation, "its key is not in the event");
         };
-        let rows = match self.query(&sql).await {
+        let rows = match self.query_as_committed(&sql, xid).await {
             Ok(rows) => rows,
             Err(PostgresError::Server(message)) if is_of_statement(&message.code) => {
                 return self.give_up(relation, &message.message);
@@ -149,6 +154,22 @@ impl Reselector {
         let Some(read) = rows.first() else { return self.give_up(relation, "the row is gone") };
         let put = self.row.put(after, &columns, read);
         put.map(|()| true).ok_or_else(|| Problem::fail("row/too-large", "a row that was read again is too large").at(relation.name()))
+    }
+
+    /// A commit is decoded before others see it: what is not there yet is asked for again, until the transaction is visible.
+    async fn query_as_committed(&mut self, sql: &str, xid: Option<u32>) -> Result<Vec<Vec<Option<String>>>, PostgresError> {
+        let mut rows = self.query(sql).await?;
+        let Some(xid) = xid.filter(|_| rows.is_empty()) else { return Ok(rows) };
+        for _ in 0..VISIBLE_TRIES {
+            let seen = self.query("select pg_current_snapshot()::text").await?;
+            let seen = seen.first().and_then(|row| Visibility::parse(row.first()?.as_deref()?)).is_none_or(|seen| seen.sees(xid));
+            rows = self.query(sql).await?;
+            if seen || !rows.is_empty() {
+                break;
+            }
+            tokio::time::sleep(VISIBLE_PAUSE).await;
+        }
+        Ok(rows)
     }
 
     async fn query(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, PostgresError> {

@@ -272,13 +272,13 @@ impl<'c, W: LogWriter> Stream<'c, W> {
     async fn reselect(&mut self, row: StreamedRow, payload: &[u8]) -> Result<Option<NewRow>, Problem> {
         keep_open(&mut self.client, self.context).await.map_err(|error| self.context.problem(&error))?;
         let Self { context, client, replication, work, feedback, .. } = self;
-        let Work { reselector: Some(reselector), relations, cells, commits, watch, .. } = work else { return Ok(Some(NewRow::AsItIs)) };
+        let Work { reselector: Some(reselector), relations, cells, commits, watch, at, .. } = work else { return Ok(Some(NewRow::AsItIs)) };
         let Some(plan) = relations.plan_of(row.id)? else { return Ok(Some(NewRow::AsItIs)) };
         let older = (row.old != OldRow::None).then(|| cells.old(payload));
         if let Some(watch) = watch {
             watch.outdate(&plan.relation, older, cells.new_row(payload));
         }
-        let read = reselector.read(client, &plan.relation, older, cells.new_row(payload));
+        let read = reselector.read(client, &plan.relation, older, cells.new_row(payload), at.xid);
         tokio::pin!(read);
         let mut stop = context.stop.clone();
         loop {
