@@ -190,12 +190,11 @@ fn a_locked_table_holds_up_neither_the_session_nor_a_pause() {
     scene.rowfeed.run();
     scene.rowfeed.wait_until_ready();
     let slot = scene.slot().to_owned();
-    if programs().is_some_and(|programs| programs.major() >= 17) {
-        // This PostgreSQL locks a table to tell its columns' defaults: the connector waits before it asks for the row.
-        wait_for("the lock to be told", || scene.rowfeed.log().contains("canceling statement due to lock timeout").then_some(()));
-    } else {
-        let waiting = "select count(*) from pg_stat_activity where application_name like '%reselect' and wait_event_type = 'Lock'";
-        wait_for("the row to be asked for", || (scene.sql.one(waiting) == "1").then_some(()));
+    // Some PostgreSQL lock a table to tell its columns' defaults: there the connector waits before it asks for the row.
+    let earlier = || scene.rowfeed.log().contains("canceling statement due to lock timeout");
+    let waiting = "select count(*) from pg_stat_activity where application_name like '%reselect' and wait_event_type = 'Lock'";
+    wait_for("the row to be asked for", || (earlier() || scene.sql.one(waiting) == "1").then_some(()));
+    if !earlier() {
         let replied = "select reply_time from pg_stat_replication r join pg_replication_slots s on s.active_pid = r.pid where slot_name = ";
         let before = scene.sql.one(&format!("{replied}'{slot}'"));
         wait_for("a later status", || (scene.sql.one(&format!("{replied}'{slot}'")) > before).then_some(()));
