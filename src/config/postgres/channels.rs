@@ -193,17 +193,8 @@ fn table_name(text: &str) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::define::KeyProblem;
-    use crate::config::postgres::{PostgresConfig, TopicDefaults};
-
-    fn options(pairs: &[(&str, &str)]) -> Options {
-        let base = [("database.hostname", "db"), ("database.user", "cdc"), ("database.dbname", "shop"), ("topic.prefix", "shop")];
-        base.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    fn parse(pairs: &[(&str, &str)]) -> Result<PostgresConfig, Vec<KeyProblem>> {
-        PostgresConfig::parse("shop", &options(pairs), TopicDefaults::default())
-    }
+    use crate::config::postgres::PostgresConfig;
+    use crate::config::postgres::testing::{options, parse};
 
     #[test]
     fn notifications_go_where_they_are_asked_to() {

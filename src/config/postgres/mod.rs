@@ -8,6 +8,7 @@ pub mod connection;
 pub mod filters;
 pub mod masks;
 pub mod naming;
+mod own;
 pub mod preparation;
 pub mod propagate;
 pub mod registry;
@@ -795,17 +796,25 @@ pub fn legal_name(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod testing {
+    //! A connector that has what it must have, and the options under test.
 
-    fn options(pairs: &[(&str, &str)]) -> Options {
+    use super::{KeyProblem, Options, PostgresConfig, TopicDefaults};
+
+    pub fn options(pairs: &[(&str, &str)]) -> Options {
         let base = [("database.hostname", "db"), ("database.user", "cdc"), ("database.dbname", "shop"), ("topic.prefix", "shop")];
         base.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    fn parse(pairs: &[(&str, &str)]) -> Result<PostgresConfig, Vec<KeyProblem>> {
+    pub fn parse(pairs: &[(&str, &str)]) -> Result<PostgresConfig, Vec<KeyProblem>> {
         PostgresConfig::parse("shop", &options(pairs), TopicDefaults::default())
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{options, parse};
+    use super::*;
 
     #[test]
     fn a_minimal_configuration_has_debeziums_defaults() {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::filters::Patterns;
+use super::own::Own;
 use crate::config::define::{KeyProblem, invalid, required, unknown};
 use crate::problem::Problem;
 
@@ -81,20 +82,7 @@ fn names(options: &BTreeMap<String, String>) -> Vec<&str> {
     list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
 }
 
-struct Own<'a> {
-    options: &'a BTreeMap<String, String>,
-    prefix: String,
-}
-
 impl Own<'_> {
-    fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.options.get(&self.key(name)).map(|text| text.trim()).filter(|text| !text.is_empty())
-    }
-
     fn check(&self, problems: &mut Vec<KeyProblem>) {
         const KNOWN: [&str; 7] = ["type", INCLUDE, EXCLUDE, UNAVAILABLE, NULLS, EVENT_KEY, ERRORS];
         for key in self.options.keys() {

@@ -145,14 +145,11 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Options;
     use crate::config::define::KeyProblem;
-    use crate::config::postgres::{PostgresConfig, TopicDefaults};
+    use crate::config::postgres::testing;
 
     fn parse(pairs: &[(&str, &str)]) -> Result<SnapshotConfig, Vec<KeyProblem>> {
-        let base = [("database.hostname", "db"), ("database.user", "cdc"), ("database.dbname", "shop"), ("topic.prefix", "shop")];
-        let options: Options = base.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        PostgresConfig::parse("shop", &options, TopicDefaults::default()).map(|config| config.snapshot)
+        testing::parse(pairs).map(|config| config.snapshot)
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub use conversions::{CastTo, Casts, TimeTarget, Timestamps, UnixPrecision};
 use regex::{Captures, Regex};
 use script::Script;
 
+use super::own::Own;
 use crate::config::define::{KeyProblem, invalid, renamed, required, unknown};
 use crate::config::suggest;
 use crate::problem::Problem;
@@ -443,21 +444,7 @@ const OLDER: [(&str, &str); 5] = [
     ("table.field.schema.version", "table.field.event.schema.version"),
 ];
 
-/// The options of one transformation or predicate.
-struct Own<'a> {
-    options: &'a BTreeMap<String, String>,
-    prefix: String,
-}
-
 impl Own<'_> {
-    fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.options.get(&self.key(name)).map(|value| value.trim()).filter(|value| !value.is_empty())
-    }
-
     fn need(&self, name: &str) -> Result<&str, Refused> {
         self.get(name).ok_or_else(|| refused(&self.key(name), required(&self.key(name))))
     }

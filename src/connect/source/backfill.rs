@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::commits::COMMIT_BYTES_MAX;
 use super::gate::{Gate, Mode, key_changed};
 use super::notices::{self, Told};
+use super::pauses::Pauses;
 use super::snapshot::{self, ROWS_PER_LOOK, Source, copy_problem, push_read};
 use super::stream::Stream;
 use super::task::{Context, now_ns};
@@ -38,15 +39,12 @@ const ROWS_MAX: u64 = 50_000;
 /// So many chunks may live that the stream has not passed.
 const CHUNKS_MAX: usize = 16;
 const POINTS_MAX: usize = 2;
-/// Between two tries: at first and at most.
-const RETRY_FIRST: Duration = Duration::from_millis(2);
+/// Between two tries, at most.
 const RETRY_MAX: Duration = Duration::from_millis(200);
 /// A table that somebody holds locked is tried again after this.
 const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 /// The stream is waited for so long before the database is made to write.
 const NUDGE_INTERVAL: Duration = Duration::from_secs(1);
-/// A wait for old transactions is told after this.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// So many rows are read again at once.
 const REPAIRS_AT_ONCE: usize = 200;
 
@@ -58,18 +56,14 @@ pub(super) struct Backfill {
     selected: Vec<(Table, Published)>,
     /// The table that is being read, and what stood for its columns.
     source: Option<(i64, Source)>,
-    /// Nothing is read before this.
-    due: Instant,
-    retry: Duration,
+    pauses: Pauses,
     rows_per_chunk: u64,
     /// The current table's files are these now, and the stream must come to this position first.
     awaited: Option<(i64, Lsn)>,
     /// When the reading went on, microseconds since 1970, and a transaction of that time.
     began_us: i64,
     xid: u32,
-    waiting_since: Option<Instant>,
     nudged: Instant,
-    told: bool,
     rows: u64,
     /// How it is told of on the channels of notifications.
     notices: Told,
@@ -131,16 +125,13 @@ impl Backfill {
             session: None,
             selected: Vec::new(),
             source: None,
-            due: Instant::now(),
-            retry: RETRY_FIRST,
+            pauses: Pauses::new(),
             rows_per_chunk: ROWS_FIRST,
             awaited: None,
             began_us: now_ns() / 1000,
             // The lower half is what the stream carries.
             xid: floor as u32,
-            waiting_since: None,
             nudged: Instant::now(),
-            told: false,
             rows: 0,
             notices: snapshot::told(context, &chosen),
             is_started: false,
@@ -150,15 +141,12 @@ impl Backfill {
     }
 
     fn plan_next(&mut self, outcome: Outcome, took: Duration, behind: bool) {
-        let now = Instant::now();
-        self.due = match outcome {
+        match outcome {
             // The stream gets its half of the time.
-            Outcome::Read if behind => now + took,
-            Outcome::Read => now,
-            Outcome::NotYet => now + self.retry,
-            Outcome::Locked => now + LOCKED_PAUSE,
-        };
-        self.retry = if outcome == Outcome::NotYet { (self.retry * 2).min(RETRY_MAX) } else { RETRY_FIRST };
+            Outcome::Read => self.pauses.rest(if behind { took } else { Duration::ZERO }),
+            Outcome::NotYet => self.pauses.put_off(RETRY_MAX),
+            Outcome::Locked => self.pauses.rest(LOCKED_PAUSE),
+        }
     }
 
     fn adapt(&mut self, took: Duration) {
@@ -250,7 +238,7 @@ impl Backfill {
             self.tell_of_waiting(gate_of(stream)?.waits_below());
             return Ok(Outcome::NotYet);
         }
-        self.waiting_since = None;
+        self.pauses.waited();
         let id = table.id;
         let known = self.source.as_ref().is_some_and(|(columns, source)| *columns == opened.columns && source.table.id == id);
         if !known {
@@ -406,9 +394,7 @@ impl Backfill {
     }
 
     fn tell_of_waiting(&mut self, floor: Option<u64>) {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > PATIENCE && !self.told {
-            self.told = true;
+        if self.pauses.wait() {
             tracing::warn!(
                 older_than = floor,
                 "the snapshot goes on when the transactions that were open at the start have ended: see xact_start in pg_stat_activity, and pg_prepared_xacts"
@@ -506,7 +492,7 @@ impl<W: LogWriter> Stream<'_, W> {
             return None;
         }
         // One after the other.
-        self.backfill.as_ref().map(|backfill| backfill.due).or_else(|| self.incremental_due())
+        self.backfill.as_ref().map(|backfill| backfill.pauses.due()).or_else(|| self.incremental_due())
     }
 
     /// Every transaction up to here has been delivered.

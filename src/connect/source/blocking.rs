@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::commits::COMMIT_BYTES_MAX;
 use super::delivered::Delivered;
 use super::notices::{self, Told};
+use super::pauses::Pauses;
 use super::snapshot::{self, ROWS_PER_LOOK, Reader, Source, lock_as_it_was};
 use super::stream::Stream;
 use super::task::{Context, now_ns};
@@ -24,11 +25,8 @@ use crate::postgres::reading::{self, Rows};
 use crate::postgres::{Connection, PostgresError};
 use crate::problem::{Action, Problem};
 
-/// Between two tries: at first and at most.
-const RETRY_FIRST: Duration = Duration::from_millis(2);
+/// Between two tries, at most.
 const RETRY_MAX: Duration = Duration::from_secs(1);
-/// A wait for old transactions, or for a lock, is told after this.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 const OTHERS: &str = "transactions that were open when it was asked for have to end: see xact_start in pg_stat_activity";
 
@@ -36,10 +34,7 @@ const OTHERS: &str = "transactions that were open when it was asked for have to 
 pub(super) struct Blocking {
     delivered: Delivered,
     session: Option<Connection>,
-    due: Instant,
-    retry: Duration,
-    since: Instant,
-    told: bool,
+    pauses: Pauses,
 }
 
 /// What became of an attempt.
@@ -78,10 +73,8 @@ impl Blocking {
     }
 
     fn put_off(&mut self, why: &str) {
-        self.due = Instant::now() + self.retry;
-        self.retry = (self.retry * 2).min(RETRY_MAX);
-        if self.since.elapsed() > PATIENCE && !self.told {
-            self.told = true;
+        self.pauses.put_off(RETRY_MAX);
+        if self.pauses.wait() {
             tracing::warn!("the blocking snapshot waits: {why}");
         }
     }
@@ -91,7 +84,7 @@ impl<W: LogWriter> Stream<'_, W> {
     /// When a snapshot may be tried; `None`: none is asked for, or a transaction is open.
     #[inline]
     pub(super) fn blocking_due(&self) -> Option<Instant> {
-        self.work.blocking.as_ref().filter(|_| !self.work.resume.in_transaction()).map(|blocking| blocking.due)
+        self.work.blocking.as_ref().filter(|_| !self.work.resume.in_transaction()).map(|blocking| blocking.pauses.due())
     }
 
     /// Takes in a request; the next commit of the log has it.
@@ -111,9 +104,8 @@ impl<W: LogWriter> Stream<'_, W> {
         }
         self.reopen_client().await?;
         let floor = reading::newest_xid(&self.client).await.map_err(|error| self.context.problem(&error))?;
-        let now = Instant::now();
         let delivered = Delivered::below(floor);
-        self.work.blocking = Some(Blocking { delivered, session: None, due: now, retry: RETRY_FIRST, since: now, told: false });
+        self.work.blocking = Some(Blocking { delivered, session: None, pauses: Pauses::new() });
         Ok(())
     }
 
@@ -129,7 +121,10 @@ impl<W: LogWriter> Stream<'_, W> {
         self.listen_again();
         match (outcome, &mut self.work.blocking) {
             (Outcome::NotYet(why), Some(blocking)) => blocking.put_off(why),
-            (Outcome::Over, Some(blocking)) => (blocking.retry, blocking.since) = (RETRY_FIRST, Instant::now()),
+            (Outcome::Over, Some(blocking)) => {
+                blocking.pauses.rest(Duration::ZERO);
+                blocking.pauses.waited();
+            }
             _ => {}
         }
         Ok(())

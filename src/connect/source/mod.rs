@@ -15,6 +15,7 @@ pub mod feedback;
 mod gate;
 mod incremental;
 mod notices;
+mod pauses;
 mod readers;
 pub mod registrar;
 pub mod relations;

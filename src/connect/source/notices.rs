@@ -72,9 +72,7 @@ impl Told {
         ];
         snapshot("TABLE_SCAN_COMPLETED", data)
     }
-}
 
-impl Told {
     /// `TABLE_SCAN_COMPLETED`: a table could not be read.
     pub fn failed(table: String) -> Notice {
         snapshot("TABLE_SCAN_COMPLETED", vec![("scanned_collection", table), ("status", "SQL_EXCEPTION".to_owned())])

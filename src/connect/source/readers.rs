@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -78,7 +79,7 @@ type Order = (Range, mpsc::Sender<Result<Piece, Problem>>);
 pub(super) struct Readers {
     readings: mpsc::Receiver<Result<Reading, Problem>>,
     spare: Arc<Mutex<Vec<Staged>>>,
-    row_bytes: Arc<Mutex<u64>>,
+    row_bytes: Arc<AtomicU64>,
 }
 
 /// What all readers are given.
@@ -101,7 +102,7 @@ impl Readers {
         let (orders, for_readers) = mpsc::channel(1);
         let (told, readings) = mpsc::channel(readers);
         let range_bytes = (AHEAD_BYTES / readers.max(1)).min(RANGE_BYTES);
-        let row_bytes = Arc::new(Mutex::new(range_bytes as u64 / ROWS_FIRST));
+        let row_bytes = Arc::new(AtomicU64::new(range_bytes as u64 / ROWS_FIRST));
         let scans = copies.first().map(|sources| sources.iter().map(|source| Scan::of(context, source)).collect()).unwrap_or_default();
         let cutter = Cutter { shared: shared.clone(), scans, row_bytes: Arc::clone(&row_bytes), range_bytes, orders, told };
         tokio::spawn(cutter.run());
@@ -127,7 +128,7 @@ impl Readers {
     /// Gives memory back, and learns from it how large events are.
     pub fn take_back(&self, mut staged: Staged, rows: u64) {
         if let Some(bytes) = (staged.bytes() as u64).checked_div(rows) {
-            *self.row_bytes.lock().unwrap_or_else(PoisonError::into_inner) = bytes.max(1);
+            self.row_bytes.store(bytes.max(1), Ordering::Relaxed);
         }
         staged.clear();
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +169,7 @@ impl Scan {
 struct Cutter {
     shared: Shared,
     scans: Vec<Scan>,
-    row_bytes: Arc<Mutex<u64>>,
+    row_bytes: Arc<AtomicU64>,
     range_bytes: usize,
     orders: mpsc::Sender<Order>,
     told: mpsc::Sender<Result<Reading, Problem>>,
@@ -216,8 +217,7 @@ impl Cutter {
             Some(session) => session,
             None => session.insert(begin_snapshot(context, &self.shared.snapshot).await?),
         };
-        let row_bytes = *self.row_bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows = (self.range_bytes as u64 / row_bytes.max(1)).clamp(1, ROWS_MAX);
+        let rows = (self.range_bytes as u64 / self.row_bytes.load(Ordering::Relaxed).max(1)).clamp(1, ROWS_MAX);
         let sql = reading::nth_key(&scan.table, &scan.published, &scan.key, after, rows);
         let found = session.query(&sql).await.map_err(|error| copy_problem(error, context, &scan.table))?;
         Ok(found.into_iter().next().map(|row| row.into_iter().map(Option::unwrap_or_default).collect()))
@@ -272,14 +272,8 @@ impl Reader {
         let mut first = range.is_first();
         let (mut rows, mut got) = (0, 0u64);
         loop {
-            let parsed = match session.arrived_copy_row().map_err(|error| context.problem(&error))? {
-                Some(line) => current.parse(line),
-                None => match session.copy_row().await.map_err(|error| context.problem(&error))? {
-                    Some(line) => current.parse(line),
-                    None => break,
-                },
-            };
-            parsed.map_err(|error| undecodable(&error))?;
+            let Some(line) = session.copy_row().await.map_err(|error| context.problem(&error))? else { break };
+            current.parse(line).map_err(|error| undecodable(&error))?;
             if got.is_multiple_of(ROWS_PER_LOOK) {
                 encoder.set_now(now_ns());
             }

@@ -174,7 +174,7 @@ pub async fn run<W: LogWriter>(
     let threads = context.config.snapshot.threads.min(READERS_MAX);
     // Only this task makes the topics that rows name, and only its session holds locks from the beginning.
     let several = threads > 1 && !context.config.snapshot.locks_first && !sources.iter().any(|source| source.plan.is_routed());
-    if several {
+    let finished = if several {
         let mut copies = Vec::new();
         for _ in 0..threads {
             let mut copy = Vec::new();
@@ -185,47 +185,12 @@ pub async fn run<W: LogWriter>(
             copies.push(copy);
         }
         let readers = Readers::start(context, &start.snapshot, reader.position(SnapshotMark::True), copies)?;
-        if !reader.take_all(context, readers, &mut sources, commits, pending, &told).await? {
-            return Ok(false);
-        }
-    }
-    for index in if several { 0..0 } else { 0..sources.len() } {
-        let (name, rows_before) = (sources[index].table.name(), reader.rows);
-        notices::tell(context, commits, &told.begun(name.clone())).await?;
-        lock_as_it_was(&mut session, &sources[index]).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
-        let sql = sources[index].copy(&context.config.snapshot, Rows::After(None, None));
-        session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
-        let mut first_in_table = true;
-        loop {
-            match session.arrived_copy_row().map_err(wrong)? {
-                Some(line) => reader.parse(line, &sources[index])?,
-                None => match session.copy_row().await.map_err(wrong)? {
-                    Some(line) => reader.parse(line, &sources[index])?,
-                    None => break,
-                },
-            }
-            if !commits.is_open() {
-                commits.begin().await?;
-            }
-            reader.emit_held(&context.config, &mut sources, Some(index), commits).await?;
-            if commits.bytes() >= COMMIT_BYTES_MAX {
-                if let Some(progress) = &mut pending.progress {
-                    reader.note(&sources, index, progress);
-                }
-                commits.hand_over(pending, reader.encoder.now_ms(), &context.status).await?;
-            }
-            reader.hold(index, first_in_table);
-            first_in_table = false;
-            reader.rows += 1;
-            if reader.rows.is_multiple_of(ROWS_PER_LOOK) {
-                context.status.set_snapshot(total, index as u32, reader.rows);
-                reader.encoder.set_now(now_ns());
-                if context.is_stopping() {
-                    return Ok(false);
-                }
-            }
-        }
-        notices::tell(context, commits, &told.read(name, reader.rows - rows_before)).await?;
+        reader.take_all(context, readers, &mut sources, commits, pending, &told).await?
+    } else {
+        reader.read_all(context, &mut session, &mut sources, commits, pending, &told).await?
+    };
+    if !finished {
+        return Ok(false);
     }
     commits.begin().await?;
     reader.emit_held(&context.config, &mut sources, None, commits).await?;
@@ -424,6 +389,53 @@ impl Reader {
             snapshot: mark,
             epoch: mark as u64,
         }
+    }
+
+    /// Reads all tables, one behind the other; `false` when it was told to stop.
+    async fn read_all<W: LogWriter>(
+        &mut self,
+        context: &Context,
+        session: &mut Connection,
+        sources: &mut [Source],
+        commits: &mut Commits<W>,
+        pending: &mut Checkpoint,
+        told: &Told,
+    ) -> Result<bool, Problem> {
+        let total = sources.len() as u32;
+        for index in 0..sources.len() {
+            let (name, rows_before) = (sources[index].table.name(), self.rows);
+            notices::tell(context, commits, &told.begun(name.clone())).await?;
+            lock_as_it_was(session, &sources[index]).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
+            let sql = sources[index].copy(&context.config.snapshot, Rows::After(None, None));
+            session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
+            let mut first_in_table = true;
+            loop {
+                let Some(line) = session.copy_row().await.map_err(|error| context.problem(&error))? else { break };
+                self.parse(line, &sources[index])?;
+                if !commits.is_open() {
+                    commits.begin().await?;
+                }
+                self.emit_held(&context.config, sources, Some(index), commits).await?;
+                if commits.bytes() >= COMMIT_BYTES_MAX {
+                    if let Some(progress) = &mut pending.progress {
+                        self.note(sources, index, progress);
+                    }
+                    commits.hand_over(pending, self.encoder.now_ms(), &context.status).await?;
+                }
+                self.hold(index, first_in_table);
+                first_in_table = false;
+                self.rows += 1;
+                if self.rows.is_multiple_of(ROWS_PER_LOOK) {
+                    context.status.set_snapshot(total, index as u32, self.rows);
+                    self.encoder.set_now(now_ns());
+                    if context.is_stopping() {
+                        return Ok(false);
+                    }
+                }
+            }
+            notices::tell(context, commits, &told.read(name, self.rows - rows_before)).await?;
+        }
+        Ok(true)
     }
 
     /// Takes over what several readers read, in order; `false` when it was told to stop.

@@ -2,7 +2,8 @@
 
 use super::pattern::Pattern;
 use super::script::{self, Dialect, NullHandling, Purpose, Script};
-use super::{Own, Refused, refused};
+use super::{Refused, refused};
+use crate::config::postgres::own::Own;
 use crate::problem::Problem;
 
 /// To what a value is cast.

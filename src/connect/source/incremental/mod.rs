@@ -15,6 +15,7 @@ use self::window::{Watch, Watched, Window, shape};
 use super::backfill::nudge;
 use super::commits::COMMIT_BYTES_MAX;
 use super::notices;
+use super::pauses::Pauses;
 use super::snapshot::{ROWS_PER_LOOK, Source, copy_problem, push_read};
 use super::stream::Stream;
 use super::task::{Context, now_ns};
@@ -39,13 +40,10 @@ const TIED_BYTES_MAX: usize = 64 << 20;
 const REPAIRS_AT_ONCE: usize = 200;
 /// So often at the end of a table, while rows change whenever they are read.
 const REPAIR_ROUNDS_MAX: u32 = 1000;
-/// Between two tries: at first and at most.
-const RETRY_FIRST: Duration = Duration::from_millis(2);
+/// Between two tries, at most.
 const RETRY_MAX: Duration = Duration::from_millis(200);
 /// A table that is locked, or a database that is away, is tried again after this.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A wait for old transactions is told after this.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a table is over: Debezium's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +102,7 @@ pub(super) struct Reader {
     selectable: Vec<(Table, Published)>,
     /// The table that is being read, and what stood for its columns.
     source: Option<(i64, Described)>,
-    /// Nothing is done before this.
-    due: Instant,
-    retry: Duration,
+    pauses: Pauses,
     nudged: Instant,
     /// Rows of the next chunk: the option's, or fewer when they are large.
     rows: u64,
@@ -115,8 +111,6 @@ pub(super) struct Reader {
     repair_rounds: u32,
     /// Nothing is behind the cursor, and the stream has passed that.
     at_end: bool,
-    waiting_since: Option<Instant>,
-    told: bool,
 }
 
 /// How a table is read.
@@ -171,15 +165,12 @@ impl Reader {
             session: None,
             selectable: Vec::new(),
             source: None,
-            due: Instant::now(),
-            retry: RETRY_FIRST,
+            pauses: Pauses::new(),
             nudged: Instant::now(),
             rows: context.config.snapshot.chunk_rows,
             repairs_at_once: REPAIRS_AT_ONCE,
             repair_rounds: 0,
             at_end: false,
-            waiting_since: None,
-            told: false,
         }
     }
 
@@ -222,20 +213,16 @@ impl Reader {
 
     /// Does not wait any longer.
     fn go_on(&mut self) {
-        self.due = Instant::now();
-        self.retry = RETRY_FIRST;
+        self.pauses.rest(Duration::ZERO);
     }
 
     fn plan_next(&mut self, outcome: Outcome, took: Duration, behind: bool) {
-        let now = Instant::now();
-        self.due = match outcome {
+        match outcome {
             // The stream gets its half of the time.
-            Outcome::Done if behind => now + took,
-            Outcome::Done => now,
-            Outcome::NotYet => now + self.retry,
-            Outcome::Later => now + PAUSE,
-        };
-        self.retry = if outcome == Outcome::NotYet { (self.retry * 2).min(RETRY_MAX) } else { RETRY_FIRST };
+            Outcome::Done => self.pauses.rest(if behind { took } else { Duration::ZERO }),
+            Outcome::NotYet => self.pauses.put_off(RETRY_MAX),
+            Outcome::Later => self.pauses.rest(PAUSE),
+        }
     }
 
     /// Goes on by one chunk, read or written.
@@ -306,7 +293,7 @@ impl Reader {
             self.end(stream).await?;
             return Ok(Outcome::NotYet);
         }
-        self.waiting_since = None;
+        self.pauses.waited();
         let known = self.source.as_ref().is_some_and(|(columns, described)| {
             *columns == opened.columns && described.source.table.id == table.id && described.collection == collection
         });
@@ -569,9 +556,7 @@ impl Reader {
     }
 
     fn tell_of_waiting(&mut self, floor: Option<u64>) {
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > PATIENCE && !self.told {
-            self.told = true;
+        if self.pauses.wait() {
             tracing::warn!(
                 older_than = floor,
                 "the incremental snapshot goes on when transactions that are open now have ended: see xact_start in pg_stat_activity, and pg_prepared_xacts"
@@ -687,7 +672,7 @@ impl<W: LogWriter> Stream<'_, W> {
     /// When the incremental snapshot goes on; `None`: there is none, or it rests.
     pub(super) fn incremental_due(&self) -> Option<Instant> {
         let (reader, watch) = (self.incremental.as_ref()?, self.work.watch.as_ref()?);
-        (!watch.state().paused || watch.window().is_some()).then_some(reader.due)
+        (!watch.state().paused || watch.window().is_some()).then_some(reader.pauses.due())
     }
 
     /// Between two transactions: goes on with the incremental snapshot, if it can.
