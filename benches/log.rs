@@ -4,6 +4,7 @@ use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use rowfeed::log::builtin::{BuiltinLog, LogSettings};
 use rowfeed::log::{LogWriter, TopicSpec};
+use rowfeed::record::compression::Compression;
 use rowfeed::record::{Headers, RecordRef, RecordSink};
 
 fn main() {
@@ -44,7 +45,7 @@ impl Open {
 #[divan::bench(args = [1, 100, 5000], sample_count = 50)]
 fn a_durable_commit_of_600_byte_records(bencher: Bencher, records: usize) {
     let open = Open::new();
-    let mut writer = open.log.writer();
+    let mut writer = open.log.writer(Compression::None);
     bencher
         .counter(ItemsCount::new(records))
         .counter(BytesCount::new(records * 600))
@@ -55,7 +56,7 @@ fn a_durable_commit_of_600_byte_records(bencher: Bencher, records: usize) {
 #[divan::bench(sample_count = 50)]
 fn fetch_one_mebibyte(bencher: Bencher) {
     let open = Open::new();
-    let mut writer = open.log.writer();
+    let mut writer = open.log.writer(Compression::None);
     for _ in 0..20 {
         open.append(&mut writer, 1000, 600);
     }

@@ -15,6 +15,7 @@ use rowfeed::http;
 use rowfeed::log::builtin::{BuiltinLog, LogSettings};
 use rowfeed::log::{LogWriter, TopicSpec};
 use rowfeed::problem::Problem;
+use rowfeed::record::compression::Compression;
 use rowfeed::record::{Headers, RecordRef, RecordSink};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
@@ -98,7 +99,7 @@ impl World {
     }
 
     async fn append(&self, topic: &str, values: &[&str]) {
-        let mut writer = self.log.writer();
+        let mut writer = self.log.writer(Compression::None);
         let topic = writer.topic(topic, &TopicSpec::default()).await.expect("a topic");
         let mut commit = writer.begin().await.expect("a commit");
         for value in values {

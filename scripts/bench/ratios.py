@@ -26,7 +26,7 @@ for file in sorted(folder.glob("w[1234].jsonl")):
               f"{max(r['peak_rss_mb'] for r in good):>9.0f} {100 * m('noise'):>8.0f}")
     raw = max((rate for name, rate in middle.items() if name.startswith("rawdrain")), default=None)
     for name, rate in middle.items():
-        peer = middle.get(name.replace("rowfeed", "debezium"))
+        peer = middle.get(name.replace("rowfeed", "debezium").removesuffix("-lz4"))
         if name.startswith("rowfeed") and "copy-2" in middle:
             print(f"    {name}: {rate / middle['copy-2']:.2f} of two COPY" + (f", {rate / peer:.1f} times Debezium" if peer else ""))
         if name.startswith("rowfeed") and raw:

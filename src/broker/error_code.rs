@@ -30,6 +30,7 @@ impl ErrorCode {
     pub const GROUP_ID_NOT_FOUND: Self = Self(69);
     pub const FETCH_SESSION_ID_NOT_FOUND: Self = Self(70);
     pub const UNKNOWN_LEADER_EPOCH: Self = Self(75);
+    pub const UNSUPPORTED_COMPRESSION_TYPE: Self = Self(76);
     pub const MEMBER_ID_REQUIRED: Self = Self(79);
     pub const GROUP_MAX_SIZE_REACHED: Self = Self(81);
     pub const FENCED_INSTANCE_ID: Self = Self(82);

@@ -15,8 +15,10 @@ use config::{Config, ConfigError, Map, Source};
 use super::define::invalid;
 use super::document::{self, Place};
 use super::postgres::TopicDefaults;
+use super::postgres::table::{AS_PRODUCED, TOPIC_COMPRESSIONS};
 use super::{Secret, quantity, secrets, suggest};
 use crate::problem::Problem;
+use crate::record::compression::Compression;
 
 /// What a setting's text must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,12 @@ pub static KEYS: &[ServiceKey] = &[
     setting("log.bootstrap", "", Kind::Text, "host:port,... of the external cluster; its other properties go under [log.kafka]"),
     setting("log.group", "default", Kind::Text, "tells several services on one external cluster apart (part of the transactional id)"),
     setting("topics.partitions", "1", Kind::Number(1, 1024), "partitions of new topics; 1 keeps the order of a whole table"),
+    setting(
+        "topics.compression_type",
+        AS_PRODUCED,
+        Kind::Word(&TOPIC_COMPRESSIONS),
+        "compression of new topics; producer: as each connector's producer.override.compression.type says",
+    ),
     setting("topics.replication_factor", "1", Kind::Number(1, 32767), "copies of new topics (external cluster)"),
     setting("source.url", "", Kind::Text, "a whole connector named \"default\" from one URL; empty: none"),
     setting("source.tables", "", Kind::Text, "its tables, such as public.orders,public.users; empty: all"),
@@ -464,6 +472,7 @@ impl Reader<'_> {
             topics: TopicDefaults {
                 partitions: text("topics.partitions").parse().unwrap_or(1),
                 replication_factor: text("topics.replication_factor").parse().unwrap_or(1),
+                compression: Compression::named(&text("topics.compression_type")),
             },
             source_url: not_empty("source.url").map(Secret::new),
             source_tables: text("source.tables"),

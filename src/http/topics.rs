@@ -24,7 +24,7 @@ use super::{ApiError, App, Pairs, is_on, parameter};
 use crate::log::LogError;
 use crate::log::builtin::BuiltinLog;
 use crate::log::topic::{CONFIGS_TOPIC, TopicInfo};
-use crate::record::view::BatchView;
+use crate::record::view::batches;
 
 /// One read of the log for a stream.
 const READ_BYTES: usize = 256 << 10;
@@ -333,12 +333,12 @@ impl Stream {
     }
 
     /// The records of whole batches from `next` on as lines; also the offset after the last.
-    fn lines(&mut self, topic: &TopicInfo, mut bytes: &[u8], partition: u32, next: u64, end: u64) -> (Vec<u8>, u64) {
+    fn lines(&mut self, topic: &TopicInfo, bytes: &[u8], partition: u32, next: u64, end: u64) -> (Vec<u8>, u64) {
         let mut out = Vec::new();
         let mut reached = next;
-        while let Ok(batch) = BatchView::parse(bytes) {
-            bytes = bytes.get(batch.bytes().len()..).unwrap_or(&[]);
-            for record in batch.records().flatten() {
+        let mut room = Vec::new();
+        for batch in batches(bytes) {
+            for record in batch.records(&mut room).flatten() {
                 if record.offset < next || record.offset >= end || self.left == 0 {
                     continue;
                 }

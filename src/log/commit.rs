@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::Commit;
 use crate::record::builder::BatchBuilder;
+use crate::record::compression::Compression;
 use crate::record::{RecordRef, RecordSink, Route, SinkFull};
 
 /// A batch is closed before it passes this size: half of Kafka's default `max.message.bytes`.
@@ -36,9 +37,21 @@ pub struct CommitBuffer {
     last: Option<(Route, usize)>,
     bytes: usize,
     records: u64,
+    /// How its writer would have batches compressed whose topics leave that to the writer.
+    compression: Compression,
 }
 
 impl CommitBuffer {
+    /// An empty one of a writer that compresses so.
+    pub fn of_writer(compression: Compression) -> Self {
+        Self { compression, ..Self::default() }
+    }
+
+    /// How its writer compresses.
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
     /// The filled batches.
     pub fn parts_mut(&mut self) -> &mut [Part] {
         &mut self.parts[..self.used]
@@ -133,7 +146,7 @@ mod tests {
             for part in commit.parts_mut() {
                 assert!(part.batch.bytes() <= BATCH_BYTES_MAX);
                 let topic = part.route.topic.0 as usize;
-                for record in BatchView::parse(part.batch.seal(0)).unwrap().records() {
+                for record in BatchView::parse(part.batch.seal(0)).unwrap().records(&mut Vec::new()) {
                     seen[topic].push(record.unwrap().timestamp_ms);
                 }
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::record::TopicIndex;
+use crate::record::compression::Compression;
 
 /// Debezium's positions, keyed `["<connector>",{"server":"<topic.prefix>"}]` as Kafka Connect keys them.
 pub const OFFSETS_TOPIC: &str = "connect-offsets";
@@ -43,11 +44,13 @@ pub struct TopicSpec {
     pub compact: bool,
     /// How long records are kept, where the log decides by topic.
     pub retention: Duration,
+    /// How batches are compressed; none: as their writer says (Kafka's `producer`).
+    pub compression: Option<Compression>,
 }
 
 impl Default for TopicSpec {
     fn default() -> Self {
-        Self { partitions: 1, replication_factor: 1, compact: false, retention: Duration::from_secs(7 * 24 * 3600) }
+        Self { partitions: 1, replication_factor: 1, compact: false, retention: Duration::from_secs(7 * 24 * 3600), compression: None }
     }
 }
 
@@ -66,6 +69,8 @@ pub struct TopicInfo {
     pub compact: bool,
     /// One of the log's own topics.
     pub internal: bool,
+    /// How batches are compressed; none: as their writer says.
+    pub compression: Option<Compression>,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Writes record batches: records are appended in place, the header is filled in at the end.
 
+use super::compression::{Compression, Packer};
 use super::{RecordRef, varint};
 
 /// Bytes of a batch before its first record.
@@ -9,12 +10,15 @@ pub const BATCH_LENGTH_OFFSET: usize = 12;
 /// Where the range of the checksum begins (at the attributes).
 pub const CRC_START: usize = 21;
 
-/// One batch being written, uncompressed, reusable.
+/// One batch being written, reusable. It may be compressed once it is whole.
 ///
 /// `append` never fails; the owner starts another batch when [`BatchBuilder::bytes`] passes its limit.
 #[derive(Debug, Default)]
 pub struct BatchBuilder {
     bytes: Vec<u8>,
+    /// The batch with its records compressed; empty while it is not.
+    packed: Vec<u8>,
+    compression: Compression,
     count: u32,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -32,6 +36,8 @@ impl BatchBuilder {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.resize(BATCH_HEADER_BYTES, 0);
+        self.packed.clear();
+        self.compression = Compression::None;
         self.count = 0;
         self.base_timestamp = 0;
         self.max_timestamp = 0;
@@ -42,9 +48,9 @@ impl BatchBuilder {
         self.count
     }
 
-    /// Its size with header, in bytes.
+    /// Its size with header as [`BatchBuilder::seal`] lends it, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        if self.compression == Compression::None { self.bytes.len() } else { self.packed.len() }
     }
 
     /// The largest timestamp of its records, milliseconds.
@@ -54,11 +60,26 @@ impl BatchBuilder {
 
     /// The memory it holds, in bytes.
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() + self.packed.capacity()
+    }
+
+    /// Compresses the records, where that makes them smaller. Nothing may be appended after it.
+    pub fn pack(&mut self, packer: &mut Packer, with: Compression) {
+        if with == Compression::None || self.compression != Compression::None || self.count == 0 {
+            return;
+        }
+        self.packed.clear();
+        self.packed.resize(BATCH_HEADER_BYTES, 0);
+        let packed = packer.pack(with, &self.bytes[BATCH_HEADER_BYTES..], &mut self.packed);
+        // A codec that fails costs only its gain.
+        if packed.is_ok() && self.packed.len() < self.bytes.len() {
+            self.compression = with;
+        }
     }
 
     /// Appends one record.
     pub fn append(&mut self, record: RecordRef<'_>) {
+        debug_assert!(self.compression == Compression::None, "a compressed batch is whole");
         if self.bytes.len() < BATCH_HEADER_BYTES {
             self.clear();
         }
@@ -83,31 +104,31 @@ impl BatchBuilder {
         self.count += 1;
     }
 
-    /// Fills in the header for `base_offset` and lends the finished batch. More records may still be appended, and the
-    /// batch sealed again.
+    /// Fills in the header for `base_offset` and lends the finished batch. Unless it is compressed, more records may still be
+    /// appended, and the batch sealed again.
     ///
     /// The leader epoch is 0: a single node has one leader for ever.
     pub fn seal(&mut self, base_offset: u64) -> &[u8] {
         assert!(self.count > 0, "an empty batch is never sealed");
-        let length = (self.bytes.len() - BATCH_LENGTH_OFFSET) as i32;
+        let batch = if self.compression == Compression::None { &mut self.bytes } else { &mut self.packed };
+        let length = (batch.len() - BATCH_LENGTH_OFFSET) as i32;
         let count = self.count as i32;
-        let (base_timestamp, max_timestamp) = (self.base_timestamp, self.max_timestamp);
-        let head = &mut self.bytes[..BATCH_HEADER_BYTES];
+        let head = &mut batch[..BATCH_HEADER_BYTES];
         head[0..8].copy_from_slice(&base_offset.to_be_bytes());
         head[8..12].copy_from_slice(&length.to_be_bytes());
         head[12..16].copy_from_slice(&0i32.to_be_bytes());
         head[16] = 2;
-        head[21..23].copy_from_slice(&0i16.to_be_bytes());
+        head[21..23].copy_from_slice(&u16::from(self.compression.code()).to_be_bytes());
         head[23..27].copy_from_slice(&(count - 1).to_be_bytes());
-        head[27..35].copy_from_slice(&base_timestamp.to_be_bytes());
-        head[35..43].copy_from_slice(&max_timestamp.to_be_bytes());
+        head[27..35].copy_from_slice(&self.base_timestamp.to_be_bytes());
+        head[35..43].copy_from_slice(&self.max_timestamp.to_be_bytes());
         head[43..51].copy_from_slice(&(-1i64).to_be_bytes());
         head[51..53].copy_from_slice(&(-1i16).to_be_bytes());
         head[53..57].copy_from_slice(&(-1i32).to_be_bytes());
         head[57..61].copy_from_slice(&count.to_be_bytes());
-        let crc = crc32c::crc32c(&self.bytes[CRC_START..]);
-        self.bytes[17..21].copy_from_slice(&crc.to_be_bytes());
-        &self.bytes
+        let crc = crc32c::crc32c(&batch[CRC_START..]);
+        batch[17..21].copy_from_slice(&crc.to_be_bytes());
+        batch
     }
 }
 

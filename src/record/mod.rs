@@ -1,7 +1,7 @@
 //! Kafka record batch format v2, without I/O.
 //!
-//! Owns the bytes of records and batches: writing ([`builder`]), reading ([`view`]), variable-length integers
-//! ([`varint`]) and the default partitioner ([`partition`]). Promises byte-for-byte what Kafka's own clients write
+//! Owns the bytes of records and batches: writing ([`builder`]), reading ([`view`]), compression ([`compression`]),
+//! variable-length integers ([`varint`]) and the default partitioner ([`partition`]). Promises byte-for-byte what Kafka's own clients write
 //! and read (`DefaultRecordBatch`, KIP-98). Leaves offsets, files and sockets to `log` and `broker`.
 //!
 //! ```text
@@ -15,6 +15,7 @@
 //! The base offset stands before the checksum's range, so assigning offsets at append time needs no new checksum.
 
 pub mod builder;
+pub mod compression;
 pub mod partition;
 pub mod staged;
 pub mod varint;

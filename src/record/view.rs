@@ -1,6 +1,7 @@
-//! Reads record batches without copying. Everything here takes bytes from outside: it returns an error, never panics.
+//! Reads record batches, without copying where they are not compressed. Everything here takes bytes from outside: it returns an error, never panics.
 
 use super::builder::{BATCH_HEADER_BYTES, BATCH_LENGTH_OFFSET, CRC_START};
+use super::compression::{Compression, unpack};
 use super::{Headers, varint};
 
 /// Why bytes are not a record batch.
@@ -18,8 +19,8 @@ pub enum BatchError {
     /// A length inside the batch points outside it.
     #[error("a record of the batch is malformed")]
     Record,
-    /// The records are compressed; the built-in log stores what it writes uncompressed.
-    #[error("compressed batches are not supported here")]
+    /// The compressed records are damaged, of an unknown codec or too large.
+    #[error("the batch's records cannot be decompressed")]
     Compressed,
 }
 
@@ -87,17 +88,34 @@ impl<'a> BatchView<'a> {
         self.i64_at(35)
     }
 
-    /// The records in order. Stops after the first malformed one.
-    pub fn records(&self) -> Records<'a> {
-        let compressed = self.bytes[22] & 0x07 != 0;
-        Records {
-            rest: &self.bytes[BATCH_HEADER_BYTES..],
-            left: self.count(),
-            base_offset: self.base_offset(),
-            base_timestamp: self.i64_at(27),
-            compressed,
-        }
+    /// How its records are compressed.
+    pub fn compression(&self) -> Result<Compression, BatchError> {
+        Compression::of_attributes(self.bytes[22]).ok_or(BatchError::Compressed)
     }
+
+    /// The records in order. Stops after the first malformed one. Compressed ones are unpacked into `room`, which may be used
+    /// again; others are lent from where they are.
+    pub fn records<'r>(&self, room: &'r mut Vec<u8>) -> Records<'r>
+    where
+        'a: 'r,
+    {
+        let packed = &self.bytes[BATCH_HEADER_BYTES..];
+        let rest = match self.compression() {
+            Ok(Compression::None) => Some(packed),
+            Ok(codec) => unpack(codec, packed, room).ok().map(|()| &room[..]),
+            Err(_) => None,
+        };
+        Records { rest, left: self.count(), base_offset: self.base_offset(), base_timestamp: self.i64_at(27) }
+    }
+}
+
+/// The whole batches that `bytes` begin with, one after the other.
+pub fn batches(mut bytes: &[u8]) -> impl Iterator<Item = BatchView<'_>> {
+    std::iter::from_fn(move || {
+        let batch = BatchView::parse(bytes).ok()?;
+        bytes = bytes.get(batch.bytes().len()..)?;
+        Some(batch)
+    })
 }
 
 /// One record, borrowed from its batch.
@@ -143,11 +161,11 @@ pub fn read_headers<'a>(headers: Headers<'a>) -> impl Iterator<Item = (&'a str, 
 /// Iterator over a batch's records.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
-    rest: &'a [u8],
+    /// None: they could not be decompressed.
+    rest: Option<&'a [u8]>,
     left: u32,
     base_offset: u64,
     base_timestamp: i64,
-    compressed: bool,
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -158,7 +176,7 @@ impl<'a> Iterator for Records<'a> {
             return None;
         }
         self.left -= 1;
-        let record = if self.compressed { Err(BatchError::Compressed) } else { self.take() };
+        let record = self.take();
         if record.is_err() {
             self.left = 0;
         }
@@ -168,9 +186,10 @@ impl<'a> Iterator for Records<'a> {
 
 impl<'a> Records<'a> {
     fn take(&mut self) -> Result<RecordView<'a>, BatchError> {
-        let length = usize::try_from(take_varint(&mut self.rest)?).map_err(|_| BatchError::Record)?;
-        let (mut body, rest) = self.rest.split_at_checked(length).ok_or(BatchError::Record)?;
-        self.rest = rest;
+        let rest = self.rest.as_mut().ok_or(BatchError::Compressed)?;
+        let length = usize::try_from(take_varint(rest)?).map_err(|_| BatchError::Record)?;
+        let (mut body, after) = rest.split_at_checked(length).ok_or(BatchError::Record)?;
+        *rest = after;
         body = body.get(1..).ok_or(BatchError::Record)?;
         let timestamp_delta = take_varint(&mut body)?;
         let offset_delta = u64::try_from(take_varint(&mut body)?).map_err(|_| BatchError::Record)?;
@@ -209,6 +228,7 @@ fn take_bytes<'a>(from: &mut &'a [u8]) -> Result<Option<&'a [u8]>, BatchError> {
 mod tests {
     use super::*;
     use crate::record::builder::BatchBuilder;
+    use crate::record::compression::Packer;
     use crate::record::{HeaderBlock, RecordRef};
     use proptest::prelude::*;
 
@@ -222,7 +242,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_batch_comes_back_as_it_was_written(records in records(), base in 0u64..1 << 40) {
+        fn a_batch_comes_back_as_it_was_written(records in records(), base in 0u64..1 << 40, codec in 0usize..5) {
             let mut builder = BatchBuilder::default();
             for (timestamp_ms, key, value, headers) in &records {
                 let mut block = HeaderBlock::default();
@@ -231,13 +251,15 @@ mod tests {
                 }
                 builder.append(RecordRef { timestamp_ms: *timestamp_ms, key: key.as_deref(), value: value.as_deref(), headers: block.headers() });
             }
-            let bytes = builder.seal(base).to_vec();
+            builder.pack(&mut Packer::default(), Compression::ALL[codec]);
+            prop_assert_eq!(builder.bytes(), builder.seal(base).len());
+            let (bytes, mut room) = (builder.seal(base).to_vec(), Vec::new());
             let view = BatchView::parse(&bytes).unwrap();
             view.verify().unwrap();
             prop_assert_eq!(view.base_offset(), base);
             prop_assert_eq!(view.next_offset(), base + records.len() as u64);
             prop_assert_eq!(view.max_timestamp(), records.iter().map(|r| r.0).max().unwrap());
-            let read: Vec<_> = view.records().map(|r| r.unwrap()).collect();
+            let read: Vec<_> = view.records(&mut room).map(|r| r.unwrap()).collect();
             prop_assert_eq!(read.len(), records.len());
             for (index, (record, (timestamp_ms, key, value, headers))) in read.iter().zip(&records).enumerate() {
                 prop_assert_eq!(record.offset, base + index as u64);
@@ -253,7 +275,7 @@ mod tests {
         fn hostile_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if bytes.len() > 16 { bytes[16] = 2; bytes[8] = 0; bytes[9] = 0; bytes[10] = 0; }
             if let Ok(view) = BatchView::parse(&bytes) {
-                for record in view.records().flatten() { record.headers().count(); }
+                for record in view.records(&mut Vec::new()).flatten() { record.headers().count(); }
             }
         }
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rowfeed::record::compression::Compression;
+
 use crate::installed;
 use crate::served::{FIRST_TIMESTAMP, Served};
 
@@ -37,10 +39,12 @@ fn assert_records(lines: &str, from: usize, to: usize) {
     assert_eq!(numbers, (from..to).collect());
 }
 
-/// What every client must do. `consume` runs it as `all` or `group`, for that many records.
-fn reads_all_and_continues_in_its_group(consume: impl Fn(&Served, &str, usize) -> String) {
+/// What every client must do. `consume` runs it as `all` or `group`, for that many records; `codecs` are those it knows.
+fn reads_all_and_continues_in_its_group(codecs: &[Compression], consume: impl Fn(&Served, &str, usize) -> String) {
     let served = Served::start();
-    served.write(TOPIC, 2, 0, 60);
+    for from in (0..60).step_by(12) {
+        served.write_compressed(codecs[from / 12 % codecs.len()], TOPIC, 2, from, 12);
+    }
     assert_records(&consume(&served, "all", 60), 0, 60);
     assert_records(&consume(&served, "group", 60), 0, 60);
     served.write(TOPIC, 2, 60, 40);
@@ -57,12 +61,15 @@ fn kcat(served: &Served, arguments: &[&str]) -> String {
     output(Command::new("kcat").args(["-b", &served.address.to_string()]).args(arguments))
 }
 
+/// What clients without further modules know.
+const BUILT_IN: [Compression; 2] = [Compression::None, Compression::Gzip];
+
 const KCAT_FORMAT: [&str; 3] = ["-q", "-f", "%p %o %k %s\n"];
 
 #[test]
 fn kcat_of_the_distribution_reads_all_and_continues_in_its_group() {
     installed::with("kcat", installed::kcat, |()| {
-        reads_all_and_continues_in_its_group(|served, mode, count| {
+        reads_all_and_continues_in_its_group(&Compression::ALL, |served, mode, count| {
             let count = count.to_string();
             let mut arguments = KCAT_FORMAT.to_vec();
             arguments.extend(["-c", &count]);
@@ -112,7 +119,9 @@ fn java_reads_all_and_continues_in_its_group(version: &str) {
         version,
         || installed::java(version),
         |class_path| {
-            reads_all_and_continues_in_its_group(|served, mode, count| java(served, &class_path, mode, &count.to_string()));
+            reads_all_and_continues_in_its_group(&Compression::ALL, |served, mode, count| {
+                java(served, &class_path, mode, &count.to_string())
+            });
         },
     );
 }
@@ -161,7 +170,7 @@ fn java_producer_is_refused_with_a_clear_text() {
 #[test]
 fn kafka_python_reads_all_and_continues_in_its_group() {
     installed::with("kafka-python", installed::kafka_python, |python| {
-        reads_all_and_continues_in_its_group(|served, mode, count| {
+        reads_all_and_continues_in_its_group(&BUILT_IN, |served, mode, count| {
             let mut command = Command::new(&python);
             command.arg(program("consume.py"));
             output(command.args([&served.address.to_string(), mode, TOPIC, &count.to_string()]))
@@ -172,7 +181,7 @@ fn kafka_python_reads_all_and_continues_in_its_group() {
 #[test]
 fn kafkajs_reads_all_and_continues_in_its_group() {
     installed::with("kafkajs", installed::kafkajs, |folder| {
-        reads_all_and_continues_in_its_group(|served, mode, count| {
+        reads_all_and_continues_in_its_group(&BUILT_IN, |served, mode, count| {
             // Node finds modules from the program's place: it runs as a copy beside them.
             let copy = folder.join("consume.js");
             std::fs::copy(program("consume.js"), &copy).unwrap();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
+use rowfeed::record::compression::Compression;
 use rowfeed::record::view::BatchView;
 use uuid::Uuid;
 
@@ -228,6 +229,20 @@ fn batches(partition: &fetch_response::PartitionData) -> Vec<(u64, u64)> {
         rest = &rest[batch.bytes().len()..];
     }
     found
+}
+
+#[test]
+fn zstd_is_sent_to_those_who_know_it() {
+    let served = Served::start();
+    served.write_compressed(Compression::Zstd, TOPIC, 1, 0, 10);
+    let mut wire = Wire::connect(&served);
+    let read = only(wire.call(10, &fetch_of(TOPIC, &[(0, 0)])));
+    assert_eq!((read.error_code, batches(&read)), (0, vec![(0, 10)]));
+    let refused = only(wire.call(9, &fetch_of(TOPIC, &[(0, 0)])));
+    assert_eq!((refused.error_code, batches(&refused)), (76, vec![]));
+    served.write_compressed(Compression::Lz4, "other", 1, 0, 10);
+    let read = only(wire.call(9, &fetch_of("other", &[(0, 0)])));
+    assert_eq!((read.error_code, batches(&read)), (0, vec![(0, 10)]));
 }
 
 #[test]
@@ -605,7 +620,8 @@ fn consumer_offsets_can_be_read_as_a_topic() {
     let read = only(wire.call(12, &fetch_of("__consumer_offsets", &[(0, 0)])));
     let records = read.records.unwrap();
     let batch = BatchView::parse(&records).unwrap();
-    let record = batch.records().next().unwrap().unwrap();
+    let mut room = Vec::new();
+    let record = batch.records(&mut room).next().unwrap().unwrap();
     assert_eq!(&record.key.unwrap()[..10], [0, 1, 0, 6, b's', b'i', b'm', b'p', b'l', b'e']);
     assert_eq!(&record.value.unwrap()[..10], [0, 3, 0, 0, 0, 0, 0, 0, 0, 5]);
 }

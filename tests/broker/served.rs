@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use rowfeed::broker::{self, BrokerSettings, HostPort};
 use rowfeed::log::builtin::{BuiltinLog, BuiltinWriter, LogSettings};
 use rowfeed::log::{LogWriter, TopicSpec};
-use rowfeed::record::{Headers, RecordRef, RecordSink};
+use rowfeed::record::compression::Compression;
+use rowfeed::record::view::batches;
+use rowfeed::record::{HeaderBlock, RecordRef, RecordSink};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -46,13 +48,35 @@ impl Served {
         let mut settings = BrokerSettings::new(HostPort { host: "127.0.0.1".into(), port: address.port() });
         change(&mut settings);
         let task = Some(runtime.spawn(broker::serve(settings, log.clone(), listener, stopped)));
-        let writer = std::sync::Mutex::new(log.writer());
+        let writer = std::sync::Mutex::new(log.writer(Compression::None));
         Self { dir, runtime, log, writer, stop, task, address, change }
     }
 
     /// Writes `count` records in one commit: key `k<n>`, value `v<n>`, `n` from `from`.
     pub fn write(&self, topic: &str, partitions: u32, from: usize, count: usize) {
-        let mut writer = self.writer.lock().unwrap();
+        self.write_by(&mut self.writer.lock().unwrap(), topic, partitions, from, count);
+    }
+
+    /// The same, compressed: each partition gets one batch, with headers that make it worth while.
+    pub fn write_compressed(&self, codec: Compression, topic: &str, partitions: u32, from: usize, count: usize) {
+        let before = self.batches(topic, codec);
+        self.write_by(&mut self.log.writer(codec), topic, partitions, from, count);
+        assert_eq!(self.batches(topic, codec), before + partitions as usize, "{codec:?}");
+    }
+
+    /// How many batches of a topic are compressed so.
+    fn batches(&self, topic: &str, codec: Compression) -> usize {
+        let Some(topic) = self.log.topic(topic) else { return 0 };
+        let read = |partition| {
+            let bytes = self.runtime.block_on(self.log.read(topic.index, partition, 0, 1 << 20)).unwrap();
+            batches(&bytes).filter(|batch| batch.compression() == Ok(codec)).count()
+        };
+        (0..topic.partitions).map(read).sum()
+    }
+
+    fn write_by(&self, writer: &mut BuiltinWriter, topic: &str, partitions: u32, from: usize, count: usize) {
+        let mut headers = HeaderBlock::default();
+        headers.push("padding", &[b'x'; 200]);
         self.runtime.block_on(async {
             let spec = TopicSpec { partitions, ..TopicSpec::default() };
             let handle = writer.topic(topic, &spec).await.unwrap();
@@ -63,7 +87,7 @@ impl Served {
                     timestamp_ms: FIRST_TIMESTAMP + number as i64,
                     key: Some(key.as_bytes()),
                     value: Some(value.as_bytes()),
-                    headers: Headers::default(),
+                    headers: headers.headers(),
                 };
                 commit.push(handle.route(Some(key.as_bytes())), record).unwrap();
             }

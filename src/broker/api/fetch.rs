@@ -6,6 +6,9 @@
 //! transactions, so it is the last stable offset too and no transaction is ever aborted (an empty list for read_committed,
 //! null for read_uncommitted). From version 13 topics are named by id.
 //!
+//! Batches are passed on compressed as they are stored; one of zstd only from version 10 on (KIP-110), else the partition
+//! answers UNSUPPORTED_COMPRESSION_TYPE.
+//!
 //! `connect-configs` is not read by anybody (TOPIC_AUTHORIZATION_FAILED): connectors' passwords may stand in it.
 //!
 //! Left out: fetch sessions (the session id is always 0, which tells clients to name all partitions each time), rack
@@ -25,7 +28,8 @@ use super::{LEADER_EPOCH, NO_THROTTLE};
 use crate::log::LogError;
 use crate::log::topic::{CONFIGS_TOPIC, TopicInfo};
 use crate::record::Route;
-use crate::record::view::BatchView;
+use crate::record::compression::Compression;
+use crate::record::view::batches;
 
 /// The longest a request may wait for data.
 const WAIT_MAX: Duration = Duration::from_secs(300);
@@ -33,6 +37,8 @@ const WAIT_MAX: Duration = Duration::from_secs(300);
 const BYTES_UNDER_PRESSURE: usize = 64 << 10;
 const READ_COMMITTED: i8 = 1;
 const FINAL_EPOCH: i32 = -1;
+/// The first version whose clients know zstd.
+const ZSTD_FROM: i16 = 10;
 
 /// A request.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,6 +89,8 @@ pub(super) struct Partition {
     bytes_max: usize,
     /// Where it is and the next offset to read; `None` once it has an error.
     next: Option<(Route, u64)>,
+    /// The client's version of Fetch may carry zstd.
+    knows_zstd: bool,
 }
 
 /// Answers when there is enough or the time is over.
@@ -181,7 +189,7 @@ fn find<'a>(broker: &Broker, asked: &AskedTopic<'a>, version: i16) -> Topic<'a> 
     };
     let start = |partition: &AskedPartition| match &found {
         Some(topic) if topic.name == CONFIGS_TOPIC => Partition::failed(partition, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
-        Some(topic) => Partition::start(broker, topic, partition),
+        Some(topic) => Partition { knows_zstd: version >= ZSTD_FROM, ..Partition::start(broker, topic, partition) },
         None => Partition::failed(partition, unknown),
     };
     Topic { name: asked.name, id: asked.id, partitions: asked.partitions.iter().map(start).collect() }
@@ -190,7 +198,17 @@ fn find<'a>(broker: &Broker, asked: &AskedTopic<'a>, version: i16) -> Topic<'a> 
 impl Partition {
     fn failed(asked: &AskedPartition, error: ErrorCode) -> Self {
         let pieces = Vec::new();
-        Self { partition: asked.partition, error, high_watermark: -1, log_start: -1, pieces, bytes: 0, bytes_max: 0, next: None }
+        Self {
+            partition: asked.partition,
+            error,
+            high_watermark: -1,
+            log_start: -1,
+            pieces,
+            bytes: 0,
+            bytes_max: 0,
+            next: None,
+            knows_zstd: true,
+        }
     }
 
     fn start(broker: &Broker, topic: &TopicInfo, asked: &AskedPartition) -> Self {
@@ -244,6 +262,14 @@ impl Partition {
         match broker.log.read(route.topic, route.partition, next, room.max(1)).await {
             Ok(piece) if !first && piece.len() > room => None,
             Ok(piece) if piece.is_empty() => Some(0),
+            Ok(piece) if !self.knows_zstd && has_zstd(&piece) => {
+                // What has been read before it is answered first.
+                if self.pieces.is_empty() {
+                    self.fail(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+                }
+                self.next = None;
+                Some(0)
+            }
             Ok(piece) => Some(self.take(piece)),
             Err(_) if !self.pieces.is_empty() => Some(0),
             Err(error) => {
@@ -254,18 +280,18 @@ impl Partition {
     }
 
     fn take(&mut self, piece: Bytes) -> usize {
-        let mut rest: &[u8] = &piece;
-        while let Ok(batch) = BatchView::parse(rest) {
-            if let Some((_, next)) = &mut self.next {
-                *next = batch.next_offset().max(*next);
-            }
-            rest = rest.get(batch.bytes().len()..).unwrap_or_default();
+        if let (Some((_, next)), Some(last)) = (&mut self.next, batches(&piece).last()) {
+            *next = last.next_offset().max(*next);
         }
         let taken = piece.len();
         self.bytes += taken;
         self.pieces.push(piece);
         taken
     }
+}
+
+fn has_zstd(piece: &[u8]) -> bool {
+    batches(piece).any(|batch| batch.compression() == Ok(Compression::Zstd))
 }
 
 fn code_of(error: &LogError) -> ErrorCode {
@@ -371,6 +397,6 @@ fn write_partition(out: &mut Encoder, version: i16, committed: bool, partition: 
 impl Partition {
     /// A partition with a high watermark of 42 that begins at 7.
     pub(super) fn sample(partition: i32, error: ErrorCode, pieces: Vec<Bytes>) -> Self {
-        Self { partition, error, high_watermark: 42, log_start: 7, pieces, bytes: 0, bytes_max: 0, next: None }
+        Self { partition, error, high_watermark: 42, log_start: 7, pieces, bytes: 0, bytes_max: 0, next: None, knows_zstd: true }
     }
 }

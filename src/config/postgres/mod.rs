@@ -37,6 +37,7 @@ pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
 use super::define::{KeyProblem, Support, invalid, required, unknown};
 use super::{Options, Secret, secrets};
 use crate::problem::Problem;
+use crate::record::compression::Compression;
 use filters::TableLists;
 use preparation::{Guardrail, ReplicaIdentities};
 use topics::TopicCreation;
@@ -171,11 +172,13 @@ pub struct TopicDefaults {
     pub partitions: u32,
     /// Copies.
     pub replication_factor: i16,
+    /// How batches are compressed; none: as the connector's `producer.override.compression.type` says.
+    pub compression: Option<Compression>,
 }
 
 impl Default for TopicDefaults {
     fn default() -> Self {
-        Self { partitions: 1, replication_factor: 1 }
+        Self { partitions: 1, replication_factor: 1, compression: None }
     }
 }
 
@@ -188,6 +191,8 @@ pub struct PostgresConfig {
     pub connection: ConnectionConfig,
     /// `topic.prefix`.
     pub topic_prefix: String,
+    /// `producer.override.compression.type`, when given.
+    pub compression: Option<Compression>,
     /// `topic.delimiter`.
     pub topic_delimiter: String,
     /// `slot.name`.
@@ -435,6 +440,7 @@ impl Reader<'_> {
             name: name.to_owned(),
             connection: self.connection(),
             topic_prefix: self.topic_prefix(),
+            compression: Compression::named(&self.text("producer.override.compression.type")),
             topic_delimiter: self.topic_delimiter(),
             slot_name: self.slot_name(),
             slot_drop_on_stop: self.flag("slot.drop.on.stop"),
@@ -671,6 +677,10 @@ impl Reader<'_> {
                 // Kafka Connect: -1 is the cluster's default.
                 _ => service.replication_factor,
             },
+            compression: match self.options.get("topic.creation.default.compression.type") {
+                Some(name) => Compression::named(name.trim()),
+                None => service.compression,
+            },
         };
         let (topics, problems) = TopicCreation::parse(&self.options, default, service);
         for KeyProblem { key, problem } in problems {
@@ -867,7 +877,7 @@ mod tests {
         assert_eq!(config.unavailable_value_placeholder, [0, 255]);
         assert_eq!(config.snapshot.mode, SnapshotMode::NoData);
         assert_eq!(config.header_converter, HeaderConverter::Json);
-        assert_eq!(config.topics.of("shop.public.t"), TopicDefaults { partitions: 3, replication_factor: 1 });
+        assert_eq!(config.topics.of("shop.public.t"), TopicDefaults { partitions: 3, ..TopicDefaults::default() });
         assert_eq!(config.heartbeat_interval, Duration::from_secs(5));
     }
 

@@ -5,6 +5,7 @@
 
 use super::naming;
 use crate::config::define::{ConfigKey, Importance, KeyType, Rule, Support};
+use crate::record::compression::Compression;
 
 use Importance::{High, Low, Medium};
 use KeyType::{Boolean, Class, Int, List, Long, Password, String};
@@ -62,6 +63,10 @@ pub const CLOUD_EVENTS_CONVERTER: &str = "io.debezium.converters.CloudEventsConv
 pub const PROTOBUF_CONVERTER: &str = "io.confluent.connect.protobuf.ProtobufConverter";
 /// Confluent's JSON Schema converter.
 pub const JSON_SCHEMA_CONVERTER: &str = "io.confluent.connect.json.JsonSchemaConverter";
+/// A topic whose batches are compressed as their producer says.
+pub const AS_PRODUCED: &str = "producer";
+/// Kafka's values of a topic's `compression.type`.
+pub const TOPIC_COMPRESSIONS: [&str; 6] = [AS_PRODUCED, "uncompressed", "gzip", "snappy", "lz4", "zstd"];
 /// Confluent's ways to name subjects, the default first.
 const STRATEGIES: [&str; 3] = [
     "io.confluent.kafka.serializers.subject.TopicNameStrategy",
@@ -393,7 +398,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("topic.creation.default.partitions", Int, None, POSITIVE, Medium).within("Kafka Connect").doc("Partitions of new topics; topics.partitions of the service when not given."),
     key("topic.creation.default.replication.factor", Int, None, Between(-1, 32767), Medium).within("Kafka Connect").doc("Copies of new topics; topics.replication_factor of the service when not given."),
     key("topic.creation.default.cleanup.policy", String, Some("delete"), Now { known: &["delete", "compact", "compact,delete", "delete,compact"], now: &["delete"] }, Medium).within("Kafka Connect").doc("How old records go."),
-    key("topic.creation.default.compression.type", String, Some("producer"), Any, Low).within("Kafka Connect").doc("Compression of new topics.").ignored("consumers see the same records"),
+    key("topic.creation.default.compression.type", String, Some(AS_PRODUCED), OneOf(&TOPIC_COMPRESSIONS), Low).within("Kafka Connect").doc("Compression of new topics; producer: as producer.override.compression.type says."),
     key("topic.creation.default.*", String, None, Any, Low).within("Kafka Connect").doc("Settings of new topics.").rejected("new topics would not have this setting; log.retention and log.max_bytes limit the whole log"),
     key("topic.creation.groups", List, None, Any, Low).within("Kafka Connect").doc("Groups of topics with their own number of partitions and copies."),
     key("topic.creation.*", String, None, Any, Low).within("Kafka Connect").doc("Settings of a group of topics: include, exclude, partitions, replication.factor."),
@@ -403,6 +408,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("errors.log.include.messages", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Log their contents.").ignored("row data is never logged"),
     key("errors.deadletterqueue.*", String, None, Any, Low).within("Kafka Connect").doc("Topic of failing records.").ignored("sources have none in Kafka Connect either"),
     key("config.action.reload", String, Some("restart"), OneOf(&["restart", "none"]), Low).within("Kafka Connect").doc("What a changed secret does.").ignored("secrets are read again at each connection"),
+    key("producer.override.compression.type", String, None, OneOf(&Compression::NAMES), Medium).within("Kafka Connect").doc("How events are compressed in the log: none, gzip, snappy, lz4 or zstd. Clients must know the codec."),
     key("producer.override.*", String, None, Any, Low).within("Kafka Connect").doc("Settings of the Kafka producer.").ignored("events are written by the log; settings of an external cluster are the service's log.kafka.*"),
     key("exactly.once.support", String, Some("requested"), OneOf(&["requested", "required"]), Low).within("Kafka Connect").doc("Exactly-once delivery into the log.").ignored("it is always exactly once"),
     key("transaction.boundary", String, Some("poll"), OneOf(&["poll", "interval", "connector"]), Low).within("Kafka Connect").doc("Where a commit ends.").ignored("commits end at the source's transactions"),

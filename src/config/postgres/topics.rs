@@ -3,10 +3,12 @@
 use regex::Regex;
 
 use super::TopicDefaults;
+use super::table::{AS_PRODUCED, TOPIC_COMPRESSIONS};
 use crate::config::Options;
 use crate::config::define::{KeyProblem, invalid, required};
+use crate::record::compression::Compression;
 
-/// Partitions and copies of new topics.
+/// Partitions, copies and compression of new topics.
 #[derive(Clone, Debug, Default)]
 pub struct TopicCreation {
     /// Of topics that are in no group.
@@ -35,10 +37,10 @@ impl TopicCreation {
     fn group(options: &Options, name: &str, service: TopicDefaults, problems: &mut Vec<KeyProblem>) -> Option<Group> {
         let key = |setting: &str| format!("topic.creation.{name}.{setting}");
         let prefix = key("");
-        let known = ["include", "exclude", "partitions", "replication.factor"];
+        let known = ["include", "exclude", "partitions", "replication.factor", "compression.type"];
         for (option, value) in options.range(prefix.clone()..).take_while(|(option, _)| option.starts_with(&prefix)) {
             let setting = &option[prefix.len()..];
-            let same = (setting == "cleanup.policy" && value == "delete") || setting == "compression.type";
+            let same = setting == "cleanup.policy" && value == "delete";
             if !known.contains(&setting) && !same {
                 let problem = crate::problem::Problem::refuse("config/not-supported", format!("{option} is not supported yet"))
                     .why("new topics would not have this setting; log.retention and log.max_bytes limit the whole log")
@@ -61,6 +63,11 @@ impl TopicCreation {
         let or_cluster = "a number of at least 1, or -1 for the service's";
         let partitions = number("partitions", |number| number == -1 || (1..=i64::from(i32::MAX)).contains(&number), or_cluster);
         let copies = number("replication.factor", |number| number == -1 || (1..=32_767).contains(&number), or_cluster);
+        let option = key("compression.type");
+        let compression = options.get(&option).map(|text| text.trim()).filter(|name| *name != AS_PRODUCED);
+        if let Some(name) = compression.filter(|name| Compression::named(name).is_none()) {
+            problems.push(KeyProblem::new(&option, invalid(&option, name, &format!("one of {}", TOPIC_COMPRESSIONS.join(", ")))));
+        }
         let mut expression = |setting: &str| {
             let option = key(setting);
             let text = options.get(&option).map(|text| text.trim()).filter(|text| !text.is_empty())?;
@@ -80,11 +87,12 @@ impl TopicCreation {
                 .and_then(|number| i16::try_from(number).ok())
                 .filter(|copies| *copies > 0)
                 .unwrap_or(service.replication_factor),
+            compression: compression.and_then(Compression::named),
         };
         Some(Group { include: include?, exclude, topics })
     }
 
-    /// Partitions and copies of a new topic.
+    /// Partitions, copies and compression of a new topic.
     pub fn of(&self, topic: &str) -> TopicDefaults {
         let is_in =
             |group: &&Group| group.include.is_match(topic) && !group.exclude.as_ref().is_some_and(|exclude| exclude.is_match(topic));
@@ -113,13 +121,19 @@ mod tests {
             ("topic.creation.all.partitions", "2"),
             ("topic.creation.all.replication.factor", "-1"),
         ]);
-        let (topics, problems) =
-            TopicCreation::parse(&given, TopicDefaults::default(), TopicDefaults { partitions: 7, replication_factor: 5 });
+        let (topics, problems) = TopicCreation::parse(
+            &given,
+            TopicDefaults::default(),
+            TopicDefaults { partitions: 7, replication_factor: 5, compression: None },
+        );
         assert!(problems.is_empty(), "{problems:?}");
-        for (topic, partitions, copies) in
-            [("shop.public.orders_new", 12, 3), ("shop.public.orders_old", 2, 5), ("shop.public.Orders", 2, 5), ("other", 1, 1)]
-        {
-            assert_eq!(topics.of(topic), TopicDefaults { partitions, replication_factor: copies }, "{topic}");
+        for (topic, partitions, replication_factor, compression) in [
+            ("shop.public.orders_new", 12, 3, Some(Compression::Lz4)),
+            ("shop.public.orders_old", 2, 5, None),
+            ("shop.public.Orders", 2, 5, None),
+            ("other", 1, 1, None),
+        ] {
+            assert_eq!(topics.of(topic), TopicDefaults { partitions, replication_factor, compression }, "{topic}");
         }
     }
 
@@ -130,12 +144,19 @@ mod tests {
             ("topic.creation.a.include", "("),
             ("topic.creation.a.partitions", "0"),
             ("topic.creation.a.cleanup.policy", "compact"),
+            ("topic.creation.a.compression.type", "lz5"),
         ]);
         let (_, problems) = TopicCreation::parse(&given, TopicDefaults::default(), TopicDefaults::default());
         let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(
             keys,
-            ["topic.creation.a.cleanup.policy", "topic.creation.a.partitions", "topic.creation.groups", "topic.creation.a.include"]
+            [
+                "topic.creation.a.cleanup.policy",
+                "topic.creation.a.partitions",
+                "topic.creation.groups",
+                "topic.creation.a.compression.type",
+                "topic.creation.a.include"
+            ]
         );
     }
 }

@@ -51,9 +51,15 @@ pub fn run(
     let registrar = Arc::new(registrar::Registrar::new(&config, schemas.as_ref())?);
     let work = async {
         match target {
-            LogTarget::Builtin(log) => task::capture(config, log.writer(), registrar, status, stop).await,
+            LogTarget::Builtin(log) => {
+                let writer = log.writer(config.compression.unwrap_or_default());
+                task::capture(config, writer, registrar, status, stop).await
+            }
             #[cfg(feature = "kafka")]
-            LogTarget::Kafka(settings) => {
+            LogTarget::Kafka(mut settings) => {
+                if let Some(codec) = config.compression {
+                    settings.properties.insert("compression.type".to_owned(), codec.name().to_owned());
+                }
                 let writer = crate::log::kafka::KafkaWriter::open(&settings, &config.name).await.map_err(|error| error.problem())?;
                 task::capture(config, writer, registrar, status, stop).await
             }

@@ -75,8 +75,8 @@ impl Relations {
 
     /// How topics of change events are made.
     pub fn topic_spec(config: &PostgresConfig, topic: &str) -> TopicSpec {
-        let TopicDefaults { partitions, replication_factor } = config.topics.of(topic);
-        TopicSpec { partitions, replication_factor, ..TopicSpec::default() }
+        let TopicDefaults { partitions, replication_factor, compression } = config.topics.of(topic);
+        TopicSpec { partitions, replication_factor, compression, ..TopicSpec::default() }
     }
 
     /// Refuses tables of which two would share a topic. The stream would notice, too, but only at the second one's first

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::commit::CommitBuffer;
 use super::super::topic::{CATALOG_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, OFFSETS_TOPIC, SCHEMAS_TOPIC, TopicInfo, TopicSpec, is_internal};
+use crate::record::compression::Compression;
 use crate::record::view::BatchView;
 use crate::record::{Headers, RecordRef, RecordSink, Route, TopicIndex};
 
@@ -29,6 +30,9 @@ struct TopicRecord {
     partitions: u32,
     #[serde(default)]
     compact: bool,
+    /// Kafka's `compression.type`; none is `producer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compression: Option<String>,
     /// Next offset of each partition when the record was written: for partitions whose segments are gone.
     #[serde(default)]
     next: Vec<u64>,
@@ -67,6 +71,7 @@ impl Catalog {
                 partitions: 1,
                 compact: true,
                 internal: true,
+                compression: Some(Compression::None),
             });
         }
         catalog
@@ -142,7 +147,7 @@ impl Catalog {
             return;
         }
         let Ok(batch) = BatchView::parse(batch) else { return };
-        for record in batch.records().flatten() {
+        for record in batch.records(&mut Vec::new()).flatten() {
             let Some(key) = record.key else { continue };
             if topic == CATALOG_INDEX {
                 self.replay_catalog(key, record.value);
@@ -173,6 +178,7 @@ impl Catalog {
                 partitions: record.partitions.max(1),
                 compact: record.compact,
                 internal: is_internal(name),
+                compression: record.compression.as_deref().and_then(Compression::named),
             });
         }
         for (partition, next) in (0..).zip(record.next) {
@@ -193,6 +199,7 @@ impl Catalog {
             id: uuid::Uuid::new_v4().to_string(),
             partitions: spec.partitions.max(1),
             compact: spec.compact,
+            compression: spec.compression.map(|codec| codec.name().to_owned()),
             next: Vec::new(),
         };
         let value = serde_json::to_vec(&record).expect("a plain struct is JSON");
@@ -208,6 +215,7 @@ impl Catalog {
                 id: uuid::Uuid::from_bytes(topic.id).to_string(),
                 partitions: topic.partitions,
                 compact: topic.compact,
+                compression: topic.compression.filter(|_| !topic.internal).map(|codec| codec.name().to_owned()),
                 next: (0..topic.partitions)
                     .map(|partition| self.offsets(Route { topic: topic.index, partition }).unwrap_or_default().end)
                     .collect(),
@@ -255,7 +263,12 @@ mod tests {
         let mut catalog = Catalog::new();
         let mut out = CommitBuffer::default();
         Catalog::push_cluster(&mut out, 1);
-        catalog.push_topic(&mut out, 1, "shop.public.orders", &TopicSpec { partitions: 3, ..TopicSpec::default() });
+        catalog.push_topic(
+            &mut out,
+            1,
+            "shop.public.orders",
+            &TopicSpec { partitions: 3, compression: Some(Compression::Zstd), ..TopicSpec::default() },
+        );
         push(&mut out, TopicIndex(1), 1, b"k", Some(b"old"));
         push(&mut out, TopicIndex(1), 1, b"k", Some(b"new"));
         push(&mut out, TopicIndex(1), 1, b"gone", Some(b"x"));
@@ -263,6 +276,7 @@ mod tests {
         replay_all(&mut catalog, &mut out);
         assert_eq!(catalog.cluster_id().len(), 22);
         let orders = catalog.topic("shop.public.orders").expect("made").index;
+        assert_eq!(catalog.topic_at(orders).expect("made").compression, Some(Compression::Zstd));
         catalog.advance(Route { topic: orders, partition: 2 }, 17);
 
         let mut state = CommitBuffer::default();

@@ -40,6 +40,7 @@ use tokio::sync::{oneshot, watch};
 use super::topic::TopicInfo;
 use super::{CommitSeq, LogError};
 use crate::problem::Problem;
+use crate::record::compression::Compression;
 use crate::record::{Route, TopicIndex};
 use catalog::Catalog;
 pub use catalog::OffsetRange;
@@ -168,9 +169,9 @@ impl BuiltinLog {
         }
     }
 
-    /// A writer for one connector.
-    pub fn writer(&self) -> BuiltinWriter {
-        BuiltinWriter::new(self.clone())
+    /// A writer for one connector, which compresses so where a topic does not say otherwise.
+    pub fn writer(&self, compression: Compression) -> BuiltinWriter {
+        BuiltinWriter::new(self.clone(), compression)
     }
 
     /// The cluster's id: 22 characters, made with the log.

@@ -79,13 +79,13 @@ impl BuiltinLog {
         let Some((place, first)) = found else { return Ok(None) };
         let walk = move || -> Result<Option<(u64, i64)>, LogError> {
             let start = start_for_time(&place, first, time_ms)?;
-            let mut hit = None;
+            let (mut hit, mut room) = (None, Vec::new());
             walk_batches(&place, route, start, CHUNK_BYTES.end, |batch| {
                 if batch.max_timestamp() < time_ms {
                     return true;
                 }
                 hit = batch
-                    .records()
+                    .records(&mut room)
                     .flatten()
                     .find(|record| record.timestamp_ms >= time_ms)
                     .map(|record| (record.offset, record.timestamp_ms));

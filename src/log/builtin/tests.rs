@@ -12,6 +12,7 @@ use super::files::{Files, LogFile};
 use super::{BuiltinLog, LogSettings, verify};
 use crate::log::topic::{GROUPS_TOPIC, OFFSETS_TOPIC};
 use crate::log::{CommitSeq, LogError, LogWriter, TopicSpec};
+use crate::record::compression::Compression;
 use crate::record::view::BatchView;
 use crate::record::{Headers, RecordRef, RecordSink, TopicIndex};
 
@@ -56,7 +57,7 @@ async fn read_all(log: &BuiltinLog, topic: TopicIndex, max_bytes: usize) -> Vec<
         while !rest.is_empty() {
             let batch = BatchView::parse(rest).unwrap();
             batch.verify().unwrap();
-            for record in batch.records() {
+            for record in batch.records(&mut Vec::new()) {
                 let record = record.unwrap();
                 if record.offset >= from {
                     out.push((record.offset, record.value.unwrap().to_vec()));
@@ -70,6 +71,44 @@ async fn read_all(log: &BuiltinLog, topic: TopicIndex, max_bytes: usize) -> Vec<
 }
 
 #[test]
+fn compressed_batches_are_read_found_by_time_verified_and_recovered() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let values: Vec<_> = (0..40u8).map(|number| vec![number; 3_000]).collect();
+        for (round, codec) in Compression::ALL.into_iter().enumerate() {
+            let log = BuiltinLog::open(settings(dir.path())).unwrap();
+            // A topic's own setting is stronger than its writer's.
+            let mut writer = log.writer(if codec == Compression::Zstd { Compression::None } else { codec });
+            let spec = TopicSpec { compression: (codec == Compression::Zstd).then_some(codec), ..TopicSpec::default() };
+            let topic = writer.topic(codec.name(), &spec).await.unwrap().index;
+            append(&log, &mut writer, codec.name(), &values, 1 + round as u64).await.unwrap();
+            let bytes = log.read(topic, 0, 0, 1 << 20).await.unwrap();
+            let batch = BatchView::parse(&bytes).unwrap();
+            assert_eq!((batch.compression(), batch.count()), (Ok(codec), 40));
+            assert_eq!(batch.bytes().len() < 20_000, codec != Compression::None, "{codec:?}");
+            let offsets = log.read(log.topic(OFFSETS_TOPIC).unwrap().index, 0, 0, 1 << 20).await.unwrap();
+            assert_eq!(BatchView::parse(&offsets).unwrap().compression(), Ok(Compression::None), "the log's own topics");
+            log.close();
+        }
+        let log = BuiltinLog::open(settings(dir.path())).unwrap();
+        for (round, codec) in (1..).zip(Compression::ALL) {
+            let topic = log.topic(codec.name()).unwrap();
+            let read = read_all(&log, topic.index, 1 << 20).await;
+            assert_eq!(read.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), values, "{codec:?}");
+            let found = log.offset_for_time(topic.index, 0, round).await.unwrap();
+            assert_eq!(found, Some((0, round)), "{codec:?}");
+        }
+        log.close();
+        let mut lines = Vec::new();
+        verify::dump(dir.path(), true, |line| lines.push(line)).unwrap();
+        for codec in Compression::ALL {
+            assert!(lines.iter().any(|line| line.trim() == format!("compression={}", codec.name())), "{codec:?}");
+        }
+        assert_eq!(lines.iter().filter(|line| line.ends_with("value=3000 bytes")).count(), 5 * values.len());
+    });
+}
+
+#[test]
 fn what_was_committed_is_read_back_after_rolling_and_reopening() {
     block_on(async {
         let dir = tempfile::tempdir().unwrap();
@@ -77,13 +116,13 @@ fn what_was_committed_is_read_back_after_rolling_and_reopening() {
         let mut expected: HashMap<&str, Vec<Vec<u8>>> = HashMap::new();
         let mut log = BuiltinLog::open(small.clone()).unwrap();
         let cluster = log.cluster_id().to_owned();
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         for round in 0..400u64 {
             if round % 90 == 89 {
                 log.close();
                 drop((writer, log));
                 log = BuiltinLog::open(small.clone()).unwrap();
-                writer = log.writer();
+                writer = log.writer(Compression::None);
             }
             let topic = ["a", "b", "rare"][if round % 50 == 49 { 2 } else { (round % 2) as usize }];
             let values: Vec<_> = (0..round % 7 + 1).map(|n| vec![round as u8; (n * 400) as usize]).collect();
@@ -119,7 +158,7 @@ fn retention_removes_whole_old_segments_and_keeps_the_state() {
         let dir = tempfile::tempdir().unwrap();
         let small = LogSettings { segment_bytes: 50_000, max_bytes: 150_000, ..settings(dir.path()) };
         let log = BuiltinLog::open(small.clone()).unwrap();
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         append(&log, &mut writer, "early", &[vec![1; 10]], 7).await.unwrap();
         log.put("connect-configs", vec![(b"shop".to_vec(), Some(b"{}".to_vec()))]).await.unwrap();
         for round in 0..200 {
@@ -147,7 +186,7 @@ fn retention_removes_whole_old_segments_and_keeps_the_state() {
 fn written(dir: &Path, commits: u64) -> PathBuf {
     block_on(async {
         let log = BuiltinLog::open(settings(dir)).unwrap();
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         for round in 0..commits {
             append(&log, &mut writer, "t", &[vec![round as u8; 300]], round).await.unwrap();
         }
@@ -169,7 +208,7 @@ fn a_torn_tail_is_cut_at_every_byte() {
             assert_eq!(log.latest(OFFSETS_TOPIC, b"shop").as_deref(), Some(&b"3"[..]), "cut at {cut}");
             let topic = log.topic("t").unwrap().index;
             assert_eq!(read_all(&log, topic, 1 << 20).await.len(), 4);
-            append(&log, &mut log.writer(), "t", &[vec![9; 10]], 4).await.unwrap();
+            append(&log, &mut log.writer(Compression::None), "t", &[vec![9; 10]], 4).await.unwrap();
             assert_eq!(read_all(&log, topic, 1 << 20).await.len(), 5);
             log.close();
         });
@@ -212,7 +251,7 @@ fn a_commit_over_many_topics_is_visible_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let log = BuiltinLog::open(settings(dir.path())).unwrap();
     block_on(async {
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         let mut topics = Vec::new();
         for index in 0..TOPICS {
             topics.push(writer.topic(&format!("t{index}"), &TopicSpec::default()).await.unwrap());
@@ -438,7 +477,7 @@ proptest! {
                 }
                 value = stored;
                 acknowledged = stored;
-                let mut writer = log.writer();
+                let mut writer = log.writer(Compression::None);
                 let to = writer.topic("t", &TopicSpec::default()).await.unwrap();
                 let offsets = log.topic(OFFSETS_TOPIC).unwrap().index;
                 for _ in 0..next() % 40 {
@@ -472,7 +511,7 @@ fn a_failed_sync_stops_the_log_for_good() {
     let files = SimFiles::default();
     let log = files.open_log();
     block_on(async {
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         append(&log, &mut writer, "t", &[vec![1]], 1).await.unwrap();
         let at = files.0.lock().unwrap().syncs + 1;
         files.0.lock().unwrap().fail_sync_at = Some(at);
@@ -491,7 +530,7 @@ fn a_full_disk_pauses_and_goes_on_when_there_is_space() {
     let files = SimFiles::default();
     let log = files.open_log();
     block_on(async {
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         append(&log, &mut writer, "t", &[vec![1; 100]], 1).await.unwrap();
         let used = log.size_bytes();
         files.0.lock().unwrap().full_after = Some(used + 50);
@@ -530,7 +569,7 @@ fn a_position_is_read_after_everything_that_was_handed_over() {
     let log = files.open_log();
     block_on(async {
         let offsets = log.topic(OFFSETS_TOPIC).unwrap().index;
-        let mut first = log.writer();
+        let mut first = log.writer(Compression::None);
         append(&log, &mut first, "t", &[vec![1]], 1).await.unwrap();
         files.0.lock().unwrap().full_after = Some(log.size_bytes());
         let mut commit = first.begin().await.unwrap();
@@ -538,7 +577,7 @@ fn a_position_is_read_after_everything_that_was_handed_over() {
         commit.push(crate::record::Route { topic: offsets, partition: 0 }, record).unwrap();
         first.commit(commit).await.unwrap();
         drop(first);
-        let next = log.writer();
+        let next = log.writer(Compression::None);
         let mut reading = std::pin::pin!(next.latest(OFFSETS_TOPIC, b"shop"));
         assert!(tokio::time::timeout(Duration::from_millis(600), &mut reading).await.is_err(), "position 2 is on its way");
         files.0.lock().unwrap().full_after = None;
@@ -552,7 +591,7 @@ fn a_log_that_waits_for_space_can_be_closed() {
     let files = SimFiles::default();
     let log = files.open_log();
     block_on(async {
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         append(&log, &mut writer, "t", &[vec![1]], 1).await.unwrap();
         files.0.lock().unwrap().full_after = Some(log.size_bytes());
         let blocked = [vec![2]];
@@ -567,7 +606,7 @@ fn what_recovery_shows_survives_a_power_cut_right_after() {
     let files = SimFiles::default();
     let log = files.open_log();
     block_on(async {
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         append(&log, &mut writer, "t", &[vec![1]], 1).await.unwrap();
         let at = files.0.lock().unwrap().syncs + 1;
         files.0.lock().unwrap().fail_sync_at = Some(at);
@@ -591,7 +630,7 @@ fn a_full_disk_at_the_end_of_a_segment_only_puts_the_next_one_off() {
     let small = LogSettings { segment_bytes: 20_000, ..settings(Path::new("/sim")) };
     let log = BuiltinLog::open_with(small.clone(), Arc::new(files.clone()), None).unwrap();
     block_on(async {
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         files.0.lock().unwrap().fail_create = true;
         for number in 0..10u64 {
             append(&log, &mut writer, "t", &[vec![number as u8; 5_000]], number).await.unwrap();
@@ -635,7 +674,7 @@ fn a_damaged_footer_is_made_good_from_the_frames() {
     let log = BuiltinLog::open_with(small.clone(), Arc::new(files.clone()), None).unwrap();
     let values: Vec<Vec<u8>> = (0..20u8).map(|number| vec![number; 3_000]).collect();
     block_on(async {
-        let mut writer = log.writer();
+        let mut writer = log.writer(Compression::None);
         for (number, value) in values.iter().enumerate() {
             append(&log, &mut writer, "t", std::slice::from_ref(value), number as u64).await.unwrap();
         }

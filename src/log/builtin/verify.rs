@@ -7,6 +7,8 @@ use super::format::{Entry, FrameHeader};
 use super::recover::{Scan, batches, check_header, list_segments, vouched_for_later};
 use super::segment::read_footer;
 use crate::log::LogError;
+use crate::record::compression::Compression;
+use crate::record::view::BatchView;
 
 /// What a verification saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +85,7 @@ pub fn verify(dir: &Path) -> Result<Report, LogError> {
 
 /// Prints frames and batches, one a line, through `line`; with `records`, every record's offset, key and size too.
 pub fn dump(dir: &Path, records: bool, mut line: impl FnMut(String)) -> Result<Report, LogError> {
+    let mut room = Vec::new();
     walk(dir, |path, position, header, entries, body| {
         line(format!(
             "{} @{position} commit={} durable={} time_ms={} bytes={}",
@@ -104,7 +107,10 @@ pub fn dump(dir: &Path, records: bool, mut line: impl FnMut(String)) -> Result<R
             if !records {
                 continue;
             }
-            for record in crate::record::view::BatchView::parse(batch).into_iter().flat_map(|batch| batch.records().flatten()) {
+            let Ok(batch) = BatchView::parse(batch) else { continue };
+            let codec = batch.compression().map_or("unknown", Compression::name);
+            line(format!("    compression={codec}"));
+            for record in batch.records(&mut room).flatten() {
                 let key = record.key.map_or("null".into(), |key| String::from_utf8_lossy(key).escape_debug().to_string());
                 let value = record.value.map_or("null".into(), |value| format!("{} bytes", value.len()));
                 line(format!("    offset={} time_ms={} key={key} value={value}", record.offset, record.timestamp_ms));

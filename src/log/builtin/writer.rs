@@ -1,6 +1,6 @@
 //! The one writer of the built-in log: assigns offsets, writes frames, syncs them as a group, publishes.
 //!
-//! It runs on a thread of its own with plain blocking I/O. It takes what is waiting, writes one frame per commit, and
+//! It runs on a thread of its own with plain blocking I/O. It takes what is waiting, compresses what is to be, writes one frame per commit, and
 //! syncs once for all of them; while it syncs, the next commits gather. Only then do readers see them, and only then are
 //! their writers told. A failed write or sync poisons the log.
 
@@ -23,6 +23,7 @@ use super::{BuiltinLog, Index, LogSettings, Shared};
 use crate::log::commit::CommitBuffer;
 use crate::log::topic::{TopicSpec, is_valid_name};
 use crate::log::{Commit, CommitSeq, LogError, LogWriter};
+use crate::record::compression::{Compression, Packer};
 use crate::record::{Route, TopicHandle, TopicIndex};
 
 /// How many commands may wait for the thread.
@@ -104,6 +105,7 @@ pub(super) struct Writer {
     last_time_ms: i64,
     pending: Vec<Pending>,
     scratch: Vec<u8>,
+    packer: Packer,
     spare: Vec<CommitBuffer>,
     spare_entries: Vec<Vec<Entry>>,
 }
@@ -169,6 +171,7 @@ impl Writer {
             last_time_ms,
             pending: Vec::new(),
             scratch: Vec::new(),
+            packer: Packer::default(),
             spare: Vec::new(),
             spare_entries: Vec::new(),
         };
@@ -271,6 +274,7 @@ impl Writer {
 
     /// Writes a frame, waiting while the disk is full.
     fn append(&mut self, mut commit: CommitBuffer, ack: Option<Ack>, time_ms: i64, shared: &Shared) -> Result<(), LogError> {
+        pack(&self.catalog, &mut self.packer, &mut commit);
         let mut entries = self.spare_entries.pop().unwrap_or_default();
         entries.clear();
         let frame_bytes = plan_frame(&self.catalog, &mut commit, &mut entries)?;
@@ -558,6 +562,15 @@ fn copy_catalog(from: &Catalog, to: &mut Catalog) {
     }
 }
 
+/// Compresses the batches as their topics say, or their writer.
+fn pack(catalog: &Catalog, packer: &mut Packer, commit: &mut CommitBuffer) {
+    let of_writer = commit.compression();
+    for part in commit.parts_mut() {
+        let of_topic = catalog.topic_at(part.route.topic).and_then(|topic| topic.compression);
+        part.batch.pack(packer, of_topic.unwrap_or(of_writer));
+    }
+}
+
 /// Fills the directory from the commit's batches and the partitions' next offsets; the frame's size.
 fn plan_frame(catalog: &Catalog, commit: &mut CommitBuffer, entries: &mut Vec<Entry>) -> Result<u64, LogError> {
     let mut bytes = format::FRAME_HEADER_BYTES as u64;
@@ -680,10 +693,10 @@ pub struct BuiltinWriter {
 }
 
 impl BuiltinWriter {
-    pub(super) fn new(log: BuiltinLog) -> Self {
+    pub(super) fn new(log: BuiltinLog, compression: Compression) -> Self {
         let (recycled, free) = mpsc::channel(BUFFERS_PER_WRITER);
         for _ in 0..BUFFERS_PER_WRITER {
-            let _ = recycled.try_send(CommitBuffer::default());
+            let _ = recycled.try_send(CommitBuffer::of_writer(compression));
         }
         let shared = WriterShared { durable: watch::Sender::new(CommitSeq(0)), recycled, handed_over: AtomicU64::new(0) };
         Self { log, shared: Arc::new(shared), free }

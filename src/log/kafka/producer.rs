@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use super::{KafkaSettings, Shared, checkpoint};
 use crate::log::commit::CommitBuffer;
 use crate::log::{CommitSeq, LogError, TopicSpec};
+use crate::record::compression::Compression;
 use crate::record::partition::partition_for;
 use crate::record::view::{BatchView, RecordView, read_headers};
 use crate::record::{Route, TopicIndex};
@@ -182,6 +183,9 @@ impl Thread<'_> {
         } else {
             topic.set("cleanup.policy", "delete").set("retention.ms", &retention)
         };
+        if let Some(codec) = spec.compression {
+            topic = topic.set("compression.type", if codec == Compression::None { "uncompressed" } else { codec.name() });
+        }
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| LogError::External(error.to_string()))?;
         let options = AdminOptions::new().operation_timeout(Some(CALL_LIMIT));
@@ -236,11 +240,12 @@ impl Thread<'_> {
     }
 
     fn send_all(&self, commit: &mut CommitBuffer) -> Result<(), LogError> {
+        let mut room = Vec::new();
         for part in commit.parts_mut() {
             let route = part.route;
             let topic = self.topics.get(&route.topic).ok_or_else(|| LogError::External(format!("topic {} is unknown", route.topic.0)))?;
             let batch = BatchView::parse(part.batch.seal(0)).map_err(|error| LogError::External(error.to_string()))?;
-            for record in batch.records() {
+            for record in batch.records(&mut room) {
                 let record = record.map_err(|error| LogError::External(error.to_string()))?;
                 self.send(topic, route, &record)?;
             }
