@@ -26,7 +26,14 @@ fn events_go_to_apache_kafka_once_however_often_the_service_is_killed() {
     sql.run("create table t(id int primary key, n int)");
     let bootstrap = format!("log.bootstrap={}", kafka.bootstrap());
     let mut rowfeed = Rowfeed::start(&["--set", "log.kind=kafka", "--set", &bootstrap]);
-    let config = with(connector_config(&database, "ext", "public.t"), &json!({"snapshot.mode": "no_data"}));
+    let config = with(
+        connector_config(&database, "ext", "public.t"),
+        &json!({
+            "snapshot.mode": "no_data",
+            "producer.override.compression.type": "zstd",
+            "topic.creation.default.compression.type": "lz4",
+        }),
+    );
     let answer = rowfeed.put_connector("external", &config);
     assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
     rowfeed.wait_until_streaming("external", &sql, &database.name);
@@ -58,17 +65,19 @@ fn events_go_to_apache_kafka_once_however_often_the_service_is_killed() {
     assert_eq!(ops, "cud-");
     let ids: Vec<u64> = records.iter().skip(4).map(Record::json).filter_map(|event| event["after"]["id"].as_u64()).collect();
     assert_eq!(ids, (1..next).collect::<Vec<_>>());
-    assert_eq!(cleanup_policy(&kafka.bootstrap(), "connect-offsets"), "compact", "positions are not kept for a week only");
+    let offsets = topic_setting(&kafka.bootstrap(), "connect-offsets", "cleanup.policy");
+    assert_eq!(offsets, "compact", "positions are not kept for a week only");
+    assert_eq!(topic_setting(&kafka.bootstrap(), "ext.public.t", "compression.type"), "lz4");
     let first: Value = records[0].json();
     assert_eq!(first["source"]["name"], "ext");
 }
 
-/// How the cluster cleans up a topic.
-fn cleanup_policy(bootstrap: &str, topic: &str) -> String {
+/// A topic's setting in the cluster.
+fn topic_setting(bootstrap: &str, topic: &str, name: &str) -> String {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a client");
     let described = runtime().block_on(admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &AdminOptions::new()));
     let resource = described.expect("an answer").remove(0).expect("the topic is there");
-    resource.get("cleanup.policy").and_then(|entry| entry.value.clone()).unwrap_or_default()
+    resource.get(name).and_then(|entry| entry.value.clone()).unwrap_or_default()
 }
 
 /// Somebody else whose positions share the topic, in transactions that stay open for a while: readers of committed records

@@ -1,7 +1,10 @@
 //! What each kind of change becomes: the shapes and orders of debezium.md section 1, over the wire.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
+use crate::support::http;
 use crate::support::scene::Scene;
 use crate::support::service::with;
 
@@ -26,6 +29,45 @@ fn insert_update_and_delete_are_four_records_of_one_key() {
     assert_eq!(records[3].value, None, "a tombstone");
     let offsets: Vec<i64> = records.iter().map(|record| record.offset).collect();
     assert_eq!(offsets, [0, 1, 2, 3]);
+}
+
+#[test]
+fn compressed_topics_are_read_as_others_over_kills_by_kafka_and_http() {
+    let more = json!({
+        "producer.override.compression.type": "lz4",
+        "topic.creation.groups": "small",
+        "topic.creation.small.include": "srv.public.small",
+        "topic.creation.small.partitions": "1",
+        "topic.creation.small.replication.factor": "1",
+        "topic.creation.small.compression.type": "zstd",
+        "value.converter.schemas.enable": "true",
+    });
+    let setup = "create table big(id int primary key, name text); create table small(id int primary key, name text)";
+    let Some(mut scene) = Scene::start("compressed", setup, &more) else { return };
+    let insert = |from: u32| {
+        format!(
+            "insert into big select g, 'n' || g from generate_series({from}, {}) g; insert into small select * from big where id >= {from}",
+            from + 299
+        )
+    };
+    scene.sql.run(&insert(1));
+    scene.fence();
+    scene.rowfeed.kill();
+    scene.sql.run(&insert(301));
+    scene.rowfeed.run();
+    for (table, codec) in [("big", "lz4"), ("small", "zstd")] {
+        let events = scene.events(table);
+        let names: Vec<_> = events.iter().filter_map(|event| event["payload"]["after"]["name"].as_str().map(str::to_owned)).collect();
+        assert_eq!(names, (1..=600).map(|number| format!("n{number}")).collect::<Vec<_>>(), "{codec}");
+        let lines = http::get(&scene.rowfeed.http(), &format!("/v1/topics/srv.public.{table}/records?from=-5")).expect("an answer").body;
+        assert_eq!((lines.lines().count(), lines.contains("n600")), (5, true), "{codec}: {lines}");
+    }
+    scene.rowfeed.stop();
+    let dump = Command::new(env!("CARGO_BIN_EXE_rowfeed")).args(["log", "dump", "--records"]).arg(scene.rowfeed.data()).output();
+    let dump = String::from_utf8(dump.expect("rowfeed runs").stdout).expect("text");
+    for codec in ["lz4", "zstd", "none"] {
+        assert!(dump.lines().any(|line| line.trim() == format!("compression={codec}")), "{codec}: {dump}");
+    }
 }
 
 #[test]
