@@ -219,6 +219,18 @@ fn ten_thousand_events_allocate_nothing() {
         ("transforms.time.format", "yyyy-MM-dd HH:mm:ss.SSS"),
     ];
     assert_eq!(allocations_with(&by_value, json), 0, "allocations with a condition and conversions");
+    let zones = [
+        ("transforms", "zone,route,decode"),
+        ("transforms.zone.type", "io.debezium.transforms.TimezoneConverter"),
+        ("transforms.zone.converted.timezone", "America/New_York"),
+        ("transforms.zone.exclude.list", "source:orders:source.ts_us"),
+        ("transforms.route.type", "io.debezium.transforms.partitions.PartitionRouting"),
+        ("transforms.route.partition.payload.fields", "change.status,change.id"),
+        ("transforms.route.partition.topic.num", "3"),
+        ("transforms.route.partition.hash.function", "murmur"),
+        ("transforms.decode.type", "io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent"),
+    ];
+    assert_eq!(allocations_with(&zones, json), 0, "allocations with another zone and partitions");
 }
 
 /// How many allocations ten thousand events need once everything has grown.

@@ -41,6 +41,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli", "main"]),
     ("crc32c", &["record", "log"]),
     ("itoa", &["encode"]),
+    ("jiff", &["config/postgres/transforms"]),
     ("kafka_protocol", &["broker"]),
     ("md5", &["encode"]),
     ("num_bigint", &["encode"]),

@@ -23,7 +23,12 @@ pub struct Way {
 
 /// The way of `pg_logical_emit_message`: `<prefix>.message`. `None` when `transforms` drops them.
 pub fn messages(settings: &EventSettings) -> Option<Way> {
-    way(settings, format!("{}{}message", settings.topic_prefix, settings.topic_delimiter))
+    way(settings, message_topic(settings))
+}
+
+/// `<prefix>.message`, before any transformation.
+pub(super) fn message_topic(settings: &EventSettings) -> String {
+    sanitised(&format!("{}{}message", settings.topic_prefix, settings.topic_delimiter))
 }
 
 /// The way of heartbeats, by the topic's name. `None` when `transforms` drops them.
@@ -50,7 +55,7 @@ pub(super) fn way(settings: &EventSettings, topic: String) -> Option<Way> {
 }
 
 /// What messages are counted as in transactions.
-const MESSAGES: &str = "LOGICAL_DECODING_MESSAGE";
+pub(super) const MESSAGES: &str = "LOGICAL_DECODING_MESSAGE";
 
 /// Pushes a logical decoding message: key `{"prefix":...}`, Debezium's `MessageValue`.
 #[expect(clippy::too_many_arguments, reason = "the parts of a message")]

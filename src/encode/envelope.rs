@@ -83,6 +83,11 @@ impl Encoder {
         self.now_ms
     }
 
+    /// The processing time in nanoseconds.
+    pub fn now_ns(&self) -> i64 {
+        self.now_ns
+    }
+
     /// A transaction begins, or goes on, whose events tell their place in it; `None`: they do not.
     pub fn set_transaction(&mut self, counts: Option<TransactionCounts>) {
         self.counts = counts;
@@ -479,4 +484,4 @@ fn write_row(
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::encode) mod tests;

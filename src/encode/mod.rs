@@ -8,6 +8,7 @@
 pub mod avro;
 pub mod cloud_events;
 pub mod control;
+pub mod decoded;
 pub mod envelope;
 pub mod header;
 pub mod java;

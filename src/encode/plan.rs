@@ -340,7 +340,7 @@ impl RelationPlan {
             headers: settings.headers.clone(),
             before_key,
             before_value,
-            source: SourceBlock::new(settings, &relation),
+            source: SourceBlock::new(settings, &relation.schema, &relation.table),
             forms: TopicForms::default(),
             programs: None,
             relation,

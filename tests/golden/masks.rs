@@ -140,6 +140,8 @@ impl Event {
         }
         let mut before = value[..source].to_owned();
         replace(&mut before, "{\"op\":\"m\",\"ts_ms\":", |_| "0".into());
+        // A message that was decoded.
+        replace(&mut before, "{\"op\":\"c\",\"ts_ms\":", |_| "0".into());
         let mut after = value[end..].to_owned();
         for name in ["ts_ms", "ts_us", "ts_ns"] {
             replace(&mut after, &format!(",\"{name}\":"), |_| "0".into());

@@ -575,6 +575,44 @@ fn times_as_kafka_connect_has_them_in_other_forms() {
     hold("transforms_connect", "transforms.sql", &with(options, &json!({"time.precision.mode": "connect"})));
 }
 
+/// Zones with the same offset all year where the time of day is converted: Debezium takes today's.
+#[test]
+fn times_of_other_zones() {
+    const ZONES: &str = "io.debezium.transforms.TimezoneConverter";
+    let options = conversions(&[
+        ("z1", ZONES, &[("converted.timezone", "Asia/Kolkata")]),
+        (
+            "z[2-4]",
+            ZONES,
+            &[("converted.timezone", "America/New_York"), ("include.list", "source:z2:us,z2:after.tz,z2:source.ts_ms,z3:made")],
+        ),
+        ("z[34]", ZONES, &[("converted.timezone", "Europe/Berlin"), ("include.list", "topic:srv.public.z4:tz0,srv.public.z4:before.ms")]),
+        ("z[56]", ZONES, &[("converted.timezone", "-09:30"), ("exclude.list", "source:z5:tz,z5:tod,z5:source.ts_us,z6")]),
+        ("z5", "io.debezium.transforms.Filter", &[("language", "jsr223.groovy"), ("condition", "value.op != 'c' || value.after.id != 5")]),
+        ("z7", ZONES, &[("converted.timezone", "UTC")]),
+        ("z7", UNWRAP, &[AS_IT_IS, ("add.fields", "source.snapshot,table")]),
+    ]);
+    let options = with(options, &json!({"table.include.list": "public[.](z[0-9]|fence)", "skipped.operations": "none"}));
+    hold(
+        "zones",
+        "zones.sql",
+        &with(options.clone(), &json!({"value.converter.schemas.enable": "false", "key.converter.schemas.enable": "false"})),
+    );
+    hold(
+        "zones_connect",
+        "zones.sql",
+        &with(options.clone(), &json!({"time.precision.mode": "connect", "table.include.list": "public[.](z[27]|fence)"})),
+    );
+    hold(
+        "zones_nanoseconds",
+        "zones.sql",
+        &with(
+            options,
+            &json!({"time.precision.mode": "nanoseconds", "column.exclude.list": "public[.]z[0-9][.]def", "table.include.list": "public[.](z[25]|fence)"}),
+        ),
+    );
+}
+
 #[test]
 fn an_outbox_tables_rows_are_messages_of_the_topics_they_name() {
     let outbox = json!({"table.include.list": "public[.](outbox|plain|fence)",
@@ -590,6 +628,36 @@ fn an_outbox_tables_rows_are_messages_of_the_topics_they_name() {
     let more = json!({"transforms.outbox.table.expand.json.payload": "true", "transforms.outbox.table.json.payload.null.behavior": "optional_bytes",
         "transforms.outbox.table.fields.additional.placement": "type:header", "key.converter.schemas.enable": "true"});
     hold("outbox_expanded", "outbox.sql", &with(outbox, &more));
+}
+
+#[test]
+fn messages_are_decoded() {
+    const DECODE: &str = "io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent";
+    let schemas = json!({"key.converter.schemas.enable": "true", "value.converter.schemas.enable": "true"});
+    // Debezium's fails at a tombstone, which has no schema.
+    let decode = json!({"table.include.list": "public[.](plain|fence)", "tombstones.on.delete": "false",
+        "transforms": "decode", "transforms.decode.type": DECODE});
+    hold("messages", "messages.sql", &decode);
+    hold(
+        "messages_nulls",
+        "messages.sql",
+        &with(with(decode.clone(), &schemas), &json!({"transforms.decode.fields.null.include": "true"})),
+    );
+    let route = json!({"transforms": "named,decode,zone,outbox,more", "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+        "transforms.named.type": "org.apache.kafka.connect.transforms.InsertHeader",
+        "transforms.named.header": "from", "transforms.named.value.literal": "rowfeed",
+        "transforms.zone.type": "io.debezium.transforms.TimezoneConverter", "transforms.zone.converted.timezone": "+01:00",
+        "transforms.more.type": "org.apache.kafka.connect.transforms.RegexRouter",
+        "transforms.more.regex": "(.*)[.]order", "transforms.more.replacement": "$1.orders",
+        "predicates": "messages", "predicates.messages.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+        "predicates.messages.pattern": "srv[.]message", "transforms.outbox.predicate": "messages",
+        "transforms.outbox.table.field.event.id": "id", "transforms.outbox.route.topic.replacement": "srv.out.${routedByValue}"});
+    let route = with(decode, &route);
+    let more = json!({"transforms.outbox.table.fields.additional.placement": "type:header:eventType", "transforms.decode.fields.null.include": "true"});
+    hold("messages_routed", "messages.sql", &with(route.clone(), &more));
+    let more = json!({"transforms.outbox.table.fields.additional.placement": "type:envelope", "transforms.outbox.table.expand.json.payload": "true",
+        "transforms.outbox.route.tombstone.on.empty.payload": "true", "transforms.decode.fields.null.include": "true"});
+    hold("messages_expanded", "messages.sql", &with(with(route, &schemas), &more));
 }
 
 /// Kafka Connect's own defaults of the JSON converter, and decimals as numbers.

@@ -299,6 +299,7 @@ impl PostgresConfig {
         reader.check_table();
         reader.check_name(name);
         let config = reader.build(name, topics);
+        reader.check_decoding(&config);
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
 
@@ -368,6 +369,26 @@ impl Reader<'_> {
             let reference = self.given.get(key).filter(|value| secrets::is_reference(value));
             let problem = reference.map_or_else(|| problem.clone(), |reference| without_content(key, reference, &problem));
             self.problems.push(KeyProblem::new(key, problem));
+        }
+    }
+
+    /// What `DecodeLogicalDecodingMessageContent` needs of others.
+    fn check_decoding(&mut self, config: &PostgresConfig) {
+        if !config.transforms.iter().any(|transform| matches!(transform.step, transforms::Step::Decode(_))) {
+            return;
+        }
+        if config.binary != BinaryMode::Bytes {
+            let problem = Problem::refuse("config/value", "messages cannot be decoded unless binary.handling.mode is bytes");
+            let why = "DecodeLogicalDecodingMessageContent takes the content as bytes; with Debezium the first message stops the connector";
+            self.refuse("binary.handling.mode", problem.why(why).fix("remove binary.handling.mode"));
+        }
+        for (of, converter) in [("key.converter", config.key_converter), ("value.converter", config.value_converter)] {
+            if let Some(form) = converter.form {
+                let problem = Problem::refuse("config/not-supported", format!("decoded messages cannot be written as {}", form.title()))
+                    .why("each message has a schema of its own, and a topic's schemas are registered before its first record")
+                    .fix(format!("set {of}=org.apache.kafka.connect.json.JsonConverter, or remove DecodeLogicalDecodingMessageContent"));
+                self.refuse(of, problem);
+            }
         }
     }
 

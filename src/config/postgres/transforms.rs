@@ -7,12 +7,14 @@
 mod conversions;
 pub mod pattern;
 pub mod script;
+mod zones;
 
 use std::collections::BTreeMap;
 
 pub use conversions::{CastTo, Casts, TimeTarget, Timestamps, UnixPrecision};
 use regex::{Captures, Regex};
 use script::Script;
+pub use zones::{Chosen, Zone, Zoning};
 
 use super::own::Own;
 use crate::config::define::{KeyProblem, invalid, renamed, required, unknown};
@@ -100,10 +102,15 @@ pub enum Step {
     Changes(Option<String>, Option<String>),
     /// `io.debezium.transforms.HeaderToValue`: headers, fields, and whether the headers go.
     HeaderToValue(Vec<String>, Vec<String>, bool),
-    /// `io.debezium.transforms.partitions.PartitionRouting`: fields, and how many partitions there are.
-    Partition(Vec<String>, u32),
+    /// `io.debezium.transforms.partitions.PartitionRouting`: fields, how many partitions there are, and whether the hash is
+    /// `murmur`.
+    Partition(Vec<String>, u32, bool),
     /// `io.debezium.transforms.Filter` and `ContentBasedRouter`.
     Script(Box<Script>),
+    /// `io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent`, and whether fields that are null stay.
+    Decode(bool),
+    /// `io.debezium.transforms.TimezoneConverter`.
+    Timezone(Box<Zoning>),
     /// `org.apache.kafka.connect.transforms.Filter`: the record goes.
     Drop,
     /// `io.debezium.transforms.outbox.EventRouter`.
@@ -118,6 +125,7 @@ impl Step {
             Self::RegexRouter(_) | Self::LogicalRouter(_) => true,
             Self::InsertField(_, fields) => of_topic(fields),
             Self::Script(script) => script.looks_at_topics(),
+            Self::Timezone(zoning) => zoning.looks_at_topics(),
             _ => false,
         }
     }
@@ -303,6 +311,7 @@ pub struct LogicalRouter {
 /// The classes and their options. Those of `org.apache.kafka.connect.transforms` come for keys and for values.
 const CONNECT: &str = "org.apache.kafka.connect.transforms.";
 const DEBEZIUM: &str = "io.debezium.transforms.";
+const POSTGRES: &str = "io.debezium.connector.postgresql.transforms.";
 /// Debezium's `Filter`, beside Kafka Connect's.
 const SCRIPTED_FILTER: &str = "scripting.Filter";
 const CLASSES: &[(&str, &[&str])] = &[
@@ -357,6 +366,8 @@ const CLASSES: &[(&str, &[&str])] = &[
     ("HeaderToValue", &["headers", "fields", "operation"]),
     ("partitions.PartitionRouting", &["partition.payload.fields", "partition.topic.num", "partition.hash.function"]),
     ("ExtractChangedRecordState", &["header.changed.name", "header.unchanged.name"]),
+    ("DecodeLogicalDecodingMessageContent", &["fields.null.include"]),
+    ("TimezoneConverter", &["converted.timezone", "include.list", "exclude.list"]),
     (
         "outbox.EventRouter",
         &[
@@ -516,7 +527,7 @@ fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Ref
         Some((base, "Value")) => (base, Some(Part::Value)),
         _ => (class, None),
     };
-    let mut short = base.strip_prefix(CONNECT).or_else(|| base.strip_prefix(DEBEZIUM)).unwrap_or(base);
+    let mut short = [CONNECT, DEBEZIUM, POSTGRES].iter().find_map(|package| base.strip_prefix(package)).unwrap_or(base);
     if short == "Filter" && (base.starts_with(DEBEZIUM) || own.get("condition").is_some()) {
         short = SCRIPTED_FILTER;
     }
@@ -565,6 +576,8 @@ fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Ref
         "outbox.EventRouter" => Step::Outbox(outbox(&own)?),
         SCRIPTED_FILTER => Step::Script(Box::new(conversions::script(&own, script::Purpose::Keep)?)),
         "ContentBasedRouter" => Step::Script(Box::new(conversions::script(&own, script::Purpose::Route)?)),
+        "DecodeLogicalDecodingMessageContent" => Step::Decode(own.flag("fields.null.include", false)?),
+        "TimezoneConverter" => Step::Timezone(Box::new(zones::zoning(&own)?)),
         "Cast" => Step::Cast(of()?, conversions::casts(&own)?),
         "TimestampConverter" => Step::Timestamps(of()?, conversions::timestamps(&own)?),
         "SetSchemaMetadata" => {
@@ -589,10 +602,12 @@ fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Ref
             let fields = own.need_list("partition.payload.fields")?;
             let count = own.need("partition.topic.num")?;
             let number = count.parse().ok().filter(|number| (1..=10_000).contains(number));
-            if own.get("partition.hash.function").is_some_and(|hash| !hash.eq_ignore_ascii_case("java")) {
-                own.refuse("partition.hash.function", "records would go to other partitions than with Debezium")?;
-            }
-            Step::Partition(fields, number.ok_or_else(|| own.wrong("partition.topic.num", count, "a number from 1 to 10000"))?)
+            let murmur = match own.get("partition.hash.function").map(str::to_ascii_lowercase).as_deref() {
+                None | Some("java") => false,
+                Some("murmur") => true,
+                Some(other) => return Err(own.wrong("partition.hash.function", other, "java or murmur")),
+            };
+            Step::Partition(fields, number.ok_or_else(|| own.wrong("partition.topic.num", count, "a number from 1 to 10000"))?, murmur)
         }
         "ExtractChangedRecordState" => {
             let name = |option| own.get(option).map(str::to_owned);

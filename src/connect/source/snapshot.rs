@@ -510,9 +510,14 @@ pub(super) fn learn(plan: &mut RelationPlan, said: &[u8], topic: TopicHandle) ->
     if plan.learn(said, topic) {
         return Ok(());
     }
-    Err(Problem::fail("transform/too-many-topics", format!("the rows of {} name more than {ROUTED_MAX} topics", plan.relation.name()))
+    Err(too_many_topics(&format!("the rows of {}", plan.relation.name())))
+}
+
+/// Of what names its topics.
+pub(super) fn too_many_topics(of: &str) -> Problem {
+    Problem::fail("transform/too-many-topics", format!("{of} name more than {ROUTED_MAX} topics"))
         .why("route.by.field is meant for kinds of things, not for the things themselves")
-        .fix("name another column in route.by.field, or map its values with route.topic.regex"))
+        .fix("name another column in route.by.field, or map its values with route.topic.regex")
 }
 
 /// Writes a row that was read.

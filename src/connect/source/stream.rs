@@ -6,6 +6,7 @@
 //! three times as slow, and commits grow larger. Back-pressure is not reading: PostgreSQL keeps the WAL. Nothing per event
 //! allocates, locks, logs or reads the clock.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::backfill::Backfill;
@@ -123,6 +124,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     epoch: 1,
                 },
                 messages: None,
+                decoded: HashMap::new(),
                 heartbeats: None,
                 counts_transactions: false,
                 transactions: None,

@@ -4,6 +4,8 @@
 //! one, the signalling table. Promises that a message is handled without waiting; one that needs the catalogue or the log is
 //! given back. Leaves reading the socket, pace and hand-over to [`super::stream`].
 
+use std::collections::HashMap;
+
 use super::blocking::Blocking;
 use super::channel::Channel;
 use super::commits::Commits;
@@ -13,14 +15,16 @@ use super::relations::Relations;
 use super::reselect::Reselector;
 use super::resume::Resume;
 use super::signals;
-use super::snapshot::learn;
+use super::snapshot::{learn, too_many_topics};
 use super::task::Context;
 use crate::change::{Lsn, Op, Position, RelationId, RowChange, Signal, TransactionCounts};
-use crate::encode::{EncodeError, Encoder, control, transaction};
+use crate::encode::decoded::{self, Decoded};
+use crate::encode::{EncodeError, Encoder, ROUTED_MAX, control, transaction};
 use crate::log::LogWriter;
 use crate::postgres::Client;
 use crate::postgres::pgoutput::{self, Cells, OldRow, RelationMessage, WalMessage};
 use crate::problem::Problem;
+use crate::record::TopicHandle;
 
 /// Messages with this prefix are our own heartbeats.
 pub const HEARTBEAT_PREFIX: &str = "rowfeed.heartbeat";
@@ -47,6 +51,8 @@ pub(super) struct Work<W: LogWriter> {
     pub(super) at: Position,
     /// Where messages go, once one has come; `None` in it: nowhere.
     pub(super) messages: Option<Option<Channel>>,
+    /// The topics of decoded messages.
+    pub(super) decoded: HashMap<String, TopicHandle>,
     /// The same of heartbeats.
     pub(super) heartbeats: Option<Option<Channel>>,
     /// Events tell their place in their transaction.
@@ -342,6 +348,9 @@ impl<W: LogWriter> Work<W> {
         if !publish || !context.config.message_prefixes.includes(prefix) {
             return Ok(());
         }
+        if decoded::decodes(&context.events) {
+            return self.decoded(context, start, transactional, content).await;
+        }
         if self.messages.is_none() {
             let way = match control::messages(&context.events) {
                 Some(way) => {
@@ -362,6 +371,33 @@ impl<W: LogWriter> Work<W> {
         let sink = &mut channel.sink(sink, true);
         let (to, transaction) = (channel.to(), self.encoder.transaction());
         control::push_message(&context.events, to, prefix, content, &at, transaction, now_ms, sink).map_err(|error| error.problem())?;
+        self.resume.event(start);
+        Ok(())
+    }
+
+    /// A message that `transforms` decodes, into the topic that it names.
+    async fn decoded(&mut self, context: &Context, start: Lsn, transactional: bool, content: &[u8]) -> Result<(), Problem> {
+        let at = Position { lsn: start, xid: self.at.xid.filter(|_| transactional), ..self.at };
+        let (now_ns, counts) = (self.encoder.now_ns(), self.encoder.transaction());
+        let decoded = Decoded::new(&context.events, content, &at, counts, now_ns).map_err(|error| error.problem())?;
+        let Some(decoded) = decoded else { return Ok(()) };
+        let topic = match self.decoded.get(decoded.topic()) {
+            Some(topic) => *topic,
+            None => {
+                let name = decoded.topic().to_owned();
+                if self.decoded.len() >= ROUTED_MAX {
+                    return Err(too_many_topics("logical decoding messages"));
+                }
+                let spec = Relations::topic_spec(&context.config, &name);
+                let topic = Relations::open_topic(&mut self.commits.writer, &name, &spec).await?;
+                self.decoded.insert(name, topic);
+                topic
+            }
+        };
+        let (sink, counts) = self.commits.sink();
+        counts.events += 1;
+        counts.messages += 1;
+        decoded.push(&context.events, topic, sink).map_err(|error| error.problem())?;
         self.resume.event(start);
         Ok(())
     }

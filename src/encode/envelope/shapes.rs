@@ -109,7 +109,8 @@ fn nodes(plan: &RelationPlan, columns: &[ColumnPlan], old: bool) -> Vec<(Box<str
 }
 
 fn envelope(plan: &RelationPlan, settings: &EventSettings, name: &str, case: Case) -> Node {
-    let row = schema::row(name, &plan.relation, &plan.columns).optional();
+    let relation = &plan.relation;
+    let row = schema::row(name, relation, &plan.columns).optional();
     let row_of = |there: bool, old: bool| {
         if there {
             Node::of(Schema { kind: Kind::Struct(Vec::new()), ..row.clone() }, nodes(plan, &plan.columns, old))
@@ -119,7 +120,10 @@ fn envelope(plan: &RelationPlan, settings: &EventSettings, name: &str, case: Cas
     };
     let op = case.op();
     let number = |live| Node { schema: Schema::from(Kind::Int64).optional(), content: Content::Live(live) };
-    let source = Node { schema: schema::source().schema, content: Content::Source(SourceBlock::constants(settings, &plan.relation)) };
+    let source = Node {
+        schema: schema::source().schema,
+        content: Content::Source(SourceBlock::constants(settings, &relation.schema, &relation.table)),
+    };
     let fields = vec![
         ("before".into(), row_of(matches!(case, Case::UpdateWithOld | Case::Delete | Case::MovedDelete), true)),
         ("after".into(), row_of(matches!(op, Op::Read | Op::Create | Op::Update), false)),

@@ -1,6 +1,6 @@
 //! The `source` block: where a change comes from.
 
-use crate::change::{Position, Relation};
+use crate::change::Position;
 use crate::encode::json;
 use crate::encode::plan::EventSettings;
 
@@ -40,8 +40,8 @@ fn text(value: &str) -> Vec<u8> {
 }
 
 impl SourceBlock {
-    /// The block of a table.
-    pub fn new(settings: &EventSettings, relation: &Relation) -> Self {
+    /// The block of a table; of messages both names are empty.
+    pub fn new(settings: &EventSettings, schema: &str, table: &str) -> Self {
         let parts = |parts: &[&[u8]]| parts.concat().into();
         Self {
             start: parts(&[
@@ -52,7 +52,7 @@ impl SourceBlock {
                 b",\"ts_ms\":",
             ]),
             db: parts(&[b"\",\"db\":", &text(&settings.database), b",\"sequence\":\"["]),
-            table: parts(&[b",\"schema\":", &text(&relation.schema), b",\"table\":", &text(&relation.table), b",\"txId\":"]),
+            table: parts(&[b",\"schema\":", &text(schema), b",\"table\":", &text(table), b",\"txId\":"]),
             epoch: None,
             head: Vec::new(),
             middle: Vec::new(),
@@ -60,14 +60,14 @@ impl SourceBlock {
     }
 
     /// What is the same in every event of the table, by name, as JSON.
-    pub fn constants(settings: &EventSettings, relation: &Relation) -> Vec<(&'static str, Box<[u8]>)> {
+    pub fn constants(settings: &EventSettings, schema: &str, table: &str) -> Vec<(&'static str, Box<[u8]>)> {
         [
             ("version", settings.version.as_str()),
             ("connector", "postgresql"),
             ("name", &settings.topic_prefix),
             ("db", &settings.database),
-            ("schema", &relation.schema),
-            ("table", &relation.table),
+            ("schema", schema),
+            ("table", table),
         ]
         .map(|(name, value)| (name, text(value).into()))
         .into()

@@ -25,7 +25,7 @@ impl RecordSink for Collected {
     }
 }
 
-fn settings() -> EventSettings {
+pub fn settings() -> EventSettings {
     EventSettings {
         version: "3.6.3.Final".into(),
         topic_prefix: "srv".into(),

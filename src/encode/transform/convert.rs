@@ -6,8 +6,9 @@ use num_bigint::BigInt;
 
 use super::moment::{self, date_of};
 use super::shape::{Content, Converted, Node};
+use super::timezone::Zoned;
 use crate::config::postgres::transforms::pattern::Pattern;
-use crate::config::postgres::transforms::{CastTo, TimeTarget, Timestamps, UnixPrecision};
+use crate::config::postgres::transforms::{CastTo, TimeTarget, Timestamps, UnixPrecision, Zone};
 use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::{Form, Malformed, numeric};
@@ -26,6 +27,8 @@ pub enum Convert {
     Cast(CastFrom, CastTo),
     /// It becomes another form of a point in time.
     Time(Moment, Moment),
+    /// It becomes a time of another zone.
+    Zone(Zoned, Zone),
 }
 
 /// What a value is that is cast.
@@ -61,8 +64,8 @@ pub enum Moment {
 }
 
 impl Convert {
-    /// Converts what was written from `begun` on; the text says why it cannot.
-    pub fn apply(&self, out: &mut Vec<u8>, begun: usize) -> Result<(), String> {
+    /// Converts what was written from `begun` on, at the processing time `now_ns`; the text says why it cannot.
+    pub fn apply(&self, out: &mut Vec<u8>, begun: usize, now_ns: i64) -> Result<(), String> {
         match self {
             Self::Same => {}
             Self::Fixed(json) => {
@@ -76,6 +79,7 @@ impl Convert {
                 out.truncate(begun);
                 to.write(out, ms);
             }
+            Self::Zone(form, zone) => form.apply(zone, out, begun, now_ns.div_euclid(1_000_000_000)),
         }
         Ok(())
     }
@@ -113,7 +117,7 @@ fn connect_time(schema: &Schema) -> Option<&str> {
 }
 
 /// A node whose value is converted, with its new schema.
-fn converted(node: &mut Node, schema: Schema, convert: Convert) {
+pub(super) fn converted(node: &mut Node, schema: Schema, convert: Convert) {
     node.schema = schema;
     let content = std::mem::replace(&mut node.content, Content::Null);
     node.content = match content {

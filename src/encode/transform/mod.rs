@@ -7,16 +7,21 @@
 //! `config::postgres::transforms`', the order in which a row change becomes records is the envelope's.
 
 mod convert;
+mod document;
+mod message;
 mod moment;
+mod murmur;
 mod outbox;
 mod partition;
 pub mod program;
 mod rule;
 pub mod shape;
 mod steps;
+mod timezone;
 
 use crate::config::postgres::transforms::script::{NullHandling, Purpose, Script};
 use crate::config::postgres::transforms::{Condition, Predicate, Step, Transform};
+use crate::encode::plan::EventSettings;
 use rule::{Known, Rule};
 use shape::{By, Content, Node, Routed, Shape};
 
@@ -102,6 +107,34 @@ fn scripted(script: &Script, name: &str, mut shape: Shape, has_rows: bool) -> Op
         }
     }
     Some(shape)
+}
+
+/// A chain at the transformation that decodes messages: what comes before it has been applied, `rest` is to be.
+pub struct Decoding<'c> {
+    /// The message's record so far: its topic and headers.
+    pub shape: Shape,
+    option: String,
+    keeps_nulls: bool,
+    rest: &'c [Transform],
+}
+
+impl<'c> Decoding<'c> {
+    /// Of messages that go to `topic`; `None` where no transformation decodes them.
+    pub fn new(chain: &'c [Transform], topic: &str) -> Option<Self> {
+        chain.iter().enumerate().find_map(|(place, transform)| {
+            let Step::Decode(keeps_nulls) = transform.step else { return None };
+            let (before, rest) = chain.split_at_checked(place)?;
+            let shape = pass(before, topic.to_owned()).filter(|shape| concerns(transform, shape))?;
+            Some(Self { shape, option: format!("transforms.{}", transform.name), keeps_nulls, rest: rest.get(1..)? })
+        })
+    }
+
+    /// The record of a message with this content; `None` where a transformation drops it.
+    pub fn decode(self, settings: &EventSettings, content: &[u8]) -> Result<Option<Shape>, Unfit> {
+        let unfit = |why| Unfit { option: self.option, why };
+        let value = message::envelope(settings, content, self.keeps_nulls).map_err(unfit)?;
+        apply(self.rest, Shape { key: None, value: Some(value), ..self.shape })
+    }
 }
 
 fn concerns(transform: &Transform, shape: &Shape) -> bool {

@@ -125,7 +125,8 @@ fn is_number(letter: u8, count: usize) -> bool {
         || (matches!(letter, b'M' | b'L') && count < 3)
 }
 
-fn padded(out: &mut Vec<u8>, value: i64, width: usize) {
+/// A number without its sign, with leading zeros up to `width`.
+pub(super) fn padded(out: &mut Vec<u8>, value: i64, width: usize) {
     let mut buffer = Buffer::new();
     let digits = buffer.format(value.unsigned_abs());
     out.extend(std::iter::repeat_n(b'0', width.saturating_sub(digits.len())));

@@ -1,17 +1,13 @@
-//! `EventRouter`: rows of an outbox table as messages of the topics they name.
+//! `EventRouter`: rows of an outbox table, and decoded messages, as messages of the topics they name.
 //!
-//! A payload that is to be expanded is read as JSON and written as Debezium writes it through Kafka Connect's schemas: what
-//! has no type there (null fields, empty arrays) is left out unless the options keep it, objects of one array have all
-//! fields of all of them, and what Connect cannot express stays the text it was.
+//! A payload that is to be expanded is read as JSON and written as Debezium writes it through Kafka Connect's schemas
+//! ([`super::document`]); what Connect cannot express stays the text it was. Of a row the topic is known when it comes, of a
+//! decoded message at once.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-
+use super::document::Json;
 use super::shape::{By, Content, Header, HeaderContent, Node, Routed, Shape};
 use super::steps::is_envelope;
 use crate::config::postgres::transforms::{Expand, Outbox};
-use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::{Form, Malformed};
 
@@ -30,12 +26,7 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
     }
     let Some(row) = row.filter(|_| !old) else { return Ok(None) };
     let column = |name: &str| row.field(name).cloned().ok_or_else(|| format!("the table has no column {name}"));
-    let index = |node: &Node, name: &str| match node.content {
-        Content::Column { index, .. } => Ok(index),
-        _ => Err(format!("{name} is no column")),
-    };
     let (id, key, mut payload, routed) = (column(&outbox.id)?, column(&outbox.key)?, column(&outbox.payload)?, column(&outbox.route)?);
-    let payload_index = index(&payload, &outbox.payload)?;
     let is_masked = |node: &Node| matches!(&node.content, Content::Column { form, .. } if form.mask.is_some());
     if is_masked(&routed) {
         return Err(format!("the column {} is masked: topics would tell what it hides", outbox.route));
@@ -47,6 +38,10 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
     {
         let plain = form.clone();
         *form = Form { write: write_expanded, scale: expand.to_scale(), element: Some(Box::new(plain)), ..form.clone() };
+    }
+    let expanded = outbox.expand.filter(|_| payload.schema.kind == Kind::String).zip(Said::of(&payload).text());
+    if let Some(node) = expanded.and_then(|(expand, text)| expanded_node(&text, expand, &outbox.payload)) {
+        payload = node;
     }
     shape.headers.push(Header { name: "id".to_owned(), content: HeaderContent::Value(id) });
     let mut beside = Vec::new();
@@ -61,21 +56,76 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
         }
     }
     let in_envelope = outbox.more.iter().any(|placed| !placed.header);
-    let topic = Routed {
-        by: By::Column(index(&routed, &outbox.route)?, outbox.topic.clone()),
-        // What a mask makes of NULL is no longer empty.
-        empty_is_tombstone: (outbox.empty_is_tombstone && !payload_is_masked).then_some(payload_index),
-        own_schema: in_envelope || outbox.expand.is_some(),
+    let (mut is_tombstone, mut name) = (false, None);
+    shape.routed = match Said::of(&routed) {
+        Said::Column(column) => Some(Routed {
+            by: By::Column(column, outbox.topic.clone()),
+            // What a mask makes of NULL is no longer empty.
+            empty_is_tombstone: Said::of(&payload).column().filter(|_| outbox.empty_is_tombstone && !payload_is_masked),
+            own_schema: in_envelope || outbox.expand.is_some(),
+        }),
+        Said::Value(said) => {
+            let said = said.unwrap_or_default();
+            name = Some(said.as_str().into());
+            shape.topic = outbox.topic.apply(&said).unwrap_or(said);
+            is_tombstone = outbox.empty_is_tombstone
+                && match Said::of(&payload) {
+                    Said::Value(text) => text.is_none_or(|text| text.trim().is_empty()),
+                    _ => false,
+                };
+            None
+        }
+        Said::Other => return Err(format!("{} is no column", outbox.route)),
     };
-    shape.value = Some(if in_envelope {
-        beside.insert(0, ("payload".into(), payload));
-        Node::of(Schema::new(Kind::Struct(Vec::new())), beside)
-    } else {
-        payload
+    let value = (!is_tombstone).then(|| {
+        if in_envelope {
+            beside.insert(0, ("payload".into(), payload));
+            Node::of(Schema { name, ..Schema::new(Kind::Struct(Vec::new())) }, beside)
+        } else {
+            payload
+        }
     });
+    shape.value = value;
     shape.key = Some(key);
-    shape.routed = Some(topic);
     Ok(Some(shape))
+}
+
+/// What is known of a field's text.
+enum Said {
+    /// A row says it, in this column.
+    Column(usize),
+    /// It is this, or null.
+    Value(Option<String>),
+    /// It is no single value.
+    Other,
+}
+
+impl Said {
+    fn of(node: &Node) -> Self {
+        match &node.content {
+            Content::Column { index, .. } => Self::Column(*index),
+            Content::Null => Self::Value(None),
+            Content::Constant(json) => {
+                let plain = || String::from_utf8_lossy(json).into_owned();
+                Self::Value(Some(serde_json::from_slice(json).unwrap_or_else(|_| plain())))
+            }
+            _ => Self::Other,
+        }
+    }
+
+    fn column(self) -> Option<usize> {
+        if let Self::Column(index) = self { Some(index) } else { None }
+    }
+
+    fn text(self) -> Option<String> {
+        if let Self::Value(text) = self { text } else { None }
+    }
+}
+
+/// The document of a text that is known; `None` where it stays a text.
+fn expanded_node(text: &str, expand: Expand, way: &str) -> Option<Node> {
+    let json: Json = serde_json::from_str(text).ok().filter(|_| text.starts_with('{'))?;
+    json.node(expand, way)
 }
 
 impl Expand {
@@ -105,180 +155,6 @@ fn write_expanded(out: &mut Vec<u8>, text: &[u8], form: &Form) -> Result<(), Mal
     out.truncate(begun);
     let plain = form.element.as_deref().ok_or(Malformed)?;
     (plain.write)(out, text, plain)
-}
-
-/// A JSON document whose fields keep their order.
-#[derive(Clone, Debug)]
-enum Json {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Double(f64),
-    Text(String),
-    Array(Vec<Json>),
-    Object(Vec<(String, Json)>),
-}
-
-/// Kafka Connect's type of a document.
-#[derive(Clone, Debug, PartialEq)]
-enum Type {
-    Bytes,
-    Bool,
-    Int32,
-    Int64,
-    Double,
-    Text,
-    Array(Box<Type>),
-    Struct(Vec<(String, Type)>),
-}
-
-impl Json {
-    /// `None` where Connect has no type for it: it is left out, or, below an array, the whole document stays text.
-    fn shape(&self, expand: Expand) -> Option<Type> {
-        self.typed(expand).ok().flatten()
-    }
-
-    fn typed(&self, expand: Expand) -> Result<Option<Type>, ()> {
-        Ok(Some(match self {
-            Self::Null if expand.nulls => Type::Bytes,
-            Self::Null => return Ok(None),
-            Self::Bool(_) => Type::Bool,
-            Self::Int(number) if i32::try_from(*number).is_ok() => Type::Int32,
-            Self::Int(_) => Type::Int64,
-            Self::Double(_) => Type::Double,
-            Self::Text(_) => Type::Text,
-            Self::Array(elements) if elements.is_empty() => {
-                return Ok(expand.empty_arrays.then(|| Type::Array(Box::new(Type::Text))));
-            }
-            Self::Array(elements) => Type::Array(Box::new(Self::element(elements, expand)?)),
-            Self::Object(fields) => {
-                let mut typed: Vec<(String, Type)> = Vec::new();
-                for (name, value) in fields {
-                    if let Some(kind) = value.typed(expand)?
-                        && !typed.iter().any(|(known, _)| known == name)
-                    {
-                        typed.push((name.clone(), kind));
-                    }
-                }
-                Type::Struct(typed)
-            }
-        }))
-    }
-
-    /// The one type of an array's elements; nulls have any.
-    fn element(elements: &[Self], expand: Expand) -> Result<Type, ()> {
-        let mut merged: Option<Type> = None;
-        for element in elements.iter().filter(|element| !matches!(element, Self::Null)) {
-            let kind = element.typed(expand)?.ok_or(())?;
-            merged = Some(match (merged, kind) {
-                (None, kind) => kind,
-                (Some(Type::Struct(mut fields)), Type::Struct(more)) => {
-                    for (name, kind) in more {
-                        match fields.iter_mut().find(|(known, _)| *known == name) {
-                            None => fields.push((name, kind)),
-                            Some((_, known)) if *known == Type::Bytes => *known = kind,
-                            Some(_) => {}
-                        }
-                    }
-                    Type::Struct(fields)
-                }
-                (Some(Type::Array(known)), Type::Array(_)) => Type::Array(known),
-                (Some(known), kind) if known == kind => known,
-                _ => return Err(()),
-            });
-        }
-        merged.ok_or(())
-    }
-
-    fn write(&self, out: &mut Vec<u8>, kind: &Type) {
-        match (self, kind) {
-            (Self::Bool(value), _) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-            (Self::Int(number), Type::Double) => json::double(out, *number as f64),
-            (Self::Int(number), _) => json::integer(out, *number),
-            (Self::Double(number), _) => json::double(out, *number),
-            (Self::Text(text), _) => json::string(out, text.as_bytes()),
-            (Self::Array(elements), Type::Array(element)) => {
-                out.push(b'[');
-                for (place, value) in elements.iter().enumerate() {
-                    if place > 0 {
-                        out.push(b',');
-                    }
-                    value.write(out, element);
-                }
-                out.push(b']');
-            }
-            (Self::Object(values), Type::Struct(fields)) => {
-                out.push(b'{');
-                for (place, (name, kind)) in fields.iter().enumerate() {
-                    if place > 0 {
-                        out.push(b',');
-                    }
-                    json::string(out, name.as_bytes());
-                    out.push(b':');
-                    match values.iter().rev().find(|(field, _)| field == name) {
-                        Some((_, value)) => value.write(out, kind),
-                        None => out.extend_from_slice(b"null"),
-                    }
-                }
-                out.push(b'}');
-            }
-            _ => out.extend_from_slice(b"null"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Json;
-
-            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-                to.write_str("JSON")
-            }
-
-            fn visit_unit<E>(self) -> Result<Json, E> {
-                Ok(Json::Null)
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
-                Ok(Json::Bool(value))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
-                Ok(Json::Int(value))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
-                Ok(i64::try_from(value).map_or(Json::Double(value as f64), Json::Int))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
-                Ok(Json::Double(value))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-                Ok(Json::Text(value.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
-                let mut elements = Vec::new();
-                while let Some(element) = from.next_element()? {
-                    elements.push(element);
-                }
-                Ok(Json::Array(elements))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = from.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Json::Object(fields))
-            }
-        }
-        from.deserialize_any(Reader)
-    }
 }
 
 #[cfg(test)]

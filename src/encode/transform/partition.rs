@@ -1,7 +1,8 @@
-//! Partitions by values of the row: `PartitionRouting`, with the hash codes of Java.
+//! Partitions by values of the row: `PartitionRouting`, with the hash codes of Java, which `murmur` hashes once more.
 
 use num_bigint::{BigInt, Sign};
 
+use super::murmur;
 use super::program::{BadValue, Input};
 use super::rule::Field;
 use super::shape::Node;
@@ -12,6 +13,8 @@ use crate::encode::schema::Kind;
 pub struct Partition {
     /// The values; one that is null counts for nothing.
     pub parts: Vec<Hashed>,
+    /// `partition.hash.function` is `murmur`.
+    pub murmur: bool,
     /// `partition.topic.num`.
     pub count: u32,
 }
@@ -53,7 +56,7 @@ impl Partition {
     pub fn of(&self, scratch: &mut Vec<u8>, input: &Input<'_>, mut source: impl FnMut(&mut Vec<u8>)) -> Result<Option<u32>, BadValue> {
         let (mut total, mut some) = (0_i32, false);
         for Hashed { field, kind } in &self.parts {
-            if let Some(hash) = field.of(scratch, input, &mut source, |value| hash(value, *kind))? {
+            if let Some(hash) = field.of(scratch, input, &mut source, |value| self.hash(value, *kind))? {
                 total = total.wrapping_add(hash);
                 some = true;
             }
@@ -62,6 +65,14 @@ impl Partition {
         let total = total.cast_unsigned() & 0x7fff_ffff;
         let total = if total == 0x7fff_ffff { 0 } else { total };
         Ok(some.then(|| total % self.count.max(1)))
+    }
+
+    fn hash(&self, value: Value<'_>, width: Width) -> i32 {
+        match value {
+            Value::Text(text) if self.murmur => murmur::of_text(text),
+            value if self.murmur => murmur::of_code(hash(value, width)),
+            value => hash(value, width),
+        }
     }
 }
 

@@ -354,7 +354,7 @@ impl Pieces {
                         out.truncate(begun);
                         out.extend_from_slice(null);
                     } else {
-                        convert.apply(out, begun).map_err(|why| inner.blame(why))?;
+                        convert.apply(out, begun, input.now_ns).map_err(|why| inner.blame(why))?;
                     }
                 }
                 Piece::Changes(pairs, changed) => {

@@ -4,6 +4,7 @@ use super::convert::{self, Convert};
 use super::outbox;
 use super::partition::{Hashed, Partition};
 use super::shape::{Content, Converted, Header, HeaderContent, Live, Node, Shape};
+use super::timezone;
 use crate::config::postgres::transforms::{Added, Casts, DeleteMode, Inserted, LogicalRouter, Part, Step, Timestamps, Unwrap};
 use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
@@ -158,15 +159,18 @@ pub fn apply(step: &Step, mut shape: Shape) -> Result<Option<Shape>, String> {
                 }
             }
         }
-        Step::Partition(fields, count) => {
+        Step::Partition(fields, count, murmur) => {
             if let Some(envelope) = shape.value.as_ref().filter(|value| is_envelope(value)) {
                 let parts = fields.iter().filter_map(|field| partition_field(envelope, field));
                 let parts = parts.collect::<Result<Vec<_>, String>>()?;
                 if !parts.is_empty() {
-                    shape.partition = Some(Partition { parts, count: *count });
+                    shape.partition = Some(Partition { parts, count: *count, murmur: *murmur });
                 }
             }
         }
+        // Of messages only, which pass another way.
+        Step::Decode(_) => {}
+        Step::Timezone(zoning) => timezone::convert(zoning, &mut shape),
         // What depends on rows is the chain's affair.
         Step::Script(_) => {}
         Step::Drop => return Ok(None),
@@ -301,7 +305,9 @@ fn unwrap_row(unwrap: &Unwrap, mut shape: Shape) -> Result<Option<Shape>, String
         }
     }
     let part = |name: &str| envelope.field(name).cloned().ok_or_else(|| format!("the envelope has no field {name}"));
-    let (before, after) = (part("before")?, part("after")?);
+    let after = part("after")?;
+    // A decoded message has none.
+    let before = part("before").unwrap_or_else(|_| Node { content: Content::Null, ..after.clone() });
     let exists = |node: &Node| !matches!(node.content, Content::Null);
     let deleted = !exists(&after);
     let rewrites = matches!(unwrap.deletes, DeleteMode::Rewrite | DeleteMode::RewriteWithTombstone);
@@ -341,7 +347,17 @@ fn find(envelope: &Node, added: &Added) -> Option<Node> {
     let field = match &block.content {
         Content::Source(constants) => source_field(&block.schema, constants, &added.field),
         Content::Transaction => transaction_field(&block.schema, &added.field),
-        Content::Struct(_) => block.field(&added.field).cloned(),
+        Content::Struct(_) => {
+            let mut field = block.field(&added.field).cloned();
+            // Here a default that is not set is null.
+            if let Some(Node { content, .. }) = &mut field
+                && let Content::Converted(converted) = content
+                && matches!(converted.convert, Convert::Same)
+            {
+                *content = converted.content.clone();
+            }
+            field
+        }
         // The block is not there in any record: its fields are null.
         _ => {
             let Kind::Struct(fields) = &block.schema.kind else { return None };
