@@ -229,6 +229,14 @@ impl Reader {
     async fn step<W: LogWriter>(&mut self, stream: &mut Stream<'_, W>) -> Result<Outcome, Problem> {
         let passed = stream.passed();
         let Some(watch) = &mut stream.work.watch else { return Ok(Outcome::NotYet) };
+        if watch.begins_again() {
+            tracing::warn!(
+                "so many rows moved without being published (skipped.operations) that the table is read from its first row again"
+            );
+            watch.close();
+            self.source = None;
+            self.at_end = false;
+        }
         if watch.window().is_some_and(|window| window.is_void) {
             watch.close();
             self.source = None;
