@@ -282,3 +282,30 @@ fn a_payload_of_bytes_is_published_as_it_is() {
     let read: Vec<_> = records.iter().map(|record| (record.key.as_deref(), record.value.as_deref())).collect();
     assert_eq!(read, [(Some(&b"42"[..]), Some(&[0, 0xff, 0x22][..])), (Some(&b"43"[..]), None)]);
 }
+
+/// Aim: `source.xmin` is the slot's, no older than the interval. Method: transactions and checkpoints until the server has
+/// moved it.
+#[test]
+fn the_slots_xmin_is_told_and_follows_it() {
+    let Some(scene) = Scene::start("xmin", "create table t(id serial primary key)", &json!({"xmin.fetch.interval.ms": "1"})) else {
+        return;
+    };
+    let told = |scene: &Scene| scene.events("t").last().and_then(|event| event["source"]["xmin"].as_u64());
+    let of_slot = |scene: &Scene| -> u64 {
+        let text = scene.sql.one(&format!("select catalog_xmin from pg_replication_slots where slot_name = '{}'", scene.slot()));
+        text.parse().expect("a number")
+    };
+    let before = of_slot(&scene);
+    scene.sql.run("insert into t default values");
+    let first = told(&scene).expect("a number");
+    assert!(first >= before, "{first} {before}");
+    wait_for("the slot's xmin to move", || {
+        scene.sql.run("insert into t default values");
+        scene.sql.run("checkpoint");
+        (of_slot(&scene) > first).then_some(())
+    });
+    let moved = of_slot(&scene);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql.run("insert into t default values");
+    assert!(told(&scene) >= Some(moved), "{:?} {moved}", told(&scene));
+}
