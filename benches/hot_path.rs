@@ -122,6 +122,7 @@ fn encode_into<S: RecordSink>(sink: &mut S, plan: &mut RelationPlan, encoder: &m
         xid: Some(746),
         commit_time_us: 1_795_233_128_832_839,
         snapshot: SnapshotMark::False,
+        xmin: None,
         epoch: 1,
     };
     let change =

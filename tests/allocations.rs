@@ -158,6 +158,7 @@ impl HotPath {
                     xid: Some(1),
                     commit_time_us: 2,
                     snapshot: SnapshotMark::False,
+                    xmin: None,
                     epoch: self.lsn,
                 },
             };

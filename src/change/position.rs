@@ -81,6 +81,8 @@ pub struct Checkpoint {
     pub asked: Vec<Asked>,
     /// The newest signal that came from a topic of Apache Kafka: its offset there.
     pub signal_offset: Option<i64>,
+    /// So many lines of the file of signals were acted on.
+    pub signal_lines: u64,
     /// How far an incremental snapshot is.
     pub incremental: Option<Incremental>,
     /// Transactions whose commit record is before this are in the snapshot, not in the stream.
@@ -161,6 +163,9 @@ impl Checkpoint {
         }
         if let Some(offset) = self.signal_offset {
             let _ = write!(out, ",\"signal_offset\":{offset}");
+        }
+        if self.signal_lines > 0 {
+            let _ = write!(out, ",\"signal_lines\":{}", self.signal_lines);
         }
         if let Some(incremental) = &self.incremental {
             let _ = write!(out, ",\"incremental\":{}", incremental.to_json());
@@ -254,6 +259,7 @@ impl Checkpoint {
             progress,
             asked,
             signal_offset: own.get("signal_offset").and_then(Value::as_i64),
+            signal_lines: number(own, "signal_lines"),
             incremental,
             snapshot_lsn: lsn("snapshot")?,
             slot: SlotIdentity { name: text("slot"), system_id: text("system"), timeline: number(own, "timeline") as u32 },
@@ -321,6 +327,7 @@ mod tests {
                 inherited: inherited.then_some(Inherited { xid, lsn: Lsn(lsns[1]), rows, first: partial, update: counted }),
                 progress: partial.then(|| Progress { at: 3, first: 1, cursor: Some(vec!["7".into()]), ..Progress::default() }),
                 asked: if counted { vec![asked()] } else { Vec::new() }, signal_offset: inherited.then_some(time_us),
+                signal_lines: if partial { rows } else { 0 },
                 incremental: counted.then(|| Incremental { id: "s1".into(), cursor: Some(vec![None]), ..Incremental::default() }),
                 slot: SlotIdentity { name, system_id: "7412".into(), timeline: 3 }, ring: Vec::new(), lsn: Lsn(lsns[5]), xid, time_us,
             };

@@ -79,8 +79,17 @@ pub struct Position {
     pub commit_time_us: i64,
     /// Streaming, or a row of the snapshot.
     pub snapshot: SnapshotMark,
+    /// The slot's `catalog_xmin`, when that is looked up.
+    pub xmin: Option<u32>,
     /// Changes whenever anything above but `lsn` does: what depends only on the rest is written once.
     pub epoch: u64,
+}
+
+impl Position {
+    /// `source.lsn`: rows of an incremental snapshot have none, as in Debezium.
+    pub fn told_lsn(&self) -> Option<Lsn> {
+        (self.snapshot != SnapshotMark::Incremental).then_some(self.lsn)
+    }
 }
 
 /// A row change, lent by whoever read it.

@@ -28,20 +28,29 @@ struct Inner {
     arrived: Notify,
 }
 
+/// Where a channel has a signal from, for the checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Its place in a topic of Apache Kafka.
+    Offset(i64),
+    /// The how manieth line of the file it is that is acted on.
+    Line(u64),
+}
+
 /// For a channel that wants to know when a signal is done with: acted on, in a durable commit.
 #[derive(Debug)]
 pub struct Receipt {
-    /// Where the signal stands in its topic, for the checkpoint.
-    pub offset: Option<i64>,
+    /// Where the signal comes from.
+    pub origin: Origin,
     /// Told then; dropped when the capture ends before.
     done: SyncSender<()>,
 }
 
 impl Receipt {
     /// A receipt, and the end at which the answer comes.
-    pub fn new(offset: Option<i64>) -> (Self, Receiver<()>) {
+    pub fn new(origin: Origin) -> (Self, Receiver<()>) {
         let (done, wait) = sync_channel(1);
-        (Self { offset, done }, wait)
+        (Self { origin, done }, wait)
     }
 
     /// The signal is done with.

@@ -86,10 +86,11 @@ pub fn push_message<S: RecordSink>(
     let previous = at.previous_commit.map_or("null".to_owned(), |lsn| format!("\"{}\"", lsn.0));
     value.extend_from_slice(b",\"sequence\":");
     json::string(&mut value, format!("[{previous},\"{}\"]", at.lsn.0).as_bytes());
-    let xid = at.xid.map_or("null".to_owned(), |xid| xid.to_string());
+    let or_null = |number: Option<u32>| number.map_or("null".to_owned(), |number| number.to_string());
+    let (xid, xmin) = (or_null(at.xid), or_null(at.xmin));
     value.extend_from_slice(
         format!(
-            ",\"ts_us\":{},\"ts_ns\":{},\"schema\":\"\",\"table\":\"\",\"txId\":{xid},\"lsn\":{},\"xmin\":null,\"origin\":null,\"origin_lsn\":null}}",
+            ",\"ts_us\":{},\"ts_ns\":{},\"schema\":\"\",\"table\":\"\",\"txId\":{xid},\"lsn\":{},\"xmin\":{xmin},\"origin\":null,\"origin_lsn\":null}}",
             at.commit_time_us,
             at.commit_time_us.saturating_mul(1000),
             at.lsn.0

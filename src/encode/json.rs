@@ -99,6 +99,15 @@ pub fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
+/// Appends an integer, or `null`.
+#[inline]
+pub fn maybe_integer(out: &mut Vec<u8>, value: Option<impl itoa::Integer>) {
+    match value {
+        Some(value) => integer(out, value),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
 /// Which base64 alphabet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alphabet {

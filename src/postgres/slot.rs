@@ -61,6 +61,14 @@ pub async fn find(client: &Client, name: &str) -> Result<Option<Slot>, PostgresE
     }))
 }
 
+/// The oldest transaction whose rows of the catalogue the slot still needs.
+pub async fn catalog_xmin(client: &Client, name: &str) -> Result<Option<u32>, PostgresError> {
+    let row = client.query_opt("select catalog_xmin::text from pg_replication_slots where slot_name = $1", &[&name]).await?;
+    let Some(row) = row else { return Ok(None) };
+    let xmin: Option<String> = row.try_get(0)?;
+    Ok(xmin.and_then(|xmin| xmin.parse().ok()))
+}
+
 /// What makes a found slot unusable for this connector, in words.
 pub fn check(slot: &Slot, name: &str, database: &str) -> Result<(), PostgresError> {
     let problem = if slot.plugin != "pgoutput" {

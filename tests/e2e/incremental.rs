@@ -78,9 +78,7 @@ fn tables_are_read_as_a_signal_asks() {
     assert_eq!(numbers(&events[1..], "id"), (1..=2100).map(Some).collect::<Vec<_>>());
     let (streamed, read) = (&events[0]["source"], &events[1]["source"]);
     assert_eq!((read["snapshot"].as_str(), events[1]["transaction"].is_null()), (Some("incremental"), true));
-    assert!(
-        read["lsn"].as_u64() >= streamed["lsn"].as_u64() && read["txId"].is_u64() && read["ts_ms"].as_u64() >= streamed["ts_ms"].as_u64()
-    );
+    assert!(read["lsn"].is_null() && read["txId"].is_null() && read["ts_ms"].as_u64() >= streamed["ts_ms"].as_u64());
     let ordered: Vec<_> =
         reads(&scene, "words").iter().map(|event| event["after"]["word"].as_str().unwrap_or_default().to_owned()).collect();
     assert_eq!(ordered.len(), 5);
@@ -393,4 +391,38 @@ fn killed_again_and_again_it_is_exact_and_withholds_nothing() {
         assert_eq!(streamed, noted, "{table}: every change comes once");
         assert!(read <= rows_max, "{table}: {read} rows were read");
     }
+}
+
+/// Aim: a row that an update moves behind what is read is read there, although `skipped.operations` leaves the update out;
+/// rows that it leaves where they are come once. Method: rows move while the snapshot rests, once before a kill.
+#[test]
+fn an_update_that_is_left_out_hides_no_row() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table a(id int primary key, x int); insert into a select g, 0 from generate_series(1, 20000) g";
+    let more = json!({"incremental.snapshot.chunk.size": "20", "skipped.operations": "u,d"});
+    let Some(mut scene) = Scene::on(server, "incskipped", setup, &more) else { return };
+    snapshot(&scene, "s1", &["public.a"]);
+    let counter = Reader::new(scene.rowfeed.kafka());
+    let count = || counter.watermarks(&Scene::topic("a"), 0).map_or(0, |(_, next)| next);
+    wait_for("some rows", || (count() > 200).then_some(()));
+    signal(&scene, "p1", "pause-snapshot", json!({}));
+    wait_until_logged(&scene, "Incremental Snapshot PAUSED", 1);
+    scene.sql.run("update a set id = -id, x = 1 where id = 19000");
+    scene.fence();
+    scene.rowfeed.kill();
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    wait_until_logged(&scene, "the incremental snapshot goes on", 1);
+    scene.sql.run("update a set id = -id, x = 2 where id between 19001 and 19500; update a set x = 3 where id > 19900; delete from a where id = 19800");
+    scene.fence();
+    assert!(count() < 19000, "it was over before it was paused");
+    signal(&scene, "r1", "resume-snapshot", json!({}));
+    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 1);
+    let events = scene.events("a");
+    assert!(Scene::ops(&events).chars().all(|op| op == 'r'), "updates and deletes are left out");
+    let read: Vec<_> = events.iter().map(|event| (event["after"]["id"].as_i64(), event["after"]["x"].as_i64())).collect();
+    let rows = scene.sql.rows("select id, x from a");
+    let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<i64>().ok());
+    let want: BTreeSet<_> = rows.iter().map(|row| (number(&row[0]), number(&row[1]))).collect();
+    assert_eq!((read.len(), read.into_iter().collect::<BTreeSet<_>>() == want), (19_999, true), "every row once, where it is");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::http;
-use crate::support::postgres::{programs, shared_server};
+use crate::support::postgres::{own_server, programs, shared_server};
 use crate::support::random::Random;
 use crate::support::scene::Scene;
 use crate::support::wait_for;
@@ -209,6 +209,40 @@ fn a_locked_table_holds_up_neither_the_session_nor_a_pause() {
     assert_eq!((Scene::ops(&events), &events[0]["after"]["big"]), ("u".to_owned(), &json!("x".repeat(10_000))));
 }
 
+/// Aim: a commit that is decoded before others see it is waited for, not published without its values. Method: a standby that
+/// does not exist has to confirm commits, which holds them behind their WAL record.
+#[test]
+fn a_value_is_read_again_when_its_transaction_is_visible() {
+    let Some(server) = own_server(true, &[("fsync", "off")]) else { return };
+    let more = json!({"post.processors": "again", "again.type": RESELECT, "again.reselect.error.handling.mode": "fail",
+        "status.update.interval.ms": "200"});
+    let setup = large("insert into t values (1, repeat('x', 10000), '', '', 1)");
+    let Some(scene) = Scene::on(&server, "reselecthidden", &setup, &more) else { return };
+    scene.fence();
+    let other = scene.database.sql();
+    other.run("set synchronous_commit = local");
+    let held_by = |setting: &str| {
+        other.run(&format!("alter system {setting}"));
+        other.run("select pg_reload_conf()");
+    };
+    held_by("set synchronous_standby_names = 'nobody'");
+    let writer = scene.database.sql();
+    wait_for("the setting", || (writer.one("show synchronous_standby_names") == "nobody").then_some(()));
+    let held = std::thread::spawn(move || writer.run("update t set id = 2, n = 2"));
+    wait_for("the commit to hang", || {
+        (other.one("select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1").then_some(())
+    });
+    let sessions = "select count(*) from pg_stat_activity where application_name like '%reselect'";
+    wait_for("the row to be asked for", || (other.one(sessions) == "1").then_some(()));
+    // Much longer than one question takes: it is asked for again and again.
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!((other.one("select id from t").as_str(), scene.reader.read(&Scene::topic("t")).len()), ("1", 0));
+    held_by("reset synchronous_standby_names");
+    held.join().expect("it commits");
+    let events = scene.events("t");
+    assert_eq!((Scene::ops(&events), &events[2]["after"]["big"]), ("d-c".to_owned(), &json!("x".repeat(10_000))));
+}
+
 /// `lsn.flush.mode=manual`: the slot stays where it is, and what comes again after a restart is recognised.
 #[test]
 fn nothing_is_confirmed_in_the_manual_mode() {
@@ -247,4 +281,31 @@ fn a_payload_of_bytes_is_published_as_it_is() {
     let records = wait_for("two messages", || Some(scene.reader.read("outbox.event.order")).filter(|records| records.len() == 2));
     let read: Vec<_> = records.iter().map(|record| (record.key.as_deref(), record.value.as_deref())).collect();
     assert_eq!(read, [(Some(&b"42"[..]), Some(&[0, 0xff, 0x22][..])), (Some(&b"43"[..]), None)]);
+}
+
+/// Aim: `source.xmin` is the slot's, no older than the interval. Method: transactions and checkpoints until the server has
+/// moved it.
+#[test]
+fn the_slots_xmin_is_told_and_follows_it() {
+    let Some(scene) = Scene::start("xmin", "create table t(id serial primary key)", &json!({"xmin.fetch.interval.ms": "1"})) else {
+        return;
+    };
+    let told = |scene: &Scene| scene.events("t").last().and_then(|event| event["source"]["xmin"].as_u64());
+    let of_slot = |scene: &Scene| -> u64 {
+        let text = scene.sql.one(&format!("select catalog_xmin from pg_replication_slots where slot_name = '{}'", scene.slot()));
+        text.parse().expect("a number")
+    };
+    let before = of_slot(&scene);
+    scene.sql.run("insert into t default values");
+    let first = told(&scene).expect("a number");
+    assert!(first >= before, "{first} {before}");
+    wait_for("the slot's xmin to move", || {
+        scene.sql.run("insert into t default values");
+        scene.sql.run("checkpoint");
+        (of_slot(&scene) > first).then_some(())
+    });
+    let moved = of_slot(&scene);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    scene.sql.run("insert into t default values");
+    assert!(told(&scene) >= Some(moved), "{:?} {moved}", told(&scene));
 }

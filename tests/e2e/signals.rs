@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::support::http;
 use crate::support::kafka_broker::KafkaBroker;
 use crate::support::postgres::runtime;
+use crate::support::random::Random;
 use crate::support::scene::Scene;
 use crate::support::service::with;
 use crate::support::{DEADLINE, wait_for};
@@ -177,13 +178,13 @@ fn lines_of_a_file_are_signals_until_they_are_done_with() {
     let more = json!({"signal.enabled.channels": "file", "signal.file": path, "signal.poll.interval.ms": "50"});
     let Some(mut scene) = scene("signal_file", SETUP, &more) else { return };
     wait_until_told(&scene, "COMPLETED", 1);
-    let rest = "no signal\n\n{\"id\":\"3\",";
+    let rest = "no signal\n{\"id\":\"3\",";
     wait_for("its line to go", || (fs::read_to_string(&path).expect("text") == rest).then_some(()));
     let mut file = fs::File::options().append(true).open(&path).expect("the file");
     let second = line("3", "b");
     file.write_all(format!("{}\n", &second[10..]).as_bytes()).expect("written");
     wait_until_told(&scene, "COMPLETED", 2);
-    wait_for("its line to go", || (fs::read_to_string(&path).expect("text") == "no signal\n\n").then_some(()));
+    wait_for("its line to go", || (fs::read_to_string(&path).expect("text") == "no signal\n").then_some(()));
     // Rows of the signalling table are events, but no signals: that channel is not enabled.
     scene.sql.run(&format!("insert into signals values ('4', 'execute-snapshot', '{}')", blocking("\"public.b\"", "")));
     scene.rowfeed.kill();
@@ -191,6 +192,47 @@ fn lines_of_a_file_are_signals_until_they_are_done_with() {
     scene.rowfeed.wait_until_ready();
     assert_eq!((Scene::ops(&scene.events("a")), Scene::ops(&scene.events("b"))), ("rrr".to_owned(), "r".to_owned()));
     assert_eq!(scene.records("signals").len(), 1);
+}
+
+/// Aim: a line of the file counts once, whenever the process is killed. Method: snapshots of one row each, killed at random; then
+/// the file as a kill behind the durable commit leaves it, and as one before it does.
+#[test]
+fn a_line_of_a_file_counts_once_over_kills() {
+    const LINES: u64 = 60;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("signals.txt");
+    let line = |id: u64| {
+        let data = json!({"data-collections": ["public.c"], "additional-conditions": [{"data-collection": "public.c", "filter": format!("id = {id}")}]});
+        json!({"id": id.to_string(), "type": "execute-snapshot", "data": data}).to_string()
+    };
+    let setup = format!("{SETUP}; create table c(id int primary key); insert into c select generate_series(1, {LINES})");
+    let more = json!({"signal.enabled.channels": "file", "signal.file": path, "signal.poll.interval.ms": "10",
+        "table.include.list": "public.(c|fence)"});
+    let Some(mut scene) = scene("signal_lines", &setup, &more) else { return };
+    let seed = Random::seed(41);
+    let mut random = Random::new(seed);
+    let left = || fs::read_to_string(&path).map_or(LINES, |text| text.lines().filter(|line| !line.is_empty()).count() as u64);
+    fs::write(&path, (1..=LINES).map(|id| format!("{}\n", line(id))).collect::<String>()).expect("a file");
+    for kill in 1..=4 {
+        let until = LINES - 10 * kill - random.among(0..8);
+        wait_for("some lines to go", || (left() <= until).then_some(()));
+        scene.rowfeed.kill();
+        assert!(left() > 0, "killed while lines wait");
+        scene.rowfeed.run();
+        scene.rowfeed.wait_until_ready();
+    }
+    let read = |scene: &Scene, rows: usize| {
+        wait_for("every line to go", || (left() == 0).then_some(()));
+        wait_for("every row", || (scene.events("c").len() >= rows).then_some(()));
+        ids(&scene.events("c"))
+    };
+    assert_eq!(read(&scene, LINES as usize), (1..=LINES).collect::<Vec<_>>(), "seed {seed}");
+    scene.rowfeed.kill();
+    // An even number of lines is in the checkpoint: the first one is, the second one is not.
+    fs::write(&path, format!("0{}\n1{}\n", &line(1)[1..], &line(2)[1..])).expect("a file");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    assert_eq!(read(&scene, LINES as usize + 1)[LINES as usize..], [2]);
 }
 
 /// Aim: signals in Apache Kafka are acted on once, over kills and restarts, and the group shows how far.

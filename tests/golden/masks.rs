@@ -133,11 +133,14 @@ impl Event {
         let end = source + value[source..].find('}').expect("a source block");
         let mut block = value[source..end].to_owned();
         replace(&mut block, "\"version\":", |_| "\"-\"".into());
+        let zero = |value: &str| if value == "null" { "null".into() } else { "0".into() };
         if snapshot {
             for name in ["ts_ms", "ts_us", "ts_ns", "txId", "lsn", "sequence"] {
-                replace(&mut block, &format!(",\"{name}\":"), |_| "0".into());
+                replace(&mut block, &format!(",\"{name}\":"), zero);
             }
         }
+        // Each slot has its own.
+        replace(&mut block, ",\"xmin\":", zero);
         let mut before = value[..source].to_owned();
         replace(&mut before, "{\"op\":\"m\",\"ts_ms\":", |_| "0".into());
         // A message that was decoded.

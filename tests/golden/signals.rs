@@ -64,6 +64,24 @@ fn blocking_snapshots_by_rows_of_the_signalling_table() {
     });
 }
 
+/// `source.xmin` is in what is streamed, and in blocking snapshots as the stream had it.
+#[test]
+fn xmin_is_in_streamed_events() {
+    let options = json!({"notification.enabled.channels": "sink", "notification.sink.topic.name": "srv.notices",
+        "xmin.fetch.interval.ms": "3600000", "signal.data.collection": "public.signals",
+        "table.include.list": "public[.](a|b|empty|Order Items|fence)"});
+    hold_while("xmin", "signals.sql", &options, |scene, sql, mut debezium| {
+        let mut completed = 1;
+        for statement in section(sql, "rows").into_iter().chain(section(sql, "xmin")) {
+            scene.sql.run(statement);
+            if statement.contains("execute-snapshot") {
+                completed += 1;
+                wait_until_told(scene, debezium.as_deref_mut(), "COMPLETED", completed);
+            }
+        }
+    });
+}
+
 /// Debezium marks its chunks in the signalling table, where ours hears of them, too: those rows are not compared.
 #[test]
 fn incremental_snapshots_by_rows_of_the_signalling_table() {

@@ -27,3 +27,9 @@ insert into a values (100, 'x');
 insert into signals values ('i2', 'execute-snapshot', '{"data-collections":["public.b"]}');
 insert into signals values ('t1', 'stop-snapshot', '{"type":"INCREMENTAL"}');
 update a set v = 'z' where id = 100;
+--- xmin
+insert into a values (100, 'x');
+insert into signals values ('s1', 'execute-snapshot', '{"data-collections":["public.b"],"type":"blocking"}');
+select pg_logical_emit_message(true, 'prefix', 'content');
+insert into signals values ('i1', 'execute-snapshot', '{"data-collections":["public.b"]}');
+delete from a where id = 100;

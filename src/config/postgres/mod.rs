@@ -249,6 +249,8 @@ pub struct PostgresConfig {
     pub heartbeat_interval: Duration,
     /// `topic.heartbeat.name`, else `topic.heartbeat.prefix` and `topic.prefix`.
     pub heartbeat_topic: String,
+    /// `xmin.fetch.interval.ms`; `None`: `source.xmin` stays null.
+    pub xmin_interval: Option<Duration>,
     /// `heartbeat.action.query`.
     pub heartbeat_query: Option<String>,
     /// `notification.*`.
@@ -514,6 +516,7 @@ impl Reader<'_> {
             skipped: self.skipped(),
             heartbeat_interval: self.millis("heartbeat.interval.ms"),
             heartbeat_topic: self.heartbeat_topic(),
+            xmin_interval: Some(self.millis("xmin.fetch.interval.ms")).filter(|interval| !interval.is_zero()),
             heartbeat_query: Some(self.text("heartbeat.action.query")).filter(|query| !query.is_empty()),
             notifications: self.notifications(),
             signals: self.signals(),

@@ -220,7 +220,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("lsn.flush.timeout.ms", Long, Some("30000"), NOT_NEGATIVE_LONG, Low).within("Replication").doc("Limit of confirming.").ignored("confirming never waits"),
     key("lsn.flush.timeout.action", String, Some("fail"), OneOf(&["fail", "warn", "ignore"]), Low).within("Replication").doc("What that limit does.").ignored("confirming never waits"),
     key("offset.mismatch.strategy", String, Some("no_validation"), OneOf(&["no_validation", "trust_offset", "trust_slot", "trust_greater_lsn"]), Low).within("Replication").doc("What to do with a slot that another program moved ahead: trust_slot and trust_greater_lsn go on there, without the changes between; otherwise it stops the connector. A slot that is behind is always read from there, and what was published left out."),
-    key("xmin.fetch.interval.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Replication").doc("How often source.xmin is read.").rejected("source.xmin would stay null"),
+    key("xmin.fetch.interval.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Replication").doc("How often source.xmin is looked up: the slot's catalog_xmin. 0: never, it stays null."),
     key("read.only", Boolean, Some("false"), Any, Low).within("Replication").doc("Incremental snapshots without writing.").ignored("incremental snapshots never write to a table; only messages for an idle slot are written to the WAL"),
     key("schema.refresh.mode", String, Some("columns_diff"), OneOf(&["columns_diff", "columns_diff_exclude_unchanged_toast"]), Low).within("Replication").doc("When a table's shape is read again.").ignored("the shape always follows the stream"),
 

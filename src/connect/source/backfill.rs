@@ -477,7 +477,7 @@ fn leave_out(gate: &mut Gate, wanted: &Wanted) {
 fn position<W: LogWriter>(stream: &Stream<'_, W>, time_us: i64, xid: u32, mark: SnapshotMark) -> Position {
     let checkpoint = stream.work.resume.checkpoint();
     let lsn = checkpoint.end_lsn.max(checkpoint.snapshot_lsn);
-    Position { lsn, previous_commit: None, xid: Some(xid), commit_time_us: time_us, snapshot: mark, epoch: mark as u64 }
+    Position { lsn, previous_commit: None, xid: Some(xid), commit_time_us: time_us, snapshot: mark, xmin: None, epoch: mark as u64 }
 }
 
 fn gate_of<'s, W: LogWriter>(stream: &'s mut Stream<'_, W>) -> Result<&'s mut Gate, Problem> {

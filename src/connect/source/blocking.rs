@@ -246,6 +246,7 @@ impl<W: LogWriter> Stream<'_, W> {
         let xid = (checkpoint.xid != 0).then_some(checkpoint.xid);
         let lsn = checkpoint.lsn.max(checkpoint.snapshot_lsn);
         let mut reader = Reader::new(self.context, lsn, previous_commit, xid);
+        reader.xmin = self.work.at.xmin;
         let total = sources.len() as u32;
         self.context.status.set_snapshot(total, 0, 0);
         for index in 0..sources.len() {

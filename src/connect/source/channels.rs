@@ -1,8 +1,8 @@
 //! Channels of signals beside the source's own table: a file, a topic of Apache Kafka.
 //!
 //! Owns a thread for each, and the form in which a signal stands there: a JSON object with `id`, `type` and `data`. Promises
-//! that a signal is taken out of its channel only once it is acted on and that is durable, and that the threads have ended
-//! when this is dropped. What is no signal is told in the log; a channel that does not work never fails the connector.
+//! that a signal is taken out of its channel only once it is acted on and that is durable, that none is acted on twice, and
+//! that the threads have ended when this is dropped. What is no signal is told in the log; a channel that does not work never fails the connector.
 
 mod file;
 #[cfg(feature = "kafka")]
@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::task::Context;
-use crate::change::Signal;
+use crate::change::{Checkpoint, Signal};
 use crate::connect::Signals;
-use crate::connect::signals::Receipt;
+use crate::connect::signals::{Origin, Receipt};
 use crate::problem::Problem;
 
 /// Between two looks at whether to end.
@@ -33,21 +33,19 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    /// Opens those that the configuration names; `offset`: up to there signals of Kafka are done with.
-    pub fn open(context: &Context, offset: Option<i64>) -> Result<Self, Problem> {
+    /// Opens those that the configuration names, and goes on where the checkpoint says that signals are done with.
+    pub fn open(context: &Context, checkpoint: &Checkpoint) -> Result<Self, Problem> {
         let config = &context.config;
         let mut channels = Self { signals: context.signals.clone(), stop: Arc::default(), threads: Vec::new() };
         if let Some(path) = config.signals.file.clone() {
-            let interval = config.signals.poll_interval;
-            channels.spawn(&config.name, move |door| file::follow(&path, interval, door))?;
+            let (interval, lines) = (config.signals.poll_interval, checkpoint.signal_lines);
+            channels.spawn(&config.name, move |door| file::follow(&path, interval, lines, door))?;
         }
         #[cfg(feature = "kafka")]
         if let Some(settings) = config.signals.kafka.clone() {
-            let prefix = config.topic_prefix.clone();
+            let (prefix, offset) = (config.topic_prefix.clone(), checkpoint.signal_offset);
             channels.spawn(&config.name, move |door| kafka::follow(&settings, &prefix, offset, door))?;
         }
-        #[cfg(not(feature = "kafka"))]
-        let _ = offset;
         Ok(channels)
     }
 
@@ -97,9 +95,9 @@ impl Door {
     }
 
     /// Hands a signal in and waits until it is done with; false when the capture ends before.
-    fn send(&self, signal: &Signal, offset: Option<i64>) -> bool {
+    fn send(&self, signal: &Signal, origin: Origin) -> bool {
         loop {
-            let (receipt, answer) = Receipt::new(offset);
+            let (receipt, answer) = Receipt::new(origin);
             if self.signals.push_with(signal.clone(), Some(receipt)).is_ok() {
                 loop {
                     match answer.recv_timeout(LOOK) {

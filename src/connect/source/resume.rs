@@ -7,6 +7,7 @@
 //! must be the one that was remembered; a database that was restored from a backup has others at the same places.
 
 use crate::change::{Asked, Checkpoint, Fingerprint, Incremental, Lsn, PartialTransaction, Progress, TransactionCounts};
+use crate::connect::signals::Origin;
 use crate::problem::Problem;
 
 /// What to do with the rows of the open transaction.
@@ -73,9 +74,23 @@ impl Resume {
         }
     }
 
-    /// Notes how far signals are read from their topic.
-    pub fn took_signal(&mut self, offset: i64) {
-        self.checkpoint.signal_offset = Some(offset);
+    /// How far signals are read from their topic and their file.
+    pub fn signals_taken(&self) -> (Option<i64>, u64) {
+        (self.checkpoint.signal_offset, self.checkpoint.signal_lines)
+    }
+
+    /// The same, put back.
+    pub fn set_signals_taken(&mut self, (offset, lines): (Option<i64>, u64)) {
+        self.checkpoint.signal_offset = offset;
+        self.checkpoint.signal_lines = lines;
+    }
+
+    /// Notes that a signal is taken from its channel.
+    pub fn take_signal(&mut self, origin: Origin) {
+        match origin {
+            Origin::Offset(offset) => self.checkpoint.signal_offset = Some(offset),
+            Origin::Line(line) => self.checkpoint.signal_lines = line,
+        }
     }
 
     /// The open transaction's rows were published in part: what they ask for was not done before its end.

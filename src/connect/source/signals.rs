@@ -28,16 +28,21 @@ impl<W: LogWriter> Stream<'_, W> {
         while let Some((signal, receipt)) = self.context.signals.take() {
             // Who has a receipt sends it again.
             let again = receipt.is_none().then(|| signal.clone());
+            // Before: it is in every commit that what is done hands over.
+            let before = self.work.resume.signals_taken();
+            if let Some(receipt) = &receipt {
+                self.work.resume.take_signal(receipt.origin);
+            }
             let done = Box::pin(self.act(signal)).await;
+            if !matches!(&done, Ok(true)) {
+                self.work.resume.set_signals_taken(before);
+            }
             // What passes by comes again with the next task.
             if matches!(&done, Ok(false)) || matches!(&done, Err(problem) if problem.action == Action::Retry) {
                 again.into_iter().for_each(|signal| self.context.signals.put_back(signal));
             }
             if !done? {
                 break;
-            }
-            if let Some(offset) = receipt.as_ref().and_then(|receipt| receipt.offset) {
-                self.work.resume.took_signal(offset);
             }
             // What was done and that it was done, in one commit.
             if !self.open_commit().await? {

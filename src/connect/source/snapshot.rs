@@ -323,6 +323,8 @@ pub(super) struct Reader {
     lsn: Lsn,
     previous_commit: Option<Lsn>,
     xid: Option<u32>,
+    /// As the stream has it.
+    pub xmin: Option<u32>,
     time_us: i64,
     /// Rows held so far.
     pub rows: u64,
@@ -334,7 +336,7 @@ impl Reader {
         let mut encoder = Encoder::new(&context.events);
         encoder.set_now(now_ns());
         let time_us = now_ns() / 1000;
-        Self { encoder, held: None, current: CopyRow::default(), lsn, previous_commit, xid, time_us, rows: 0 }
+        Self { encoder, held: None, current: CopyRow::default(), lsn, previous_commit, xid, xmin: None, time_us, rows: 0 }
     }
 
     /// Takes in a line of COPY.
@@ -387,6 +389,7 @@ impl Reader {
             xid: self.xid,
             commit_time_us: self.time_us,
             snapshot: mark,
+            xmin: self.xmin,
             epoch: mark as u64,
         }
     }

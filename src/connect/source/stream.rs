@@ -50,6 +50,8 @@ const STALL_LIMIT: Duration = Duration::from_secs(30);
 const IDLE_ASKED_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the loop may wait for a heartbeat to be written.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
+/// How long it may wait for `source.xmin`.
+const XMIN_LIMIT: Duration = Duration::from_secs(2);
 /// A server that was silent for so many status intervals, and for so long, is gone. Replies are asked for all the while;
 /// older servers give none while they decode a large transaction of other tables.
 const SILENCE_INTERVALS: u32 = 6;
@@ -76,6 +78,8 @@ pub struct Stream<'c, W: LogWriter> {
     pub(super) incremental: Option<Reader>,
     idle_written: Instant,
     heartbeat_due: Option<Instant>,
+    /// When `source.xmin` is looked up again; `None`: never.
+    xmin_due: Option<Instant>,
     /// When anything last came from the server.
     heard: Instant,
 }
@@ -121,6 +125,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                     xid: None,
                     commit_time_us: checkpoint.time_us,
                     snapshot: SnapshotMark::False,
+                    xmin: None,
                     epoch: 1,
                 },
                 messages: None,
@@ -142,6 +147,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             pace: Pace { window_began: now, window_bytes: 0, last_read: now, behind: false },
             idle_written: now,
             heartbeat_due: (!heartbeat.is_zero()).then(|| now + heartbeat),
+            xmin_due: context.config.xmin_interval.map(|_| now),
             heard: now,
             backfill: None,
             answers: Answers::new(),
@@ -178,6 +184,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             if !self.open_commit().await? {
                 return self.drain().await;
             }
+            self.look_up_xmin().await?;
             let full = self.take_messages().await?;
             if self.is_signalled() {
                 self.take_signalled().await?;
@@ -501,6 +508,28 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         let (received, flushed, confirmed) = self.feedback.positions();
         let encoded = self.work.resume.checkpoint().flush_lsn;
         self.context.status.set_positions(received.0, encoded.0, flushed.0, confirmed.0);
+    }
+
+    /// Before messages are handled: `source.xmin` of what they become, when it is asked for and old. As long as it cannot be
+    /// looked up it stays as it is.
+    async fn look_up_xmin(&mut self) -> Result<(), Problem> {
+        let (Some(due), Some(interval)) = (self.xmin_due, self.context.config.xmin_interval) else { return Ok(()) };
+        let now = Instant::now();
+        if due > now || self.replication.buffered() == 0 {
+            return Ok(());
+        }
+        self.xmin_due = Some(now + interval);
+        self.reopen_client().await?;
+        match tokio::time::timeout(XMIN_LIMIT, slot::catalog_xmin(&self.client, &self.context.config.slot_name)).await {
+            Ok(Ok(xmin)) if xmin == self.work.at.xmin => {}
+            Ok(Ok(xmin)) => {
+                self.work.at.xmin = xmin;
+                self.work.at.epoch += 1;
+            }
+            Ok(Err(error)) => tracing::warn!("source.xmin could not be looked up: {error}"),
+            Err(_) => tracing::warn!("source.xmin could not be looked up within {XMIN_LIMIT:?}"),
+        }
+        Ok(())
     }
 
     /// A heartbeat record, and a message in the WAL that moves an idle slot.

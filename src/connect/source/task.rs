@@ -284,7 +284,7 @@ impl Prepared {
         };
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
-        let channels = Channels::open(context, checkpoint.signal_offset)?;
+        let channels = Channels::open(context, &checkpoint)?;
         let resume = Resume::new(checkpoint, confirmed);
         let stream = Stream::new(context, self.client, replication, commits, relations, resume, confirmed);
         let result = Box::pin(stream.with(self.server_version, backfill).with_incremental(incremental).run()).await;

@@ -258,8 +258,9 @@ impl<W: LogWriter> Work<W> {
         if !publish {
             return Ok(None);
         }
-        // While a snapshot is read, what becomes of an update is known only after it is judged.
-        if is_skipped(context, op) && self.gate.is_none() {
+        // While a snapshot is read, what becomes of an update is known only after it is judged; an incremental one has to know
+        // of rows that move.
+        if is_skipped(context, op) && self.gate.is_none() && self.watch.is_none() {
             return Ok(None);
         }
         self.at.lsn = start;
@@ -274,9 +275,11 @@ impl<W: LogWriter> Work<W> {
         {
             let before = (old != OldRow::None).then(|| self.cells.old(payload));
             let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
-            watch.see(&plan.relation, op, before, old == OldRow::Key, after);
+            watch.see(&plan.relation, op, !is_skipped(context, op), before, old == OldRow::Key, after);
         }
-        let Some(gate) = &mut self.gate else { return self.push(row, payload) };
+        let Some(gate) = &mut self.gate else {
+            return if is_skipped(context, op) { Ok(None) } else { self.push(row, payload) };
+        };
         let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
         let before = (old != OldRow::None).then(|| self.cells.old(payload));
         let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));

@@ -18,6 +18,8 @@ pub struct SourceBlock {
     head: Vec<u8>,
     /// Between that and the LSN itself.
     middle: Vec<u8>,
+    /// Behind it.
+    tail: Vec<u8>,
 }
 
 /// `sequence` inside its brackets, up to the event's own position.
@@ -56,6 +58,7 @@ impl SourceBlock {
             epoch: None,
             head: Vec::new(),
             middle: Vec::new(),
+            tail: Vec::new(),
         }
     }
 
@@ -84,8 +87,8 @@ impl SourceBlock {
         out.extend_from_slice(&self.head);
         out.extend_from_slice(lsn);
         out.extend_from_slice(&self.middle);
-        out.extend_from_slice(lsn);
-        out.extend_from_slice(b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
+        out.extend_from_slice(if at.told_lsn().is_some() { lsn } else { b"null" });
+        out.extend_from_slice(&self.tail);
     }
 
     /// Writes again what a new transaction (or snapshot mark) changes.
@@ -106,10 +109,12 @@ impl SourceBlock {
         middle.extend_from_slice(b",\"ts_ns\":");
         json::integer(middle, at.commit_time_us.saturating_mul(1000));
         middle.extend_from_slice(&self.table);
-        match at.xid {
-            Some(xid) => json::integer(middle, xid),
-            None => middle.extend_from_slice(b"null"),
-        }
+        json::maybe_integer(middle, at.xid);
         middle.extend_from_slice(b",\"lsn\":");
+        let tail = &mut self.tail;
+        tail.clear();
+        tail.extend_from_slice(b",\"xmin\":");
+        json::maybe_integer(tail, at.xmin);
+        tail.extend_from_slice(b",\"origin\":null,\"origin_lsn\":null}");
     }
 }

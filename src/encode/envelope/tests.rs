@@ -93,6 +93,7 @@ fn at(snapshot: SnapshotMark, previous_commit: Option<u64>) -> Position {
         xid: Some(746),
         commit_time_us: 1_795_233_128_832_839,
         snapshot,
+        xmin: None,
         epoch: 1,
     }
 }

@@ -433,11 +433,9 @@ fn write_live(out: &mut Vec<u8>, live: Live, input: &Input<'_>) {
             json::integer(out, at.lsn.0);
             out.extend_from_slice(b"\\\"]\"");
         }
-        Live::Xid => match at.xid {
-            Some(xid) => json::integer(out, xid),
-            None => out.extend_from_slice(b"null"),
-        },
-        Live::Lsn => json::integer(out, at.lsn.0),
+        Live::Xid => json::maybe_integer(out, at.xid),
+        Live::Lsn => json::maybe_integer(out, at.told_lsn().map(|lsn| lsn.0)),
+        Live::Xmin => json::maybe_integer(out, at.xmin),
         Live::TransactionId | Live::TotalOrder | Live::TableOrder => match (input.place, at.xid) {
             (Some((total, of_table)), Some(xid)) => match live {
                 Live::TotalOrder => json::integer(out, total),

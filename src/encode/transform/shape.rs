@@ -135,6 +135,8 @@ pub enum Live {
     Xid,
     /// `source.lsn`.
     Lsn,
+    /// `source.xmin`.
+    Xmin,
     /// `transaction.id`.
     TransactionId,
     /// `transaction.total_order`.

@@ -551,6 +551,7 @@ pub(super) fn source_field(schema: &Schema, constants: &[(&str, Box<[u8]>)], nam
         "sequence" => Content::Live(Live::Sequence),
         "txId" => Content::Live(Live::Xid),
         "lsn" => Content::Live(Live::Lsn),
+        "xmin" => Content::Live(Live::Xmin),
         _ => {
             let constant = constants.iter().find(|(constant, _)| *constant == name);
             constant.map_or(Content::Null, |(_, json)| Content::Constant(json.clone()))

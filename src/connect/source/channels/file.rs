@@ -1,7 +1,14 @@
 //! Signals in a file, one a line: `signal.file`.
 //!
-//! A line is taken out once it is done with, so a process that is killed in between reads it again. Lines that are no JSON
-//! object stay: the file may be another one than was meant.
+//! ```text
+//! {"id":...}      it waits
+//! 1"id":...}      it is acted on, as an odd one: a checkpoint that counts an odd number of lines has what it asks for
+//! 0"id":...}      the same, as an even one
+//! ```
+//!
+//! A line is marked where it stands before it is acted on, and blanked once that is durable. So a process that is killed
+//! anywhere between finds out whether it was acted on, and a line counts once. Blank lines go when no signal is left. Lines
+//! that are no JSON object stay: the file may be another one than was meant.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -11,68 +18,116 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Door, read};
+use crate::change::Signal;
+use crate::connect::signals::Origin;
+use crate::problem::Problem;
 
 /// Larger files are not read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// So many kinds of trouble are told; the rest is the same again.
 const TOLD_MAX: usize = 100;
 
-/// Reads the file again and again until told to end.
-pub(super) fn follow(path: &Path, interval: Duration, door: &Door) {
+/// Reads the file again and again until told to end; so many of its lines were acted on.
+pub(super) fn follow(path: &Path, interval: Duration, mut lines: u64, door: &Door) {
     tracing::info!(path = %path.display(), "signals are read from a file");
     let mut told = HashSet::new();
     while door.pause(interval) {
-        if let Err(error) = look(path, door, &mut told) {
+        if let Err(error) = look(path, &mut lines, &mut told, |signal, line| door.send(signal, Origin::Line(line))) {
             tell(&mut told, &format!("{}: {error}", path.display()));
         }
     }
 }
 
-/// Acts on every line that is a signal.
-fn look(path: &Path, door: &Door, told: &mut HashSet<String>) -> io::Result<()> {
+/// Acts on every line that is a signal. `send` says whether it is done with.
+fn look(path: &Path, lines: &mut u64, told: &mut HashSet<String>, send: impl Fn(&Signal, u64) -> bool) -> io::Result<()> {
     let Some(text) = content(path)? else { return Ok(()) };
     for line in text.split_inclusive('\n') {
         let (whole, line) = (line.ends_with('\n'), line.trim());
         if line.is_empty() {
             continue;
         }
-        match read(line) {
+        let (signal, marked) = match unmarked(line) {
+            Some((signal, mark)) => (Some(signal), Some(mark)),
+            None => (read(line), None),
+        };
+        match signal {
             // The rest may be written in this moment.
             None if !whole => {}
             None => tell(told, &format!("{}: a line is not a JSON object with id, type and data, and stays", path.display())),
             Some(Err(problem)) => {
                 tracing::warn!("a signal of {} has no effect: {}", path.display(), problem.text());
-                take_out(path, line)?;
+                blank(path, line)?;
+            }
+            Some(Ok(signal)) if marked == Some(mark_of(*lines)) => {
+                tracing::info!(id = signal.id, "a signal of {} was acted on before the last start", path.display());
+                blank(path, line)?;
             }
             Some(Ok(signal)) => {
-                if !door.send(&signal, None) {
+                let Some(line) = mark(path, line, mark_of(*lines + 1))? else { continue };
+                if !send(&signal, *lines + 1) {
                     return Ok(());
                 }
-                take_out(path, line)?;
+                *lines += 1;
+                blank(path, &line)?;
             }
         }
     }
-    Ok(())
+    compact(path)
 }
 
-/// Takes the first such line out. What was appended meanwhile stays.
-fn take_out(path: &Path, line: &str) -> io::Result<()> {
-    let Some(text) = content(path)? else { return Ok(()) };
-    let mut left = String::new();
-    let mut found = false;
+const fn mark_of(line: u64) -> u8 {
+    if line.is_multiple_of(2) { b'0' } else { b'1' }
+}
+
+/// What a marked line says, and its mark.
+fn unmarked(line: &str) -> Option<(Result<Signal, Problem>, u8)> {
+    let mark = *line.as_bytes().first().filter(|first| matches!(first, b'0' | b'1'))?;
+    Some((read(&format!("{{{}", line.get(1..)?))?, mark))
+}
+
+/// Where the first such line begins.
+fn place(text: &str, line: &str) -> Option<u64> {
+    let mut start = 0;
     for other in text.split_inclusive('\n') {
-        if !found && other.trim() == line {
-            found = true;
-        } else {
-            left.push_str(other);
+        if other.trim() == line {
+            return Some((start + other.len() - other.trim_start().len()) as u64);
         }
+        start += other.len();
     }
-    if !found {
+    None
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).open(path)
+}
+
+/// Marks the line: one byte, which is written or not. `None`: it is not there any more.
+fn mark(path: &Path, line: &str, mark: u8) -> io::Result<Option<String>> {
+    let Some(start) = content(path)?.and_then(|text| place(&text, line)) else { return Ok(None) };
+    let file = open(path)?;
+    file.write_all_at(&[mark], start)?;
+    file.sync_data()?;
+    Ok(Some(format!("{}{}", char::from(mark), line.get(1..).unwrap_or_default())))
+}
+
+/// Leaves nothing of the line. What is cut off in its middle by a kill is no signal.
+fn blank(path: &Path, line: &str) -> io::Result<()> {
+    let Some(start) = content(path)?.and_then(|text| place(&text, line)) else { return Ok(()) };
+    let file = open(path)?;
+    file.write_all_at(&vec![b'\n'; line.len()], start)?;
+    file.sync_data()
+}
+
+/// Takes blank lines out when no signal is left, which a kill in the middle might repeat.
+fn compact(path: &Path) -> io::Result<()> {
+    let Some(text) = content(path)? else { return Ok(()) };
+    let lines = || text.split_inclusive('\n').filter(|line| !line.trim().is_empty());
+    let left: String = lines().collect();
+    if left.len() == text.len() || lines().any(|line| read(line).is_some() || unmarked(line.trim()).is_some()) {
         return Ok(());
     }
-    let file = File::options().read(true).write(true).open(path)?;
-    // What was appended since the file was read follows what is left; the file is cut last, so that a kill repeats a line
-    // and loses none.
+    let file = open(path)?;
+    // What was appended since the file was read follows what is left; the file is cut last, so that a kill loses nothing.
     let mut appended = vec![0; usize::try_from(file.metadata()?.len()).unwrap_or_default().saturating_sub(text.len())];
     file.read_exact_at(&mut appended, text.len() as u64)?;
     let left = [left.as_bytes(), &appended].concat();
@@ -110,18 +165,48 @@ fn tell(told: &mut HashSet<String>, text: &str) {
 mod tests {
     use super::*;
 
+    fn line(id: &str) -> String {
+        format!(r#"{{"id":"{id}","type":"pause-snapshot"}}"#)
+    }
+
+    /// Acts on the file; the ids of what was acted on. `ends`: the capture ends with the last one, before it answers.
+    fn acted(path: &Path, lines: &mut u64, ends: bool) -> Vec<String> {
+        let ids = std::cell::RefCell::new(Vec::new());
+        let send = |signal: &Signal, _: u64| {
+            ids.borrow_mut().push(signal.id.clone());
+            !ends
+        };
+        look(path, lines, &mut HashSet::new(), send).expect("a file");
+        ids.into_inner()
+    }
+
     #[test]
-    fn a_line_is_taken_out_and_the_others_stay() {
+    fn what_is_no_signal_stays_and_the_rest_goes() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("signals");
-        assert_eq!(content(&path).expect("no file"), None);
-        fs::write(&path, "a\n b \nc\nb\nd").expect("written");
-        take_out(&path, "b").expect("taken");
-        assert_eq!(fs::read_to_string(&path).expect("text"), "a\nc\nb\nd");
-        take_out(&path, "d").expect("taken");
-        take_out(&path, "x").expect("nothing to take");
-        assert_eq!(fs::read_to_string(&path).expect("text"), "a\nc\nb\n");
+        let mut lines = 0;
+        assert_eq!(acted(&path, &mut lines, false), Vec::<String>::new());
+        fs::write(&path, format!(" {} \nno signal\n\n{}\n{{\"id\":\"x\"}}\n{{\"id\":", line("a"), line("a"))).expect("written");
+        assert_eq!(acted(&path, &mut lines, false), ["a", "a"]);
+        assert_eq!((fs::read_to_string(&path).expect("text").as_str(), lines), ("no signal\n{\"id\":", 2));
         fs::write(&path, vec![b' '; FILE_BYTES_MAX as usize + 1]).expect("written");
-        assert!(content(&path).is_err());
+        assert!(look(&path, &mut lines, &mut HashSet::new(), |_, _| true).is_err());
+    }
+
+    /// Aim: a line counts once, whether the process ends before its effect is durable or behind it. Method: the count is what a
+    /// checkpoint would say.
+    #[test]
+    fn a_line_that_was_acted_on_is_not_acted_on_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("signals");
+        for lines in [6, 7] {
+            for durable in [false, true] {
+                fs::write(&path, format!("{}\n{}\n", line("a"), line("a"))).expect("written");
+                assert_eq!(acted(&path, &mut { lines }, true), ["a"]);
+                let mut now = lines + u64::from(durable);
+                assert_eq!(acted(&path, &mut now, false).len(), if durable { 1 } else { 2 }, "{lines} {durable}");
+                assert_eq!((fs::read_to_string(&path).expect("text").as_str(), now), ("", lines + 2));
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Door, LOOK, read};
+use super::{Door, LOOK, Origin, read};
 use crate::config::postgres::KafkaSignals;
 use crate::log::LogError;
 use crate::log::kafka::follow::{Follower, Message};
@@ -57,6 +57,6 @@ fn act(message: &Message, prefix: &str, door: &Door) -> bool {
             tracing::warn!(offset = message.offset, "a signal has no effect: {}", problem.text());
             true
         }
-        Some(Ok(signal)) => door.send(&signal, Some(message.offset)),
+        Some(Ok(signal)) => door.send(&signal, Origin::Offset(message.offset)),
     }
 }

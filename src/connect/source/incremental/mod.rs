@@ -229,6 +229,14 @@ impl Reader {
     async fn step<W: LogWriter>(&mut self, stream: &mut Stream<'_, W>) -> Result<Outcome, Problem> {
         let passed = stream.passed();
         let Some(watch) = &mut stream.work.watch else { return Ok(Outcome::NotYet) };
+        if watch.begins_again() {
+            tracing::warn!(
+                "so many rows moved without being published (skipped.operations) that the table is read from its first row again"
+            );
+            watch.close();
+            self.source = None;
+            self.at_end = false;
+        }
         if watch.window().is_some_and(|window| window.is_void) {
             watch.close();
             self.source = None;
@@ -643,17 +651,17 @@ fn gone() -> Fault {
     Fault::Later("the session ended".to_owned())
 }
 
-/// A row that is written now stands behind what is published: its position is that of the last commit.
+/// A row that is written now stands behind what is published: its place is that of the last commit. As in Debezium, only
+/// `sequence` tells of it.
 fn position<W: LogWriter>(stream: &mut Stream<'_, W>) -> Position {
     let checkpoint = stream.work.resume.checkpoint();
     let last = checkpoint.end_lsn.max(checkpoint.snapshot_lsn);
     let lsn = if last == Lsn(0) { checkpoint.flush_lsn } else { last };
-    let xid = Some(checkpoint.xid).filter(|xid| *xid != 0);
     stream.work.at.epoch += 1;
     let at = stream.work.at;
     stream.work.at.epoch += 1;
     let commit_time_us = now_ns() / 1000;
-    Position { lsn, xid: at.xid.or(xid), commit_time_us, snapshot: SnapshotMark::Incremental, ..at }
+    Position { lsn, xid: None, xmin: None, commit_time_us, snapshot: SnapshotMark::Incremental, ..at }
 }
 
 fn watch_of<'s, W: LogWriter>(stream: &'s mut Stream<'_, W>) -> Result<&'s mut Watch, Problem> {

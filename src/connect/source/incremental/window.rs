@@ -13,6 +13,8 @@
 //! 5. A key that changes without its large values is read again under its new key, whatever S sees: the rows where it
 //!    goes may have been written.
 //! 6. Where it cannot be told which row is meant, or the columns are others now, the whole chunk is read again.
+//! 7. A change that is not published (`skipped.operations`) makes nothing newer: it leaves the rows alone. But a row that it
+//!    moves is read under its new key, whatever S sees, and one that it moves or deletes is not written under its old one.
 
 use super::super::delivered::Delivered;
 use crate::change::incremental::Place;
@@ -40,6 +42,9 @@ pub struct Watch {
     window: Option<Window>,
     scratch: Vec<u8>,
     told: bool,
+    repairs_max: usize,
+    /// More rows moved unpublished than can be remembered: the table is read from its first row.
+    overrun: bool,
 }
 
 /// The table that is being read, as its changes are understood.
@@ -81,7 +86,19 @@ impl Watch {
     /// Follows for a snapshot; every transaction delivered so far has an id below `floor`.
     pub fn new(state: Incremental, floor: u64) -> Self {
         let delivered = Delivered::below(floor);
-        Self { state, changed: true, delivered, xid: 0, later: false, table: None, window: None, scratch: Vec::new(), told: false }
+        Self {
+            state,
+            changed: true,
+            delivered,
+            xid: 0,
+            later: false,
+            table: None,
+            window: None,
+            scratch: Vec::new(),
+            told: false,
+            repairs_max: REPAIRS_MAX,
+            overrun: false,
+        }
     }
 
     /// What outlives the process.
@@ -138,6 +155,11 @@ impl Watch {
         self.window.take()
     }
 
+    /// True once after it was found that the table has to be read from its first row.
+    pub fn begins_again(&mut self) -> bool {
+        std::mem::take(&mut self.overrun)
+    }
+
     /// A transaction begins in the stream.
     pub fn begin(&mut self, xid: u32) {
         self.xid = xid;
@@ -170,8 +192,9 @@ impl Watch {
         }
     }
 
-    /// A change that is published. `old` is the row before, as far as it was sent: with `old_is_key` its key only.
-    pub fn see(&mut self, relation: &Relation, op: Op, old: Option<Tuple<'_>>, old_is_key: bool, new: Option<Tuple<'_>>) {
+    /// A change, which is published when it is `told`. `old` is the row before, as far as it was sent: with `old_is_key` its
+    /// key only.
+    pub fn see(&mut self, relation: &Relation, op: Op, told: bool, old: Option<Tuple<'_>>, old_is_key: bool, new: Option<Tuple<'_>>) {
         let Some(table) = self.table.as_mut().filter(|table| table.id == relation.id) else { return };
         let exact = table.exact;
         let Some(columns) = table.columns(relation) else { return self.give_up() };
@@ -184,6 +207,9 @@ impl Watch {
             return self.give_up();
         }
         let moved = matches!((was, is), (Some(was), Some(is)) if columns.iter().any(|column| was.text(*column) != is.text(*column)));
+        if !told && !moved && op != Op::Delete {
+            return;
+        }
         let lacks = is.is_some_and(|row| row.lacks_values());
         let mut stale = false;
         if self.later
@@ -197,14 +223,15 @@ impl Watch {
         }
         let place = |row: Row<'_>| columns.iter().map(|column| row.text(*column).map(owned)).collect::<Place>();
         let again = match (was, is) {
-            (_, Some(is)) if moved && lacks => Some(place(is)),
+            // Where an update that changes nothing else is not published, the key may be what nobody sees.
+            (_, Some(is)) if moved && (lacks || !told || !exact) => Some(place(is)),
             (was, is) if stale && !exact => is.or(was).map(place),
             (_, Some(is)) if stale && lacks => Some(place(is)),
             _ => None,
         };
         let other = was.filter(|_| stale && moved && !exact).map(place);
         for place in again.into_iter().chain(other) {
-            self.repair(place, moved);
+            self.repair(place, moved, told);
         }
     }
 
@@ -222,7 +249,7 @@ impl Watch {
         write_key(&mut self.scratch, columns, row);
         if window.drop_row(&self.scratch) {
             let place = columns.iter().map(|column| row.text(*column).map(owned)).collect();
-            self.repair(place, false);
+            self.repair(place, false, true);
         }
     }
 
@@ -234,9 +261,15 @@ impl Watch {
     }
 
     /// Of a row that moves nothing else says that it has to be read again; of one that was dropped, the cursor.
-    fn repair(&mut self, place: Place, moved: bool) {
+    fn repair(&mut self, place: Place, moved: bool, told: bool) {
         let waiting = self.state.repairs.len() + self.window.as_ref().map_or(0, |window| window.repairs.len());
-        if waiting >= REPAIRS_MAX {
+        if waiting >= self.repairs_max && !told {
+            // Nothing but this says that the row is there.
+            self.changed = true;
+            self.overrun = true;
+            self.state.begin_again();
+            self.void();
+        } else if waiting >= self.repairs_max {
             if !self.told {
                 self.told = true;
                 tracing::warn!(

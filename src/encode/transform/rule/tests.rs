@@ -57,7 +57,8 @@ fn with_row<T>(run: impl FnOnce(&Input<'_>) -> T) -> T {
         cells.push(text.map_or(CellSpan::NULL, |text| CellSpan::text(bytes.len(), text.len()).expect("short")));
         bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
     }
-    let at = Position { lsn: Lsn(1), previous_commit: None, xid: None, commit_time_us: 0, snapshot: SnapshotMark::False, epoch: 1 };
+    let at =
+        Position { lsn: Lsn(1), previous_commit: None, xid: None, commit_time_us: 0, snapshot: SnapshotMark::False, xmin: None, epoch: 1 };
     run(&Input { before: None, after: Some(Tuple::new(&bytes, &cells)), older: None, at: &at, place: None, now_ns: 0 })
 }
 
