@@ -20,6 +20,9 @@ install_missing
 if [ ! -d .cache/kafka/libs ]; then
   scripts/get_kafka.sh
 fi
+if [ ! -d .cache/apicurio ]; then
+  scripts/get_apicurio.sh
+fi
 scripts/get_debezium.sh
 scripts/get_pgvector.sh
 if [ -n "${ROWFEED_PG:-}" ]; then

@@ -22,7 +22,7 @@ use crate::{confluent, installed};
 const AVRO: &str = "io.confluent.connect.avro.AvroConverter";
 
 /// What the program that compares calls it.
-const CONFLUENT_AVRO: (&str, &str) = ("avro", AVRO);
+pub const CONFLUENT_AVRO: (&str, &str) = ("avro", AVRO);
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -111,11 +111,20 @@ pub fn all_types_are_read(name: &str, (form, converter): (&str, &str), statement
         }
         let least = if more["table.include.list"].is_null() { 35 } else { 20 };
         assert!(topics > least && lines.contains("srv.message") && lines.contains("srv.transaction"), "{topics} topics");
-        let registry = format!("http://{}", scene.rowfeed.http());
-        assert_eq!(compare(&python, &registry, form, &lines), lines.lines().count().to_string());
-        let subjects = http::get(&scene.rowfeed.http(), "/subjects").expect("an answer");
-        assert!(subjects.body.contains("\"srv.public.v_text-key\",\"srv.public.v_text-value\""), "{}", subjects.body);
-        let versions = http::get(&scene.rowfeed.http(), "/subjects/srv.public.v_bool-value/versions").expect("an answer");
+        let own = format!("http://{}", scene.rowfeed.http());
+        let registry = more["value.converter.schema.registry.url"].as_str().unwrap_or(&own);
+        assert_eq!(compare(&python, registry, form, &lines), lines.lines().count().to_string());
+        let (host, at) = registry
+            .trim_start_matches("http://")
+            .split_once('/')
+            .map_or((&registry[7..], String::new()), |(host, path)| (host, format!("/{path}")));
+        let subjects = http::get(host, &format!("{at}/subjects")).expect("an answer");
+        assert!(
+            subjects.body.contains("\"srv.public.v_text-key\"") && subjects.body.contains("\"srv.public.v_text-value\""),
+            "{}",
+            subjects.body
+        );
+        let versions = http::get(host, &format!("{at}/subjects/srv.public.v_bool-value/versions")).expect("an answer");
         assert_eq!(versions.body, "[1,2]", "a column with a default was added");
     });
 }

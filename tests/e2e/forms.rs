@@ -11,18 +11,18 @@ use crate::support::scene::Scene;
 use crate::support::service::{Rowfeed, with};
 use crate::support::wait_for;
 
-const JSON_SCHEMA: (&str, &str) = ("json", "io.confluent.connect.json.JsonSchemaConverter");
-const PROTOBUF: (&str, &str) = ("protobuf", "io.confluent.connect.protobuf.ProtobufConverter");
+pub const JSON_SCHEMA: (&str, &str) = ("json", "io.confluent.connect.json.JsonSchemaConverter");
+pub const PROTOBUF: (&str, &str) = ("protobuf", "io.confluent.connect.protobuf.ProtobufConverter");
 
 /// The lists of the database of all types hold nulls, which Protocol Buffers cannot: these hold none.
-const LISTS: &[&str] = &[
+pub const LISTS: &[&str] = &[
     "create table lists(id serial primary key, i int[], b bigint[], t text[], f float4[], d float8[], o bool[], n numeric[], p numeric(9,2)[], y bytea[], s smallint[])",
     "insert into lists(i, b, t, f, d, o, n, p, y, s) values ('{1,0,-5}', '{9223372036854775807}', '{a,\"\",\"x\\ny\"}', '{0,1.5,NaN}', \
      '{0,-0.5,Infinity}', '{t,f}', '{0,1e20,-0.001}', '{1.5,-99999.99}', '{\"\\\\x00ff\",\"\"}', '{-1,2}'), \
      ('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'), (null, null, null, null, null, null, null, null, null, null)",
 ];
 
-const NO_NULLS: &str = "public[.](v_.*|a_dimensions|lists|fence)";
+pub const NO_NULLS: &str = "public[.](v_.*|a_dimensions|lists|fence)";
 
 #[test]
 fn every_type_with_a_json_schema_says_what_its_json_says() {

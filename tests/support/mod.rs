@@ -5,6 +5,7 @@
 //! whose tools are missing says so ([`missing`]) and fails where `ROWFEED_REQUIRE_ALL=1` asks for all of them.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod apicurio;
 pub mod http;
 pub mod kafka_broker;
 pub mod postgres;

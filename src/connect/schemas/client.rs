@@ -187,6 +187,10 @@ fn nonsense() -> Problem {
 fn problem(subject: &str, refusal: &Refusal) -> Problem {
     let what = |what: &str| format!("the schema of {subject} {what}");
     let problem = match refusal.code {
+        // Apicurio's registry, of a schema that somebody else, or a question that was given up, is registering at this moment.
+        409 if refusal.message.trim_end_matches('.').ends_with("already exists") => {
+            Problem::retry("registry/unavailable", what("is being registered by somebody else"))
+        }
         409 => Problem::fail("registry/incompatible", what("is not compatible with the one before it")).fix(
             "change the table back, or set another compatibility level for this subject (PUT /config/SUBJECT), then restart the connector",
         ),
@@ -225,6 +229,8 @@ mod tests {
             let problem = problem("t-value", &Refusal::new(code, "because"));
             assert_eq!((problem.code, problem.action, problem.why.as_str()), (expected, action, "because"), "{code}");
         }
+        let meanwhile = problem("t-key", &Refusal::new(409, "An artifact with ID 't-key' in group 'null' already exists."));
+        assert_eq!((meanwhile.code, meanwhile.action), ("registry/unavailable", Action::Retry));
         assert_eq!(escaped("a-é/value"), "a-%C3%A9%2Fvalue");
     }
 
