@@ -293,7 +293,7 @@ fn exit_codes_tell_scripts_what_kind_of_mistake_it_was() {
         (vec!["run", "--http", &taken], 2, "error[http/port-in-use]"),
         (vec!["run", "--htp", "x"], 2, "a similar argument exists: '--http'"),
         (vec!["check", "mysql://root@db/shop"], 2, "error[url/scheme]"),
-        (vec!["check", "nothing"], 5, "\"nothing\" is neither a URL, a file, nor a connector"),
+        (vec!["check", "nothing"], 5, "\"nothing\" is neither a URL, a file, nor the name of a connector file"),
         (vec!["topics", "list", "--server", "127.0.0.1:1"], 4, "error[server/unreachable]"),
         (vec!["topics", "list", "--server", "https://x:1"], 2, "error[server/url]"),
         (vec!["tail", "--from", "yesterday", "t"], 2, "error[config/value]"),

@@ -49,13 +49,18 @@ async fn world(files: &[(&str, &str)]) -> World {
 }
 
 async fn world_with(files: &[(&str, &str)], settings: http::Settings) -> World {
+    world_on(files, settings, 0).await
+}
+
+/// With a log that leaves so much of its disk free.
+async fn world_on(files: &[(&str, &str)], settings: http::Settings, min_free_bytes: u64) -> World {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let folder = dir.path().join("connectors");
     std::fs::create_dir(&folder).expect("a folder");
     for (name, text) in files {
         std::fs::write(folder.join(name), text).expect("written");
     }
-    let log = BuiltinLog::open(LogSettings { min_free_bytes: 0, ..LogSettings::new(dir.path().join("log")) }).expect("a log");
+    let log = BuiltinLog::open(LogSettings { min_free_bytes, ..LogSettings::new(dir.path().join("log")) }).expect("a log");
     let registry = Registry::new(Store::Log(log.clone()), fake_task(), Arc::new(|_| {}), TopicDefaults::default());
     registry.start(definitions::load_folder(&folder).expect("readable")).expect("started");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -473,4 +478,26 @@ async fn a_configuration_of_a_thousand_options_is_refused_with_one_problem() {
     let (code, body) = world.ask("PUT", "/connectors/shop/config", Some(many)).await;
     let message = body["message"].as_str().expect("a message");
     assert!(code == 400 && message.contains("contains the following 1 error(s)") && message.contains("20009 options"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_and_not_waited_for() {
+    let file = json!({ "config": config("db") }).to_string();
+    let world = world_on(&[("shop.json", &file)], http::Settings::default(), u64::MAX).await;
+    world.wait_for("/connectors/shop/status", "/tasks/0/state", "RUNNING").await;
+    let (status, answer) = world.ask("PUT", "/connectors/other/config", Some(config("elsewhere"))).await;
+    assert_eq!(status, 500, "{answer}");
+    assert!(answer["message"].as_str().is_some_and(|text| text.contains("log/full") && text.contains("free disk space")), "{answer}");
+    assert_eq!(world.ask("GET", "/connectors/other", None).await.0, 404);
+    // Something waits for space.
+    let mut writer = world.log.writer();
+    let waits = tokio::spawn(async move { drop(writer.topic("t", &TopicSpec::default()).await) });
+    world.log.paused().wait_for(Option::is_some).await.expect("it pauses");
+    let (_, status) = world.ask("GET", "/connectors/shop/status", None).await;
+    assert!(status["tasks"][0]["trace"].as_str().is_some_and(|text| text.contains("log/full")), "{status}");
+    let (code, lines) = world.ask("GET", "/readyz?verbose", None).await;
+    let lines = lines.as_str().unwrap_or_default();
+    assert!(code == 200 && lines.contains("[-]log no space left") && lines.contains("[-]connector shop"), "{lines}");
+    assert_eq!(world.ask("GET", "/readyz?require=connectors", None).await.0, 503);
+    waits.abort();
 }

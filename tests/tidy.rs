@@ -37,7 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main", "service", "cli"]),
     ("axum", &["http"]),
-    ("base64", &["connect/schemas", "registry"]),
+    ("base64", &["connect/schemas", "http", "registry"]),
     ("clap", &["cli", "main"]),
     ("crc32c", &["record", "log"]),
     ("itoa", &["encode"]),

@@ -17,7 +17,7 @@ use crate::problem::Problem;
 /// Flags of `rowfeed check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// postgres://USER@HOST:5432/DATABASE, a connector file, or a connector's name.
+    /// postgres://USER@HOST:5432/DATABASE, a connector file, or the name of one.
     target: String,
     /// Tables that are meant to be captured, such as public.orders,public.users or 'public.*'; all when not given.
     #[arg(long, value_name = "PATTERNS")]
@@ -75,8 +75,13 @@ fn target(args: &CheckArgs) -> Result<PostgresConfig, Failure> {
         let names: Vec<String> = all.iter().map(|definition| definition.name.clone()).collect();
         all.into_iter().find(|definition| definition.name == args.target).ok_or_else(|| {
             let hint = crate::config::suggest::did_you_mean(&args.target, names.iter().map(String::as_str));
-            let problem = Problem::refuse("server/not-found", format!("\"{}\" is neither a URL, a file, nor a connector", args.target));
-            problem.why(format!("{} has no connector of this name", service.connectors_dir.display())).fix(hint)
+            let problem = Problem::refuse(
+                "server/not-found",
+                format!("\"{}\" is neither a URL, a file, nor the name of a connector file", args.target),
+            );
+            let why =
+                format!("{} has no file of this name; connectors made through REST are in the service", service.connectors_dir.display());
+            problem.why(why).fix(if hint.is_empty() { "name the database: postgres://USER@HOST:5432/DATABASE".to_owned() } else { hint })
         })?
     };
     Ok(definition.config(TopicDefaults::default())?)

@@ -16,12 +16,19 @@ fn log_dir(dir: &Path) -> Result<PathBuf, Problem> {
     if found.is_dir() {
         return Ok(found);
     }
-    Err(Problem::refuse("log/missing", format!("there is no log in {}", dir.display())).fix("name the data folder of the service"))
+    Err(missing(dir))
+}
+
+fn missing(dir: &Path) -> Problem {
+    Problem::refuse("log/missing", format!("there is no log in {}", dir.display())).fix("name the data folder of the service")
 }
 
 /// `rowfeed log verify`.
 pub fn verify(dir: &Path, as_json: bool) -> Result<(), Failure> {
     let report = verify::verify(&log_dir(dir)?).map_err(|error| error.problem())?;
+    if report.segments == 0 {
+        return Err(missing(dir).into());
+    }
     let (first, last) = report.commits.unwrap_or((0, 0));
     let tail = report.torn_tail.as_ref();
     if as_json {

@@ -131,12 +131,8 @@ fn check_only(config: &ServiceConfig) -> Result<(), Failure> {
 /// What runs and where, for people.
 fn banner(service: &Service, config: &ServiceConfig, started: Instant) {
     let file = config.file.as_deref().map_or_else(|| "none (defaults)".to_owned(), |file| file.display().to_string());
-    eprintln!(
-        "rowfeed {} ({})    config {file}   data {}",
-        env!("CARGO_PKG_VERSION"),
-        crate::http::admin::COMMIT,
-        config.data_dir.display()
-    );
+    let commit = Some(crate::http::admin::COMMIT).filter(|commit| *commit != "unknown").map(|commit| format!(" ({commit})"));
+    eprintln!("rowfeed {}{}    config {file}   data {}", env!("CARGO_PKG_VERSION"), commit.unwrap_or_default(), config.data_dir.display());
     match (service.kafka, service.log_size()) {
         (Some(kafka), Some((topics, bytes))) => eprintln!("  kafka    {kafka}    {topics} topics, {}", super::view::bytes(bytes)),
         _ => eprintln!("  kafka    external cluster {}", config.log.bootstrap),

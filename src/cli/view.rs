@@ -107,16 +107,17 @@ impl Changes {
             let (from, to) = (gap.get("from")?.as_u64()?, gap.get("to")?.as_u64()?);
             return Some(format!("gap: {} records expired (offsets {from}–{})", to - from, to.saturating_sub(1)));
         }
-        let value = record.get("value")?;
+        let value = payload(record.get("value")?);
         if value.is_null() {
             return None;
         }
         let time = record.get("ts").and_then(Json::as_str).and_then(|ts| ts.get(11..23)).unwrap_or("");
         match Change::parse(value) {
-            Some(change) => Some(self.change(time, record.get("key"), &change)),
+            Some(change) => Some(self.change(time, record.get("key").map(payload), &change)),
             None => {
                 let topic = record.get("topic").and_then(Json::as_str).unwrap_or("");
-                Some(format!("{time}  {topic}  {value}"))
+                let shown = no_text(value).unwrap_or_else(|| tame(&value.to_string()));
+                Some(format!("{time}  {topic}  {shown}"))
             }
         }
     }
@@ -167,10 +168,38 @@ impl Changes {
         if !self.hinted.insert(table.clone()) {
             return String::new();
         }
+        let quoted = format!("{}.{}", identifier(change.source_text("schema")), identifier(change.source_text("table")));
         format!(
-            "\nhint: old values are not in the WAL for {table} (replica identity DEFAULT).\n      ALTER TABLE {table} REPLICA IDENTITY FULL;           (shown once per table)"
+            "\nhint: old values are not in the WAL for {table} (replica identity DEFAULT).\n      ALTER TABLE {quoted} REPLICA IDENTITY FULL;           (shown once per table)"
         )
     }
+}
+
+/// What Kafka Connect's schemas are around of, with `schemas.enable=true`.
+fn payload(value: &Json) -> &Json {
+    match value.as_object() {
+        Some(both) if both.len() == 2 && both.contains_key("schema") => both.get("payload").unwrap_or(value),
+        _ => value,
+    }
+}
+
+/// What stands for bytes that are no text.
+fn no_text(value: &Json) -> Option<String> {
+    let object = value.as_object().filter(|object| object.len() == 1)?;
+    let encoded = object.get("base64")?.as_str()?;
+    let bytes = encoded.len() / 4 * 3 - encoded.bytes().rev().take_while(|byte| *byte == b'=').count().min(2);
+    Some(format!("({bytes} bytes that are no text: Avro and Protobuf are read with a client of the schema registry)"))
+}
+
+/// A name as SQL has it.
+fn identifier(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
+    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// JSON escapes only the lower control characters; a terminal obeys some of the others.
+fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn diff(before: &Map<String, Json>, after: &Map<String, Json>, changed: &[&str]) -> String {
@@ -215,8 +244,7 @@ fn plain(value: &Json) -> String {
         Json::String(text) if !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "-_.:+@/".contains(c)) => text.clone(),
         other => other.to_string(),
     };
-    // JSON escapes only the lower control characters; a terminal obeys some of the others.
-    let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let text = tame(&text);
     match text.char_indices().nth(VALUE_CHARS_MAX) {
         Some((end, _)) => format!("{}… ({} characters)", text.get(..end).unwrap_or(""), text.chars().count()),
         None => text,
@@ -262,6 +290,21 @@ mod tests {
         assert!(changes.show(&update).expect("shown").contains("REPLICA IDENTITY FULL"));
         assert!(!changes.show(&update).expect("shown").contains("REPLICA IDENTITY FULL"));
         assert_eq!(changes.show(&json!({ "topic": "t", "key": {}, "value": null })), None);
+    }
+
+    #[test]
+    fn schemas_are_taken_off_and_what_is_no_text_is_said() {
+        let mut changes = Changes::default();
+        let mut update = record("c", Json::Null, json!({"id": 42}));
+        let plain = changes.show(&update);
+        for part in ["key", "value"] {
+            update[part] = json!({ "schema": { "type": "struct" }, "payload": update[part] });
+        }
+        assert_eq!(changes.show(&update), plain);
+        let avro = json!({ "topic": "t", "ts": "2026-11-21T14:02:11.482Z", "key": null, "value": { "base64": "AAAAAAI=" } });
+        let shown = changes.show(&avro).expect("shown");
+        assert!(shown.starts_with("14:02:11.482  t  (5 bytes that are no text"), "{shown}");
+        assert_eq!((identifier("a_1"), identifier("My \"T")), ("a_1".into(), "\"My \"\"T\"".into()));
     }
 
     #[test]

@@ -527,10 +527,12 @@ impl Reader<'_> {
     /// A relative folder in the settings file is relative to that file; anywhere else to the working directory.
     fn folder(&self, name: &str, base: &Path, sources: &Sources) -> PathBuf {
         let text = self.text(name);
-        match self.setting(name) {
+        let folder = match self.setting(name) {
             Some(setting) if setting.place.is_some() || (name == "connectors_dir" && setting.from == "default") => base.join(text),
             _ => sources.working_dir.join(text),
-        }
+        };
+        // Shown to people: `./data`, not `././data`.
+        folder.components().collect()
     }
 
     fn problem_at(&mut self, name: &str, problem: Problem) {

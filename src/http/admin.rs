@@ -45,7 +45,8 @@ pub async fn readyz(State(app): State<App>, pairs: Result<Pairs, QueryRejection>
     let Query(pairs) = pairs.unwrap_or_else(|_| Query(Vec::new()));
     let failure = failure(&app);
     let views = app.0.registry.views();
-    let all_work = views.iter().all(|view| matches!(view.status.phase, Phase::Streaming | Phase::Snapshotting));
+    let works = |view: &ConnectorView| matches!(view.status.phase, Phase::Streaming | Phase::Snapshotting);
+    let all_work = app.paused().is_none() && views.iter().all(works);
     let required = parameter(&pairs, "require") == Some("connectors");
     let ready = failure.is_none() && (all_work || !required);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -54,18 +55,17 @@ pub async fn readyz(State(app): State<App>, pairs: Result<Pairs, QueryRejection>
             .into_response();
     }
     let mut lines = match failure {
-        None => "[+]log ok\n".to_owned(),
+        None => app.paused().map_or_else(|| "[+]log ok\n".to_owned(), |full| format!("[-]log {}; capture waits\n", full.what)),
         Some(message) => format!("[-]log {message}\n"),
     };
     for view in views {
-        lines.push_str(&connector_line(&view));
+        lines.push_str(&connector_line(&app, &view));
     }
     (status, lines).into_response()
 }
 
-fn connector_line(view: &ConnectorView) -> String {
-    let problem = view.status.problem.as_ref().or(view.status.waiting.as_ref());
-    match problem {
+fn connector_line(app: &App, view: &ConnectorView) -> String {
+    match app.trouble(view) {
         Some(problem) => format!("[-]connector {} {}: {}: {}\n", view.name, view.status.phase.name(), problem.code, problem.what),
         None => format!("[+]connector {} {}\n", view.name, view.status.phase.name()),
     }
@@ -96,7 +96,7 @@ fn report(app: &App) -> Report {
         partitions: partitions(app),
         log_bytes: log.map(|log| log.size_bytes()),
         log_failed: log.is_some_and(|log| log.failed().is_some()),
-        log_paused: log.is_some_and(|log| log.paused().borrow().is_some()),
+        log_paused: app.paused().is_some(),
         stream_clients: super::STREAMS_MAX - app.0.streams.available_permits(),
     }
 }

@@ -291,9 +291,12 @@ fn info(view: &ConnectorView) -> Json {
     json!({ "name": view.name, "config": masked(&view.options), "tasks": tasks, "type": "source" })
 }
 
+/// What a connector is that has been stopped, or is at its end.
+const STOPPED: &str = "STOPPED";
+
 /// A stopped connector has no tasks (KIP-875).
 fn has_task(view: &ConnectorView) -> bool {
-    view.target != TargetState::Stopped
+    connector_state(view) != STOPPED
 }
 
 /// Kafka Connect's ConnectorStateInfo.
@@ -305,8 +308,7 @@ fn state_info(app: &App, view: &ConnectorView) -> Json {
 
 fn task_info(app: &App, view: &ConnectorView) -> Json {
     let mut task = json!({ "id": 0, "state": task_state(view), "worker_id": app.0.worker_id, "version": env!("CARGO_PKG_VERSION") });
-    let status = &view.status;
-    if let (Some(problem), Some(map)) = (status.problem.as_ref().or(status.waiting.as_ref()), task.as_object_mut()) {
+    if let (Some(problem), Some(map)) = (app.trouble(view), task.as_object_mut()) {
         map.insert("trace".into(), problem.text().into());
     }
     task
@@ -315,7 +317,7 @@ fn task_info(app: &App, view: &ConnectorView) -> Json {
 /// The connector's own state: a failed task leaves it RUNNING, as in Kafka Connect.
 fn connector_state(view: &ConnectorView) -> &'static str {
     match (view.target, &view.status.phase) {
-        (TargetState::Stopped, _) | (_, Phase::Stopped) => "STOPPED",
+        (TargetState::Stopped, _) | (_, Phase::Stopped) => STOPPED,
         (TargetState::Paused, _) | (_, Phase::Paused) => "PAUSED",
         (_, Phase::Created) => "UNASSIGNED",
         _ => "RUNNING",

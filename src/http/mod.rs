@@ -30,9 +30,11 @@ use serde_json::{Value as Json, json};
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::service::is_loopback;
-use crate::connect::registry::RegistryError;
+use crate::connect::registry::{ConnectorView, RegistryError};
+use crate::connect::state::Phase;
 use crate::connect::{Registry, Schemas};
 use crate::log::builtin::BuiltinLog;
+use crate::problem::Problem;
 
 /// The largest request body: a connector's configuration has a few kilobytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -92,6 +94,19 @@ impl App {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, stop, settings }))
     }
+
+    /// Why the log takes nothing now: its disk is full.
+    fn paused(&self) -> Option<Problem> {
+        self.0.log.as_ref()?.paused().borrow().clone()
+    }
+
+    /// What is wrong with a connector, or holds it up: its own trouble first, then the log's.
+    fn trouble(&self, view: &ConnectorView) -> Option<Problem> {
+        let status = &view.status;
+        let own = status.problem.clone().or_else(|| status.waiting.clone());
+        let writes = matches!(status.phase, Phase::Preparing | Phase::Snapshotting | Phase::Streaming);
+        own.or_else(|| self.paused().filter(|_| writes))
+    }
 }
 
 /// All routes.
@@ -110,7 +125,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app.clone());
     // A layer runs after routing, so the path is trimmed in a router around the one that routes.
-    let around = Router::new().fallback_service(routes).layer(middleware::from_fn(trim_slash));
+    let around = Router::new().fallback_service(routes).layer(middleware::from_fn(trim_slash)).layer(middleware::from_fn(finish));
     around.layer(middleware::from_fn_with_state(app.clone(), read_body)).layer(middleware::from_fn_with_state(app, check_host))
 }
 
@@ -170,6 +185,15 @@ fn without_port(text: &str) -> &str {
         Some((host, _)) => host,
         None => text.split_once(':').map_or(text, |(host, _)| host),
     }
+}
+
+/// What a request changes is finished though its client goes away: half of it would be in the log and not in memory.
+async fn finish(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let finished = tokio::spawn(next.run(request)).await;
+    finished.unwrap_or_else(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the request was not finished").into_response())
 }
 
 /// Reads the whole body before anything else is done: within its time and its size.
@@ -274,4 +298,33 @@ fn parameter<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
 /// A parameter that is a switch: `?verbose`, `?verbose=true`.
 fn is_on(pairs: &[(String, String)], name: &str) -> bool {
     parameter(pairs, name).is_some_and(|value| value.is_empty() || value == "true" || value == "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::routing::put;
+    use hyper::service::Service;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_request_changes_is_finished_though_its_client_goes_away() {
+        let (begun, done) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let (inside, told) = (Arc::clone(&begun), Arc::clone(&done));
+        let handler = put(move || async move {
+            inside.add_permits(1);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            told.add_permits(1);
+        });
+        let service = TowerToHyperService::new(Router::new().route("/", handler).layer(middleware::from_fn(finish)));
+        let request = Request::builder().method("PUT").uri("/").body(Body::empty()).expect("a request");
+        tokio::select! {
+            _ = service.call(request) => panic!("it was answered before it was dropped"),
+            entered = begun.acquire() => drop(entered),
+        }
+        let finished = tokio::time::timeout(Duration::from_secs(10), done.acquire()).await;
+        assert!(finished.is_ok(), "it went with its client");
+    }
 }

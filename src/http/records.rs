@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::config::quantity;
 use crate::record::view::RecordView;
 
@@ -66,15 +69,20 @@ pub fn write_line(topic: &str, partition: u32, record: &RecordView<'_>, out: &mu
     out.extend_from_slice(b"}\n");
 }
 
-/// JSON stays as it is, to the byte; anything else becomes a JSON string.
+/// JSON stays as it is, to the byte; other text becomes a JSON string; bytes that are no text (Avro and Protobuf begin with
+/// a zero) `{"base64":"..."}`.
 fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
     let Some(bytes) = value else { return out.extend_from_slice(b"null") };
     let is_json = !bytes.is_empty() && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
     if is_json && !bytes.contains(&b'\n') && !bytes.contains(&b'\r') {
         out.extend_from_slice(bytes);
-    } else {
-        out.extend_from_slice(serde_json::Value::from(String::from_utf8_lossy(bytes)).to_string().as_bytes());
+        return;
     }
+    let value = match std::str::from_utf8(bytes) {
+        Ok(text) if !bytes.contains(&0) => serde_json::Value::from(text),
+        _ => serde_json::json!({ "base64": STANDARD.encode(bytes) }),
+    };
+    out.extend_from_slice(value.to_string().as_bytes());
 }
 
 /// Milliseconds since 1970 as RFC 3339 in UTC.
@@ -121,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn json_stays_to_the_byte_and_other_bytes_become_text() {
+    fn json_stays_to_the_byte_and_what_is_no_text_is_not_lost() {
         let shown = |value: Option<&[u8]>| {
             let mut out = Vec::new();
             write_value(value, &mut out);
@@ -130,7 +138,9 @@ mod tests {
         assert_eq!(shown(Some(b"{\"a\":1.50}")), "{\"a\":1.50}");
         assert_eq!(shown(Some(b"plain")), "\"plain\"");
         assert_eq!(shown(Some(b"{\n}")), "\"{\\n}\"");
-        assert_eq!(shown(Some(b"\xff")), "\"\u{fffd}\"");
+        assert_eq!(shown(Some(b"\xff")), "{\"base64\":\"/w==\"}");
+        // Confluent's header: a zero and the schema's id.
+        assert_eq!(shown(Some(b"\0\0\0\0\x02a")), "{\"base64\":\"AAAAAAJh\"}");
         assert_eq!((shown(Some(b"")), shown(None)), ("\"\"".into(), "null".into()));
     }
 }

@@ -64,6 +64,9 @@ pub enum LogError {
         /// The reserve that is never used.
         reserve_bytes: u64,
     },
+    /// The log waits for space on the disk, and takes nothing else meanwhile; what it says of the disk.
+    #[error("{0}")]
+    Paused(String),
     /// A write or sync failed; the log accepts nothing more until the process has been restarted.
     #[error("the log stopped: {0}")]
     Poisoned(String),
@@ -96,7 +99,7 @@ impl LogError {
     pub fn problem(&self) -> Problem {
         let text = self.to_string();
         match self {
-            Self::DiskFull { .. } => {
+            Self::DiskFull { .. } | Self::Paused(_) => {
                 Problem::retry("log/full", text).fix("free disk space, or lower log.max_bytes; capture goes on by itself")
             }
             Self::Damaged { .. } => {

@@ -336,8 +336,10 @@ impl Doctor<'_> {
         if unsafe_tables.is_empty() {
             return self.ok("pg/identity-missing", TITLE, "every table has a key or a full replica identity");
         }
-        let observed =
-            format!("{}: no primary key; publishing updates makes\nthe application's own UPDATE and DELETE fail", names(&unsafe_tables));
+        let observed = format!(
+            "{}: no primary key, or REPLICA IDENTITY NOTHING; publishing updates makes\nthe application's own UPDATE and DELETE fail",
+            names(&unsafe_tables)
+        );
         let fixes: Vec<String> = unsafe_tables
             .iter()
             .map(|table| format!("ALTER TABLE {} REPLICA IDENTITY FULL;       -- or leave it out", table.quoted()))

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::catalog::Table;
 use super::{PostgresError, identifier};
-use crate::change::RelationId;
+use crate::change::{RelationId, ReplicaIdentity};
 use crate::config::postgres::{PostgresConfig, PublicationAutocreate};
 use crate::problem::Problem;
 
@@ -69,11 +69,7 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
             }
             match found {
                 None => {
-                    refuse_breaking(
-                        &with_partitions(tables, &wanted),
-                        "it is in table.include.list, or a partition of one that is",
-                        LEAVE_OUT,
-                    )?;
+                    refuse_breaking(&with_partitions(tables, &wanted), CAPTURED, LEAVE_OUT)?;
                     run(client, &format!("create publication {} for table {}{via_root}", identifier(name), list(&wanted))).await
                 }
                 Some(found) if found.all_tables => Err(PostgresError::Problem(
@@ -113,8 +109,9 @@ async fn update(client: &Client, name: &str, tables: &[Table], wanted: &[&Table]
     if add.is_empty() && drop.is_empty() {
         return Ok(());
     }
+    // What is published already is no worse for it.
     if found.publishes_updates {
-        refuse_breaking(&with_partitions(tables, wanted), "it is in table.include.list, or a partition of one that is", LEAVE_OUT)?;
+        refuse_breaking(&with_partitions(tables, &add), CAPTURED, LEAVE_OUT)?;
     }
     tracing::info!(publication = name, added = add.len(), dropped = drop.len(), "the publication's tables change");
     let mut sql = Vec::new();
@@ -183,6 +180,8 @@ fn no_tables(config: &PostgresConfig, tables: &[Table]) -> PostgresError {
     )
 }
 
+/// Why a table is published in `filtered` mode.
+const CAPTURED: &str = "it is captured, or a partition of a table that is";
 /// The other way out in `filtered` mode.
 const LEAVE_OUT: &str = "or leave it out: table.exclude.list";
 
@@ -194,8 +193,13 @@ fn refuse_breaking(tables: &[&Table], because: &str, instead: &str) -> Result<()
     Err(PostgresError::Problem(
         Problem::fail("pg/identity-missing", format!("{} cannot be captured safely", names.join(", ")))
             .why(format!(
-                "no primary key and no REPLICA IDENTITY FULL ({because}): once its updates are published, PostgreSQL rejects the application's own UPDATE and DELETE on {}",
-                first.name()
+                "{} has {} ({because}): once its updates are published, PostgreSQL rejects the application's own UPDATE and DELETE on it",
+                first.name(),
+                if first.identity == ReplicaIdentity::Nothing {
+                    "REPLICA IDENTITY NOTHING"
+                } else {
+                    "no primary key and no REPLICA IDENTITY FULL"
+                }
             ))
             .fix(format!("{}\n{instead}", fixes.join("\n"))),
     ))

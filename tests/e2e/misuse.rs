@@ -255,6 +255,20 @@ fn names_of_any_kind_are_read_and_streamed_each_under_a_topic_of_its_own() {
     }
 }
 
+/// A line of a table without columns is empty, as one empty text is.
+#[test]
+fn a_table_without_columns_is_read_and_streamed() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table bare(); alter table bare replica identity full; insert into bare default values; \
+                 create table one(v text); alter table one replica identity full; insert into one values('')";
+    let scene = Scene::prepared(server, "bare", setup, &json!({"snapshot.mode": "initial"}));
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.sql.run("insert into bare default values");
+    assert_eq!(rows(&scene, "bare"), [json!({}), json!({})]);
+    assert_eq!(rows(&scene, "one"), [json!({"v": ""})]);
+}
+
 /// Aim: two tables never share a topic unnoticed, whichever comes first. Method: pairs that meet are refused before anything is
 /// published, and one that appears under way stops the connector at its first row; once it is told apart everything follows.
 #[test]

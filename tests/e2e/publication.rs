@@ -58,6 +58,19 @@ fn partitions_without_a_key_are_not_published_with_their_root() {
     scene.sql.run("insert into p values(1); update p set id = 2");
 }
 
+/// A publication that Debezium made may have such tables: for them nothing gets worse.
+#[test]
+fn a_keyless_table_that_is_published_already_is_no_reason_to_refuse_another() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table t(id int primary key); create table notes(note text); create table later(id int primary key)";
+    let scene = Scene::prepared(server, "published", setup, &json!({"snapshot.mode": "no_data"}));
+    scene.sql.run(&format!("create publication {} for table t, notes", scene.slot()));
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.sql.run("insert into notes values('a'); insert into later values(1)");
+    assert_eq!((scene.events("notes").len(), scene.events("later").len()), (1, 1));
+}
+
 #[test]
 fn a_column_list_of_the_administrator_stays_when_a_table_is_added() {
     let Some(server) = shared_server() else { return };

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::support::postgres::{own_server, shared_server};
 use crate::support::random::Random;
 use crate::support::scene::Scene;
+use crate::support::service::with;
 use crate::support::{long_form, wait_for};
 
 #[test]
@@ -71,8 +72,27 @@ fn a_dropped_slot_is_told_and_never_silently_made_anew() {
     scene.rowfeed.wait_until_ready();
     let trace = scene.rowfeed.wait_until_failed("scene");
     assert!(trace.contains(&slot), "{trace}");
-    assert!(trace.contains("fix"), "{trace}");
+    let remedy = "PUT /connectors/scene/stop, DELETE /connectors/scene/offsets, PUT /connectors/scene/resume";
+    assert!(trace.contains(remedy), "what is gone need not be dropped: {trace}");
     assert_eq!(scene.sql.one(&format!("select count(*) from pg_replication_slots where slot_name = '{slot}'")), "0");
+}
+
+/// A new slot begins now: what happened since the last event of the old one would be missing.
+#[test]
+fn another_slot_name_is_told_and_the_old_one_goes_on() {
+    let Some(scene) = Scene::start("renamed", "create table t(id int primary key)", &json!({})) else { return };
+    scene.sql.run("insert into t values(1)");
+    scene.fence();
+    let slot = scene.slot().to_owned();
+    let other = with(scene.config().clone(), &json!({ "slot.name": "renamed_other" }));
+    assert!(scene.rowfeed.put_connector("scene", &other).status < 300);
+    let trace = scene.rowfeed.wait_until_failed("scene");
+    assert!(trace.contains("slot/gone") && trace.contains(&format!("set slot.name={slot} again")), "{trace}");
+    scene.sql.run("insert into t values(2)");
+    assert!(scene.rowfeed.put_connector("scene", scene.config()).status < 300);
+    scene.wait_until_streaming();
+    scene.fence();
+    assert_eq!(scene.events("t").iter().map(|event| event["after"]["id"].clone()).collect::<Vec<_>>(), [json!(1), json!(2)]);
 }
 
 /// PostgreSQL 18 only *notices* that a publication is missing and drops the rows; older ones fail when decoding.

@@ -93,7 +93,11 @@ fn what_does_not_work_is_told_and_the_stream_goes_on() {
     scene.sql.run(&format!("insert into signals values ('6', 'execute-snapshot', '{right}')"));
     wait_until_told(&scene, "COMPLETED", 1);
     assert_eq!(Scene::ops(&scene.events("b")), "r");
-    assert!(scene.rowfeed.log().contains("there is no signal of type"), "what has no effect is said");
+    let none = blocking("\"public.nowhere\"", "");
+    scene.sql.run(&format!("insert into signals values ('7', 'execute-snapshot', '{none}')"));
+    wait_until_told(&scene, "COMPLETED", 2);
+    let log = scene.rowfeed.log();
+    assert!(log.contains("there is no signal of type") && log.contains("public.nowhere"), "what has no effect is said");
 }
 
 /// Aim: a blocking snapshot is not forgotten, and not taken twice. Method: the process is killed in the middle of one, and again

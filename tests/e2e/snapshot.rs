@@ -90,6 +90,8 @@ fn a_snapshot_that_no_stream_follows_leaves_no_slot_and_ends() {
     wait_for("the snapshot to end", || (scene.rowfeed.status("scene")["connector"]["state"] == "STOPPED").then_some(()));
     assert_eq!(scene.reader.read(&Scene::topic("a")).len(), 5);
     assert_eq!(scene.sql.one("select count(*) from pg_replication_slots where database = current_database()"), "0");
+    // As a connector that a person stopped: it has no tasks.
+    assert_eq!(scene.rowfeed.status("scene")["tasks"], json!([]));
 }
 
 #[test]

@@ -166,6 +166,12 @@ impl<W: LogWriter> Stream<'_, W> {
             }
             return Ok(Outcome::NotYet(why));
         }
+        for named in &asked.request.collections {
+            if !selected.iter().any(|(table, _)| named.matches(&table.schema, &table.table)) {
+                let named = named.text();
+                tracing::warn!(id = asked.id, named, "the blocking snapshot is asked for a table that is not captured, or not published");
+            }
+        }
         tracing::info!(id = asked.id, tables = selected.len(), "a blocking snapshot begins, the stream waits");
         self.notice("STARTED").await?;
         match self.read_all(asked, &selected, &told, &mut session).await {

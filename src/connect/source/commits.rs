@@ -57,7 +57,7 @@ impl<W: LogWriter> Commits<W> {
         stored
             .map(|value| Checkpoint::parse(&value))
             .transpose()
-            .map_err(|error| Problem::fail("source/position", error.to_string()).fix(super::resume::BEGIN_ANEW))
+            .map_err(|error| Problem::fail("source/position", error.to_string()).fix(super::resume::begin_anew_somewhere()))
     }
 
     /// A commit is open.

@@ -302,7 +302,7 @@ fn places(key: &[KeyColumn], relation: &Relation) -> Result<Vec<usize>, Problem>
 pub fn key_changed(table: &str) -> Problem {
     Problem::fail("snapshot/key-changed", format!("the key of {table} was changed while its snapshot was read"))
         .why("how far it was read is known by the old key only")
-        .fix(super::resume::BEGIN_ANEW)
+        .fix(super::resume::begin_anew_somewhere())
 }
 
 #[cfg(test)]

@@ -308,15 +308,25 @@ impl Resume {
     }
 }
 
-/// How a connector is made to begin again.
-pub const BEGIN_ANEW: &str = "to go on with what the database has now:\n\
-    PUT /connectors/NAME/stop, DELETE /connectors/NAME/offsets, SELECT pg_drop_replication_slot('SLOT'), PUT /connectors/NAME/resume\n\
-    (it makes a new slot and takes a new snapshot)";
+/// How a connector is made to begin again; `slot` is to be dropped, when it is there.
+pub fn begin_anew(connector: &str, slot: Option<&str>) -> String {
+    let drop = slot.map_or_else(String::new, |slot| format!("SELECT pg_drop_replication_slot('{slot}'), "));
+    format!(
+        "to go on with what the database has now:\n\
+         PUT /connectors/{connector}/stop, DELETE /connectors/{connector}/offsets, {drop}PUT /connectors/{connector}/resume\n\
+         (it makes a new slot and takes a new snapshot)"
+    )
+}
+
+/// The same where the names are not at hand.
+pub fn begin_anew_somewhere() -> String {
+    begin_anew("NAME", Some("SLOT"))
+}
 
 fn diverged(why: String) -> Problem {
     Problem::fail("source/history-diverged", "the database's history is not the one that was published")
         .why(format!("{why}. The database was restored from a backup, or this data directory is an old copy"))
-        .fix(format!("decide what is true; {BEGIN_ANEW}"))
+        .fix(format!("decide what is true; {}", begin_anew_somewhere()))
 }
 
 #[cfg(test)]

@@ -533,7 +533,9 @@ pub(super) async fn push_read<W: LogWriter>(
     commits: &mut Commits<W>,
 ) -> Result<(), Problem> {
     let relation = std::sync::Arc::clone(&plan.relation);
-    let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(row.tuple()), at };
+    // An empty line of COPY is one empty text, or the row of a table without columns: the line alone does not tell.
+    let after = if relation.columns.is_empty() { Tuple::new(&[], &[]) } else { row.tuple() };
+    let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(after), at };
     let undecodable = |error: EncodeError| error.problem();
     match encoder.encode(plan, &change, commits.sink().0) {
         Ok(()) => {}

@@ -11,7 +11,7 @@ use super::incremental::Reader;
 use super::notices;
 use super::registrar::Registrar;
 use super::relations::Relations;
-use super::resume::{BEGIN_ANEW, Resume};
+use super::resume::{Resume, begin_anew};
 use super::snapshot;
 use super::stream::Stream;
 use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
@@ -360,7 +360,7 @@ impl Prepared {
     /// The stored position must belong to this database's past. Each way in which it may not is named.
     async fn check_history(&mut self, context: &Context, mut checkpoint: Checkpoint) -> Result<Checkpoint, Problem> {
         let config = &context.config;
-        let anew = BEGIN_ANEW;
+        let anew = &begin_anew(&config.name, Some(&config.slot_name));
         if checkpoint.slot == SlotIdentity::default() {
             tracing::info!(connector = config.name, lsn = %checkpoint.lsn, commit = %checkpoint.flush_lsn, "going on from Debezium's offset");
             checkpoint.slot = self.identity(context);
@@ -388,12 +388,7 @@ impl Prepared {
                 .fix(anew));
         }
         let Some(slot) = &self.slot else {
-            return Err(Problem::fail(
-                SLOT_GONE,
-                format!("slot \"{}\" was at {} and no longer exists", config.slot_name, checkpoint.flush_lsn),
-            )
-            .why("changes since then are lost to this connector; nothing goes on until you choose, so that the gap cannot go unnoticed")
-            .fix(anew));
+            return Err(slot_gone(config, &checkpoint));
         };
         let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
         // While a snapshot is unfinished, what the slot passed over would be missing between its rows, too.
@@ -563,4 +558,17 @@ async fn start_stream(context: &Context, connection: Connection, server_version:
         }
     }
     Ok(None)
+}
+
+/// The slot is not there. Where another one was read so far, its name was changed.
+fn slot_gone(config: &PostgresConfig, checkpoint: &Checkpoint) -> Problem {
+    let (slot, read, anew) = (&config.slot_name, &checkpoint.slot.name, begin_anew(&config.name, None));
+    if read == slot {
+        return Problem::fail(SLOT_GONE, format!("slot \"{slot}\" was at {} and no longer exists", checkpoint.flush_lsn))
+            .why("changes since then are lost to this connector; nothing goes on until you choose, so that the gap cannot go unnoticed")
+            .fix(anew);
+    }
+    Problem::fail(SLOT_GONE, format!("slot \"{slot}\" does not exist; what was published came from slot \"{read}\""))
+        .why("slot.name was changed: a new slot begins now, and what happened before it would be lost unnoticed")
+        .fix(format!("set slot.name={read} again, or, {anew}"))
 }

@@ -229,11 +229,15 @@ impl BuiltinLog {
         self.shared.index().catalog.latest(topic, key)
     }
 
-    /// Appends records to an internal topic in one commit; durable when it returns. `None` removes the key.
+    /// Appends records to an internal topic in one commit; durable when it returns. `None` removes the key. A full disk
+    /// refuses them: who asks is told, and may ask again.
     pub async fn put(&self, topic: &str, records: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), LogError> {
         let Some(info) = self.topic(topic).filter(|topic| topic.internal) else {
             return Err(LogError::UnknownPartition { topic: topic.to_owned(), partition: 0 });
         };
+        if let Some(full) = self.shared.paused.borrow().as_ref() {
+            return Err(LogError::Paused(full.what.clone()));
+        }
         let (done, wait) = oneshot::channel();
         self.send(Command::Put { topic: info.index, records, done }).await?;
         wait.await.map_err(|_| self.closed())?

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::files::{Files, LogFile};
 use super::{BuiltinLog, LogSettings, verify};
-use crate::log::topic::{GROUPS_TOPIC, OFFSETS_TOPIC};
+use crate::log::topic::{CONFIGS_TOPIC, GROUPS_TOPIC, OFFSETS_TOPIC};
 use crate::log::{CommitSeq, LogError, LogWriter, TopicSpec};
 use crate::record::compression::Compression;
 use crate::record::view::BatchView;
@@ -549,6 +549,8 @@ fn a_full_disk_pauses_and_goes_on_when_there_is_space() {
         // Long enough for the paused writer to look at the disk several times.
         assert!(tokio::time::timeout(Duration::from_secs(1), writer.wait_durable(newest)).await.is_err(), "it waits");
         assert_eq!(read_all(&log, topic, 1000).await.len(), 1, "readers go on");
+        let put = || log.put(CONFIGS_TOPIC, vec![(b"k".to_vec(), Some(b"v".to_vec()))]);
+        assert!(matches!(put().await, Err(LogError::Paused(_))), "who asks for a record of the log's own is told at once");
         files.0.lock().unwrap().full_after = None;
         writer.wait_durable(newest).await.unwrap();
         let firsts: Vec<u8> = read_all(&log, topic, 1000).await.iter().map(|(_, value)| value[0]).collect();
@@ -558,8 +560,18 @@ fn a_full_disk_pauses_and_goes_on_when_there_is_space() {
             let begun = tokio::time::timeout(Duration::from_secs(20), writer.begin()).await;
             std::mem::forget(begun.expect("all buffers came back"));
         }
+        put().await.unwrap();
+        files.0.lock().unwrap().full_after = Some(log.size_bytes());
+        assert!(matches!(put().await, Err(LogError::DiskFull { .. })), "also where nothing waits yet");
+        assert!(log.paused().borrow().is_none(), "and nothing waits for it");
+        // It is closed while a commit waits for space: no failure of the disk, and not called one.
+        let mut late = log.writer();
+        let spec = TopicSpec::default();
+        let waits = late.topic("late", &spec);
+        assert!(tokio::time::timeout(Duration::from_millis(300), waits).await.is_err(), "it waits");
     });
     log.close();
+    assert_eq!(log.failed().unwrap().code, "log/full");
 }
 
 /// A successor reads its position only after what its predecessor handed over is durable.

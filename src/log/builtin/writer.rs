@@ -50,6 +50,9 @@ const ROLL_RETRY: Duration = Duration::from_secs(1);
 /// How often a full disk is looked at again.
 const FULL_RETRY: Duration = Duration::from_millis(250);
 
+/// What a record of an internal topic takes beside its key and its value, at most; its share of the frame included.
+const PUT_BYTES: usize = 512;
+
 /// What the thread is asked to do.
 pub(super) enum Command {
     /// Write a connector's commit.
@@ -189,6 +192,15 @@ impl Writer {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve(inbox, shared)));
         let result = served.unwrap_or_else(|_| Err(LogError::Poisoned("its thread ended with a defect of the program".into())));
         if let Err(error) = result {
+            if matches!(error, LogError::DiskFull { .. }) {
+                // Nothing failed: it was told to end while it waited, and what waited was not written.
+                tracing::warn!(
+                    code = "log/full",
+                    "{error}: the log closes without what waited for space; it is read again after the next start"
+                );
+                shared.failure.send_replace(Some(error.problem()));
+                return;
+            }
             let problem = match &error {
                 LogError::Poisoned(_) => error.problem(),
                 other => LogError::Poisoned(other.to_string()).problem(),
@@ -240,6 +252,11 @@ impl Writer {
         let (commit, ack) = match command {
             Command::Commit { commit, seq, of } => (commit, Ack::Writer(seq, of)),
             Command::Put { topic, records, done } => {
+                let bytes: usize = records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + PUT_BYTES).sum();
+                if let Some(full) = self.is_disk_full(bytes as u64, shared) {
+                    let _ = done.send(Err(full));
+                    return Ok(());
+                }
                 let mut commit = self.spare.pop().unwrap_or_default();
                 for (key, value) in &records {
                     catalog::push(&mut commit, topic, time_ms, key, value.as_deref());
@@ -494,6 +511,19 @@ impl Writer {
         self.pause(bytes, shared)
     }
 
+    /// There is no room for this many bytes, old segments gone: for those who are told so instead of waiting.
+    fn is_disk_full(&mut self, bytes: u64, shared: &Shared) -> Option<LogError> {
+        if self.free_bytes() < bytes {
+            self.retain(shared);
+        }
+        (self.free_bytes() < bytes).then(|| self.disk_full())
+    }
+
+    fn disk_full(&self) -> LogError {
+        let free_bytes = self.files.free_bytes(&self.settings.dir).unwrap_or(0);
+        LogError::DiskFull { path: self.settings.dir.clone(), free_bytes, reserve_bytes: self.settings.min_free_bytes }
+    }
+
     /// Bytes that may be written without touching the reserve. One system call; a frame costs many more.
     fn free_bytes(&self) -> u64 {
         // A file system that cannot tell is trusted to say ENOSPC when it is full.
@@ -508,8 +538,7 @@ impl Writer {
         // A failed write is believed, whatever the file system says of its space: quotas are not in it.
         let mut refused = bytes == u64::MAX;
         while std::mem::take(&mut refused) || self.free_bytes() < needed {
-            let free_bytes = self.files.free_bytes(&self.settings.dir).unwrap_or(0);
-            let full = LogError::DiskFull { path: self.settings.dir.clone(), free_bytes, reserve_bytes: self.settings.min_free_bytes };
+            let full = self.disk_full();
             if shared.paused.borrow().is_none() {
                 tracing::warn!(code = "log/full", "{full}; capture waits");
             }
