@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::postgres::shared_server;
+use crate::support::postgres::{programs, shared_server};
 use crate::support::reader::Record;
 use crate::support::scene::Scene;
 use crate::support::wait_for;
@@ -63,6 +63,42 @@ fn several_readers_publish_what_one_does() {
         assert_eq!(differs.map(|at| (&one[at], &several[at])), None, "{table} at {differs:?}");
         assert_eq!(one.len(), several.len(), "{table}");
     }
+}
+
+/// Aim: a statement that waits for the first reader of a table does not make the others, who would wait for it, run out of time.
+/// Method: a row filter that costs a second per range, so that the statement comes between the first reader and the second.
+#[test]
+fn a_statement_that_waits_for_one_reader_holds_up_no_other() {
+    let Some(server) = shared_server() else { return };
+    if programs().is_some_and(|programs| programs.major() < 15) {
+        return eprintln!("SKIPPED: row filters need PostgreSQL 15");
+    }
+    let setup = "create table t(id int primary key, x text); insert into t select g, 'x' from generate_series(1, 20000) g;
+                 create table u(id int primary key); insert into u select generate_series(1, 10)";
+    let more = json!({"snapshot.mode": "initial", "snapshot.max.threads": "2", "snapshot.lock.timeout.ms": "3000",
+        "publication.autocreate.mode": "disabled"});
+    let scene = Scene::prepared(server, "readerslock", setup, &more);
+    let filter = "md5(repeat(to_hex(id), 5000)) <> ''";
+    scene.sql.run(&format!("create publication \"{}\" for table t where ({filter}), table u, table fence", scene.slot()));
+    scene.connect();
+    // The lock of the session that reads, not of the one that cuts the ranges.
+    let reads = "select count(*) from pg_stat_activity a join pg_locks l using (pid)
+                 where l.relation = 't'::regclass and l.granted and a.query ilike 'copy %' and a.state = 'active'";
+    wait_for("the first reader", || (scene.sql.one(reads) == "1").then_some(()));
+    let other = scene.database.sql();
+    let altered = std::thread::spawn(move || other.run("alter table t add column y int default 7"));
+    let waits = "select count(*) from pg_locks where relation = 't'::regclass and mode = 'AccessExclusiveLock' and not granted";
+    wait_for("the statement to wait", || (scene.sql.one(waits) == "1").then_some(()));
+    wait_for("the snapshot's end", || scene.rowfeed.log().contains("\"snapshot finished\"").then_some(()));
+    altered.join().expect("it is altered");
+    scene.wait_until_streaming();
+    scene.sql.run("insert into t values (20001, 'x')");
+    let events = scene.events("t");
+    let ids: Vec<_> = events.iter().map(|event| event["after"]["id"].as_u64()).collect();
+    assert_eq!(ids, (1..=20_001).map(Some).collect::<Vec<_>>(), "each once, in order");
+    assert_eq!(events[20_000]["after"]["y"], 7);
+    let log = scene.rowfeed.log();
+    assert!(!log.contains("lock timeout") && log.matches("\"snapshot finished\"").count() == 1, "nobody ran out of time: {log}");
 }
 
 #[test]

@@ -4,24 +4,31 @@
 //! under the same exported snapshot. Promises the same events in the same order as one reader, so that where it is can be
 //! noted as with one; what is read ahead waits in bounded memory. A table without key, or with a statement of its own, is
 //! one range. What becomes of rows is [`super::snapshot`]'s affair.
+//!
+//! A statement that wants a table for itself (`ALTER TABLE`) waits for the first reader of it, which holds its lock to the
+//! end, and every other reader would wait for that statement. So no reader waits for a lock while it has a range: the range is
+//! there for the one that has the lock, until one of them has it. Who cuts the ranges holds no lock between two looks, and
+//! leaves the rest of such a table as one range.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-use super::snapshot::{ROWS_PER_LOOK, Source, begin_snapshot, copy_problem, lock_as_it_was};
+use super::snapshot::{ROWS_PER_LOOK, Source, begin_snapshot, begin_sql, copy_problem, lock_as_it_was};
 use super::task::{Context, now_ns};
 use crate::change::progress::{Key, KeyColumn};
 use crate::change::{Op, Position, RowChange, SnapshotMark};
 use crate::encode::Encoder;
-use crate::postgres::Connection;
 use crate::postgres::catalog::Table;
+use crate::postgres::connection::Session;
 use crate::postgres::copy_text::CopyRow;
 use crate::postgres::publication::Published;
 use crate::postgres::reading::{self, Rows};
+use crate::postgres::{Connection, PostgresError};
 use crate::problem::Problem;
 use crate::record::staged::Staged;
 
@@ -38,6 +45,10 @@ const SPARE_MAX: usize = 32;
 /// Rows of a table's first range; those of the next ones follow from how large the events are.
 const ROWS_FIRST: u64 = 5_000;
 const ROWS_MAX: u64 = 100_000;
+/// So long a reader tries to lock a table before it looks whether another one has taken its range.
+const LOCK_TRY: Duration = Duration::from_millis(100);
+/// So long the end of a range is waited for in the middle of a table; then the rest is one range.
+const CUT_WAIT: Duration = Duration::from_secs(1);
 
 /// A part of a table.
 #[derive(Clone, Debug)]
@@ -75,6 +86,46 @@ pub(super) type Reading = (Range, mpsc::Receiver<Result<Piece, Problem>>);
 
 type Order = (Range, mpsc::Sender<Result<Piece, Problem>>);
 
+/// Ranges whose readers cannot lock their table: for whoever can.
+#[derive(Default)]
+struct Held {
+    orders: Mutex<VecDeque<Order>>,
+    more: Notify,
+}
+
+impl Held {
+    fn orders(&self) -> MutexGuard<'_, VecDeque<Order>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As many as there are readers, at most: each has one.
+    fn offer(&self, order: Order) {
+        self.orders().push_back(order);
+        self.more.notify_waiters();
+    }
+
+    /// The first one that is wanted.
+    fn take(&self, wanted: impl Fn(&Order) -> bool) -> Option<Order> {
+        let mut orders = self.orders();
+        let place = orders.iter().position(wanted)?;
+        orders.remove(place)
+    }
+
+    /// Waits for one. Cancel-safe.
+    async fn wait(&self, wanted: impl Fn(&Order) -> bool) -> Order {
+        loop {
+            let more = self.more.notified();
+            tokio::pin!(more);
+            // Before the look: what is offered behind it wakes.
+            more.as_mut().enable();
+            if let Some(order) = self.take(&wanted) {
+                return order;
+            }
+            more.await;
+        }
+    }
+}
+
 /// The readers of a snapshot. Dropping it ends them.
 pub(super) struct Readers {
     readings: mpsc::Receiver<Result<Reading, Problem>>,
@@ -91,13 +142,14 @@ struct Shared {
     /// Where the rows stand.
     at: Position,
     spare: Arc<Mutex<Vec<Staged>>>,
+    held: Arc<Held>,
 }
 
 impl Readers {
     /// Starts one thread for each of the copies of the sources.
     pub fn start(context: &Context, snapshot: &str, at: Position, copies: Vec<Vec<Source>>) -> Result<Self, Problem> {
         let spare = Arc::default();
-        let shared = Shared { context: context.clone(), snapshot: snapshot.into(), at, spare: Arc::clone(&spare) };
+        let shared = Shared { context: context.clone(), snapshot: snapshot.into(), at, spare: Arc::clone(&spare), held: Arc::default() };
         let readers = copies.len();
         let (orders, for_readers) = mpsc::channel(1);
         let (told, readings) = mpsc::channel(readers);
@@ -213,14 +265,33 @@ impl Cutter {
     /// The last key of the range behind `after`; `None`: fewer rows are left than a range has.
     async fn boundary(&self, session: &mut Option<Connection>, scan: &Scan, after: Option<&Key>) -> Result<Option<Key>, Problem> {
         let context = &self.shared.context;
-        let session = match session {
+        let open = match session {
             Some(session) => session,
-            None => session.insert(begin_snapshot(context, &self.shared.snapshot).await?),
+            None => {
+                let opened = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await;
+                session.insert(opened.map_err(|error| context.problem(&error))?)
+            }
         };
         let rows = (self.range_bytes as u64 / self.row_bytes.load(Ordering::Relaxed).max(1)).clamp(1, ROWS_MAX);
-        let sql = reading::nth_key(&scan.table, &scan.published, &scan.key, after, rows);
-        let found = session.query(&sql).await.map_err(|error| copy_problem(error, context, &scan.table))?;
-        Ok(found.into_iter().next().map(|row| row.into_iter().map(Option::unwrap_or_default).collect()))
+        let limit = context.config.snapshot.lock_timeout;
+        let limit = if after.is_none() || (limit < CUT_WAIT && !limit.is_zero()) { limit } else { CUT_WAIT };
+        let sql = format!(
+            "{}; {}; commit",
+            begin_sql(&self.shared.snapshot, limit),
+            reading::nth_key(&scan.table, &scan.published, &scan.key, after, rows)
+        );
+        match open.query(&sql).await {
+            Ok(found) => Ok(found.into_iter().next().map(|row| row.into_iter().map(Option::unwrap_or_default).collect())),
+            Err(error) => {
+                // Its transaction is broken.
+                *session = None;
+                if after.is_some() && is_locked(&error) {
+                    tracing::info!(table = scan.table.name(), "somebody waits for the table: one reader reads the rest of it");
+                    return Ok(None);
+                }
+                Err(copy_problem(error, context, &scan.table))
+            }
+        }
     }
 }
 
@@ -237,8 +308,27 @@ impl Reader {
     async fn run(mut self, orders: Arc<tokio::sync::Mutex<mpsc::Receiver<Order>>>) {
         let mut encoder = Encoder::new(&self.shared.context.events);
         loop {
-            let order = orders.lock().await.recv().await;
+            let locked = &self.locked;
+            let next = async { orders.lock().await.recv().await };
+            let order = tokio::select! {
+                biased;
+                order = self.shared.held.wait(|(range, _)| locked.contains(&range.index)) => Some(order),
+                order = next => order,
+            };
             let Some((range, to)) = order else { return };
+            let locked = tokio::select! {
+                locked = self.lock(&range, &to) => locked,
+                () = to.closed() => return,
+            };
+            match locked {
+                Ok(true) => {}
+                // Another reader has it.
+                Ok(false) => continue,
+                Err(problem) => {
+                    let _ = to.send(Err(problem)).await;
+                    return;
+                }
+            }
             tokio::select! {
                 read = self.read(&range, &mut encoder, &to) => {
                     if let Err(problem) = read {
@@ -251,17 +341,51 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, range: &Range, encoder: &mut Encoder, to: &mpsc::Sender<Result<Piece, Problem>>) -> Result<(), Problem> {
+    /// Locks the range's table, to the end of the snapshot; false when another reader has taken the range meanwhile.
+    async fn lock(&mut self, range: &Range, to: &mpsc::Sender<Result<Piece, Problem>>) -> Result<bool, Problem> {
         let Self { shared, sources, session, locked } = self;
-        let context = &shared.context;
-        let source = &mut sources[range.index];
+        if locked.contains(&range.index) {
+            return Ok(true);
+        }
+        let (context, held, source) = (&shared.context, &shared.held, &sources[range.index]);
         let session = match session {
             Some(session) => session,
             None => session.insert(begin_snapshot(context, &shared.snapshot).await?),
         };
-        if locked.insert(range.index) {
-            lock_as_it_was(session, source).await.map_err(|error| copy_problem(error, context, &source.table))?;
+        let (began, limit) = (Instant::now(), context.config.snapshot.lock_timeout);
+        let is_own = |order: &Order| order.1.same_channel(to);
+        let mut offered = false;
+        loop {
+            let failed = match try_lock(session, source, limit).await {
+                Ok(()) => None,
+                Err(error) if is_locked(&error) => Some(error),
+                Err(error) => return Err(copy_problem(error, context, &source.table)),
+            };
+            let over = !limit.is_zero() && began.elapsed() >= limit;
+            match failed {
+                None => {
+                    locked.insert(range.index);
+                    return Ok(!offered || held.take(is_own).is_some());
+                }
+                Some(error) if over => {
+                    let is_mine = !offered || held.take(is_own).is_some();
+                    return if is_mine { Err(copy_problem(error, context, &source.table)) } else { Ok(false) };
+                }
+                Some(_) if !offered => {
+                    held.offer((range.clone(), to.clone()));
+                    offered = true;
+                }
+                Some(_) if !held.orders().iter().any(is_own) => return Ok(false),
+                Some(_) => {}
+            }
         }
+    }
+
+    async fn read(&mut self, range: &Range, encoder: &mut Encoder, to: &mpsc::Sender<Result<Piece, Problem>>) -> Result<(), Problem> {
+        let Self { shared, sources, session, .. } = self;
+        let context = &shared.context;
+        let source = &mut sources[range.index];
+        let Some(session) = session else { return Err(ended()) };
         let sql = source.copy(&context.config.snapshot, Rows::Between(range.after.as_ref(), range.upto.as_ref()));
         session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &source.table))?;
         let relation = Arc::clone(&source.plan.relation);
@@ -309,4 +433,22 @@ impl Reader {
         let _ = to.send(Ok(Piece::End(held, first))).await;
         Ok(())
     }
+}
+
+/// Locks a table, within [`LOCK_TRY`]; `limit` counts again afterwards. What was locked before stays locked.
+async fn try_lock(session: &mut Connection, source: &Source, limit: Duration) -> Result<(), PostgresError> {
+    session.query(&format!("savepoint before_lock; set local lock_timeout = {}", LOCK_TRY.as_millis())).await?;
+    let locked = lock_as_it_was(session, source).await;
+    let end = match &locked {
+        Ok(()) => format!("release savepoint before_lock; set local lock_timeout = {}", limit.as_millis()),
+        Err(error) if is_locked(error) => "rollback to savepoint before_lock; release savepoint before_lock".to_owned(),
+        Err(_) => return locked,
+    };
+    session.query(&end).await?;
+    locked
+}
+
+/// Somebody else has the table locked, or waits to.
+fn is_locked(error: &PostgresError) -> bool {
+    matches!(error, PostgresError::Server(message) if message.code == "55P03")
 }

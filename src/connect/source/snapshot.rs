@@ -9,6 +9,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::mem;
+use std::time::Duration;
 
 use super::commits::{COMMIT_BYTES_MAX, Commits};
 use super::notices::{self, Told};
@@ -204,14 +205,19 @@ pub async fn run<W: LogWriter>(
 pub(super) async fn begin_snapshot(context: &Context, snapshot: &str) -> Result<Connection, Problem> {
     let opened = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await;
     let mut session = opened.map_err(|error| context.problem(&error))?;
-    let begin = format!(
+    let begin = begin_sql(snapshot, context.config.snapshot.lock_timeout);
+    session.query(&begin).await.map_err(|error| context.problem(&error))?;
+    Ok(session)
+}
+
+/// What begins a transaction under the exported snapshot.
+pub(super) fn begin_sql(snapshot: &str, lock_timeout: Duration) -> String {
+    format!(
         "begin isolation level repeatable read, read only; set transaction snapshot {}; set local row_security = off; \
          set local lock_timeout = {}; set local idle_in_transaction_session_timeout = 0",
         literal(snapshot),
-        context.config.snapshot.lock_timeout.as_millis(),
-    );
-    session.query(&begin).await.map_err(|error| context.problem(&error))?;
-    Ok(session)
+        lock_timeout.as_millis(),
+    )
 }
 
 /// How a snapshot of these tables is told of.
