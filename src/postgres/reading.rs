@@ -167,6 +167,17 @@ pub fn nth_key(table: &Table, published: &Published, key: &[KeyColumn], after: O
     format!("select {by} from {only}{quoted}{behind} order by {by} offset {} limit 1", rows.saturating_sub(1))
 }
 
+/// Asks how many rows are read of a table.
+pub fn count(table: &Table, published: &Published) -> String {
+    let filter = published.row_filter.iter().map(|filter| format!(" where ({filter})")).collect::<String>();
+    format!("select count(*) from {}{}{filter}", only(table), table.quoted())
+}
+
+/// What it answers.
+pub fn counted(answer: &[Vec<Option<String>>]) -> u64 {
+    answer.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).unwrap_or_default()
+}
+
 /// Children of plain inheritance are tables of their own.
 pub fn only(table: &Table) -> &'static str {
     if table.partitioned { "" } else { "only " }

@@ -17,6 +17,13 @@ fn notifications_of_an_initial_snapshot() {
 }
 
 #[test]
+fn notifications_tell_of_chunks() {
+    let options = json!({"notification.enabled.channels": "sink", "notification.sink.topic.name": "srv.notices",
+        "snapshot.max.threads.multiplier": "3"});
+    hold("notifications_chunks", "notifications.sql", &options);
+}
+
+#[test]
 fn a_snapshot_that_is_not_taken_is_told() {
     let options =
         json!({"notification.enabled.channels": "sink", "notification.sink.topic.name": "srv.notices", "snapshot.mode": "no_data"});
@@ -61,6 +68,20 @@ fn blocking_snapshots_by_rows_of_the_signalling_table() {
                 wait_until_told(scene, debezium.as_deref_mut(), "COMPLETED", completed);
             }
         }
+    });
+}
+
+/// In a blocking snapshot, too; a table with a condition is one chunk.
+#[test]
+fn notifications_of_a_blocking_snapshot_tell_of_chunks() {
+    let options = json!({"notification.enabled.channels": "sink", "notification.sink.topic.name": "srv.notices",
+        "snapshot.max.threads.multiplier": "2", "signal.data.collection": "public.signals",
+        "table.include.list": "public[.](b|Order Items),public[.](a|empty|fence)"});
+    hold_while("signals_blocking_chunks", "signals.sql", &options, |scene, sql, debezium| {
+        for statement in section(sql, "rows").into_iter().chain(section(sql, "chunks")) {
+            scene.sql.run(statement);
+        }
+        wait_until_told(scene, debezium, "COMPLETED", 2);
     });
 }
 

@@ -33,3 +33,5 @@ insert into signals values ('s1', 'execute-snapshot', '{"data-collections":["pub
 select pg_logical_emit_message(true, 'prefix', 'content');
 insert into signals values ('i1', 'execute-snapshot', '{"data-collections":["public.b"]}');
 delete from a where id = 100;
+--- chunks
+insert into signals values ('s1', 'execute-snapshot', '{"data-collections":["public.b","public.a"],"type":"blocking","additional-conditions":[{"data-collection":"public.a","filter":"select * from public.a where id < 3"}]}');

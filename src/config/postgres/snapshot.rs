@@ -47,6 +47,9 @@ pub struct SnapshotConfig {
     pub order: TableOrder,
     /// `snapshot.max.threads`.
     pub threads: usize,
+    /// Into so many chunks a table counts as cut, at most, in notifications (`snapshot.max.threads.multiplier` for each of the
+    /// threads); `None`: they do not tell of chunks.
+    pub told_chunks: Option<u64>,
     /// `snapshot.locking.mode=shared`: all tables are locked (ACCESS SHARE) before the first is read, not each before its own rows.
     pub locks_first: bool,
     /// `snapshot.lock.timeout.ms`.
@@ -85,12 +88,19 @@ impl Reader<'_> {
                 _ => TableOrder::Name,
             },
             threads: self.number("snapshot.max.threads"),
+            told_chunks: self.told_chunks(),
             locks_first: self.word("snapshot.locking.mode") == "shared",
             lock_timeout: self.millis("snapshot.lock.timeout.ms"),
             delay: self.millis("snapshot.delay.ms"),
             streaming_delay: self.millis("streaming.delay.ms"),
             chunk_rows: self.number("incremental.snapshot.chunk.size"),
         }
+    }
+
+    fn told_chunks(&mut self) -> Option<u64> {
+        let [threads, each]: [u64; 2] = ["snapshot.max.threads", "snapshot.max.threads.multiplier"].map(|name| self.number(name));
+        let chunks = threads.saturating_mul(each);
+        Some(chunks).filter(|chunks| *chunks > 1 && !self.flag("legacy.snapshot.max.threads"))
     }
 
     fn snapshot_mode(&mut self) -> (SnapshotMode, bool) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::commits::COMMIT_BYTES_MAX;
 use super::delivered::Delivered;
-use super::notices::{self, Told};
+use super::notices::{self, Chunks, Told};
 use super::pauses::Pauses;
 use super::snapshot::{self, ROWS_PER_LOOK, Reader, Source, lock_as_it_was};
 use super::stream::Stream;
@@ -255,18 +255,32 @@ impl<W: LogWriter> Stream<'_, W> {
         reader.xmin = self.work.at.xmin;
         let total = sources.len() as u32;
         self.context.status.set_snapshot(total, 0, 0);
+        if let Some(most) = snapshot::told_chunks(self.context) {
+            for Source { table, published, key, .. } in &sources {
+                let chunks = if key.is_empty() || asked.request.filter_of(&table.schema, &table.table).is_some() {
+                    Chunks::of(1, 1)
+                } else {
+                    let sql = reading::count(table, published);
+                    let counted = self.keep_alive(session.query(&sql)).await?.map_err(|error| broken(error, self.context))?;
+                    Chunks::of(reading::counted(&counted), most)
+                };
+                reader.chunks.push(chunks);
+            }
+        }
         for index in 0..sources.len() {
             let (name, before) = (sources[index].table.name(), reader.rows);
             notices::tell(self.context, &mut self.work.commits, &told.begun(name.clone())).await?;
+            reader.tell_chunks_begun(self.context, &mut self.work.commits, index, &name).await?;
             let (schema, table) = (&sources[index].table.schema, &sources[index].table.table);
             let select = asked.request.filter_of(schema, table).map(|select| select.trim().trim_end_matches(';'));
             let sql = sources[index].copy_of(select, Rows::After(None, None));
-            if let Err(broken) = self.read_table(&mut reader, &mut sources, index, &sql, session).await {
+            if let Err(broken) = self.read_table(&mut reader, &mut sources, index, &sql, session, told).await {
                 if matches!(broken, Broken::Request(_)) && self.work.commits.is_open() {
                     notices::tell(self.context, &mut self.work.commits, &Told::failed(name)).await?;
                 }
                 return Err(broken);
             }
+            reader.tell_chunks_read(self.context, &mut self.work.commits, index, &name, told).await?;
             notices::tell(self.context, &mut self.work.commits, &told.read(name, reader.rows - before)).await?;
             self.context.status.set_snapshot(total, index as u32 + 1, reader.rows);
         }
@@ -287,7 +301,9 @@ impl<W: LogWriter> Stream<'_, W> {
         index: usize,
         sql: &str,
         session: &mut Connection,
+        told: &Told,
     ) -> Result<(), Broken> {
+        let (name, before) = (sources[index].table.name(), reader.rows);
         self.keep_alive(lock_as_it_was(session, &sources[index])).await?.map_err(|error| broken(error, self.context))?;
         self.keep_alive(session.copy_out(sql)).await?.map_err(|error| broken(error, self.context))?;
         let mut first_in_table = true;
@@ -305,6 +321,9 @@ impl<W: LogWriter> Stream<'_, W> {
             reader.hold(index, first_in_table);
             first_in_table = false;
             reader.rows += 1;
+            if !reader.chunks.is_empty() {
+                reader.tell_chunks(self.context, &mut self.work.commits, index, &name, reader.rows - before, told).await?;
+            }
             if reader.rows.is_multiple_of(ROWS_PER_LOOK) {
                 reader.encoder.set_now(now_ns());
                 self.look_up().await?;

@@ -79,7 +79,85 @@ impl Told {
     }
 }
 
+/// The chunks of a table that are told of, as Debezium cuts it: by number, each with as many rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunks {
+    total: u64,
+    rows_each: u64,
+    /// The one that is being read.
+    index: u64,
+}
+
+impl Chunks {
+    /// Of a table with so many rows, into `most` at most.
+    pub fn of(rows: u64, most: u64) -> Self {
+        let total = rows.checked_div((rows / most.max(1)).max(1)).unwrap_or_default().clamp(1, most.max(1));
+        Self { total, rows_each: rows / total, index: 0 }
+    }
+
+    /// `TABLE_CHUNK_IN_PROGRESS`, behind so many of the table's rows.
+    pub fn begun(&self, table: &str, rows: u64) -> Notice {
+        let data = vec![
+            ("current_collection_in_progress", table.to_owned()),
+            ("chunk_index", self.index.to_string()),
+            ("total_chunks", self.total.to_string()),
+            ("total_rows_scanned", rows.to_string()),
+        ];
+        snapshot("TABLE_CHUNK_IN_PROGRESS", data)
+    }
+
+    /// `TABLE_CHUNK_COMPLETED`.
+    pub fn read(&self, table: &str, told: &Told) -> Notice {
+        let data = vec![
+            ("scanned_collection", table.to_owned()),
+            ("data_collections", told.captured.join(",")),
+            ("chunk_index", self.index.to_string()),
+            ("total_chunks", self.total.to_string()),
+            ("status", "SUCCEEDED".to_owned()),
+        ];
+        snapshot("TABLE_CHUNK_COMPLETED", data)
+    }
+
+    /// A chunk ends with the last one of so many rows, and the next one begins.
+    pub fn pass(&mut self, table: &str, rows: u64, told: &Told) -> Option<[Notice; 2]> {
+        let passed = self.index + 1 < self.total && rows >= (self.index + 1) * self.rows_each;
+        passed.then(|| {
+            let read = self.read(table, told);
+            self.index += 1;
+            [read, self.begun(table, self.index * self.rows_each)]
+        })
+    }
+}
+
 /// A notification about a snapshot that is read at once.
 pub fn snapshot(kind: &'static str, data: Vec<(&'static str, String)>) -> Notice {
     Notice { id: String::new(), aggregate: INITIAL_SNAPSHOT, kind, data }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_cut_as_debezium_cuts_it() {
+        let of = |rows: u64, most: u64| {
+            let chunks = Chunks::of(rows, most);
+            (chunks.total, chunks.rows_each)
+        };
+        assert_eq!([of(0, 4), of(1, 4), of(3, 4), of(4, 4), of(7, 4), of(10, 4)], [(1, 0), (1, 1), (3, 1), (4, 1), (4, 1), (4, 2)]);
+        assert_eq!(of(u64::MAX, 1), (1, u64::MAX));
+    }
+
+    #[test]
+    fn every_chunk_begins_and_ends_once() {
+        let (told, mut chunks) = (Told::default(), Chunks::of(7, 3));
+        let mut ends = Vec::new();
+        for rows in 1..=7 {
+            while let Some([read, begun]) = chunks.pass("t", rows, &told) {
+                assert_eq!((read.kind, begun.kind), ("TABLE_CHUNK_COMPLETED", "TABLE_CHUNK_IN_PROGRESS"));
+                ends.push((rows, chunks.index));
+            }
+        }
+        assert_eq!(ends, [(2, 1), (4, 2)]);
+    }
 }

@@ -12,7 +12,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::commits::{COMMIT_BYTES_MAX, Commits};
-use super::notices::{self, Told};
+use super::notices::{self, Chunks, Told};
 use super::readers::{self, Piece, READERS_MAX, Readers};
 use super::relations::Relations;
 use super::task::{Context, now_ns};
@@ -167,6 +167,7 @@ pub async fn run<W: LogWriter>(
     let total = sources.len() as u32;
     context.status.set_snapshot(total, 0, 0);
     let told = told(context, tables);
+    reader.chunks = count_chunks(context, &start.snapshot, &sources).await?;
     if context.config.snapshot.locks_first {
         for source in &sources {
             lock_as_it_was(&mut session, source).await.map_err(|error| copy_problem(error, context, &source.table))?;
@@ -208,6 +209,33 @@ pub(super) async fn begin_snapshot(context: &Context, snapshot: &str) -> Result<
     let begin = begin_sql(snapshot, context.config.snapshot.lock_timeout);
     session.query(&begin).await.map_err(|error| context.problem(&error))?;
     Ok(session)
+}
+
+/// Into how many chunks a table counts as cut, at most, when anybody is told.
+pub(super) fn told_chunks(context: &Context) -> Option<u64> {
+    let notifications = &context.config.notifications;
+    context.config.snapshot.told_chunks.filter(|_| notifications.log || notifications.topic.is_some())
+}
+
+/// Into which chunks the tables count as cut; only notifications tell of them. Tables are counted in transactions of their own:
+/// no lock is held when the reading begins.
+async fn count_chunks(context: &Context, snapshot: &str, sources: &[Source]) -> Result<Vec<Chunks>, Problem> {
+    let config = &context.config.snapshot;
+    let Some(most) = told_chunks(context) else { return Ok(Vec::new()) };
+    let opened = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await;
+    let mut session = opened.map_err(|error| context.problem(&error))?;
+    let mut chunks = Vec::new();
+    for source in sources {
+        let Source { table, published, key, .. } = source;
+        if key.is_empty() || config.select_of(&table.schema, &table.table).is_some() {
+            chunks.push(Chunks::of(1, 1));
+            continue;
+        }
+        let sql = format!("{}; {}; commit", begin_sql(snapshot, config.lock_timeout), reading::count(table, published));
+        let counted = session.query(&sql).await.map_err(|error| copy_problem(gone(error, source), context, table))?;
+        chunks.push(Chunks::of(reading::counted(&counted), most));
+    }
+    Ok(chunks)
 }
 
 /// What begins a transaction under the exported snapshot.
@@ -334,6 +362,8 @@ pub(super) struct Reader {
     time_us: i64,
     /// Rows held so far.
     pub rows: u64,
+    /// Of each table, when they are told of.
+    pub chunks: Vec<Chunks>,
 }
 
 impl Reader {
@@ -342,7 +372,18 @@ impl Reader {
         let mut encoder = Encoder::new(&context.events);
         encoder.set_now(now_ns());
         let time_us = now_ns() / 1000;
-        Self { encoder, held: None, current: CopyRow::default(), lsn, previous_commit, xid, xmin: None, time_us, rows: 0 }
+        Self {
+            encoder,
+            held: None,
+            current: CopyRow::default(),
+            lsn,
+            previous_commit,
+            xid,
+            xmin: None,
+            time_us,
+            rows: 0,
+            chunks: Vec::new(),
+        }
     }
 
     /// Takes in a line of COPY.
@@ -414,6 +455,7 @@ impl Reader {
         for index in 0..sources.len() {
             let (name, rows_before) = (sources[index].table.name(), self.rows);
             notices::tell(context, commits, &told.begun(name.clone())).await?;
+            self.tell_chunks_begun(context, commits, index, &name).await?;
             lock_as_it_was(session, &sources[index]).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
             let sql = sources[index].copy(&context.config.snapshot, Rows::After(None, None));
             session.copy_out(&sql).await.map_err(|error| copy_problem(error, context, &sources[index].table))?;
@@ -434,6 +476,9 @@ impl Reader {
                 self.hold(index, first_in_table);
                 first_in_table = false;
                 self.rows += 1;
+                if !self.chunks.is_empty() {
+                    self.tell_chunks(context, commits, index, &name, self.rows - rows_before, told).await?;
+                }
                 if self.rows.is_multiple_of(ROWS_PER_LOOK) {
                     context.status.set_snapshot(total, index as u32, self.rows);
                     self.encoder.set_now(now_ns());
@@ -442,9 +487,55 @@ impl Reader {
                     }
                 }
             }
+            self.tell_chunks_read(context, commits, index, &name, told).await?;
             notices::tell(context, commits, &told.read(name, self.rows - rows_before)).await?;
         }
         Ok(true)
+    }
+
+    /// Tells of a table's first chunk.
+    pub async fn tell_chunks_begun<W: LogWriter>(
+        &self,
+        context: &Context,
+        commits: &mut Commits<W>,
+        index: usize,
+        table: &str,
+    ) -> Result<(), Problem> {
+        let Some(chunks) = self.chunks.get(index) else { return Ok(()) };
+        notices::tell(context, commits, &chunks.begun(table, 0)).await
+    }
+
+    /// Tells of the chunks that end with so many rows of the table.
+    pub async fn tell_chunks<W: LogWriter>(
+        &mut self,
+        context: &Context,
+        commits: &mut Commits<W>,
+        index: usize,
+        table: &str,
+        rows: u64,
+        told: &Told,
+    ) -> Result<(), Problem> {
+        let Some(chunks) = self.chunks.get_mut(index) else { return Ok(()) };
+        while let Some(notices) = chunks.pass(table, rows, told) {
+            for notice in &notices {
+                notices::tell(context, commits, notice).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of the last one, and of those before it that had no rows after all.
+    pub async fn tell_chunks_read<W: LogWriter>(
+        &mut self,
+        context: &Context,
+        commits: &mut Commits<W>,
+        index: usize,
+        table: &str,
+        told: &Told,
+    ) -> Result<(), Problem> {
+        self.tell_chunks(context, commits, index, table, u64::MAX, told).await?;
+        let Some(chunks) = self.chunks.get(index) else { return Ok(()) };
+        notices::tell(context, commits, &chunks.read(table, told)).await
     }
 
     /// Takes over what several readers read, in order; `false` when it was told to stop.
@@ -465,6 +556,7 @@ impl Reader {
             if range.is_first() {
                 rows_before = self.rows;
                 notices::tell(context, commits, &told.begun(name.clone())).await?;
+                self.tell_chunks_begun(context, commits, index, &name).await?;
             }
             loop {
                 commits.begin().await?;
@@ -476,6 +568,7 @@ impl Reader {
                         self.current = row;
                         self.hold(index, first_in_table);
                         self.rows += 1;
+                        self.tell_chunks(context, commits, index, &name, self.rows - rows_before, told).await?;
                         break;
                     }
                 };
@@ -486,6 +579,7 @@ impl Reader {
                 counts.reads += rows;
                 staged.replay(sink).map_err(|full| EncodeError::from(full).problem())?;
                 self.rows += rows;
+                self.tell_chunks(context, commits, index, &name, self.rows - rows_before, told).await?;
                 readers.take_back(staged, rows);
                 self.encoder.set_now(now_ns());
                 if commits.bytes() >= COMMIT_BYTES_MAX {
@@ -501,6 +595,7 @@ impl Reader {
                 }
             }
             if range.is_last() {
+                self.tell_chunks_read(context, commits, index, &name, told).await?;
                 notices::tell(context, commits, &told.read(name, self.rows - rows_before)).await?;
             }
         }
