@@ -17,6 +17,7 @@ import org.apache.kafka.connect.header.Header;
 import org.apache.kafka.connect.json.JsonConverter;
 import org.apache.kafka.connect.source.SourceRecord;
 import org.apache.kafka.connect.storage.Converter;
+import org.apache.kafka.connect.storage.HeaderConverter;
 import org.apache.kafka.connect.storage.SimpleHeaderConverter;
 
 /**
@@ -24,8 +25,8 @@ import org.apache.kafka.connect.storage.SimpleHeaderConverter;
  * the wire: one JSON line {"topic","key","value","headers":[[name,value]...],"offset":{...}}, with key and value as the
  * converters' text.
  *
- * The first argument is a properties file: connector options as they are, and key.converter.* / value.converter.*, which
- * are the converters' own. The program ends when its standard input does.
+ * The first argument is a properties file: connector options as they are, and key.converter.*, value.converter.* and
+ * header.converter.*, which are the converters' own. The program ends when its standard input does.
  */
 public final class Capture {
     private static Map<String, Object> under(Properties properties, String prefix) {
@@ -52,7 +53,11 @@ public final class Capture {
         boolean cloudEvents = given.getProperty("value.converter", "").endsWith("CloudEventsConverter");
         Converter values = cloudEvents ? new CloudEventsConverter() : new JsonConverter();
         values.configure(under(given, "value.converter."), false);
-        SimpleHeaderConverter headers = new SimpleHeaderConverter();
+        String headerConverter = given.getProperty("header.converter", SimpleHeaderConverter.class.getName());
+        HeaderConverter headers = (HeaderConverter) Class.forName(headerConverter).getDeclaredConstructor().newInstance();
+        Map<String, Object> headerOptions = under(given, "header.converter.");
+        headerOptions.put("converter.type", "header");
+        headers.configure(headerOptions);
         Path offsets = Files.createTempFile("golden-offsets", ".dat");
         offsets.toFile().deleteOnExit();
         Files.delete(offsets);

@@ -1,6 +1,7 @@
 //! Records that are not rows: logical decoding messages and heartbeats.
 
 use super::envelope::schema;
+use super::header;
 use super::json;
 use super::plan::sanitised;
 use super::schema::{Field, Kind, Schema};
@@ -47,8 +48,11 @@ pub(super) fn way(settings: &EventSettings, topic: String) -> Option<Way> {
     let shape = transform::pass(&settings.transforms, sanitised(&topic))?;
     let mut headers = HeaderBlock::default();
     for header in &shape.headers {
-        if let HeaderContent::Bytes(value) = &header.content {
-            headers.push(&header.name, value);
+        if let HeaderContent::Bytes(text) = &header.content {
+            let text = String::from_utf8_lossy(text);
+            // What has no schema was refused with the first table.
+            let value = header::fixed(settings.header_converter, &header.name, &text).unwrap_or_else(|_| text.as_bytes().to_vec());
+            headers.push(&header.name, &value);
         }
     }
     Some(Way { topic: shape.topic, headers })

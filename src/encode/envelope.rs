@@ -436,8 +436,12 @@ fn write_key(out: &mut Vec<u8>, plan: &RelationPlan, row: Option<Tuple<'_>>, old
 /// The key as it stands in a header.
 fn write_header_key(out: &mut Vec<u8>, plan: &RelationPlan, row: Option<Tuple<'_>>, older: Option<Tuple<'_>>) -> Result<(), EncodeError> {
     out.clear();
+    out.extend_from_slice(&plan.before_header_key);
     write_row(out, &plan.header_key, &plan.relation, row, older)?;
     end_key(out, &plan.header_key_end);
+    if !plan.before_header_key.is_empty() {
+        out.push(b'}');
+    }
     Ok(())
 }
 

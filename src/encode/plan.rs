@@ -194,6 +194,8 @@ pub struct RelationPlan {
     pub(super) header_key: Vec<ColumnPlan>,
     /// What stands behind it.
     pub(super) header_key_end: Box<[u8]>,
+    /// What stands before it, when its schema does.
+    pub(super) before_header_key: Box<[u8]>,
     pub(super) headers: HeaderBlock,
     /// `{"schema":...,"payload":` of keys and of values; empty where schemas are not published.
     pub(super) before_key: Box<[u8]>,
@@ -297,8 +299,9 @@ impl RelationPlan {
         let key = || relation.key_columns().into_iter();
         let header_key = plan_columns(&relation, key(), &settings.values, ConverterSettings::default());
         let header_key = match settings.header_converter {
-            HeaderConverter::Json => header_key,
+            HeaderConverter::Json | HeaderConverter::JsonWithSchemas => header_key,
             HeaderConverter::Simple => in_header(header_key, &relation),
+            HeaderConverter::Text => as_printed(header_key, &relation),
         };
         let key = plan_columns(&relation, key(), &settings.values, settings.key_converter);
         let name = settings.schema_name(&relation.schema, &relation.table);
@@ -313,8 +316,18 @@ impl RelationPlan {
             end.into()
         };
         let header_key_end = match settings.header_converter {
-            HeaderConverter::Json => key_end(json::string),
+            HeaderConverter::Json | HeaderConverter::JsonWithSchemas => key_end(json::string),
             HeaderConverter::Simple => key_end(header::string),
+            HeaderConverter::Text => {
+                let lead = if key.is_empty() { "Struct{" } else { "," };
+                let end = table_field.as_ref().map(|(name, value)| format!("{lead}{name}={value}}}"));
+                end.unwrap_or_default().into_bytes().into()
+            }
+        };
+        let before_header_key = if settings.header_converter == HeaderConverter::JsonWithSchemas {
+            schema::key(&name, &relation, &header_key, table_field.as_ref()).before_payload()
+        } else {
+            Box::default()
         };
         let key_end = key_end(json::string);
         let before_key = if settings.key_converter.schemas {
@@ -337,6 +350,7 @@ impl RelationPlan {
             table_field,
             header_key,
             header_key_end,
+            before_header_key,
             headers: settings.headers.clone(),
             before_key,
             before_value,
@@ -433,6 +447,17 @@ fn in_header(mut key: Vec<ColumnPlan>, relation: &Relation) -> Vec<ColumnPlan> {
         if let Some(write) = header::writer(&column.kind, &plan.form) {
             plan.form.write = write;
         }
+    }
+    key
+}
+
+/// A key's columns as Java prints a struct.
+fn as_printed(mut key: Vec<ColumnPlan>, relation: &Relation) -> Vec<ColumnPlan> {
+    for (place, plan) in key.iter_mut().enumerate() {
+        let lead = if place == 0 { "Struct{" } else { "," };
+        plan.lead = format!("{lead}{}=", plan.name).into_bytes().into();
+        plan.null = header::unquoted(&plan.null).into();
+        plan.form = header::printed(&relation.columns[plan.index].kind, &plan.form);
     }
     key
 }

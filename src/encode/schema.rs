@@ -11,6 +11,8 @@ use super::json;
 pub enum Kind {
     /// true or false.
     Boolean,
+    /// 8 bits, signed.
+    Int8,
     /// 16 bits, signed.
     Int16,
     /// 32 bits, signed.
@@ -202,6 +204,7 @@ impl Kind {
     const fn name(&self) -> &'static [u8] {
         match self {
             Self::Boolean => b"boolean",
+            Self::Int8 => b"int8",
             Self::Int16 => b"int16",
             Self::Int32 => b"int32",
             Self::Int64 => b"int64",

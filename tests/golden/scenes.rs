@@ -511,7 +511,7 @@ fn values_of_other_types_and_forms() {
                 AS_IT_IS,
                 (
                     "spec",
-                    "s:boolean,i:string,l:float64,r:int32,d:int64,b:int32,tn:int64,tf:float32,p:int16,p8:string,def:float64,defp:boolean,t:string",
+                    "s:boolean,i:string,l:float64,r:int32,d:int64,b:int8,da:int8,tn:int64,tf:float32,p:int16,p8:string,def:float64,defp:boolean,t:string",
                 ),
             ],
         ),
@@ -628,6 +628,37 @@ fn an_outbox_tables_rows_are_messages_of_the_topics_they_name() {
     let more = json!({"transforms.outbox.table.expand.json.payload": "true", "transforms.outbox.table.json.payload.null.behavior": "optional_bytes",
         "transforms.outbox.table.fields.additional.placement": "type:header", "key.converter.schemas.enable": "true"});
     hold("outbox_expanded", "outbox.sql", &with(outbox, &more));
+}
+
+#[test]
+fn headers_in_other_forms() {
+    let chain = json!({"table.include.list": "public[.](plain|composite|text_key|key_types|fence)",
+        "transforms": "from,number,flag,unwrap,copied",
+        "predicates": "plain", "predicates.plain.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+        "predicates.plain.pattern": "srv[.]public[.]plain",
+        "transforms.from.type": "org.apache.kafka.connect.transforms.InsertHeader",
+        "transforms.from.header": "from", "transforms.from.value.literal": "a \"shop\"",
+        "transforms.number.type": "org.apache.kafka.connect.transforms.InsertHeader",
+        "transforms.number.header": "number", "transforms.number.value.literal": "70000",
+        "transforms.flag.type": "org.apache.kafka.connect.transforms.InsertHeader",
+        "transforms.flag.header": "flag", "transforms.flag.value.literal": "true",
+        "transforms.unwrap.type": UNWRAP, "transforms.unwrap.replace.null.with.default": "false", "transforms.unwrap.predicate": "plain",
+        "transforms.unwrap.add.headers": "op,source.table,transaction.id", "transforms.unwrap.delete.tombstone.handling.mode": "rewrite",
+        "transforms.copied.type": "org.apache.kafka.connect.transforms.HeaderFrom$Value", "transforms.copied.predicate": "plain",
+        "transforms.copied.fields": "id,v", "transforms.copied.headers": "id,v", "transforms.copied.operation": "copy",
+        "transforms.copied.replace.null.with.default": "false"});
+    let json = "org.apache.kafka.connect.json.JsonConverter";
+    let texts = json!({"header.converter": "org.apache.kafka.connect.storage.StringConverter"});
+    hold("headers_text", "shapes.sql", &with(chain.clone(), &texts));
+    hold(
+        "headers_json",
+        "shapes.sql",
+        &with(chain.clone(), &json!({"header.converter": json, "header.converter.schemas.enable": "false"})),
+    );
+    let schemas = json!({"header.converter": json, "header.converter.schemas.enable": "true"});
+    hold("headers_schemas", "shapes.sql", &with(chain, &schemas));
+    let plain = json!({"table.include.list": "public[.](plain|composite|fence)"});
+    hold("headers_plain_schemas", "shapes.sql", &with(plain, &schemas));
 }
 
 #[test]

@@ -121,6 +121,10 @@ pub enum HeaderConverter {
     Simple,
     /// JSON.
     Json,
+    /// JSON, each with its schema.
+    JsonWithSchemas,
+    /// `StringConverter`: texts, and what Java prints of the rest.
+    Text,
 }
 
 /// Whether bytes are written as they are, and what becomes of the rest.
@@ -534,10 +538,11 @@ impl Reader<'_> {
             value_converter: self.with_bytes("value"),
             key_registry: self.registry("key"),
             value_registry: self.registry("value"),
-            header_converter: if self.text("header.converter").ends_with("JsonConverter") {
-                HeaderConverter::Json
-            } else {
-                HeaderConverter::Simple
+            header_converter: match self.text("header.converter") {
+                class if class.ends_with("StringConverter") => HeaderConverter::Text,
+                class if !class.ends_with("JsonConverter") => HeaderConverter::Simple,
+                _ if self.flag("header.converter.schemas.enable") => HeaderConverter::JsonWithSchemas,
+                _ => HeaderConverter::Json,
             },
             names: Names {
                 topics: self.topic_naming(),

@@ -73,6 +73,8 @@ const STRATEGIES: [&str; 3] = [
     "io.confluent.kafka.serializers.subject.RecordNameStrategy",
     "io.confluent.kafka.serializers.subject.TopicRecordNameStrategy",
 ];
+/// Kafka Connect's converter of texts.
+const STRING_CONVERTER: &str = "org.apache.kafka.connect.storage.StringConverter";
 /// Kafka Connect's default header converter.
 pub const SIMPLE_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
@@ -388,8 +390,8 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("value.converter.avro.connect.meta.data", Boolean, Some("true"), Any, Low).within("Kafka Connect").doc("Put what Avro has no word for into properties `connect.*`."),
     key("value.converter.avro.ignore.default.for.nullables", Boolean, Some("true"), Any, Medium).within("Kafka Connect").doc("NULL stays NULL where a column has a default; Confluent's own default is false."),
     key("value.converter.avro.*", String, None, Any, Low).within("Kafka Connect").doc("With CloudEvents: other settings of the registry.").rejected("the registry would be asked without it"),
-    key("header.converter", Class, Some(SIMPLE_HEADER_CONVERTER), OneOf(&[SIMPLE_HEADER_CONVERTER, "SimpleHeaderConverter", JSON_CONVERTER, "JsonConverter"]), Low).within("Kafka Connect").doc("Format of headers."),
-    key("header.converter.schemas.enable", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("Publish the schema with each header.").rejected("headers are published without schema"),
+    key("header.converter", Class, Some(SIMPLE_HEADER_CONVERTER), OneOf(&[SIMPLE_HEADER_CONVERTER, "SimpleHeaderConverter", JSON_CONVERTER, "JsonConverter", STRING_CONVERTER, "StringConverter"]), Low).within("Kafka Connect").doc("Format of headers."),
+    key("header.converter.schemas.enable", Boolean, Some("false"), Any, Low).within("Kafka Connect").doc("With JsonConverter: publish the schema with each header."),
     key("transforms", List, None, Any, High).within("Kafka Connect").doc("Transformations."),
     key("transforms.*", String, None, Any, Medium).within("Kafka Connect").doc("Settings of a transformation."),
     key("predicates", List, None, Any, Low).within("Kafka Connect").doc("Conditions of transformations."),

@@ -15,10 +15,10 @@ use super::resume::{Resume, begin_anew};
 use super::snapshot;
 use super::stream::Stream;
 use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
-use crate::config::postgres::{HeaderConverter, PostgresConfig, SnapshotMode, TableOrder};
+use crate::config::postgres::{PostgresConfig, SnapshotMode, TableOrder};
 use crate::connect::{Phase, Signals, TaskStatus};
-use crate::encode::EventSettings;
 use crate::encode::values::ValueSettings;
+use crate::encode::{EventSettings, header};
 use crate::log::LogWriter;
 use crate::postgres::connection::Session;
 use crate::postgres::replication::{self, ReplicationStream, System};
@@ -96,11 +96,9 @@ fn event_settings(config: &PostgresConfig) -> EventSettings {
         for (name, value) in
             [("connectorLogicalName", config.topic_prefix.as_str()), ("taskId", "0"), ("connectorName", "postgresql"), ("runId", &run_id)]
         {
-            let value = match config.header_converter {
-                HeaderConverter::Simple => value.to_owned(),
-                HeaderConverter::Json => serde_json::Value::from(value).to_string(),
-            };
-            headers.push(&format!("__debezium.context.{name}"), value.as_bytes());
+            let name = format!("__debezium.context.{name}");
+            let value = header::fixed(config.header_converter, &name, value).unwrap_or_default();
+            headers.push(&name, &value);
         }
     }
     EventSettings {

@@ -49,7 +49,7 @@ impl Writer {
         let mut out = Map::new();
         let name = match &schema.kind {
             Kind::Boolean => "boolean",
-            Kind::Int16 | Kind::Int32 => "int",
+            Kind::Int8 | Kind::Int16 | Kind::Int32 => "int",
             Kind::Int64 => "long",
             Kind::Float => "float",
             Kind::Double => "double",
@@ -132,8 +132,10 @@ impl Writer {
             if let Some(name) = &schema.name {
                 out.insert("connect.name".into(), name.to_string().into());
             }
-            if schema.kind == Kind::Int16 {
-                out.insert("connect.type".into(), "int16".into());
+            match schema.kind {
+                Kind::Int8 => drop(out.insert("connect.type".into(), "int8".into())),
+                Kind::Int16 => drop(out.insert("connect.type".into(), "int16".into())),
+                _ => {}
             }
         }
         let logical = match schema.name.as_deref() {
@@ -235,6 +237,7 @@ mod tests {
     fn what_avro_has_no_word_for_is_a_property() {
         let decimal = || Schema::from(Kind::Bytes).named(DECIMAL).parameter("scale", "2").parameter(PRECISION, "6");
         for (schema, expected) in [
+            (Schema::from(Kind::Int8), r#"{"type":"int","connect.type":"int8"}"#),
             (Schema::from(Kind::Int16), r#"{"type":"int","connect.type":"int16"}"#),
             (
                 decimal().with_default(b"\"AJY=\""),

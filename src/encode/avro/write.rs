@@ -41,7 +41,7 @@ impl Node {
     pub fn of(schema: &Schema) -> Self {
         let node = match &schema.kind {
             Kind::Boolean => Self::Boolean,
-            Kind::Int16 | Kind::Int32 => Self::Integer(32),
+            Kind::Int8 | Kind::Int16 | Kind::Int32 => Self::Integer(32),
             Kind::Int64 => Self::Integer(64),
             Kind::Float => Self::Float,
             Kind::Double => Self::Double,

@@ -3,6 +3,7 @@
 use super::schema;
 use super::source::SourceBlock;
 use crate::change::Op;
+use crate::encode::header::text_of;
 use crate::encode::plan::{ColumnPlan, EventSettings, RelationPlan};
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::transform::shape::{Content, Header, HeaderContent, Live, Node, Shape};
@@ -91,7 +92,8 @@ pub fn shape(plan: &RelationPlan, settings: &EventSettings, case: Case) -> Shape
     }
     headers.extend(
         view::read_headers(plan.headers.headers())
-            .map(|(name, value)| Header { name: name.to_owned(), content: HeaderContent::Bytes(value.unwrap_or_default().to_vec()) }),
+            .map(|(name, value)| (name, text_of(settings.header_converter, value.unwrap_or_default())))
+            .map(|(name, text)| Header { name: name.to_owned(), content: HeaderContent::Bytes(text) }),
     );
     let value = (!matches!(case, Case::Tombstone | Case::MovedTombstone)).then(|| envelope(plan, settings, &schemas, case));
     Shape { topic, routed: None, key, value, headers, conditions: Vec::new(), partition: None }

@@ -40,6 +40,7 @@ impl Writer {
         let is_decimal = schema.name.as_deref() == Some(DECIMAL);
         let (json_type, connect_type) = match &schema.kind {
             Kind::Boolean => ("boolean", None),
+            Kind::Int8 => ("integer", Some("int8")),
             Kind::Int16 => ("integer", Some("int16")),
             Kind::Int32 => ("integer", Some("int32")),
             Kind::Int64 => ("integer", Some("int64")),
@@ -112,7 +113,7 @@ fn put_text(out: &mut Map<String, Json>, name: &str, text: Option<&str>) {
 fn default_of(schema: &Schema, json: Json) -> Json {
     let whole = |number: &serde_json::Number| number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e7);
     match &json {
-        Json::Number(number) if !matches!(schema.kind, Kind::Int16 | Kind::Int32 | Kind::Int64) => {
+        Json::Number(number) if !matches!(schema.kind, Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64) => {
             whole(number).map_or_else(|| json.clone(), |number| json!(number as i64))
         }
         _ => json,

@@ -81,7 +81,7 @@ pub fn of(schema: &Schema, settings: ProtobufSettings) -> Result<File, NoForm> {
 fn single(schema: &Schema) -> Result<File, NoForm> {
     let (wrapper, value) = match &schema.kind {
         Kind::Boolean => ("BoolValue", Value::Boolean),
-        Kind::Int16 | Kind::Int32 => ("Int32Value", Value::Integer(32)),
+        Kind::Int8 | Kind::Int16 | Kind::Int32 => ("Int32Value", Value::Integer(32)),
         Kind::Int64 => ("Int64Value", Value::Integer(64)),
         Kind::Float => ("FloatValue", Value::Float),
         Kind::Double => ("DoubleValue", Value::Double),
@@ -272,7 +272,7 @@ impl Writer {
         }
         let (kind, wrapper, value) = match &schema.kind {
             Kind::Boolean => ("bool", "BoolValue", Value::Boolean),
-            Kind::Int16 | Kind::Int32 => ("int32", "Int32Value", Value::Integer(32)),
+            Kind::Int8 | Kind::Int16 | Kind::Int32 => ("int32", "Int32Value", Value::Integer(32)),
             Kind::Int64 => ("int64", "Int64Value", Value::Integer(64)),
             Kind::Float => ("float", "FloatValue", Value::Float),
             Kind::Double => ("double", "DoubleValue", Value::Double),
@@ -283,7 +283,12 @@ impl Writer {
             Kind::Array(_) => return Err(NoForm::Single("a list of lists")),
         };
         let is_wrapped = self.settings.wrapper_for_nullables && schema.optional;
-        let meta = if schema.kind == Kind::Int16 { vec![("connect.type", "int16".to_owned(), false)] } else { Vec::new() };
+        let short = match schema.kind {
+            Kind::Int8 => Some("int8"),
+            Kind::Int16 => Some("int16"),
+            _ => None,
+        };
+        let meta = short.map(|name| ("connect.type", name.to_owned(), false)).into_iter().collect();
         if !is_wrapped {
             return Ok(Type { name: kind.to_owned(), value, is_wrapped, meta });
         }

@@ -97,6 +97,7 @@ fn shown(json: &[u8]) -> &'static str {
 
 const fn kind_of(to: CastTo) -> Kind {
     match to {
+        CastTo::Int8 => Kind::Int8,
         CastTo::Int16 => Kind::Int16,
         CastTo::Int32 => Kind::Int32,
         CastTo::Int64 => Kind::Int64,
@@ -138,7 +139,7 @@ pub fn cast_node(node: &mut Node, to: CastTo) -> Result<(), String> {
             CastFrom::Digits
         }
         Kind::Bytes if to == CastTo::Text => CastFrom::Json,
-        Kind::Boolean | Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::String => match time {
+        Kind::Boolean | Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::String => match time {
             Some("Date") => CastFrom::Date,
             Some(_) => CastFrom::Moment,
             None => CastFrom::Json,
@@ -232,6 +233,7 @@ fn cast(out: &mut Vec<u8>, begun: usize, from: CastFrom, to: CastTo) -> Result<(
         (_, Some(text)) => match to {
             CastTo::Text => return Ok(()),
             CastTo::Boolean => Value::Bool(text.eq_ignore_ascii_case("true")),
+            CastTo::Int8 => Value::Int(text.parse::<i8>().map_err(|_| refused())?.into()),
             CastTo::Int16 => Value::Int(text.parse::<i16>().map_err(|_| refused())?.into()),
             CastTo::Int32 => Value::Int(text.parse::<i32>().map_err(|_| refused())?.into()),
             CastTo::Int64 => Value::Int(text.parse().map_err(|_| refused())?),
@@ -262,12 +264,13 @@ fn put(out: &mut Vec<u8>, value: &Value, to: CastTo) {
         Value::Bool(is) => i64::from(*is),
         Value::Int(number) => *number,
         // To fewer than 32 bits by way of 32.
-        Value::Float(number) if matches!(to, CastTo::Int16 | CastTo::Int32) => i64::from(*number as i32),
-        Value::Double(number) if matches!(to, CastTo::Int16 | CastTo::Int32) => i64::from(*number as i32),
+        Value::Float(number) if matches!(to, CastTo::Int8 | CastTo::Int16 | CastTo::Int32) => i64::from(*number as i32),
+        Value::Double(number) if matches!(to, CastTo::Int8 | CastTo::Int16 | CastTo::Int32) => i64::from(*number as i32),
         Value::Float(number) => *number as i64,
         Value::Double(number) => *number as i64,
     };
     match to {
+        CastTo::Int8 => json::integer(out, whole as i8),
         CastTo::Int16 => json::integer(out, whole as i16),
         CastTo::Int32 => json::integer(out, whole as i32),
         CastTo::Int64 => json::integer(out, whole),
@@ -462,6 +465,10 @@ mod tests {
     #[test]
     fn values_are_cast_as_java_casts_them() {
         for (from, to, json, expected) in [
+            (CastFrom::Json, CastTo::Int8, "300", "44"),
+            (CastFrom::Json, CastTo::Int8, "\"-128\"", "-128"),
+            (CastFrom::Double, CastTo::Int8, "1.0E20", "-1"),
+            (CastFrom::Digits, CastTo::Int8, "200.9", "-56"),
             (CastFrom::Json, CastTo::Int16, "70000", "4464"),
             (CastFrom::Json, CastTo::Int32, "-9223372036854775808", "0"),
             (CastFrom::Json, CastTo::Double, "3", "3.0"),
@@ -510,7 +517,7 @@ mod tests {
         #[test]
         fn any_value_is_cast_or_refused(json in r#""?[-+0-9a-zE.:\\]{0,20}"?"#) {
             for from in [CastFrom::Json, CastFrom::Float, CastFrom::Double, CastFrom::Digits, CastFrom::Date, CastFrom::Moment] {
-                for to in [CastTo::Int16, CastTo::Int32, CastTo::Int64, CastTo::Float, CastTo::Double, CastTo::Boolean, CastTo::Text] {
+                for to in [CastTo::Int8, CastTo::Int16, CastTo::Int32, CastTo::Int64, CastTo::Float, CastTo::Double, CastTo::Boolean, CastTo::Text] {
                     let _ = cast_to(from, to, &json);
                 }
             }

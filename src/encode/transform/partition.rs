@@ -88,7 +88,7 @@ impl Hashed {
             _ if is_moment => return Err("Connect's times cannot be hashed yet".to_owned()),
             Kind::Int64 => Width::Long,
             Kind::Float => Width::Float,
-            Kind::Boolean | Kind::Int16 | Kind::Int32 | Kind::Double | Kind::String | Kind::Bytes => Width::Plain,
+            Kind::Boolean | Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Double | Kind::String | Kind::Bytes => Width::Plain,
             _ => return Err("a row or a list cannot be hashed yet".to_owned()),
         };
         let field = Field::new(node);

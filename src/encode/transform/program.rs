@@ -13,7 +13,7 @@ use crate::encode::envelope::source::begin_sequence;
 use crate::encode::schema::Kind;
 use crate::encode::values::Form;
 use crate::encode::wire::TopicForms;
-use crate::encode::{json, transaction};
+use crate::encode::{header, json, transaction};
 use crate::record::{HeaderBlock, TopicHandle};
 
 /// How a record of one kind of change is written.
@@ -130,6 +130,26 @@ pub enum HeaderPieces {
     Value(Pieces, bool),
 }
 
+impl HeaderPieces {
+    fn of(name: &str, node: &Node, converter: HeaderConverter) -> Result<Self, Unfit> {
+        let is_single = !matches!(node.schema.kind, Kind::Struct(_) | Kind::Array(_) | Kind::Map(..));
+        if converter == HeaderConverter::Text && !is_single {
+            let why = format!("StringConverter would write the header {name} as Java prints an object; it is for single values");
+            return Err(Unfit { option: "header.converter".to_owned(), why });
+        }
+        let mut pieces = Pieces::default();
+        let has_schema = converter == HeaderConverter::JsonWithSchemas;
+        if has_schema {
+            pieces.bytes(&node.whole_schema().before_payload());
+        }
+        pieces.add(&node.content);
+        if has_schema {
+            pieces.bytes(b"}");
+        }
+        Ok(Self::Value(pieces, matches!(converter, HeaderConverter::Simple | HeaderConverter::Text)))
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Piece {
     Bytes(Box<[u8]>),
@@ -192,13 +212,16 @@ impl Program {
             .iter()
             .map(|header| {
                 let pieces = match &header.content {
-                    HeaderContent::Bytes(bytes) => HeaderPieces::Bytes(bytes.clone()),
+                    HeaderContent::Bytes(text) => {
+                        let unfit = |why| Unfit { option: "header.converter".to_owned(), why };
+                        HeaderPieces::Bytes(header::fixed(headers, &header.name, &String::from_utf8_lossy(text)).map_err(unfit)?)
+                    }
                     HeaderContent::OtherKey => HeaderPieces::OtherKey,
-                    HeaderContent::Value(node) => HeaderPieces::Value(Pieces::reading(&node.content), headers == HeaderConverter::Simple),
+                    HeaderContent::Value(node) => HeaderPieces::of(&header.name, node, headers)?,
                 };
-                (header.name.clone(), pieces)
+                Ok((header.name.clone(), pieces))
             })
-            .collect();
+            .collect::<Result<_, Unfit>>()?;
         let fixed = each.iter().try_fold(HeaderBlock::default(), |mut block, (name, pieces)| {
             let HeaderPieces::Bytes(bytes) = pieces else { return None };
             block.push(name, bytes);

@@ -58,7 +58,7 @@ pub struct Header {
 /// What a header holds.
 #[derive(Clone, Debug)]
 pub enum HeaderContent {
-    /// The same bytes in every record.
+    /// The same text in every record.
     Bytes(Vec<u8>),
     /// The other key of a row whose key changes.
     OtherKey,

@@ -218,7 +218,7 @@ fn mask(field: &mut Node, replacement: Option<&str>) -> Result<(), String> {
     let mut json = Vec::new();
     match (&field.schema.kind, replacement) {
         (Kind::String, text) => json::string(&mut json, text.unwrap_or_default().as_bytes()),
-        (Kind::Int16 | Kind::Int32 | Kind::Int64, Some(text)) => {
+        (Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64, Some(text)) => {
             json::integer(&mut json, text.parse::<i64>().map_err(|_| format!("the replacement {text} is not a whole number"))?);
         }
         (Kind::Float | Kind::Double, Some(text)) => {
@@ -243,7 +243,7 @@ fn mask(field: &mut Node, replacement: Option<&str>) -> Result<(), String> {
         Content::Converted(converted) => {
             let zero = match &field.schema.kind {
                 _ if !json.is_empty() => json,
-                Kind::Int16 | Kind::Int32 | Kind::Int64 => b"0".to_vec(),
+                Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => b"0".to_vec(),
                 Kind::Float | Kind::Double => b"0.0".to_vec(),
                 Kind::Boolean => b"false".to_vec(),
                 _ => return Err("it cannot be masked".to_owned()),
@@ -301,6 +301,7 @@ fn unwrap_row(unwrap: &Unwrap, mut shape: Shape) -> Result<Option<Shape>, String
     }
     for added in &unwrap.headers {
         if let Some(node) = find(&envelope, added) {
+            let node = Node { schema: Schema { optional: true, default: None, ..node.schema }, content: node.content };
             shape.headers.push(Header { name: added.name.clone(), content: HeaderContent::Value(node) });
         }
     }

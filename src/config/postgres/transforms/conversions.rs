@@ -9,6 +9,8 @@ use crate::problem::Problem;
 /// To what a value is cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CastTo {
+    /// `int8`.
+    Int8,
     /// `int16`.
     Int16,
     /// `int32`.
@@ -26,7 +28,8 @@ pub enum CastTo {
 }
 
 impl CastTo {
-    const ALL: [(&'static str, Self); 7] = [
+    const ALL: [(&'static str, Self); 8] = [
+        ("int8", Self::Int8),
         ("int16", Self::Int16),
         ("int32", Self::Int32),
         ("int64", Self::Int64),

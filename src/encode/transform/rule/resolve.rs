@@ -325,8 +325,10 @@ pub fn read(node: &shape::Node) -> Node {
     let schema = &node.schema;
     let is_bytes = schema.kind == Kind::Bytes;
     let is_decimal = is_bytes && schema.name.as_deref() == numeric::decimal(0).name.as_deref();
-    let is_whole =
-        !matches!(schema.kind, Kind::Boolean | Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Float | Kind::Double | Kind::String);
+    let is_whole = !matches!(
+        schema.kind,
+        Kind::Boolean | Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Float | Kind::Double | Kind::String
+    );
     let is_moment = schema.name.as_deref().is_some_and(|name| name.starts_with("org.apache.kafka.connect.data."));
     let mut content = node.content.clone();
     match &content {
