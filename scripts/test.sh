@@ -20,7 +20,7 @@ install_missing
 if [ ! -d .cache/kafka/libs ]; then
   scripts/get_kafka.sh
 fi
-if [ ! -d .cache/apicurio ]; then
+if [ ! -d .cache/apicurio/converters ]; then
   scripts/get_apicurio.sh
 fi
 scripts/get_debezium.sh

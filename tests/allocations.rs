@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rowfeed::change::{Checkpoint, Column, Lsn, Op, Position, Relation, RelationId, ReplicaIdentity, RowChange, SnapshotMark, TypeKind};
 use rowfeed::config::postgres::{
-    AvroSettings, CloudEventsSettings, ColumnMasks, ConverterSettings, FormSettings, HeaderConverter, JsonSchemaSettings, Names,
-    ProtobufSettings, SourceTypes, transforms,
+    AvroSettings, CloudEventsSettings, ColumnMasks, ConverterSettings, FormSettings, HeaderConverter, JsonSchemaSettings, NameAdjustment,
+    Names, ProtobufSettings, SourceTypes, transforms,
 };
 use rowfeed::connect::source::resume::Resume;
 use rowfeed::encode::values::ValueSettings;
@@ -186,9 +186,14 @@ fn ten_thousand_events_allocate_nothing() {
     assert_eq!(allocations_with(&[], json), 0, "allocations");
     assert_eq!(allocations_with(&[], avro), 0, "allocations in Avro");
     let data = AvroSettings { connect_meta_data: true };
-    let events = FormSettings::CloudEvents(CloudEventsSettings { extensions: true, schemas: true, avro_data: Some(data) });
+    let events = FormSettings::CloudEvents(CloudEventsSettings { extensions: true, schemas: true, avro_data: Some(data), avro: None });
     let events = ConverterSettings { form: Some(events), ..json };
     assert_eq!(allocations_with(&[], events), 0, "allocations in CloudEvents");
+    let avro_events = CloudEventsSettings { extensions: true, schemas: true, avro_data: Some(data), avro: Some(NameAdjustment::Avro) };
+    let avro_events = ConverterSettings { form: Some(FormSettings::CloudEvents(avro_events)), ..json };
+    assert_eq!(allocations_with(&[], avro_events), 0, "allocations in CloudEvents in Avro");
+    let connect = ConverterSettings { form: Some(FormSettings::ConnectJson), ..json };
+    assert_eq!(allocations_with(&[], connect), 0, "allocations in Apicurio's JSON");
     assert_eq!(allocations_with(&[], protobuf), 0, "allocations in Protocol Buffers");
     assert_eq!(allocations_with(&[], json_schema), 0, "allocations with a JSON Schema");
     let chain = [

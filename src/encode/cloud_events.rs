@@ -5,12 +5,17 @@
 //!  "datacontenttype":..,("dataschema":..,) "iodebeziumop":..,"iodebezium<a field of source>":..,"iodebeziumtx<..>":..,"data":..}
 //! ```
 //! `data` has before and after: as JSON, with their schema or without, or as Avro in base64 with its schema in a registry.
+//! The whole may be Avro, too: a record of these attributes, `data` in bytes.
+//!
 //! What is no envelope (heartbeats, messages, the records of transactions) has no value, as in Debezium. Owns the
 //! attributes; values are the event's own JSON, which is read again.
+
+use std::cell::RefCell;
 
 use super::avro::Avro;
 use super::java::civil;
 use super::json;
+use super::plan::adjusted;
 use super::schema::{Field, Kind, Schema};
 use super::walk::{Mismatch, Walk, lead};
 use super::wire::{NoForm, Registration};
@@ -34,6 +39,15 @@ struct Envelope {
     transaction: Vec<Attribute>,
     has_extensions: bool,
     data: Data,
+    whole: Option<Whole>,
+}
+
+/// The whole event in Avro.
+#[derive(Debug)]
+struct Whole {
+    avro: Box<Avro>,
+    /// The event in JSON, before it is written in Avro.
+    scratch: RefCell<Vec<u8>>,
 }
 
 /// How `data` is written.
@@ -68,8 +82,9 @@ struct Attribute {
 }
 
 impl CloudEvents {
-    /// The form of a schema; `mark` is what stands for an unchanged value.
-    pub fn new(schema: &Schema, settings: CloudEventsSettings, mark: &[u8]) -> Result<Self, NoForm> {
+    /// The form of a schema; `mark` is what stands for an unchanged value, `space` what the whole's schema is named by: the
+    /// connector's and the database's name.
+    pub fn new(schema: &Schema, settings: CloudEventsSettings, mark: &[u8], space: &str) -> Result<Self, NoForm> {
         let is_envelope = schema.name.as_deref().is_some_and(|name| name.ends_with(".Envelope"));
         let Kind::Struct(fields) = &schema.kind else { return Ok(Self { envelope: None }) };
         if !is_envelope {
@@ -81,6 +96,14 @@ impl CloudEvents {
             _ => Err(NoForm::Part(name)),
         };
         let source = inner("source", "")?;
+        let whole = match settings.avro_data.zip(settings.avro) {
+            None => None,
+            Some((avro, mode)) => {
+                let name = adjusted(format!("{space}.CloudEvents.Envelope"), mode);
+                let whole = whole_schema(&name, &field("source")?.schema, settings.extensions);
+                Some(Whole { avro: Box::new(Avro::new(&whole, avro, mark)?), scratch: RefCell::default() })
+            }
+        };
         for name in ["name", "ts_ms", "lsn", "txId", "sequence"] {
             if !source.iter().any(|attribute| *attribute.name == *name) {
                 return Err(NoForm::Part(name));
@@ -105,10 +128,15 @@ impl CloudEvents {
                 transaction: if has_transaction { inner("transaction", "tx")? } else { attributes_of_none() },
                 has_extensions: settings.extensions,
                 data: match settings.avro_data {
-                    Some(avro) => Data::Avro(Box::new(Avro::new(&data, avro, mark)?)),
+                    Some(avro) => {
+                        let mut avro = Avro::new(&data, avro, mark)?;
+                        avro.registration.topic_suffix = if whole.is_some() { "-data" } else { "" };
+                        Data::Avro(Box::new(avro))
+                    }
                     None if settings.schemas => Data::Json { before: data.before_payload() },
                     None => Data::Json { before: Box::default() },
                 },
+                whole,
             }),
         })
     }
@@ -119,28 +147,60 @@ impl CloudEvents {
     }
 
     /// What a registry is to know.
-    pub fn registrations(&mut self) -> &mut [Registration] {
-        match self.envelope.as_mut().map(|envelope| &mut envelope.data) {
-            Some(Data::Avro(avro)) => std::slice::from_mut(&mut avro.registration),
-            _ => &mut [],
-        }
+    pub fn registrations(&mut self) -> Vec<&mut Registration> {
+        let Some(Envelope { data: Data::Avro(data), whole, .. }) = &mut self.envelope else { return Vec::new() };
+        let whole = whole.as_mut().map(|whole| &mut whole.avro.registration);
+        std::iter::once(&mut data.registration).chain(whole).collect()
     }
 
     /// Appends what `json` says; false where there is no value.
     pub fn write(&self, json: &[u8], out: &mut Vec<u8>) -> Result<bool, Mismatch> {
         let Some(envelope) = &self.envelope else { return Ok(false) };
-        envelope.write(json, out)?;
+        let Some(whole) = &envelope.whole else { return envelope.write(json, out).map(|()| true) };
+        let mut scratch = whole.scratch.borrow_mut();
+        scratch.clear();
+        envelope.write(json, &mut scratch)?;
+        whole.avro.write(&scratch, out)?;
         Ok(true)
     }
 }
 
+/// What a CloudEvent is in Avro: texts, the attributes of `source` and of the transaction, `data` in bytes.
+fn whole_schema(name: &str, source: &Schema, extensions: bool) -> Schema {
+    let texts = ["id", "source", "specversion", "type", "time", "datacontenttype", "dataschema"];
+    let mut fields: Vec<Field> = texts.into_iter().map(|name| Schema::from(Kind::String).field(name)).collect();
+    if extensions {
+        fields.push(Schema::from(Kind::String).field(&extension("op")));
+        let attributes = |schema: &Schema, prefix: &str, optional: bool| match &schema.kind {
+            Kind::Struct(fields) => fields.iter().map(|field| attribute(field, prefix, optional)).collect(),
+            _ => Vec::new(),
+        };
+        fields.extend(attributes(source, "", false));
+        fields.extend(attributes(&super::envelope::schema::transaction().schema, "tx", true));
+    }
+    fields.push(Schema::from(Kind::Bytes).field("data"));
+    Schema::of_struct(name, fields)
+}
+
+/// A field of `source` or `transaction` as a field of the whole: numbers of 64 bits are text there.
+fn attribute(field: &Field, prefix: &str, optional: bool) -> Field {
+    let kind = if field.schema.kind == Kind::Int64 { Kind::String } else { field.schema.kind.clone() };
+    let schema = Schema { optional: optional || field.schema.optional, ..Schema::new(kind) };
+    schema.field(&extension(&format!("{prefix}{}", field.name)))
+}
+
+/// A name as that of an attribute.
+fn extension(name: &str) -> String {
+    format!("iodebezium{}", name.chars().filter(char::is_ascii_alphanumeric).collect::<String>())
+}
+
 fn attributes(fields: &[Field], prefix: &str) -> Vec<Attribute> {
     let attribute = |(place, field): (usize, &Field)| {
-        let name: String = format!("{prefix}{}", field.name).chars().filter(char::is_ascii_alphanumeric).collect();
+        let name = extension(&format!("{prefix}{}", field.name));
         Attribute {
             name: field.name.clone(),
             lead: lead(place, &field.name),
-            out: format!(",\"iodebezium{name}\":").into_bytes().into(),
+            out: format!(",\"{name}\":").into_bytes().into(),
             is_long: field.schema.kind == Kind::Int64,
         }
     };
@@ -340,7 +400,7 @@ fn into_base64(out: &mut Vec<u8>, start: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::postgres::AvroSettings;
+    use crate::config::postgres::{AvroSettings, NameAdjustment};
     use crate::encode::envelope::schema::envelope;
     use proptest::prelude::*;
 
@@ -356,7 +416,7 @@ mod tests {
     }
 
     fn written(settings: CloudEventsSettings, event: &str) -> String {
-        let mut form = CloudEvents::new(&schema(), settings, b"~").expect("an envelope");
+        let mut form = CloudEvents::new(&schema(), settings, b"~", "srv.d").expect("an envelope");
         for registration in form.registrations() {
             registration.id = 7;
             registration.registry = "http://r:8081".to_owned();
@@ -366,7 +426,7 @@ mod tests {
         String::from_utf8(out).expect("text")
     }
 
-    const PLAIN: CloudEventsSettings = CloudEventsSettings { extensions: true, schemas: false, avro_data: None };
+    const PLAIN: CloudEventsSettings = CloudEventsSettings { extensions: true, schemas: false, avro_data: None, avro: None };
 
     #[test]
     fn an_envelope_is_debeziums() {
@@ -407,14 +467,37 @@ mod tests {
         assert!(text.ends_with(&end), "{text}\n{end}");
     }
 
+    /// `cloud_event.txt` is what the real `CloudEventsConverter` makes of this event with Apicurio's `AvroData`: the schema of
+    /// `data`, that of the whole, the bytes with the ids 7 and 8; the same once more without extensions.
+    #[test]
+    fn the_whole_may_be_avro() {
+        let captured = include_str!("../../tests/registry/converters/cloud_event.txt");
+        let captured: Vec<&str> = captured.lines().collect();
+        let event = EVENT.replace("TX", r#"{"id":"9:5","total_order":1,"data_collection_order":2}"#);
+        for (extensions, expected) in [true, false].into_iter().zip(captured.chunks(3)) {
+            let avro_data = Some(AvroSettings { connect_meta_data: true });
+            let settings = CloudEventsSettings { extensions, avro_data, avro: Some(NameAdjustment::Avro), ..PLAIN };
+            let mut form = CloudEvents::new(&schema(), settings, b"~", "srv.d").expect("an envelope");
+            let mut schemas = Vec::new();
+            for (registration, id) in form.registrations().into_iter().zip(7..) {
+                (registration.id, registration.registry) = (id, "http://r:8081".to_owned());
+                schemas.push((registration.topic_suffix, registration.text.clone()));
+            }
+            assert_eq!(schemas, [("-data", expected[0].to_owned()), ("", expected[1].to_owned())]);
+            let mut out = Vec::new();
+            assert_eq!(form.write(event.as_bytes(), &mut out), Ok(true));
+            assert_eq!(out.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), expected[2]);
+        }
+    }
+
     #[test]
     fn what_is_no_envelope_has_no_value() {
         let heartbeat = Schema::of_struct("io.debezium.connector.common.Heartbeat", vec![Schema::from(Kind::Int64).field("ts_ms")]);
-        let form = CloudEvents::new(&heartbeat, PLAIN, b"~").expect("a form");
+        let form = CloudEvents::new(&heartbeat, PLAIN, b"~", "srv.d").expect("a form");
         assert!(!form.is_envelope());
         assert_eq!(form.write(b"{\"ts_ms\":1}", &mut Vec::new()), Ok(false));
         let cut = Schema::of_struct("t.Envelope", vec![Schema::from(Kind::String).field("op")]);
-        assert_eq!(CloudEvents::new(&cut, PLAIN, b"~").err(), Some(NoForm::Part("source")));
+        assert_eq!(CloudEvents::new(&cut, PLAIN, b"~", "srv.d").err(), Some(NoForm::Part("source")));
     }
 
     proptest! {

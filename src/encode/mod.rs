@@ -7,6 +7,7 @@
 
 pub mod avro;
 pub mod cloud_events;
+pub mod connect_json;
 pub mod control;
 pub mod decoded;
 pub mod envelope;

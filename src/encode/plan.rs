@@ -101,12 +101,16 @@ impl EventSettings {
 
     /// What a table's schemas are named by, in front of `.Key`, `.Value`, `.Envelope`: its topic, as Avro takes it.
     pub fn schema_name(&self, schema: &str, table: &str) -> String {
-        let topic = self.topic_name(schema, table);
-        match self.names.schemas {
-            NameAdjustment::None => topic,
-            NameAdjustment::Avro => in_avro(&topic, true),
-            NameAdjustment::AvroUnicode => in_avro_unicode(&topic, true),
-        }
+        adjusted(self.topic_name(schema, table), self.names.schemas)
+    }
+}
+
+/// The name of a schema in a mode.
+pub fn adjusted(name: String, mode: NameAdjustment) -> String {
+    match mode {
+        NameAdjustment::None => name,
+        NameAdjustment::Avro => in_avro(&name, true),
+        NameAdjustment::AvroUnicode => in_avro_unicode(&name, true),
     }
 }
 

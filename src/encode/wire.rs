@@ -1,4 +1,4 @@
-//! The forms that records may have instead of plain JSON: Avro, Protocol Buffers, JSON Schema, CloudEvents.
+//! The forms that records may have instead of plain JSON: Avro, Protocol Buffers, JSON Schema, CloudEvents, Apicurio's JSON.
 //!
 //! An event is written once, as JSON, by the writers that every form shares; a form reads that JSON, which is known to the
 //! byte, in step with its schema and writes its own bytes. So an event says the same in every form, types that come later
@@ -13,6 +13,7 @@
 use super::EventSettings;
 use super::avro::Avro;
 use super::cloud_events::CloudEvents;
+use super::connect_json::ConnectJson;
 use super::json_schema::JsonSchema;
 use super::protobuf::Protobuf;
 use super::schema::Schema;
@@ -62,6 +63,8 @@ pub struct Registration {
     pub text: String,
     /// The record's full name.
     pub record_name: String,
+    /// What the name of the topic is followed by, where a topic has several schemas.
+    pub topic_suffix: &'static str,
     /// The id that the registry gave it.
     pub id: u32,
     /// The registry's addresses, as the settings say.
@@ -71,7 +74,7 @@ pub struct Registration {
 impl Registration {
     /// One that has no id yet.
     pub fn new(language: Language, text: String, record_name: &str) -> Self {
-        Self { language, text, record_name: record_name.to_owned(), id: 0, registry: String::new() }
+        Self { language, text, record_name: record_name.to_owned(), topic_suffix: "", id: 0, registry: String::new() }
     }
 
     /// Appends what stands before a value.
@@ -90,6 +93,8 @@ pub enum WireForm {
     JsonSchema(JsonSchema),
     /// Protocol Buffers.
     Protobuf(Protobuf),
+    /// JSON with Kafka Connect's schema in a registry.
+    ConnectJson(ConnectJson),
     /// CloudEvents.
     CloudEvents(CloudEvents),
 }
@@ -107,16 +112,21 @@ impl WireForm {
             Some(FormSettings::Avro(settings)) => Self::Avro(Avro::new(schema, settings, mark)?),
             Some(FormSettings::JsonSchema(settings)) => Self::JsonSchema(JsonSchema::new(schema, settings, converter.decimal_numbers)),
             Some(FormSettings::Protobuf(settings)) => Self::Protobuf(Protobuf::new(schema, settings, mark)?),
-            Some(FormSettings::CloudEvents(settings)) => Self::CloudEvents(CloudEvents::new(schema, settings, mark)?),
+            Some(FormSettings::ConnectJson) => Self::ConnectJson(ConnectJson::new(schema)),
+            Some(FormSettings::CloudEvents(settings)) => {
+                let space = format!("{}.{}", events.topic_prefix, events.database);
+                Self::CloudEvents(CloudEvents::new(schema, settings, mark, &space)?)
+            }
         }))
     }
 
     /// What a registry is to know before the first record.
-    pub fn registrations(&mut self) -> &mut [Registration] {
+    pub fn registrations(&mut self) -> Vec<&mut Registration> {
         match self {
-            Self::Avro(avro) => std::slice::from_mut(&mut avro.registration),
-            Self::JsonSchema(json) => std::slice::from_mut(&mut json.registration),
-            Self::Protobuf(protobuf) => std::slice::from_mut(&mut protobuf.registration),
+            Self::Avro(avro) => vec![&mut avro.registration],
+            Self::JsonSchema(json) => vec![&mut json.registration],
+            Self::Protobuf(protobuf) => vec![&mut protobuf.registration],
+            Self::ConnectJson(json) => vec![&mut json.registration],
             Self::CloudEvents(form) => form.registrations(),
         }
     }
@@ -128,6 +138,7 @@ impl WireForm {
         match self {
             Self::Avro(avro) => avro.write(json, out)?,
             Self::JsonSchema(form) => form.write(json, out),
+            Self::ConnectJson(form) => form.write(json, out),
             Self::Protobuf(form) => return form.write(json, out),
             Self::CloudEvents(form) => return form.write(json, out),
         }

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ const AVRO: &str = "io.confluent.connect.avro.AvroConverter";
 /// What the program that compares calls it.
 pub const CONFLUENT_AVRO: (&str, &str) = ("avro", AVRO);
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -53,11 +53,11 @@ fn pairs(topic: &str, avro: &[Record], events: &[Record]) -> String {
     lines
 }
 
-fn compare(python: &PathBuf, registry: &str, form: &str, lines: &str) -> String {
-    let mut command = Command::new("timeout");
-    command.arg("120").arg(python).arg(root().join("tests/registry/programs/same.py")).args([registry, form]).env_remove("LD_LIBRARY_PATH");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
-    // It ends at the first difference: what it says then is what counts.
+/// What a program says about the pairs; it ends at the first difference.
+pub fn compare(program: &mut Command, lines: &str) -> String {
+    let mut child =
+        program.env_remove("LD_LIBRARY_PATH").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    // What it says when it has ended early is what counts.
     let _ = child.stdin.take().expect("its input").write_all(lines.as_bytes());
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -66,67 +66,80 @@ fn compare(python: &PathBuf, registry: &str, form: &str, lines: &str) -> String 
 
 /// With one of Confluent's converters: `form` is what the program that compares calls it.
 pub fn all_types_are_read(name: &str, (form, converter): (&str, &str), statements: &[&str], more: &Value) {
+    installed::with("confluent-kafka", confluent::python, |python| {
+        all_types(name, converter, statements, more, |own, lines| {
+            let registry = more["value.converter.schema.registry.url"].as_str().unwrap_or(own);
+            let program = root().join("tests/registry/programs/same.py");
+            let read = compare(Command::new("timeout").arg("120").arg(&python).arg(program).args([registry, form]), lines);
+            assert_eq!(read, lines.lines().count().to_string());
+            subjects_are_there(registry);
+        });
+    });
+}
+
+/// The database of all types in a form and in JSON: `read` gets the address of the service's own registry, and the pairs.
+pub fn all_types(name: &str, converter: &str, statements: &[&str], more: &Value, read: impl FnOnce(&str, &str)) {
     let Some(server) = shared_server() else { return };
     if programs().is_some_and(|programs| programs.major() < 15) {
         return eprintln!("SKIPPED: the database needs PostgreSQL 15");
     }
-    installed::with("confluent-kafka", confluent::python, |python| {
-        let both = with(json!({"snapshot.mode": "initial", "skipped.operations": "none", "provide.transaction.metadata": "true"}), more);
-        let registered = with(both, &json!({"key.converter": converter, "value.converter": converter}));
-        let scene = Scene::prepared(server, name, "select 1", &registered);
-        section("setup").iter().for_each(|statement| scene.sql.run(statement));
-        statements.iter().for_each(|statement| scene.sql.run(statement));
-        section("rows").iter().for_each(|statement| scene.sql.run(statement));
-        scene.sql.run("insert into fence values (0)");
-        scene.connect();
-        scene.wait_until_streaming();
-        let sibling = json!({"topic.prefix": "json", "slot.name": format!("{}_json", scene.slot()), "publication.name": format!("{}_json", scene.slot())});
-        let plain = scene.config().as_object().expect("an object").iter().filter(|(key, _)| !key.contains("converter"));
-        let plain = Value::Object(plain.map(|(key, value)| (key.clone(), value.clone())).collect());
-        let answer = scene.rowfeed.put_connector("json", &with(plain, &sibling));
-        assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
-        scene.rowfeed.wait_until_streaming("json", &scene.sql, &format!("{}_json", scene.slot()));
-        // Both snapshots are taken: what is written now, both have from the stream.
-        for topic in ["srv.public.fence", "json.public.fence"] {
-            wait_for("a snapshot", || (!scene.reader.read(topic).is_empty()).then_some(()));
-        }
-        // The stream: values, a changed key, a delete, and nulls.
-        section("rows").iter().for_each(|statement| scene.sql.run(statement));
-        scene.sql.run("update v_text set id = default where id = 1");
-        scene.sql.run("delete from v_numeric where id = 1");
-        scene.sql.run("alter table v_bool add column more text default 'x'");
-        scene.sql.run("insert into v_bool(v) values (true)");
-        scene.sql.run("truncate v_uuid");
-        scene.sql.run("select pg_logical_emit_message(true, 'note', 'hello')");
-        scene.fence();
-        let fences = scene.reader.read(&Scene::topic("fence")).len();
-        wait_for("the sibling's fence", || (scene.reader.read("json.public.fence").len() == fences).then_some(()));
+    let both = with(json!({"snapshot.mode": "initial", "skipped.operations": "none", "provide.transaction.metadata": "true"}), more);
+    let registered = with(both, &json!({"key.converter": converter, "value.converter": converter}));
+    let scene = Scene::prepared(server, name, "select 1", &registered);
+    section("setup").iter().for_each(|statement| scene.sql.run(statement));
+    statements.iter().for_each(|statement| scene.sql.run(statement));
+    section("rows").iter().for_each(|statement| scene.sql.run(statement));
+    scene.sql.run("insert into fence values (0)");
+    scene.connect();
+    scene.wait_until_streaming();
+    let sibling = json!({"topic.prefix": "json", "slot.name": format!("{}_json", scene.slot()), "publication.name": format!("{}_json", scene.slot())});
+    let plain = scene.config().as_object().expect("an object").iter().filter(|(key, _)| !key.contains("converter"));
+    let plain = Value::Object(plain.map(|(key, value)| (key.clone(), value.clone())).collect());
+    let answer = scene.rowfeed.put_connector("json", &with(plain, &sibling));
+    assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
+    scene.rowfeed.wait_until_streaming("json", &scene.sql, &format!("{}_json", scene.slot()));
+    // Both snapshots are taken: what is written now, both have from the stream.
+    for topic in ["srv.public.fence", "json.public.fence"] {
+        wait_for("a snapshot", || (!scene.reader.read(topic).is_empty()).then_some(()));
+    }
+    // The stream: values, a changed key, a delete, and nulls.
+    section("rows").iter().for_each(|statement| scene.sql.run(statement));
+    scene.sql.run("update v_text set id = default where id = 1");
+    scene.sql.run("delete from v_numeric where id = 1");
+    scene.sql.run("alter table v_bool add column more text default 'x'");
+    scene.sql.run("insert into v_bool(v) values (true)");
+    scene.sql.run("truncate v_uuid");
+    scene.sql.run("select pg_logical_emit_message(true, 'note', 'hello')");
+    scene.fence();
+    let fences = scene.reader.read(&Scene::topic("fence")).len();
+    wait_for("the sibling's fence", || (scene.reader.read("json.public.fence").len() == fences).then_some(()));
 
-        let mut lines = String::new();
-        let mut topics = 0;
-        for (topic, _) in scene.reader.topics() {
-            let Some(table) = topic.strip_prefix(&format!("{PREFIX}.")) else { continue };
-            lines.push_str(&pairs(&topic, &scene.reader.read(&topic), &scene.reader.read(&format!("json.{table}"))));
-            topics += 1;
-        }
-        let least = if more["table.include.list"].is_null() { 35 } else { 20 };
-        assert!(topics > least && lines.contains("srv.message") && lines.contains("srv.transaction"), "{topics} topics");
-        let own = format!("http://{}", scene.rowfeed.http());
-        let registry = more["value.converter.schema.registry.url"].as_str().unwrap_or(&own);
-        assert_eq!(compare(&python, registry, form, &lines), lines.lines().count().to_string());
-        let (host, at) = registry
-            .trim_start_matches("http://")
-            .split_once('/')
-            .map_or((&registry[7..], String::new()), |(host, path)| (host, format!("/{path}")));
-        let subjects = http::get(host, &format!("{at}/subjects")).expect("an answer");
-        assert!(
-            subjects.body.contains("\"srv.public.v_text-key\"") && subjects.body.contains("\"srv.public.v_text-value\""),
-            "{}",
-            subjects.body
-        );
-        let versions = http::get(host, &format!("{at}/subjects/srv.public.v_bool-value/versions")).expect("an answer");
-        assert_eq!(versions.body, "[1,2]", "a column with a default was added");
-    });
+    let mut lines = String::new();
+    let mut topics = 0;
+    for (topic, _) in scene.reader.topics() {
+        let Some(table) = topic.strip_prefix(&format!("{PREFIX}.")) else { continue };
+        lines.push_str(&pairs(&topic, &scene.reader.read(&topic), &scene.reader.read(&format!("json.{table}"))));
+        topics += 1;
+    }
+    let least = if more["table.include.list"].is_null() { 35 } else { 20 };
+    assert!(topics > least && lines.contains("srv.message") && lines.contains("srv.transaction"), "{topics} topics");
+    read(&format!("http://{}", scene.rowfeed.http()), &lines);
+}
+
+/// Keys and values of all types have schemas there, and one table has had two.
+fn subjects_are_there(registry: &str) {
+    let (host, at) = registry
+        .trim_start_matches("http://")
+        .split_once('/')
+        .map_or((&registry[7..], String::new()), |(host, path)| (host, format!("/{path}")));
+    let subjects = http::get(host, &format!("{at}/subjects")).expect("an answer");
+    assert!(
+        subjects.body.contains("\"srv.public.v_text-key\"") && subjects.body.contains("\"srv.public.v_text-value\""),
+        "{}",
+        subjects.body
+    );
+    let versions = http::get(host, &format!("{at}/subjects/srv.public.v_bool-value/versions")).expect("an answer");
+    assert_eq!(versions.body, "[1,2]", "a column with a default was added");
 }
 
 /// A service whose registry another one asks.

@@ -105,3 +105,30 @@ fn cloud_events_say_where_the_schema_of_their_avro_is() {
     let trace = scene.rowfeed.wait_until_failed("scene");
     assert!(trace.contains("cloudevents/envelope"), "{trace}");
 }
+
+/// The whole in Avro: two schemas, `data` under a subject of its own.
+#[test]
+fn cloud_events_in_avro_have_a_schema_for_the_whole_and_one_for_data() {
+    let options = json!({"value.converter": "io.debezium.converters.CloudEventsConverter", "value.converter.serializer.type": "avro",
+        "value.converter.data.serializer.type": "avro", "value.converter.avro.schema.registry.url": "http://REGISTRY"});
+    let Some(server) = shared_server() else { return };
+    let registry = Rowfeed::start(&[]);
+    let options = serde_json::from_str(&options.to_string().replace("REGISTRY", &registry.http())).expect("JSON");
+    let scene = Scene::prepared(server, "cloud_avro", "create table t(id int primary key, v text)", &options);
+    scene.sql.run("insert into t values (1, 'a')");
+    scene.connect();
+    let record = wait_for("the row's event", || scene.reader.read("srv.public.t").first().cloned());
+    let value = record.value.expect("a value");
+    let schema = |bytes: &[u8]| {
+        assert_eq!(bytes[..4], [0, 0, 0, 0]);
+        let kept = http::get(&registry.http(), &format!("/schemas/ids/{}", bytes[4])).expect("an answer").json();
+        kept["schema"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(schema(&value).starts_with(r#"{"type":"record","name":"Envelope","namespace":"srv.cloud_avro"#), "{}", schema(&value));
+    // Zero, the id, no old row, the new one: 1 and "a".
+    let data = &value[value.len() - 11..];
+    assert!(schema(data).starts_with(r#"{"type":"record","name":"Data","#), "{}", schema(data));
+    assert_eq!(data[5..], [0, 2, 2, 2, 2, b'a']);
+    let subjects = http::get(&registry.http(), "/subjects").expect("an answer").body;
+    assert!(subjects.contains("\"srv.public.t-data-value\",\"srv.public.t-value\""), "{subjects}");
+}

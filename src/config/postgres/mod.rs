@@ -29,7 +29,8 @@ pub use masks::{ColumnMask, ColumnMasks};
 pub use naming::{NameAdjustment, Names, TopicNaming};
 pub use propagate::SourceTypes;
 pub use registry::{
-    AvroSettings, CloudEventsSettings, FormSettings, JsonSchemaSettings, Language, ProtobufSettings, RegistrySettings, SubjectStrategy,
+    AvroSettings, CloudEventsSettings, FormSettings, JsonSchemaSettings, Language, ProtobufSettings, RegistryApi, RegistrySettings,
+    SubjectStrategy,
 };
 pub use reselect::Reselect;
 pub use snapshot::{SnapshotConfig, SnapshotMode, TableOrder};
@@ -301,7 +302,6 @@ impl PostgresConfig {
     /// Reads the option map of the connector `name`; every problem is reported, not only the first.
     pub fn parse(name: &str, options: &Options, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
         let mut reader = Reader { options: resolve(options)?, given: options, problems: Vec::new() };
-        reader.check_converters();
         reader.check_table();
         reader.check_name(name);
         let config = reader.build(name, topics);
@@ -571,6 +571,9 @@ impl Reader<'_> {
                     (self.flag(&option("json.replace.null.with.default")), self.word(&option("json.decimal.format")) == "numeric")
                 }
                 FormSettings::CloudEvents(_) => (!self.flag(&option("avro.ignore.default.for.nullables")), false),
+                FormSettings::ConnectJson => {
+                    (self.flag(&option("replace.null.with.default")), self.word(&option("decimal.format")) == "numeric")
+                }
                 _ => {
                     let numbers = matches!(form, FormSettings::JsonSchema(_)) && self.word(&option("decimal.format")) == "numeric";
                     (!self.flag(&option("ignore.default.for.nullables")), numbers)

@@ -1,6 +1,8 @@
-//! Options of a converter that asks a schema registry: `key.converter.*` and `value.converter.*` of Confluent's converters.
+//! Options of a converter that asks a schema registry: `key.converter.*` and `value.converter.*` of Confluent's converters and of
+//! Apicurio's.
 
 use super::Reader;
+use super::naming::NameAdjustment;
 use super::table::{
     APICURIO_AVRO_CONVERTER, APICURIO_JSON_CONVERTER, AVRO_CONVERTER, CLOUD_EVENTS_CONVERTER, JSON_SCHEMA_CONVERTER, PROTOBUF_CONVERTER,
 };
@@ -16,6 +18,8 @@ pub enum Language {
     Json,
     /// Protocol Buffers.
     Protobuf,
+    /// Kafka Connect's own schemas, in JSON.
+    Connect,
 }
 
 impl Language {
@@ -25,6 +29,7 @@ impl Language {
             Self::Avro => "Avro",
             Self::Json => "JSON with a JSON Schema",
             Self::Protobuf => "Protocol Buffers",
+            Self::Connect => "JSON with Kafka Connect's schema in a registry",
         }
     }
 }
@@ -32,12 +37,14 @@ impl Language {
 /// A form of keys or values that is not plain JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormSettings {
-    /// Confluent's `AvroConverter`.
+    /// Confluent's `AvroConverter`, or Apicurio's.
     Avro(AvroSettings),
     /// Confluent's `JsonSchemaConverter`.
     JsonSchema(JsonSchemaSettings),
     /// Confluent's `ProtobufConverter`.
     Protobuf(ProtobufSettings),
+    /// Apicurio's `ExtJsonConverter`.
+    ConnectJson,
     /// Debezium's `CloudEventsConverter`.
     CloudEvents(CloudEventsSettings),
 }
@@ -49,6 +56,7 @@ impl FormSettings {
             Self::Avro(_) => Language::Avro,
             Self::JsonSchema(_) => Language::Json,
             Self::Protobuf(_) => Language::Protobuf,
+            Self::ConnectJson => Language::Connect,
             Self::CloudEvents(settings) => return settings.avro_data.map(|_| Language::Avro),
         })
     }
@@ -60,6 +68,7 @@ impl FormSettings {
             Self::Avro(_) => Language::Avro.title(),
             Self::JsonSchema(_) => Language::Json.title(),
             Self::Protobuf(_) => Language::Protobuf.title(),
+            Self::ConnectJson => Language::Connect.title(),
         }
     }
 }
@@ -80,6 +89,8 @@ pub struct CloudEventsSettings {
     pub schemas: bool,
     /// `data.serializer.type=avro`.
     pub avro_data: Option<AvroSettings>,
+    /// `serializer.type=avro`, and `schema.name.adjustment.mode` of the converter.
+    pub avro: Option<NameAdjustment>,
 }
 
 /// How Confluent's `ProtobufConverter` writes.
@@ -112,9 +123,24 @@ pub enum SubjectStrategy {
     TopicRecord,
 }
 
+/// What a registry speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegistryApi {
+    /// Confluent's REST API.
+    #[default]
+    Confluent,
+    /// Apicurio's own.
+    Apicurio {
+        /// `apicurio.registry.use-id=globalId`: not the id of the schema's content, but that of the version.
+        global_ids: bool,
+    },
+}
+
 /// How ids of schemas are got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistrySettings {
+    /// What it speaks.
+    pub api: RegistryApi,
     /// `schema.registry.url`; none: the registry of this process.
     pub urls: Vec<String>,
     /// `basic.auth.user.info`: name and password.
@@ -130,24 +156,6 @@ pub struct RegistrySettings {
 }
 
 impl Reader<'_> {
-    /// Apicurio's converters are told the way that works.
-    pub(super) fn check_converters(&mut self) {
-        for of in ["key", "value"] {
-            let option = format!("{of}.converter");
-            let instead = match self.options.get(&option).map(String::as_str) {
-                Some(APICURIO_AVRO_CONVERTER) => AVRO_CONVERTER,
-                Some(APICURIO_JSON_CONVERTER) => JSON_SCHEMA_CONVERTER,
-                _ => continue,
-            };
-            let problem = Problem::refuse("config/not-supported", format!("{option} is Apicurio's own, which is not supported"))
-                .why("its records have ids of Apicurio's registry in a form of their own")
-                .fix(format!(
-                    "{option}={instead} with {option}.schema.registry.url=http://HOST:8080/apis/ccompat/v7, the address where Apicurio's registry answers as Confluent's"
-                ));
-            self.refuse(&option, problem);
-        }
-    }
-
     /// The form that the converter of keys or of values writes; `None` when it writes plain JSON.
     pub(super) fn form(&mut self, of: &str) -> Option<FormSettings> {
         let option = |name: &str| format!("{of}.converter.{name}");
@@ -165,6 +173,10 @@ impl Reader<'_> {
                 wrapper_for_nullables: self.flag(&option("wrapper.for.nullables")),
                 scrub_names: self.flag(&option("scrub.invalid.names")),
             })),
+            APICURIO_AVRO_CONVERTER => {
+                Some(FormSettings::Avro(AvroSettings { connect_meta_data: self.flag(&option("connect.meta.data")) }))
+            }
+            APICURIO_JSON_CONVERTER => Some(FormSettings::ConnectJson),
             CLOUD_EVENTS_CONVERTER => Some(FormSettings::CloudEvents(self.cloud_events(of))),
             _ => None,
         }
@@ -178,7 +190,7 @@ impl Reader<'_> {
                 "key.converter",
                 problem.why("CloudEvents are made of envelopes").fix("key.converter=org.apache.kafka.connect.json.JsonConverter"),
             );
-            return CloudEventsSettings { extensions: true, schemas: true, avro_data: None };
+            return CloudEventsSettings { extensions: true, schemas: true, avro_data: None, avro: None };
         }
         let metadata = option("metadata.source");
         let text = self.text(&metadata);
@@ -195,8 +207,13 @@ impl Reader<'_> {
             );
         }
         let is_avro = self.word(&option("data.serializer.type")) == "avro";
+        let whole = self.word(&option("serializer.type")) == "avro";
+        if whole && !is_avro {
+            let problem = Problem::refuse("config/value", format!("{0} = avro cannot hold data in JSON", option("serializer.type")));
+            self.refuse(&option("serializer.type"), problem.fix(format!("{} = avro", option("data.serializer.type"))));
+        }
         let url = option("avro.schema.registry.url");
-        if is_avro && self.text(&url).is_empty() {
+        if is_avro && self.text(&url).is_empty() && self.text(&option("avro.apicurio.registry.url")).is_empty() {
             let problem = Problem::refuse("config/missing", format!("{url} is missing"))
                 .why("the attribute dataschema is an address of the registry");
             self.refuse(&url, problem.fix(format!("set {url}")));
@@ -206,6 +223,7 @@ impl Reader<'_> {
             extensions: self.flag(&option("extension.attributes.enable")),
             schemas: self.flag(&option("json.schemas.enable")),
             avro_data: is_avro.then_some(avro),
+            avro: whole.then(|| NameAdjustment::of(&self.word(&option("schema.name.adjustment.mode")))),
         }
     }
 
@@ -229,18 +247,51 @@ impl Reader<'_> {
     pub(super) fn registry(&mut self, of: &str) -> RegistrySettings {
         let prefix = self.registry_prefix(of);
         let option = |name: &str| format!("{prefix}.{name}");
+        let class = self.text(&format!("{of}.converter"));
+        let in_apicurio = [APICURIO_AVRO_CONVERTER, APICURIO_JSON_CONVERTER].contains(&class.as_str());
+        // Debezium's CloudEvents ask Apicurio's registry when its address is there.
+        if in_apicurio || (class == CLOUD_EVENTS_CONVERTER && !self.text(&option("apicurio.registry.url")).is_empty()) {
+            return self.apicurio(&prefix);
+        }
         let strategy = match self.text(&option(&format!("{of}.subject.name.strategy"))).rsplit('.').next() {
             Some("RecordNameStrategy") => SubjectStrategy::Record,
             Some("TopicRecordNameStrategy") => SubjectStrategy::TopicRecord,
             _ => SubjectStrategy::Topic,
         };
         RegistrySettings {
+            api: RegistryApi::Confluent,
             urls: self.urls(&option("schema.registry.url")),
             user: self.user(&prefix),
             auto_register: self.flag(&option("auto.register.schemas")),
             use_latest: self.flag(&option("use.latest.version")),
             normalize: self.flag(&option("normalize.schemas")),
             strategy,
+        }
+    }
+
+    /// Apicurio's registry. What only finds schemas would have to find those that its converter has cut into pieces.
+    fn apicurio(&mut self, prefix: &str) -> RegistrySettings {
+        let option = |name: &str| format!("{prefix}.apicurio.{name}");
+        let (url, registers) = (option("registry.url"), option("registry.auto-register"));
+        let urls = self.urls(&url);
+        if urls.len() != 1 {
+            let problem = Problem::refuse("config/missing", format!("{url} is not one address"));
+            self.refuse(&url, problem.fix(format!("{url}=http://HOST:8080/apis/registry/v2, or v3")));
+        }
+        let auto_register = self.flag(&registers);
+        if !auto_register {
+            let problem = Problem::refuse("config/not-supported", format!("{registers}=false is not supported"))
+                .why("schemas are looked up by registering them");
+            self.refuse(&registers, problem.fix(format!("{registers}=true")));
+        }
+        let user = self.text(&option("auth.username"));
+        let password = self.text(&option("auth.password"));
+        RegistrySettings {
+            api: RegistryApi::Apicurio { global_ids: self.word(&option("registry.use-id")) == "globalid" },
+            urls,
+            user: (!user.is_empty()).then(|| (user, Secret::new(password))),
+            auto_register,
+            ..RegistrySettings::default()
         }
     }
 

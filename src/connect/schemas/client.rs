@@ -10,14 +10,15 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::Schemas;
-use crate::config::postgres::{Language, RegistrySettings};
+use super::apicurio;
+use crate::config::postgres::{Language, RegistryApi, RegistrySettings};
 use crate::encode::wire::Registration;
 use crate::problem::Problem;
 use crate::registry::subjects::Offer;
 use crate::registry::{Kind, Refusal};
 
 /// A question to one address has this long.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// An answer has at most this many bytes: the largest is a schema.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
@@ -26,8 +27,10 @@ const ANSWER_BYTES_MAX: u64 = 4 << 20;
 pub enum Client {
     /// That of this process.
     Own(Arc<Schemas>),
-    /// Another one.
+    /// Another one that speaks Confluent's language.
     Other(Arc<Other>),
+    /// Apicurio's; whether the ids are those of versions.
+    Apicurio(Arc<Other>, bool),
 }
 
 /// A registry behind HTTP.
@@ -70,12 +73,21 @@ impl Client {
             use base64::Engine;
             format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{name}:{}", password.expose())))
         });
-        Ok(Self::Other(Arc::new(Other { agent: config.build().into(), urls: settings.urls.clone(), authorization })))
+        let other = Arc::new(Other { agent: config.build().into(), urls: settings.urls.clone(), authorization });
+        Ok(match settings.api {
+            RegistryApi::Confluent => Self::Other(other),
+            RegistryApi::Apicurio { global_ids } => Self::Apicurio(other, global_ids),
+        })
     }
 
     /// The id of a schema under a subject.
     pub async fn id(&self, subject: &str, schema: &Registration, ask: Ask, normalize: bool) -> Result<u32, Problem> {
-        let kind = kind(schema.language);
+        if let Self::Apicurio(other, global_ids) = self {
+            let question = apicurio::registering(other.urls.first().map(String::as_str).unwrap_or_default(), subject, schema);
+            let answer = Arc::clone(other).ask(subject, question).await?;
+            return apicurio::id(&answer, *global_ids).ok_or_else(nonsense);
+        }
+        let kind = kind(schema.language).ok_or_else(nonsense)?;
         match self {
             Self::Own(schemas) => {
                 let offer = Offer { kind, text: schema.text.clone(), normalize, ..Offer::default() };
@@ -85,14 +97,14 @@ impl Client {
                 };
                 found.map(|version| version.id).map_err(|refusal| problem(subject, &refusal))
             }
-            Self::Other(other) => {
+            Self::Other(other) | Self::Apicurio(other, _) => {
                 let versions = if ask == Ask::Register { "/versions" } else { "" };
                 let path = format!("/subjects/{}{versions}?normalize={normalize}", escaped(subject));
                 let mut body = json!({ "schema": schema.text });
                 if kind != Kind::Avro {
                     body["schemaType"] = kind.name().into();
                 }
-                let answer = Arc::clone(other).ask(subject, path, Some(body)).await?;
+                let answer = Arc::clone(other).ask(subject, Question::new(path, Some(body.to_string()))).await?;
                 answer.get("id").and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok()).ok_or_else(nonsense)
             }
         }
@@ -106,8 +118,9 @@ impl Client {
                 let latest = subjects.version(subject, None, false).map_err(|refusal| problem(subject, &refusal))?;
                 Ok((latest.id, latest.schema.text.clone()))
             }
-            Self::Other(other) => {
-                let answer = Arc::clone(other).ask(subject, format!("/subjects/{}/versions/latest", escaped(subject)), None).await?;
+            Self::Other(other) | Self::Apicurio(other, _) => {
+                let question = Question::new(format!("/subjects/{}/versions/latest", escaped(subject)), None);
+                let answer = Arc::clone(other).ask(subject, question).await?;
                 let id = answer.get("id").and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok());
                 let schema = answer.get("schema").and_then(Json::as_str).map(str::to_owned);
                 id.zip(schema).ok_or_else(nonsense)
@@ -116,13 +129,31 @@ impl Client {
     }
 }
 
+/// What is asked behind a registry's address.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub path: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Option<String>,
+}
+
+impl Question {
+    /// One in Confluent's language.
+    fn new(path: String, body: Option<String>) -> Self {
+        let kind = "application/vnd.schemaregistry.v1+json".to_owned();
+        let mut headers = vec![("Accept", kind.clone())];
+        headers.extend(body.is_some().then_some(("Content-Type", kind)));
+        Self { path, headers, body }
+    }
+}
+
 impl Other {
-    async fn ask(self: Arc<Self>, subject: &str, path: String, body: Option<Json>) -> Result<Json, Problem> {
+    async fn ask(self: Arc<Self>, subject: &str, question: Question) -> Result<Json, Problem> {
         let subject = subject.to_owned();
         let asked = tokio::task::spawn_blocking(move || {
             let mut last = Problem::retry("registry/unreachable", "no schema registry is named");
             for url in &self.urls {
-                match self.ask_one(url, &path, body.as_ref()) {
+                match self.ask_one(url, &question) {
                     Ok((200..300, answer)) => return serde_json::from_str(&answer).map_err(|_| nonsense()),
                     Ok((status @ (408 | 429 | 500..), answer)) => {
                         last = Problem::retry("registry/unavailable", format!("the schema registry {url} answers {status}"))
@@ -142,18 +173,13 @@ impl Other {
         asked.await.unwrap_or_else(|_| Err(Problem::fail("internal/panic", "asking the schema registry met a defect")))
     }
 
-    fn ask_one(&self, url: &str, path: &str, body: Option<&Json>) -> Result<(u16, String), String> {
-        let kind = "application/vnd.schemaregistry.v1+json";
-        let url = format!("{url}{path}");
-        let mut answer = match body {
-            Some(body) => {
-                let request = self.agent.post(&url).header("Accept", kind).header("Content-Type", kind);
-                self.authorization.iter().fold(request, |request, user| request.header("Authorization", user)).send(body.to_string())
-            }
-            None => {
-                let request = self.agent.get(&url).header("Accept", kind);
-                self.authorization.iter().fold(request, |request, user| request.header("Authorization", user)).call()
-            }
+    fn ask_one(&self, url: &str, question: &Question) -> Result<(u16, String), String> {
+        let url = format!("{url}{}", question.path);
+        let authorization = self.authorization.iter().map(|user| ("Authorization", user));
+        let headers = question.headers.iter().map(|(name, value)| (*name, value)).chain(authorization);
+        let mut answer = match &question.body {
+            Some(body) => headers.fold(self.agent.post(&url), |request, (name, value)| request.header(name, value)).send(body),
+            None => headers.fold(self.agent.get(&url), |request, (name, value)| request.header(name, value)).call(),
         }
         .map_err(|error| error.to_string())?;
         let mut text = String::new();
@@ -163,11 +189,13 @@ impl Other {
     }
 }
 
-fn kind(language: Language) -> Kind {
+/// What Confluent's registries call it; none of them has Kafka Connect's own schemas.
+fn kind(language: Language) -> Option<Kind> {
     match language {
-        Language::Avro => Kind::Avro,
-        Language::Json => Kind::Json,
-        Language::Protobuf => Kind::Protobuf,
+        Language::Avro => Some(Kind::Avro),
+        Language::Json => Some(Kind::Json),
+        Language::Protobuf => Some(Kind::Protobuf),
+        Language::Connect => None,
     }
 }
 
@@ -180,7 +208,7 @@ fn told(answer: &str) -> (Option<u32>, String) {
 
 fn nonsense() -> Problem {
     Problem::fail("registry/answer", "the schema registry's answer is not one")
-        .fix("is schema.registry.url the address of a schema registry?")
+        .fix("is schema.registry.url (or apicurio.registry.url) the address of a schema registry?")
 }
 
 /// A refusal as a person meets it.

@@ -4,6 +4,7 @@
 //! something are one at a time, and that reading and comparing large schemas holds up nobody else. What a schema is and what a
 //! request comes to are [`crate::registry`]'s.
 
+mod apicurio;
 pub mod client;
 
 use std::sync::{Arc, PoisonError, RwLock};

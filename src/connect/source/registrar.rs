@@ -44,9 +44,9 @@ impl Registrar {
             let Some((client, settings)) = side else { continue };
             for registration in form.as_mut().map(WireForm::registrations).unwrap_or_default() {
                 let subject = match settings.strategy {
-                    SubjectStrategy::Topic => format!("{topic}-{suffix}"),
+                    SubjectStrategy::Topic => format!("{topic}{}-{suffix}", registration.topic_suffix),
                     SubjectStrategy::Record => registration.record_name.clone(),
-                    SubjectStrategy::TopicRecord => format!("{topic}-{}", registration.record_name),
+                    SubjectStrategy::TopicRecord => format!("{topic}{}-{}", registration.topic_suffix, registration.record_name),
                 };
                 registration.id = self.id(client, settings, subject, registration).await?;
                 registration.registry = settings.urls.join(",");
@@ -87,7 +87,7 @@ impl Registrar {
             }
             Language::Protobuf => what.text.trim() == latest.trim(),
             // Same JSON, whatever the order of its members.
-            Language::Json => {
+            Language::Json | Language::Connect => {
                 let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
                 read(&what.text).is_some_and(|own| read(&latest).as_ref() == Some(&own))
             }
