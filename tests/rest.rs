@@ -490,7 +490,7 @@ async fn a_full_disk_is_told_and_not_waited_for() {
     assert!(answer["message"].as_str().is_some_and(|text| text.contains("log/full") && text.contains("free disk space")), "{answer}");
     assert_eq!(world.ask("GET", "/connectors/other", None).await.0, 404);
     // Something waits for space.
-    let mut writer = world.log.writer();
+    let mut writer = world.log.writer(Compression::None);
     let waits = tokio::spawn(async move { drop(writer.topic("t", &TopicSpec::default()).await) });
     world.log.paused().wait_for(Option::is_some).await.expect("it pauses");
     let (_, status) = world.ask("GET", "/connectors/shop/status", None).await;

@@ -565,7 +565,7 @@ fn a_full_disk_pauses_and_goes_on_when_there_is_space() {
         assert!(matches!(put().await, Err(LogError::DiskFull { .. })), "also where nothing waits yet");
         assert!(log.paused().borrow().is_none(), "and nothing waits for it");
         // It is closed while a commit waits for space: no failure of the disk, and not called one.
-        let mut late = log.writer();
+        let mut late = log.writer(Compression::None);
         let spec = TopicSpec::default();
         let waits = late.topic("late", &spec);
         assert!(tokio::time::timeout(Duration::from_millis(300), waits).await.is_err(), "it waits");
