@@ -22,6 +22,7 @@ use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 
 use super::error_code::ErrorCode;
+use crate::log::LogError;
 use crate::log::builtin::BuiltinLog;
 use crate::log::topic::GROUPS_TOPIC;
 use group::{Answer, Effects, Group, Join, JoinAnswer, Sync, SyncAnswer, Ticket};
@@ -226,6 +227,8 @@ impl Coordinator {
         let (records, thens): (Vec<_>, Vec<_>) = batch.into_iter().map(|unwritten| (unwritten.records, unwritten.then)).unzip();
         let error = match self.log.put(GROUPS_TOPIC, records.into_iter().flatten().collect()).await {
             Ok(()) => ErrorCode::NONE,
+            // The log has said so; every client that tries again would say it once more.
+            Err(LogError::Paused(_) | LogError::DiskFull { .. }) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
             Err(problem) => {
                 error!(%problem, "group records could not be written; clients will try again");
                 ErrorCode::COORDINATOR_NOT_AVAILABLE
