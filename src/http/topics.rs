@@ -349,6 +349,10 @@ impl Stream {
             if self.left > 0 {
                 reached = reached.max(batch.next_offset());
             }
+            // What was read compressed may be many times as large as lines.
+            if self.left == 0 || out.len() >= READ_BYTES {
+                break;
+            }
         }
         (out, reached)
     }

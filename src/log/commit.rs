@@ -7,7 +7,6 @@ use std::collections::HashMap;
 
 use super::Commit;
 use crate::record::builder::BatchBuilder;
-use crate::record::compression::Compression;
 use crate::record::{RecordRef, RecordSink, Route, SinkFull};
 
 /// A batch is closed before it passes this size: half of Kafka's default `max.message.bytes`.
@@ -37,21 +36,9 @@ pub struct CommitBuffer {
     last: Option<(Route, usize)>,
     bytes: usize,
     records: u64,
-    /// How its writer would have batches compressed whose topics leave that to the writer.
-    compression: Compression,
 }
 
 impl CommitBuffer {
-    /// An empty one of a writer that compresses so.
-    pub fn of_writer(compression: Compression) -> Self {
-        Self { compression, ..Self::default() }
-    }
-
-    /// How its writer compresses.
-    pub fn compression(&self) -> Compression {
-        self.compression
-    }
-
     /// The filled batches.
     pub fn parts_mut(&mut self) -> &mut [Part] {
         &mut self.parts[..self.used]

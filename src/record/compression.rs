@@ -69,6 +69,7 @@ impl Compression {
 /// Compresses; keeps what is dear to make.
 #[derive(Default)]
 pub struct Packer {
+    /// Of a block of lz4 or snappy.
     scratch: Vec<u8>,
     zstd: Option<zstd::bulk::Compressor<'static>>,
     snappy: Option<snap::raw::Encoder>,
@@ -108,9 +109,11 @@ impl Packer {
             Some(compressor) => compressor,
             none => none.insert(zstd::bulk::Compressor::new(LEVEL_FAST)?),
         };
-        let scratch = room(&mut self.scratch, zstd::zstd_safe::compress_bound(records.len()));
-        let written = compressor.compress_to_buffer(records, scratch)?;
-        out.extend_from_slice(&scratch[..written]);
+        // Not through the scratch, which stays: a record may be a GiB, and its owner bounds `out`.
+        let at = out.len();
+        out.resize(at + zstd::zstd_safe::compress_bound(records.len()), 0);
+        let written = compressor.compress_to_buffer(records, &mut out[at..])?;
+        out.truncate(at + written);
         Ok(())
     }
 

@@ -241,8 +241,11 @@ fn zstd_is_sent_to_those_who_know_it() {
     let refused = only(wire.call(9, &fetch_of(TOPIC, &[(0, 0)])));
     assert_eq!((refused.error_code, batches(&refused)), (76, vec![]));
     served.write_compressed(Compression::Lz4, "other", 1, 0, 10);
+    served.write_compressed(Compression::Zstd, "other", 1, 10, 10);
     let read = only(wire.call(9, &fetch_of("other", &[(0, 0)])));
-    assert_eq!((read.error_code, batches(&read)), (0, vec![(0, 10)]));
+    assert_eq!((read.error_code, batches(&read)), (0, vec![(0, 10)]), "what stands before it");
+    let refused = only(wire.call(9, &fetch_of("other", &[(0, 10)])));
+    assert_eq!((refused.error_code, batches(&refused)), (76, vec![]));
 }
 
 #[test]

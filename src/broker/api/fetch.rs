@@ -262,15 +262,18 @@ impl Partition {
         match broker.log.read(route.topic, route.partition, next, room.max(1)).await {
             Ok(piece) if !first && piece.len() > room => None,
             Ok(piece) if piece.is_empty() => Some(0),
-            Ok(piece) if !self.knows_zstd && has_zstd(&piece) => {
-                // What has been read before it is answered first.
-                if self.pieces.is_empty() {
+            Ok(piece) => match if self.knows_zstd { piece.len() } else { bytes_before_zstd(&piece) } {
+                0 if self.pieces.is_empty() => {
                     self.fail(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
+                    Some(0)
                 }
-                self.next = None;
-                Some(0)
-            }
-            Ok(piece) => Some(self.take(piece)),
+                // What has been read before it is answered first.
+                0 => {
+                    self.next = None;
+                    Some(0)
+                }
+                known => Some(self.take(piece.slice(..known))),
+            },
             Err(_) if !self.pieces.is_empty() => Some(0),
             Err(error) => {
                 self.fail(code_of(&error));
@@ -290,8 +293,8 @@ impl Partition {
     }
 }
 
-fn has_zstd(piece: &[u8]) -> bool {
-    batches(piece).any(|batch| batch.compression() == Ok(Compression::Zstd))
+fn bytes_before_zstd(piece: &[u8]) -> usize {
+    batches(piece).take_while(|batch| batch.compression() != Ok(Compression::Zstd)).map(|batch| batch.bytes().len()).sum()
 }
 
 fn code_of(error: &LogError) -> ErrorCode {

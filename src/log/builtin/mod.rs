@@ -262,7 +262,11 @@ impl BuiltinLog {
     }
 
     fn closed(&self) -> LogError {
-        self.failed().map_or(LogError::Closed, |problem| LogError::Poisoned(problem.what))
+        match self.failed() {
+            Some(full) if full.code == "log/full" => LogError::Paused(full.what),
+            Some(problem) => LogError::Poisoned(problem.what),
+            None => LogError::Closed,
+        }
     }
 }
 

@@ -291,7 +291,11 @@ impl Writer {
 
     /// Writes a frame, waiting while the disk is full.
     fn append(&mut self, mut commit: CommitBuffer, ack: Option<Ack>, time_ms: i64, shared: &Shared) -> Result<(), LogError> {
-        pack(&self.catalog, &mut self.packer, &mut commit);
+        let of_writer = match &ack {
+            Some(Ack::Writer(_, of)) => of.compression,
+            _ => Compression::None,
+        };
+        pack(&self.catalog, &mut self.packer, &mut commit, of_writer);
         let mut entries = self.spare_entries.pop().unwrap_or_default();
         entries.clear();
         let frame_bytes = plan_frame(&self.catalog, &mut commit, &mut entries)?;
@@ -592,8 +596,7 @@ fn copy_catalog(from: &Catalog, to: &mut Catalog) {
 }
 
 /// Compresses the batches as their topics say, or their writer.
-fn pack(catalog: &Catalog, packer: &mut Packer, commit: &mut CommitBuffer) {
-    let of_writer = commit.compression();
+fn pack(catalog: &Catalog, packer: &mut Packer, commit: &mut CommitBuffer, of_writer: Compression) {
     for part in commit.parts_mut() {
         let of_topic = catalog.topic_at(part.route.topic).and_then(|topic| topic.compression);
         part.batch.pack(packer, of_topic.unwrap_or(of_writer));
@@ -704,6 +707,8 @@ pub(super) struct WriterShared {
     durable: watch::Sender<CommitSeq>,
     recycled: mpsc::Sender<CommitBuffer>,
     handed_over: AtomicU64,
+    /// Of topics that leave it to their writer.
+    compression: Compression,
 }
 
 impl WriterShared {
@@ -725,9 +730,9 @@ impl BuiltinWriter {
     pub(super) fn new(log: BuiltinLog, compression: Compression) -> Self {
         let (recycled, free) = mpsc::channel(BUFFERS_PER_WRITER);
         for _ in 0..BUFFERS_PER_WRITER {
-            let _ = recycled.try_send(CommitBuffer::of_writer(compression));
+            let _ = recycled.try_send(CommitBuffer::default());
         }
-        let shared = WriterShared { durable: watch::Sender::new(CommitSeq(0)), recycled, handed_over: AtomicU64::new(0) };
+        let shared = WriterShared { durable: watch::Sender::new(CommitSeq(0)), recycled, handed_over: AtomicU64::new(0), compression };
         Self { log, shared: Arc::new(shared), free }
     }
 }
