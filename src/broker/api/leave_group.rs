@@ -16,16 +16,14 @@ pub(super) struct Leaver<'a> {
     pub(super) instance: Option<&'a str>,
 }
 
-/// Answers at once.
+/// Answers when that is durable.
 pub async fn handle(broker: &Broker, mut call: Call<'_>) -> Result<Reply, Refusal> {
     let (group, leavers) = read(&mut call.body, call.version)?;
-    let left: Vec<_> = leavers
-        .into_iter()
-        .map(|leaver| {
-            let error = broker.groups.leave(group, leaver.id, leaver.instance);
-            (leaver, error)
-        })
-        .collect();
+    let mut left = Vec::with_capacity(leavers.len());
+    for leaver in leavers {
+        let error = broker.groups.leave(group, leaver.id, leaver.instance).await;
+        left.push((leaver, error));
+    }
     let mut response = call.response();
     write(&mut response, call.version, &left);
     Ok(response.into())

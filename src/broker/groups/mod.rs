@@ -114,6 +114,7 @@ enum Then {
     Answer(Vec<(Parked, Answer)>),
     Commit(Vec<OffsetUpdate>, oneshot::Sender<ErrorCode>),
     Forget(Arc<str>, Vec<(Arc<str>, i32)>, oneshot::Sender<ErrorCode>),
+    Tell(oneshot::Sender<ErrorCode>),
 }
 
 /// Records that wait to be written, and what waits for them.
@@ -241,6 +242,7 @@ impl Coordinator {
 
     fn written(&self, then: Then, error: ErrorCode) {
         match then {
+            Then::Tell(done) => drop(done.send(error)),
             Then::Answer(answers) => {
                 for (parked, answer) in answers {
                     parked.answer(if error.is_none() { answer } else { answer.failed(error) });
@@ -354,13 +356,18 @@ impl Coordinator {
         }
     }
 
-    /// LeaveGroup for one member, by id or instance.
-    pub fn leave(&self, name: &str, id: &str, instance: Option<&str>) -> ErrorCode {
-        if let Err(error) = check_name(name) {
-            return error;
+    /// LeaveGroup for one member, by id or instance; answers when it is durable.
+    pub async fn leave(&self, name: &str, id: &str, instance: Option<&str>) -> ErrorCode {
+        match self.begin_leave(name, id, instance) {
+            Ok(done) => done.await.unwrap_or(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+            Err(error) => error,
         }
+    }
+
+    fn begin_leave(&self, name: &str, id: &str, instance: Option<&str>) -> Result<oneshot::Receiver<ErrorCode>, ErrorCode> {
+        check_name(name)?;
         let mut state = self.state();
-        let Some((name, _)) = state.groups.get_key_value(name) else { return ErrorCode::UNKNOWN_MEMBER_ID };
+        let (name, _) = state.groups.get_key_value(name).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
         let name = Arc::clone(name);
         let mut code = ErrorCode::NONE;
         self.step(&mut state, &name, |group| {
@@ -368,7 +375,12 @@ impl Coordinator {
             code = group.leave(Instant::now(), id, instance, &mut effects);
             effects
         });
-        code
+        if !code.is_none() {
+            return Err(code);
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.enqueue(&mut state, Unwritten { records: Vec::new(), then: Then::Tell(sender) });
+        Ok(receiver)
     }
 
     /// OffsetCommit of partitions that exist; answers when they are durable.
