@@ -187,7 +187,9 @@ fn payload(value: &Json) -> &Json {
 fn no_text(value: &Json) -> Option<String> {
     let object = value.as_object().filter(|object| object.len() == 1)?;
     let encoded = object.get("base64")?.as_str()?;
-    let bytes = encoded.len() / 4 * 3 - encoded.bytes().rev().take_while(|byte| *byte == b'=').count().min(2);
+    let data = encoded.trim_end_matches('=');
+    let letters = data.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+    let bytes = (letters && encoded.len() % 4 == 0 && encoded.len() - data.len() <= 2).then_some(data.len() * 3 / 4)?;
     Some(format!("({bytes} bytes that are no text: Avro and Protobuf are read with a client of the schema registry)"))
 }
 

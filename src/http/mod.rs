@@ -40,6 +40,10 @@ use crate::problem::Problem;
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// Streams at a time; each holds a few hundred kilobytes.
 const STREAMS_MAX: usize = 64;
+/// Requests at a time that change something; more wait for their turn.
+const CHANGES_MAX: u32 = 64;
+/// How long those may take that are still at it when the service ends.
+const CHANGES_END: Duration = Duration::from_secs(5);
 
 /// Settings of the HTTP listener.
 #[derive(Clone, Debug)]
@@ -76,6 +80,8 @@ struct Inner {
     /// This worker's name in status answers: the HTTP address.
     worker_id: String,
     streams: Arc<Semaphore>,
+    /// Requests that change something, while they do.
+    changes: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     settings: Settings,
 }
@@ -92,7 +98,8 @@ impl App {
         settings: Settings,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, stop, settings }))
+        let changes = Arc::new(Semaphore::new(CHANGES_MAX as usize));
+        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, changes, stop, settings }))
     }
 
     /// Why the log takes nothing now: its disk is full.
@@ -125,7 +132,8 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app.clone());
     // A layer runs after routing, so the path is trimmed in a router around the one that routes.
-    let around = Router::new().fallback_service(routes).layer(middleware::from_fn(trim_slash)).layer(middleware::from_fn(finish));
+    let around = Router::new().fallback_service(routes).layer(middleware::from_fn(trim_slash));
+    let around = around.layer(middleware::from_fn_with_state(Arc::clone(&app.0.changes), finish));
     around.layer(middleware::from_fn_with_state(app.clone(), read_body)).layer(middleware::from_fn_with_state(app, check_host))
 }
 
@@ -133,6 +141,7 @@ pub fn router(app: App) -> Router {
 pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch::Receiver<bool>) {
     let mut connections = http1::Builder::new();
     connections.timer(TokioTimer::new()).header_read_timeout(app.0.settings.head_wait);
+    let changes = Arc::clone(&app.0.changes);
     let service = TowerToHyperService::new(router(app));
     let mut listener = listener::Limited::new(listener);
     let open = GracefulShutdown::new();
@@ -148,6 +157,8 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
     }
     drop(listener);
     open.shutdown().await;
+    // Also those whose clients are gone.
+    let _ = tokio::time::timeout(CHANGES_END, changes.acquire_many(CHANGES_MAX)).await;
 }
 
 /// Without authentication only requests that name this machine are answered.
@@ -188,11 +199,20 @@ fn without_port(text: &str) -> &str {
 }
 
 /// What a request changes is finished though its client goes away: half of it would be in the log and not in memory.
-async fn finish(request: Request, next: Next) -> Response {
+async fn finish(State(changes): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
     }
-    let finished = tokio::spawn(next.run(request)).await;
+    // It outlives its connection, so those have a bound of their own.
+    let Ok(permit) = changes.acquire_owned().await else {
+        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the service is ending").into_response();
+    };
+    let change = async move {
+        let response = next.run(request).await;
+        drop(permit);
+        response
+    };
+    let finished = tokio::spawn(change).await;
     finished.unwrap_or_else(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the request was not finished").into_response())
 }
 
@@ -313,12 +333,13 @@ mod tests {
     async fn what_a_request_changes_is_finished_though_its_client_goes_away() {
         let (begun, done) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let (inside, told) = (Arc::clone(&begun), Arc::clone(&done));
+        let changes = Arc::new(Semaphore::new(1));
         let handler = put(move || async move {
             inside.add_permits(1);
             tokio::time::sleep(Duration::from_millis(50)).await;
             told.add_permits(1);
         });
-        let service = TowerToHyperService::new(Router::new().route("/", handler).layer(middleware::from_fn(finish)));
+        let service = TowerToHyperService::new(Router::new().route("/", handler).layer(middleware::from_fn_with_state(changes, finish)));
         let request = Request::builder().method("PUT").uri("/").body(Body::empty()).expect("a request");
         tokio::select! {
             _ = service.call(request) => panic!("it was answered before it was dropped"),

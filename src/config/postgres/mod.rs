@@ -467,7 +467,7 @@ impl Reader<'_> {
             name: name.to_owned(),
             connection: self.connection(),
             topic_prefix: self.topic_prefix(),
-            compression: Compression::named(&self.text("producer.override.compression.type")),
+            compression: Compression::named(&self.word("producer.override.compression.type")),
             topic_delimiter: self.topic_delimiter(),
             slot_name: self.slot_name(),
             slot_drop_on_stop: self.flag("slot.drop.on.stop"),
@@ -709,9 +709,9 @@ impl Reader<'_> {
                 // Kafka Connect: -1 is the cluster's default.
                 _ => service.replication_factor,
             },
-            compression: match self.options.get("topic.creation.default.compression.type") {
-                Some(name) => Compression::named(name.trim()),
-                None => service.compression,
+            compression: match self.options.get("topic.creation.default.compression.type").map(|name| name.trim()) {
+                Some(name) if !name.is_empty() => Compression::named(&name.to_ascii_lowercase()),
+                _ => service.compression,
             },
         };
         let (topics, problems) = TopicCreation::parse(&self.options, default, service);

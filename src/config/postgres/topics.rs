@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use super::TopicDefaults;
-use super::table::{AS_PRODUCED, TOPIC_COMPRESSIONS};
+use super::table::TOPIC_COMPRESSIONS;
 use crate::config::Options;
 use crate::config::define::{KeyProblem, invalid, required};
 use crate::record::compression::Compression;
@@ -64,8 +64,8 @@ impl TopicCreation {
         let partitions = number("partitions", |number| number == -1 || (1..=i64::from(i32::MAX)).contains(&number), or_cluster);
         let copies = number("replication.factor", |number| number == -1 || (1..=32_767).contains(&number), or_cluster);
         let option = key("compression.type");
-        let compression = options.get(&option).map(|text| text.trim()).filter(|name| *name != AS_PRODUCED);
-        if let Some(name) = compression.filter(|name| Compression::named(name).is_none()) {
+        let compression = options.get(&option).map(|text| text.trim().to_ascii_lowercase()).filter(|name| !name.is_empty());
+        if let Some(name) = compression.as_deref().filter(|name| !TOPIC_COMPRESSIONS.contains(name)) {
             problems.push(KeyProblem::new(&option, invalid(&option, name, &format!("one of {}", TOPIC_COMPRESSIONS.join(", ")))));
         }
         let mut expression = |setting: &str| {
@@ -87,7 +87,7 @@ impl TopicCreation {
                 .and_then(|number| i16::try_from(number).ok())
                 .filter(|copies| *copies > 0)
                 .unwrap_or(service.replication_factor),
-            compression: compression.and_then(Compression::named),
+            compression: compression.map_or(service.compression, |name| Compression::named(&name)),
         };
         Some(Group { include: include?, exclude, topics })
     }
@@ -116,7 +116,7 @@ mod tests {
             ("topic.creation.big.exclude", ".*_old"),
             ("topic.creation.big.partitions", "12"),
             ("topic.creation.big.replication.factor", "3"),
-            ("topic.creation.big.compression.type", "lz4"),
+            ("topic.creation.big.compression.type", "LZ4"),
             ("topic.creation.all.include", "shop.*"),
             ("topic.creation.all.partitions", "2"),
             ("topic.creation.all.replication.factor", "-1"),
@@ -124,13 +124,13 @@ mod tests {
         let (topics, problems) = TopicCreation::parse(
             &given,
             TopicDefaults::default(),
-            TopicDefaults { partitions: 7, replication_factor: 5, compression: None },
+            TopicDefaults { partitions: 7, replication_factor: 5, compression: Some(Compression::Gzip) },
         );
         assert!(problems.is_empty(), "{problems:?}");
         for (topic, partitions, replication_factor, compression) in [
             ("shop.public.orders_new", 12, 3, Some(Compression::Lz4)),
-            ("shop.public.orders_old", 2, 5, None),
-            ("shop.public.Orders", 2, 5, None),
+            ("shop.public.orders_old", 2, 5, Some(Compression::Gzip)),
+            ("shop.public.Orders", 2, 5, Some(Compression::Gzip)),
             ("other", 1, 1, None),
         ] {
             assert_eq!(topics.of(topic), TopicDefaults { partitions, replication_factor, compression }, "{topic}");

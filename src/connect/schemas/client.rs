@@ -17,8 +17,9 @@ use crate::problem::Problem;
 use crate::registry::subjects::Offer;
 use crate::registry::{Kind, Refusal};
 
-/// A question to one address has this long.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
+/// A question to one address has this long: a registry that has just started takes its time, and two questions (of a key and
+/// of a value) fit well into the time after which PostgreSQL gives up a receiver that says nothing.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(15);
 /// An answer has at most this many bytes: the largest is a schema.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 
