@@ -189,6 +189,10 @@ pub struct Outbox {
     pub route: String,
     /// `route.topic.regex` and `route.topic.replacement`.
     pub topic: Renaming,
+    /// `table.field.event.timestamp`: the record's own; `None`: when it was processed.
+    pub timestamp: Option<String>,
+    /// `table.field.event.schema.version`: of the schema of a payload with columns beside it.
+    pub version: Option<String>,
     /// `table.fields.additional.placement`.
     pub more: Vec<Placed>,
     /// `table.field.additional.missing` is `error`.
@@ -217,8 +221,19 @@ pub struct Placed {
     pub field: String,
     /// Its name there.
     pub name: String,
-    /// Into a header; else beside the payload.
-    pub header: bool,
+    /// Where.
+    pub place: Place,
+}
+
+/// Where a further column of the outbox table goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Into a header.
+    Header,
+    /// Beside the payload.
+    Envelope,
+    /// It is the number of the record's partition.
+    Partition,
 }
 
 /// A field of the envelope that is added to the row or the headers.
@@ -696,9 +711,9 @@ fn logical_router(own: &Own<'_>) -> Result<LogicalRouter, Refused> {
     Ok(LogicalRouter { topic: own.renaming("topic.regex", "topic.replacement")?, key_field: unique.then_some(key_field), key_value })
 }
 
+const PLACES: &str = "column:header, column:envelope or column:partition, each perhaps with :name";
+
 fn outbox(own: &Own<'_>) -> Result<Outbox, Refused> {
-    own.refuse("table.field.event.timestamp", "records would have the time of their processing")?;
-    own.refuse("table.field.event.schema.version", "schemas would have no version")?;
     let field = |option: &str, default: &str| own.get(option).unwrap_or(default).to_owned();
     let one_of = |option: &str, words: &[&str]| {
         let word = own.get(option).unwrap_or(words[0]);
@@ -716,24 +731,25 @@ fn outbox(own: &Own<'_>) -> Result<Outbox, Refused> {
         let (field, place, name) = match parts[..] {
             [field, place] => (field, place, field),
             [field, place, name] => (field, place, name),
-            _ => return Err(own.wrong(option, text, "column:header or column:envelope, each perhaps with :name")),
+            _ => return Err(own.wrong(option, text, PLACES)),
         };
-        match place {
-            "header" | "envelope" => Ok(Placed { field: field.to_owned(), name: name.to_owned(), header: place == "header" }),
-            "partition" => {
-                let problem = Problem::refuse("config/not-supported", format!("{option}: partition is not supported yet"))
-                    .why("the record would go to its key's partition");
-                Err(refused(&own.key(option), problem))
-            }
-            _ => Err(own.wrong(option, text, "column:header or column:envelope, each perhaps with :name")),
-        }
+        let place = match place {
+            "header" => Place::Header,
+            "envelope" => Place::Envelope,
+            "partition" => Place::Partition,
+            _ => return Err(own.wrong(option, text, PLACES)),
+        };
+        Ok(Placed { field: field.to_owned(), name: name.to_owned(), place })
     };
+    let some = |option: &str| own.get(option).map(str::to_owned);
     Ok(Outbox {
         id: field("table.field.event.id", "id"),
         key: field("table.field.event.key", "aggregateid"),
         payload: field("table.field.event.payload", "payload"),
         route: field("route.by.field", "aggregatetype"),
         topic,
+        timestamp: some("table.field.event.timestamp"),
+        version: some("table.field.event.schema.version"),
         more: own.list(option).iter().map(placed).collect::<Result<_, _>>()?,
         needs_more: one_of("table.field.additional.missing", &["error", "ignore"])? == 0,
         updates_are_fatal: one_of("table.op.invalid.behavior", &["warn", "error", "fatal"])? == 2,

@@ -377,12 +377,12 @@ fn every_topic_of_a_change_is_known_before_anything_is_pushed() {
     assert_eq!(out.0.len(), 3);
 }
 
-/// The partitions of records.
-struct Partitions(Vec<u32>);
+/// The partitions and timestamps of records.
+struct Places(Vec<(u32, i64)>);
 
-impl RecordSink for Partitions {
-    fn push(&mut self, to: Route, _: RecordRef<'_>) -> Result<(), SinkFull> {
-        self.0.push(to.partition);
+impl RecordSink for Places {
+    fn push(&mut self, to: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
+        self.0.push((to.partition, record.timestamp_ms));
         Ok(())
     }
 }
@@ -406,8 +406,9 @@ fn values_of_a_row_decide_about_its_partition() {
             Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic).expect("it fits");
         let (before, after) = (before.map(Row::tuple), after.map(Row::tuple));
         let change = RowChange { relation: &relation, op, before, before_is_key: false, after, at };
-        let mut out = Partitions(Vec::new());
-        Encoder::new(&settings).encode(&mut plan, &change, &mut out).map(|()| out.0).map_err(|error| error.to_string())
+        let mut out = Places(Vec::new());
+        let partitions = |out: Places| out.0.into_iter().map(|(partition, _)| partition).collect::<Vec<_>>();
+        Encoder::new(&settings).encode(&mut plan, &change, &mut out).map(|()| partitions(out)).map_err(|error| error.to_string())
     };
     // "Anne".hashCode() is 2045636.
     assert_eq!(of(Op::Create, None, Some(&new), 100), Ok(vec![41]));
@@ -415,6 +416,45 @@ fn values_of_a_row_decide_about_its_partition() {
     assert_eq!(of(Op::Delete, Some(&old), None, 100), Ok(vec![36, tombstone]), "a tombstone goes where its key does");
     let why = "public.customers: partition.topic.num leads to partition 41, and the topic has 3";
     assert_eq!(of(Op::Create, None, Some(&new), 3), Err(why.to_owned()));
+}
+
+#[test]
+fn a_row_of_an_outbox_says_its_partition_and_its_timestamp() {
+    let mut relation = (*customers(true)).clone();
+    relation.columns[3].kind = TypeKind::Int4;
+    relation.columns[2].kind = TypeKind::Timestamp(6);
+    let relation = Arc::new(relation);
+    let place = ("transforms.outbox.table.fields.additional.placement", "n:partition");
+    let time = ("transforms.outbox.table.field.event.timestamp", "email");
+    let settings = outbox(&[place, time]);
+    let nowhere = TopicHandle { index: TopicIndex(20), partitions: 3 };
+    let mut plan =
+        Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| nowhere).expect("it fits");
+    plan.learn(b"order", nowhere);
+    let mut encoder = Encoder::new(&settings);
+    encoder.set_now(1_795_233_129_059_060_276);
+    for (n, time, expected) in [
+        (Some("2"), Some("2001-02-03 04:05:06.789999"), Ok((2, 981_173_106_789))),
+        (None, None, Ok((nowhere.route(Some(b"42")).partition, 1_795_233_129_059))),
+        (Some("3"), None, Err("table.fields.additional.placement leads to partition 3, and the topic has 3")),
+        (Some("-1"), None, Err("there is no partition -1")),
+        (None, Some("1969-12-31 23:59:59"), Err("the timestamp -1000 is before 1970: Kafka takes no such record")),
+    ] {
+        let row = row(&[Some("42"), Some("order"), time, n]);
+        let at = at(SnapshotMark::False, None);
+        let change = RowChange { relation: &relation, op: Op::Create, before: None, before_is_key: false, after: Some(row.tuple()), at };
+        let mut out = Places(Vec::new());
+        let said = encoder.encode(&mut plan, &change, &mut out).map(|()| out.0[0]).map_err(|error| error.to_string());
+        assert_eq!(said, expected.map_err(|why| format!("public.customers: {why}")));
+    }
+    for (option, column, why) in [
+        (time.0, "n", "n: it takes a timestamp without a zone, and time.precision.mode neither connect nor isostring"),
+        (time.0, "nosuch", "the table has no column nosuch"),
+        (place.0, "email:partition", "email: a partition is an integer of 32 bits"),
+    ] {
+        let unfit = Draft::new(Arc::clone(&relation), &outbox(&[(option, column)]), |_| true).expect_err(why);
+        assert_eq!(unfit.to_string(), format!("transforms.outbox: {why}"));
+    }
 }
 
 #[test]

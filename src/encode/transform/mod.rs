@@ -17,6 +17,7 @@ pub mod program;
 mod rule;
 pub mod shape;
 mod steps;
+mod timestamp;
 mod timezone;
 
 use crate::config::postgres::transforms::script::{NullHandling, Purpose, Script};
@@ -71,7 +72,8 @@ pub fn apply(chain: &[Transform], mut shape: Shape) -> Result<Option<Shape>, Unf
 /// topics and headers concerns it. `None` when a transformation drops it.
 pub fn pass(chain: &[Transform], topic: String) -> Option<Shape> {
     let value = Some(Node::text("", false));
-    let mut shape = Shape { topic, routed: None, key: None, value, headers: Vec::new(), conditions: Vec::new(), partition: None };
+    let mut shape =
+        Shape { topic, routed: None, key: None, value, headers: Vec::new(), conditions: Vec::new(), partition: None, timestamp: None };
     for transform in chain.iter().filter(|transform| transform.step.concerns_any_record()) {
         if concerns(transform, &shape) {
             shape = match &transform.step {

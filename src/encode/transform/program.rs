@@ -7,6 +7,7 @@ use super::convert::Convert;
 use super::partition::Partition;
 use super::rule::Rule;
 use super::shape::{By, Content, HeaderContent, Live, Node, Routed, Shape};
+use super::timestamp::Timestamp;
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{BytesConverter, ConverterSettings, HeaderConverter};
 use crate::encode::envelope::source::begin_sequence;
@@ -31,6 +32,8 @@ pub struct Program {
     pub conditions: Vec<Rule>,
     /// What its partition is computed from, when it is not the key.
     pub partition: Option<Partition>,
+    /// What its timestamp is, when it is not the time of its processing.
+    pub timestamp: Option<Timestamp>,
     /// The forms of its key and value.
     pub forms: TopicForms,
 }
@@ -234,6 +237,7 @@ impl Program {
             headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
             conditions: shape.conditions.clone(),
             partition: shape.partition.clone(),
+            timestamp: shape.timestamp.clone(),
             forms: TopicForms::default(),
         })
     }

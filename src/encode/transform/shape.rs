@@ -3,6 +3,7 @@
 use super::convert::Convert;
 use super::partition::Partition;
 use super::rule::Rule;
+use super::timestamp::Timestamp;
 use crate::config::postgres::transforms::Renaming;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::Form;
@@ -24,6 +25,8 @@ pub struct Shape {
     pub conditions: Vec<Rule>,
     /// What its partition is computed from, when it is not the key.
     pub partition: Option<Partition>,
+    /// What its timestamp is, when it is not the time of its processing.
+    pub timestamp: Option<Timestamp>,
 }
 
 /// A topic that each row names.

@@ -164,7 +164,7 @@ pub fn apply(step: &Step, mut shape: Shape) -> Result<Option<Shape>, String> {
                 let parts = fields.iter().filter_map(|field| partition_field(envelope, field));
                 let parts = parts.collect::<Result<Vec<_>, String>>()?;
                 if !parts.is_empty() {
-                    shape.partition = Some(Partition { parts, count: *count, murmur: *murmur });
+                    shape.partition = Some(Partition::Hashed { parts, count: *count, murmur: *murmur });
                 }
             }
         }
