@@ -567,6 +567,36 @@ fn values_of_other_types_and_forms() {
 }
 
 #[test]
+fn rows_that_name_their_topic_and_leave_fields_out() {
+    const MODE: &str = "delete.tombstone.handling.mode";
+    const FROM: (&str, &str) = ("drop.fields.header.name", "Unchanged");
+    let options = conversions(&[
+        ("r[23]", "io.debezium.transforms.ExtractChangedRecordState", &[("header.unchanged.name", "Unchanged")]),
+        ("r4", "org.apache.kafka.connect.transforms.InsertHeader", &[("header", "Unchanged"), ("value.literal", r#"["note","n","req"]"#)]),
+        ("r2", UNWRAP, &[AS_IT_IS, FROM, (MODE, "delete-to-tombstone"), ("add.fields", "op")]),
+        (
+            "r[134]",
+            UNWRAP,
+            &[
+                AS_IT_IS,
+                FROM,
+                ("route.by.field", "way"),
+                ("drop.fields.from.key", "true"),
+                ("drop.fields.keep.schema.compatible", "false"),
+                (MODE, "rewrite"),
+                ("add.fields", "op,table"),
+                ("add.headers", "op"),
+            ],
+        ),
+    ]);
+    // Debezium's tombstone shares its header object with its delete, and so has the delete's headers as well.
+    let plain = json!({"table.include.list": "public[.](r[0-9]|fence)", "transforms": "s0,s1,s2,s3,last",
+        "transforms.last.type": "org.apache.kafka.connect.transforms.DropHeaders", "transforms.last.headers": "Unchanged",
+        "key.converter.schemas.enable": "false", "value.converter.schemas.enable": "false"});
+    hold("unwrap_routed", "transforms.sql", &with(options, &plain));
+}
+
+#[test]
 fn times_as_kafka_connect_has_them_in_other_forms() {
     let options = conversions(&[
         ("v1|v2|v3", UNWRAP, &[AS_IT_IS]),

@@ -124,8 +124,27 @@ impl Step {
         match self {
             Self::RegexRouter(_) | Self::LogicalRouter(_) => true,
             Self::InsertField(_, fields) => of_topic(fields),
+            // A row that names none keeps the topic it has.
+            Self::Unwrap(unwrap) => unwrap.route.is_some(),
             Self::Script(script) => script.looks_at_topics(),
             Self::Timezone(zoning) => zoning.looks_at_topics(),
+            _ => false,
+        }
+    }
+
+    /// Whether it asks what a key's or a value's fields hold, and so cannot do with records of which each has fields of its
+    /// own.
+    pub fn asks_fields(&self, of: Part) -> bool {
+        match self {
+            Self::MaskField(part, ..)
+            | Self::ExtractField(part, _)
+            | Self::HoistField(part, _)
+            | Self::HeaderFrom(part, ..)
+            | Self::Cast(part, _)
+            | Self::Timestamps(part, _)
+            | Self::Flatten(part, _) => *part == of,
+            Self::ValueToKey(_) | Self::HeaderToValue(..) => of == Part::Value,
+            Self::Script(_) => true,
             _ => false,
         }
     }
@@ -174,6 +193,21 @@ pub struct Unwrap {
     pub fields: Vec<Added>,
     /// `add.headers`.
     pub headers: Vec<Added>,
+    /// `route.by.field`: its text is the topic.
+    pub route: Option<String>,
+    /// `drop.fields.header.name`.
+    pub dropped: Option<DroppedFields>,
+}
+
+/// Fields that a header lists are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppedFields {
+    /// `drop.fields.header.name`.
+    pub header: String,
+    /// `drop.fields.from.key`: out of the key, too.
+    pub from_key: bool,
+    /// `drop.fields.keep.schema.compatible`: not those that a schema requires.
+    pub keeps_required: bool,
 }
 
 /// `EventRouter`: rows of an outbox table become messages of their own topics.
@@ -665,15 +699,17 @@ fn unwrap(own: &Own<'_>) -> Result<Unwrap, Refused> {
             return Err(own.wrong("delete.tombstone.handling.mode", other, modes));
         }
     };
-    own.refuse("route.by.field", "records would go to their ordinary topics")?;
-    own.refuse("drop.fields.header.name", "no transformation here writes such a header")?;
     let prefixed = |option: &str| {
         let prefix = own.options.get(&own.key(&format!("{option}.prefix"))).map_or("__", |prefix| prefix.trim());
         let read =
             |text: &String| added(prefix, text).ok_or_else(|| own.wrong(option, text, "field or block.field, each perhaps with :name"));
         own.list(option).iter().map(read).collect::<Result<Vec<_>, _>>()
     };
-    Ok(Unwrap { deletes, fields: prefixed("add.fields")?, headers: prefixed("add.headers")? })
+    let from_key = own.flag("drop.fields.from.key", false)?;
+    let keeps_required = own.flag("drop.fields.keep.schema.compatible", true)?;
+    let dropped = own.get("drop.fields.header.name").map(|header| DroppedFields { header: header.to_owned(), from_key, keeps_required });
+    let route = own.get("route.by.field").map(str::to_owned);
+    Ok(Unwrap { deletes, fields: prefixed("add.fields")?, headers: prefixed("add.headers")?, route, dropped })
 }
 
 /// `op`, `source.ts_ms`, `lsn:position`.

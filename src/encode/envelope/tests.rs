@@ -505,6 +505,59 @@ fn converters_that_cannot_write_a_record_are_refused() {
     }
 }
 
+/// `ExtractChangedRecordState`, then `ExtractNewRecordState` without what it lists.
+fn without_unchanged(more: &[(&str, &str)]) -> EventSettings {
+    let mut options: std::collections::BTreeMap<_, _> = [
+        ("transforms", "c,u"),
+        ("transforms.c.type", "io.debezium.transforms.ExtractChangedRecordState"),
+        ("transforms.c.header.unchanged.name", "Unchanged"),
+        ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState"),
+        ("transforms.u.drop.fields.header.name", "Unchanged"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    options.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() }
+}
+
+#[test]
+fn records_with_fields_of_their_own_are_refused_where_fields_must_be_known() {
+    use crate::config::postgres::{AvroSettings, FormSettings};
+    let cast = |of| [("transforms", "c,u,v"), ("transforms.v.type", of), ("transforms.v.spec", "id:string")];
+    let unfit = |more: &[(&str, &str)]| {
+        Draft::new(customers(true), &without_unchanged(more), |_| true).map(|_| ()).map_err(|unfit| unfit.to_string())
+    };
+    let why = "transforms.v: behind drop.fields.header.name each record has fields of its own: put what looks at them before it";
+    assert_eq!(unfit(&cast("org.apache.kafka.connect.transforms.Cast$Value")), Err(why.to_owned()));
+    assert_eq!(unfit(&cast("org.apache.kafka.connect.transforms.Cast$Key")), Ok(()), "the key has all of its fields");
+    let named = [
+        ("transforms", "h,u"),
+        ("transforms.h.type", "org.apache.kafka.connect.transforms.InsertHeader"),
+        ("transforms.h.header", "Unchanged"),
+        ("transforms.h.value.literal", "email"),
+    ];
+    let why = "transforms.u: the header Unchanged is no list of ExtractChangedRecordState, nor one that InsertHeader makes";
+    let chain = named.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let unwrap =
+        [("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState"), ("transforms.u.drop.fields.header.name", "Unchanged")];
+    let options = chain.chain(unwrap.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect();
+    let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
+    assert_eq!(Draft::new(customers(true), &settings, |_| true).expect_err("no list").to_string(), why);
+    assert_eq!(unfit(&[("transforms.u.route.by.field", "n")]), Err("transforms.u: route.by.field: n is no text".to_owned()));
+    assert_eq!(unfit(&[("transforms.u.route.by.field", "nr")]), Err("transforms.u: route.by.field: the row has no field nr".to_owned()));
+    let nowhere = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    let schemas = ConverterSettings { schemas: true, ..ConverterSettings::default() };
+    let finish = |settings: &EventSettings| Draft::new(customers(true), settings, |_| true).expect("a shape").finish(settings, |_| nowhere);
+    let of_values = EventSettings { value_converter: schemas, ..without_unchanged(&[]) };
+    assert_eq!(finish(&of_values).expect_err("schemas").option, "value.converter.schemas.enable");
+    let of_keys = EventSettings { key_converter: schemas, ..without_unchanged(&[]) };
+    assert!(finish(&of_keys).is_ok(), "the key has all of its fields");
+    let mut avro = without_unchanged(&[]);
+    avro.value_converter.form = Some(FormSettings::Avro(AvroSettings { connect_meta_data: true }));
+    let none = Draft::new(customers(true), &avro, |_| true).expect("a shape").with_forms(&avro).map(|_| ()).expect_err("no schema");
+    assert_eq!(none.to_string(), "rows without the fields that a header lists cannot be written as Avro");
+}
+
 #[test]
 fn a_mask_holds_behind_the_event_router() {
     let masks = |columns| ColumnMasks::parse([("column.mask.with.3.chars", columns)].into_iter()).0;
