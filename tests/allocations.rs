@@ -225,6 +225,16 @@ fn ten_thousand_events_allocate_nothing() {
         ("transforms.time.format", "yyyy-MM-dd HH:mm:ss.SSS"),
     ];
     assert_eq!(allocations_with(&by_value, json), 0, "allocations with a condition and conversions");
+    let own = [
+        ("transforms", "changes,unwrap"),
+        ("transforms.changes.type", "io.debezium.transforms.ExtractChangedRecordState"),
+        ("transforms.changes.header.unchanged.name", "Unchanged"),
+        ("transforms.unwrap.type", "io.debezium.transforms.ExtractNewRecordState"),
+        ("transforms.unwrap.route.by.field", "status"),
+        ("transforms.unwrap.drop.fields.header.name", "Unchanged"),
+        ("transforms.unwrap.drop.fields.from.key", "true"),
+    ];
+    assert_eq!(allocations_with(&own, json), 0, "allocations with a row's own topic and fields");
     let zones = [
         ("transforms", "zone,route,decode"),
         ("transforms.zone.type", "io.debezium.transforms.TimezoneConverter"),
@@ -264,11 +274,14 @@ fn allocations_with(chain: &[(&str, &str)], converter: ConverterSettings) -> u64
     let topic = TopicHandle { index: TopicIndex(20), partitions: 3 };
     let mut draft = Draft::new(relation(), &settings, |_| true).expect("it fits");
     draft.with_forms(&settings).expect("names that every form allows");
+    let mut plan = draft.finish(&settings, |_| topic).expect("it fits");
+    // What rows that name their topic say.
+    plan.learn(b"paid \"in\" full", topic);
     let mut path = HotPath {
         cells: Cells::default(),
         resume: Resume::new(Checkpoint::default(), Lsn(0)),
         encoder: Encoder::new(&settings),
-        plan: draft.finish(&settings, |_| topic).expect("it fits"),
+        plan,
         commit: CommitBuffer::default(),
         lsn: 0,
     };

@@ -23,7 +23,7 @@ import org.apache.kafka.connect.storage.SimpleHeaderConverter;
 /**
  * Runs Debezium's PostgreSQL connector in its embedded engine and prints every record as Kafka Connect would put it on
  * the wire: one JSON line {"topic","key","value","headers":[[name,value]...],"offset":{...}}, with key and value as the
- * converters' text.
+ * converters' text, and with "partition" and "timestamp" where the record has its own.
  *
  * The first argument is a properties file: connector options as they are, and key.converter.*, value.converter.* and
  * header.converter.*, which are the converters' own. The program ends when its standard input does.
@@ -82,6 +82,12 @@ public final class Capture {
                                     Objects.toString(text(headers.fromConnectHeader(record.topic(), header.key(), header.schema(), header.value())), "")));
                         }
                         line.put("headers", heads);
+                        if (record.kafkaPartition() != null) {
+                            line.put("partition", record.kafkaPartition());
+                        }
+                        if (record.timestamp() != null) {
+                            line.put("timestamp", record.timestamp());
+                        }
                         line.put("offset", record.sourceOffset());
                         try {
                             System.out.println(json.writeValueAsString(line));

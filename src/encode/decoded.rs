@@ -83,7 +83,12 @@ impl<'a> Decoded<'a> {
             headers.headers()
         };
         let key = has_key.then_some(&key[..]);
-        let record = RecordRef { timestamp_ms: input.now_ns / 1_000_000, key, value: has_value.then_some(&value[..]), headers };
+        let timestamp = match &program.timestamp {
+            Some(timestamp) => timestamp.of(&mut Vec::new(), input, &mut source).map_err(bad)?,
+            None => None,
+        };
+        let timestamp_ms = timestamp.unwrap_or(input.now_ns / 1_000_000);
+        let record = RecordRef { timestamp_ms, key, value: has_value.then_some(&value[..]), headers };
         let partition = match &program.partition {
             Some(partition) => partition.of(&mut Vec::new(), input, &mut source).map_err(bad)?,
             None => None,
@@ -92,8 +97,10 @@ impl<'a> Decoded<'a> {
         route.partition = partition.unwrap_or(route.partition);
         if route.partition >= to.partitions {
             return Err(refused(format!(
-                "partition.topic.num leads to partition {}, and the topic has {}",
-                route.partition, to.partitions
+                "{} leads to partition {}, and the topic has {}",
+                program.partition.as_ref().map_or("its key", |by| by.option()),
+                route.partition,
+                to.partitions
             )));
         }
         out.push(route, record)?;

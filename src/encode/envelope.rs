@@ -229,16 +229,20 @@ impl Encoder {
         let [key_scratch, value_scratch] = &mut self.in_form;
         let key = in_form(relation, program.forms.key.as_ref(), key, key_scratch)?;
         let value = in_form(relation, program.forms.value.as_ref(), value, value_scratch)?;
-        let record = RecordRef { timestamp_ms: self.now_ms, key, value, headers };
+        let timestamp = match &program.timestamp {
+            Some(timestamp) => timestamp.of(&mut self.scratch, input, &mut source).map_err(bad)?,
+            None => None,
+        };
+        let record = RecordRef { timestamp_ms: timestamp.unwrap_or(self.now_ms), key, value, headers };
         if case == Case::Truncate {
             for partition in 0..topic.partitions {
                 out.push(Route { topic: topic.index, partition }, record)?;
             }
-        } else if let Some(partition) = &program.partition
-            && let Some(partition) = partition.of(&mut self.scratch, input, &mut source).map_err(bad)?
+        } else if let Some(by) = &program.partition
+            && let Some(partition) = by.of(&mut self.scratch, input, &mut source).map_err(bad)?
         {
             if partition >= topic.partitions {
-                let why = format!("partition.topic.num leads to partition {partition}, and the topic has {}", topic.partitions);
+                let why = format!("{} leads to partition {partition}, and the topic has {}", by.option(), topic.partitions);
                 return Err(EncodeError::Transform { table: relation.name(), why });
             }
             out.push(Route { topic: topic.index, partition }, record)?;

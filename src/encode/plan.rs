@@ -259,6 +259,9 @@ impl Draft {
         if self.shapes.iter().flatten().any(|shape| shape.routed.is_some()) {
             return Err(NoForm::Routed(form.title()));
         }
+        if self.shapes.iter().flatten().any(|shape| [&shape.key, &shape.value].into_iter().flatten().any(Node::is_sparse)) {
+            return Err(NoForm::Sparse(form.title()));
+        }
         for shape in &self.shapes {
             let schema = |node: &Option<Node>| node.as_ref().map(Node::whole_schema);
             let (key, value) = shape.as_ref().map_or((None, None), |shape| (schema(&shape.key), schema(&shape.value)));

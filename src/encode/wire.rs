@@ -52,6 +52,9 @@ pub enum NoForm {
     /// Each row names its topic, and a topic's schemas are registered before its first record.
     #[error("rows that name their own topic cannot be written as {0}")]
     Routed(&'static str),
+    /// Each record has fields of its own.
+    #[error("rows without the fields that a header lists cannot be written as {0}")]
+    Sparse(&'static str),
 }
 
 /// A schema that a registry is to know.

@@ -34,7 +34,14 @@ pub struct Event {
     pub key: Option<String>,
     pub value: Option<String>,
     pub headers: Vec<(String, String)>,
+    /// Where a transformation says it.
+    pub partition: Option<i64>,
+    /// One that a row says: the processing's is not the same twice.
+    pub timestamp: Option<i64>,
 }
+
+/// The beginning of 2020: rows say older timestamps, clocks newer ones.
+const CLOCKS: i64 = 1_577_836_800_000;
 
 impl Event {
     /// From a line of a captured file.
@@ -47,7 +54,9 @@ impl Event {
         if line["more_headers"].is_array() {
             headers.extend(CONTEXT.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
-        Self { topic: text("topic").expect("a topic"), key: text("key"), value: text("value"), headers }
+        let timestamp = line["timestamp"].as_i64().filter(|time| *time < CLOCKS);
+        let partition = line["partition"].as_i64();
+        Self { topic: text("topic").expect("a topic"), key: text("key"), value: text("value"), headers, partition, timestamp }
     }
 
     /// With `replace.null.with.default=false`, which keeps NULL in rows, Debezium's converter also takes away the default
@@ -66,6 +75,8 @@ impl Event {
             key: record.key.as_deref().map(text),
             value: record.value.as_deref().map(text),
             headers: record.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            partition: Some(record.partition.into()),
+            timestamp: record.timestamp.filter(|time| *time < CLOCKS),
         }
     }
 
@@ -85,6 +96,11 @@ impl Event {
             line["more_headers"] = json!(own);
         } else {
             line["headers"] = json!(self.headers);
+        }
+        for (name, number) in [("partition", self.partition), ("timestamp", self.timestamp)] {
+            if let Some(number) = number {
+                line[name] = json!(number);
+            }
         }
         line.to_string()
     }
@@ -379,7 +395,8 @@ fn ranked(text: &str, order: &[u64]) -> String {
 #[test]
 fn masks_leave_the_row_alone() {
     let value = r#"{"before":null,"after":{"ts_ms":7,"version":"x"},"source":{"version":"1","connector":"postgresql","name":"srv","ts_ms":5,"snapshot":"false","db":"d","sequence":"[null,\"28\"]","ts_us":5000,"ts_ns":5000000,"schema":"public","table":"t","txId":746,"lsn":28,"xmin":null,"origin":null,"origin_lsn":null},"transaction":null,"op":"c","ts_ms":9,"ts_us":9000,"ts_ns":9000000}"#;
-    let mut event = Event { topic: "t".into(), key: None, value: Some(value.into()), headers: Vec::new() };
+    let mut event =
+        Event { topic: "t".into(), key: None, value: Some(value.into()), headers: Vec::new(), partition: None, timestamp: None };
     event.mask();
     rank(std::slice::from_mut(&mut event));
     assert_eq!(

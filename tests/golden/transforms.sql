@@ -9,6 +9,8 @@ create table v3(like v1 including all);
 create table v4(like v1 including all);
 alter table v3 replica identity full;
 alter table v4 replica identity full;
+do $$ begin for i in 1..4 loop execute format('create table r%s(id int primary key, way text, note text, n int default 5, req text not null)', i); end loop; end $$;
+do $$ begin for i in 1..3 loop execute format('alter table r%s replica identity full', i); end loop; end $$;
 --- stream
 do $$ begin for i in 1..16 loop execute format('insert into c%s values (3, null, ''new'', 99.99, 1.5, 3, 9007199254740993, null, ''héllo wörld "q"''), (4, '''', ''y'', 0, 0, 0, 0, true, '''')', i); end loop; end $$;
 do $$ begin for i in 1..16 loop execute format('update c%s set status = ''z'', kind = ''b'' where id in (1, 2)', i); end loop; end $$;
@@ -22,3 +24,9 @@ do $$ begin for i in 1..4 loop execute format('insert into v%s(id, l, r, d) valu
 do $$ begin for i in 1..4 loop execute format('update v%s set i = 7, t = null where id = 1', i); end loop; end $$;
 do $$ begin for i in 1..4 loop execute format('update v%s set t = ''id'', id = 10 where id = 2', i); end loop; end $$;
 do $$ begin for i in 1..4 loop execute format('delete from v%s where id = 1', i); end loop; end $$;
+do $$ begin for i in 1..4 loop execute format('insert into r%s values (1, ''srv.way.a'', ''x "q"'', 1, ''r''), (2, null, ''y'', 2, ''s''), (3, ''  '', null, 3, ''t'')', i); end loop; end $$;
+do $$ begin for i in 1..4 loop execute format('update r%s set note = ''z'' where id = 1', i); end loop; end $$;
+do $$ begin for i in 1..4 loop execute format('update r%s set way = ''srv.way.b'', req = ''u'' where id = 2', i); end loop; end $$;
+do $$ begin for i in 1..4 loop execute format('update r%s set n = n where id = 3', i); end loop; end $$;
+do $$ begin for i in 1..4 loop execute format('update r%s set id = 10, note = null where id = 1', i); end loop; end $$;
+do $$ begin for i in 1..4 loop execute format('delete from r%s where id in (2, 3)', i); end loop; end $$;

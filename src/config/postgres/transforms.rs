@@ -124,8 +124,27 @@ impl Step {
         match self {
             Self::RegexRouter(_) | Self::LogicalRouter(_) => true,
             Self::InsertField(_, fields) => of_topic(fields),
+            // A row that names none keeps the topic it has.
+            Self::Unwrap(unwrap) => unwrap.route.is_some(),
             Self::Script(script) => script.looks_at_topics(),
             Self::Timezone(zoning) => zoning.looks_at_topics(),
+            _ => false,
+        }
+    }
+
+    /// Whether it asks what a key's or a value's fields hold, and so cannot do with records of which each has fields of its
+    /// own.
+    pub fn asks_fields(&self, of: Part) -> bool {
+        match self {
+            Self::MaskField(part, ..)
+            | Self::ExtractField(part, _)
+            | Self::HoistField(part, _)
+            | Self::HeaderFrom(part, ..)
+            | Self::Cast(part, _)
+            | Self::Timestamps(part, _)
+            | Self::Flatten(part, _) => *part == of,
+            Self::ValueToKey(_) | Self::HeaderToValue(..) => of == Part::Value,
+            Self::Script(_) => true,
             _ => false,
         }
     }
@@ -174,6 +193,21 @@ pub struct Unwrap {
     pub fields: Vec<Added>,
     /// `add.headers`.
     pub headers: Vec<Added>,
+    /// `route.by.field`: its text is the topic.
+    pub route: Option<String>,
+    /// `drop.fields.header.name`.
+    pub dropped: Option<DroppedFields>,
+}
+
+/// Fields that a header lists are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppedFields {
+    /// `drop.fields.header.name`.
+    pub header: String,
+    /// `drop.fields.from.key`: out of the key, too.
+    pub from_key: bool,
+    /// `drop.fields.keep.schema.compatible`: not those that a schema requires.
+    pub keeps_required: bool,
 }
 
 /// `EventRouter`: rows of an outbox table become messages of their own topics.
@@ -189,6 +223,10 @@ pub struct Outbox {
     pub route: String,
     /// `route.topic.regex` and `route.topic.replacement`.
     pub topic: Renaming,
+    /// `table.field.event.timestamp`: the record's own; `None`: when it was processed.
+    pub timestamp: Option<String>,
+    /// `table.field.event.schema.version`: of the schema of a payload with columns beside it.
+    pub version: Option<String>,
     /// `table.fields.additional.placement`.
     pub more: Vec<Placed>,
     /// `table.field.additional.missing` is `error`.
@@ -217,8 +255,19 @@ pub struct Placed {
     pub field: String,
     /// Its name there.
     pub name: String,
-    /// Into a header; else beside the payload.
-    pub header: bool,
+    /// Where.
+    pub place: Place,
+}
+
+/// Where a further column of the outbox table goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Into a header.
+    Header,
+    /// Beside the payload.
+    Envelope,
+    /// It is the number of the record's partition.
+    Partition,
 }
 
 /// A field of the envelope that is added to the row or the headers.
@@ -650,15 +699,17 @@ fn unwrap(own: &Own<'_>) -> Result<Unwrap, Refused> {
             return Err(own.wrong("delete.tombstone.handling.mode", other, modes));
         }
     };
-    own.refuse("route.by.field", "records would go to their ordinary topics")?;
-    own.refuse("drop.fields.header.name", "no transformation here writes such a header")?;
     let prefixed = |option: &str| {
         let prefix = own.options.get(&own.key(&format!("{option}.prefix"))).map_or("__", |prefix| prefix.trim());
         let read =
             |text: &String| added(prefix, text).ok_or_else(|| own.wrong(option, text, "field or block.field, each perhaps with :name"));
         own.list(option).iter().map(read).collect::<Result<Vec<_>, _>>()
     };
-    Ok(Unwrap { deletes, fields: prefixed("add.fields")?, headers: prefixed("add.headers")? })
+    let from_key = own.flag("drop.fields.from.key", false)?;
+    let keeps_required = own.flag("drop.fields.keep.schema.compatible", true)?;
+    let dropped = own.get("drop.fields.header.name").map(|header| DroppedFields { header: header.to_owned(), from_key, keeps_required });
+    let route = own.get("route.by.field").map(str::to_owned);
+    Ok(Unwrap { deletes, fields: prefixed("add.fields")?, headers: prefixed("add.headers")?, route, dropped })
 }
 
 /// `op`, `source.ts_ms`, `lsn:position`.
@@ -696,9 +747,9 @@ fn logical_router(own: &Own<'_>) -> Result<LogicalRouter, Refused> {
     Ok(LogicalRouter { topic: own.renaming("topic.regex", "topic.replacement")?, key_field: unique.then_some(key_field), key_value })
 }
 
+const PLACES: &str = "column:header, column:envelope or column:partition, each perhaps with :name";
+
 fn outbox(own: &Own<'_>) -> Result<Outbox, Refused> {
-    own.refuse("table.field.event.timestamp", "records would have the time of their processing")?;
-    own.refuse("table.field.event.schema.version", "schemas would have no version")?;
     let field = |option: &str, default: &str| own.get(option).unwrap_or(default).to_owned();
     let one_of = |option: &str, words: &[&str]| {
         let word = own.get(option).unwrap_or(words[0]);
@@ -716,24 +767,25 @@ fn outbox(own: &Own<'_>) -> Result<Outbox, Refused> {
         let (field, place, name) = match parts[..] {
             [field, place] => (field, place, field),
             [field, place, name] => (field, place, name),
-            _ => return Err(own.wrong(option, text, "column:header or column:envelope, each perhaps with :name")),
+            _ => return Err(own.wrong(option, text, PLACES)),
         };
-        match place {
-            "header" | "envelope" => Ok(Placed { field: field.to_owned(), name: name.to_owned(), header: place == "header" }),
-            "partition" => {
-                let problem = Problem::refuse("config/not-supported", format!("{option}: partition is not supported yet"))
-                    .why("the record would go to its key's partition");
-                Err(refused(&own.key(option), problem))
-            }
-            _ => Err(own.wrong(option, text, "column:header or column:envelope, each perhaps with :name")),
-        }
+        let place = match place {
+            "header" => Place::Header,
+            "envelope" => Place::Envelope,
+            "partition" => Place::Partition,
+            _ => return Err(own.wrong(option, text, PLACES)),
+        };
+        Ok(Placed { field: field.to_owned(), name: name.to_owned(), place })
     };
+    let some = |option: &str| own.get(option).map(str::to_owned);
     Ok(Outbox {
         id: field("table.field.event.id", "id"),
         key: field("table.field.event.key", "aggregateid"),
         payload: field("table.field.event.payload", "payload"),
         route: field("route.by.field", "aggregatetype"),
         topic,
+        timestamp: some("table.field.event.timestamp"),
+        version: some("table.field.event.schema.version"),
         more: own.list(option).iter().map(placed).collect::<Result<_, _>>()?,
         needs_more: one_of("table.field.additional.missing", &["error", "ignore"])? == 0,
         updates_are_fatal: one_of("table.op.invalid.behavior", &["warn", "error", "fatal"])? == 2,

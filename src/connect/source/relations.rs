@@ -290,6 +290,9 @@ pub fn no_form(of: &str, why: &NoForm) -> Problem {
             .fix("take the transformation that changes the envelope away, or use the JSON converter"),
         NoForm::Routed(_) => Problem::fail("registry/routed", format!("{of}: {why}"))
             .fix("use the JSON converter, behind the outbox EventRouter also those of text and bytes"),
+        NoForm::Sparse(_) => Problem::fail("registry/sparse", format!("{of}: {why}"))
+            .why("a topic's schema is registered before its first record, and drop.fields.header.name gives each record its own")
+            .fix("use the JSON converter without schemas, or remove drop.fields.header.name"),
     }
 }
 

@@ -96,7 +96,7 @@ pub fn shape(plan: &RelationPlan, settings: &EventSettings, case: Case) -> Shape
             .map(|(name, text)| Header { name: name.to_owned(), content: HeaderContent::Bytes(text) }),
     );
     let value = (!matches!(case, Case::Tombstone | Case::MovedTombstone)).then(|| envelope(plan, settings, &schemas, case));
-    Shape { topic, routed: None, key, value, headers, conditions: Vec::new(), partition: None }
+    Shape { topic, routed: None, key, value, headers, conditions: Vec::new(), partition: None, timestamp: None }
 }
 
 fn nodes(plan: &RelationPlan, columns: &[ColumnPlan], old: bool) -> Vec<(Box<str>, Node)> {

@@ -377,12 +377,12 @@ fn every_topic_of_a_change_is_known_before_anything_is_pushed() {
     assert_eq!(out.0.len(), 3);
 }
 
-/// The partitions of records.
-struct Partitions(Vec<u32>);
+/// The partitions and timestamps of records.
+struct Places(Vec<(u32, i64)>);
 
-impl RecordSink for Partitions {
-    fn push(&mut self, to: Route, _: RecordRef<'_>) -> Result<(), SinkFull> {
-        self.0.push(to.partition);
+impl RecordSink for Places {
+    fn push(&mut self, to: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
+        self.0.push((to.partition, record.timestamp_ms));
         Ok(())
     }
 }
@@ -406,8 +406,9 @@ fn values_of_a_row_decide_about_its_partition() {
             Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| topic).expect("it fits");
         let (before, after) = (before.map(Row::tuple), after.map(Row::tuple));
         let change = RowChange { relation: &relation, op, before, before_is_key: false, after, at };
-        let mut out = Partitions(Vec::new());
-        Encoder::new(&settings).encode(&mut plan, &change, &mut out).map(|()| out.0).map_err(|error| error.to_string())
+        let mut out = Places(Vec::new());
+        let partitions = |out: Places| out.0.into_iter().map(|(partition, _)| partition).collect::<Vec<_>>();
+        Encoder::new(&settings).encode(&mut plan, &change, &mut out).map(|()| partitions(out)).map_err(|error| error.to_string())
     };
     // "Anne".hashCode() is 2045636.
     assert_eq!(of(Op::Create, None, Some(&new), 100), Ok(vec![41]));
@@ -415,6 +416,45 @@ fn values_of_a_row_decide_about_its_partition() {
     assert_eq!(of(Op::Delete, Some(&old), None, 100), Ok(vec![36, tombstone]), "a tombstone goes where its key does");
     let why = "public.customers: partition.topic.num leads to partition 41, and the topic has 3";
     assert_eq!(of(Op::Create, None, Some(&new), 3), Err(why.to_owned()));
+}
+
+#[test]
+fn a_row_of_an_outbox_says_its_partition_and_its_timestamp() {
+    let mut relation = (*customers(true)).clone();
+    relation.columns[3].kind = TypeKind::Int4;
+    relation.columns[2].kind = TypeKind::Timestamp(6);
+    let relation = Arc::new(relation);
+    let place = ("transforms.outbox.table.fields.additional.placement", "n:partition");
+    let time = ("transforms.outbox.table.field.event.timestamp", "email");
+    let settings = outbox(&[place, time]);
+    let nowhere = TopicHandle { index: TopicIndex(20), partitions: 3 };
+    let mut plan =
+        Draft::new(Arc::clone(&relation), &settings, |_| true).expect("it fits").finish(&settings, |_| nowhere).expect("it fits");
+    plan.learn(b"order", nowhere);
+    let mut encoder = Encoder::new(&settings);
+    encoder.set_now(1_795_233_129_059_060_276);
+    for (n, time, expected) in [
+        (Some("2"), Some("2001-02-03 04:05:06.789999"), Ok((2, 981_173_106_789))),
+        (None, None, Ok((nowhere.route(Some(b"42")).partition, 1_795_233_129_059))),
+        (Some("3"), None, Err("table.fields.additional.placement leads to partition 3, and the topic has 3")),
+        (Some("-1"), None, Err("there is no partition -1")),
+        (None, Some("1969-12-31 23:59:59"), Err("the timestamp -1000 is before 1970: Kafka takes no such record")),
+    ] {
+        let row = row(&[Some("42"), Some("order"), time, n]);
+        let at = at(SnapshotMark::False, None);
+        let change = RowChange { relation: &relation, op: Op::Create, before: None, before_is_key: false, after: Some(row.tuple()), at };
+        let mut out = Places(Vec::new());
+        let said = encoder.encode(&mut plan, &change, &mut out).map(|()| out.0[0]).map_err(|error| error.to_string());
+        assert_eq!(said, expected.map_err(|why| format!("public.customers: {why}")));
+    }
+    for (option, column, why) in [
+        (time.0, "n", "n: it takes a timestamp without a zone, and time.precision.mode neither connect nor isostring"),
+        (time.0, "nosuch", "the table has no column nosuch"),
+        (place.0, "email:partition", "email: a partition is an integer of 32 bits"),
+    ] {
+        let unfit = Draft::new(Arc::clone(&relation), &outbox(&[(option, column)]), |_| true).expect_err(why);
+        assert_eq!(unfit.to_string(), format!("transforms.outbox: {why}"));
+    }
 }
 
 #[test]
@@ -463,6 +503,59 @@ fn converters_that_cannot_write_a_record_are_refused() {
         let unfit = Draft::new(customers(true), &settings, |_| true).expect("a shape").finish(&settings, |_| nowhere).expect_err("refused");
         assert_eq!(unfit.option, option);
     }
+}
+
+/// `ExtractChangedRecordState`, then `ExtractNewRecordState` without what it lists.
+fn without_unchanged(more: &[(&str, &str)]) -> EventSettings {
+    let mut options: std::collections::BTreeMap<_, _> = [
+        ("transforms", "c,u"),
+        ("transforms.c.type", "io.debezium.transforms.ExtractChangedRecordState"),
+        ("transforms.c.header.unchanged.name", "Unchanged"),
+        ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState"),
+        ("transforms.u.drop.fields.header.name", "Unchanged"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    options.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() }
+}
+
+#[test]
+fn records_with_fields_of_their_own_are_refused_where_fields_must_be_known() {
+    use crate::config::postgres::{AvroSettings, FormSettings};
+    let cast = |of| [("transforms", "c,u,v"), ("transforms.v.type", of), ("transforms.v.spec", "id:string")];
+    let unfit = |more: &[(&str, &str)]| {
+        Draft::new(customers(true), &without_unchanged(more), |_| true).map(|_| ()).map_err(|unfit| unfit.to_string())
+    };
+    let why = "transforms.v: behind drop.fields.header.name each record has fields of its own: put what looks at them before it";
+    assert_eq!(unfit(&cast("org.apache.kafka.connect.transforms.Cast$Value")), Err(why.to_owned()));
+    assert_eq!(unfit(&cast("org.apache.kafka.connect.transforms.Cast$Key")), Ok(()), "the key has all of its fields");
+    let named = [
+        ("transforms", "h,u"),
+        ("transforms.h.type", "org.apache.kafka.connect.transforms.InsertHeader"),
+        ("transforms.h.header", "Unchanged"),
+        ("transforms.h.value.literal", "email"),
+    ];
+    let why = "transforms.u: the header Unchanged is no list of ExtractChangedRecordState, nor one that InsertHeader makes";
+    let chain = named.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let unwrap =
+        [("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState"), ("transforms.u.drop.fields.header.name", "Unchanged")];
+    let options = chain.chain(unwrap.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect();
+    let settings = EventSettings { transforms: transforms::parse(&options).expect("a chain"), ..settings() };
+    assert_eq!(Draft::new(customers(true), &settings, |_| true).expect_err("no list").to_string(), why);
+    assert_eq!(unfit(&[("transforms.u.route.by.field", "n")]), Err("transforms.u: route.by.field: n is no text".to_owned()));
+    assert_eq!(unfit(&[("transforms.u.route.by.field", "nr")]), Err("transforms.u: route.by.field: the row has no field nr".to_owned()));
+    let nowhere = TopicHandle { index: TopicIndex(20), partitions: 1 };
+    let schemas = ConverterSettings { schemas: true, ..ConverterSettings::default() };
+    let finish = |settings: &EventSettings| Draft::new(customers(true), settings, |_| true).expect("a shape").finish(settings, |_| nowhere);
+    let of_values = EventSettings { value_converter: schemas, ..without_unchanged(&[]) };
+    assert_eq!(finish(&of_values).expect_err("schemas").option, "value.converter.schemas.enable");
+    let of_keys = EventSettings { key_converter: schemas, ..without_unchanged(&[]) };
+    assert!(finish(&of_keys).is_ok(), "the key has all of its fields");
+    let mut avro = without_unchanged(&[]);
+    avro.value_converter.form = Some(FormSettings::Avro(AvroSettings { connect_meta_data: true }));
+    let none = Draft::new(customers(true), &avro, |_| true).expect("a shape").with_forms(&avro).map(|_| ()).expect_err("no schema");
+    assert_eq!(none.to_string(), "rows without the fields that a header lists cannot be written as Avro");
 }
 
 #[test]

@@ -17,10 +17,11 @@ pub mod program;
 mod rule;
 pub mod shape;
 mod steps;
+mod timestamp;
 mod timezone;
 
 use crate::config::postgres::transforms::script::{NullHandling, Purpose, Script};
-use crate::config::postgres::transforms::{Condition, Predicate, Step, Transform};
+use crate::config::postgres::transforms::{Condition, Part, Predicate, Step, Transform};
 use crate::encode::plan::EventSettings;
 use rule::{Known, Rule};
 use shape::{By, Content, Node, Routed, Shape};
@@ -41,11 +42,17 @@ pub fn apply(chain: &[Transform], mut shape: Shape) -> Result<Option<Shape>, Unf
         let unfit = |why| Unfit { option: format!("transforms.{}", transform.name), why };
         let by_topic = |only: &Condition| matches!(only.predicate, Predicate::TopicName(_));
         if shape.routed.is_some() && (transform.step.looks_at_topics() || transform.only.as_ref().is_some_and(by_topic)) {
-            let why = "behind EventRouter and ContentBasedRouter the topic is each row's own: put what looks at topics before it";
+            let why =
+                "behind EventRouter, ContentBasedRouter and route.by.field the topic is each row's own: put what looks at topics before it";
             return Err(unfit(why.to_owned()));
         }
         if !concerns(transform, &shape) {
             continue;
+        }
+        let asks = |part, node: &Option<Node>| node.as_ref().is_some_and(Node::is_sparse) && transform.step.asks_fields(part);
+        if asks(Part::Key, &shape.key) || asks(Part::Value, &shape.value) {
+            let why = "behind drop.fields.header.name each record has fields of its own: put what looks at them before it";
+            return Err(unfit(why.to_owned()));
         }
         // An envelope has rows where others have columns.
         let unwraps = matches!(transform.step, Step::Unwrap(_));
@@ -71,7 +78,8 @@ pub fn apply(chain: &[Transform], mut shape: Shape) -> Result<Option<Shape>, Unf
 /// topics and headers concerns it. `None` when a transformation drops it.
 pub fn pass(chain: &[Transform], topic: String) -> Option<Shape> {
     let value = Some(Node::text("", false));
-    let mut shape = Shape { topic, routed: None, key: None, value, headers: Vec::new(), conditions: Vec::new(), partition: None };
+    let mut shape =
+        Shape { topic, routed: None, key: None, value, headers: Vec::new(), conditions: Vec::new(), partition: None, timestamp: None };
     for transform in chain.iter().filter(|transform| transform.step.concerns_any_record()) {
         if concerns(transform, &shape) {
             shape = match &transform.step {

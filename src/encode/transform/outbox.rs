@@ -5,9 +5,11 @@
 //! decoded message at once.
 
 use super::document::Json;
+use super::partition::Partition;
 use super::shape::{By, Content, Header, HeaderContent, Node, Routed, Shape};
 use super::steps::is_envelope;
-use crate::config::postgres::transforms::{Expand, Outbox};
+use super::timestamp::Timestamp;
+use crate::config::postgres::transforms::{Expand, Outbox, Place};
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::{Form, Malformed};
 
@@ -44,18 +46,28 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
         payload = node;
     }
     shape.headers.push(Header { name: "id".to_owned(), content: HeaderContent::Value(id) });
+    let of = |name: &str, why| format!("{name}: {why}");
+    let timestamp = outbox.timestamp.as_ref().map(|name| Timestamp::new(&column(name)?).map_err(|why| of(name, why)));
+    let (timestamp, mut partition) = (timestamp.transpose()?, None);
     let mut beside = Vec::new();
     for placed in &outbox.more {
-        match row.field(&placed.field) {
-            Some(node) if placed.header => {
+        match (row.field(&placed.field), placed.place) {
+            (Some(node), Place::Header) => {
                 shape.headers.push(Header { name: placed.name.clone(), content: HeaderContent::Value(node.clone()) });
             }
-            Some(node) => beside.push((placed.name.as_str().into(), node.clone())),
-            None if outbox.needs_more => return Err(format!("the table has no column {}", placed.field)),
-            None => {}
+            (Some(node), Place::Envelope) => beside.push((placed.name.as_str().into(), node.clone())),
+            (Some(node), Place::Partition) => partition = Some(Partition::given(node).map_err(|why| of(&placed.field, why))?),
+            (None, _) if outbox.needs_more => return Err(format!("the table has no column {}", placed.field)),
+            (None, _) => {}
         }
     }
-    let in_envelope = outbox.more.iter().any(|placed| !placed.header);
+    let in_envelope = outbox.more.iter().any(|placed| placed.place == Place::Envelope);
+    // Without schemas it is not seen, and with them such a table's records are refused.
+    if let Some(name) = outbox.version.as_ref().filter(|_| in_envelope)
+        && column(name)?.schema.kind != Kind::Int32
+    {
+        return Err(of(name, "a version is an integer of 32 bits".to_owned()));
+    }
     let (mut is_tombstone, mut name) = (false, None);
     shape.routed = match Said::of(&routed) {
         Said::Column(column) => Some(Routed {
@@ -87,6 +99,8 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
     });
     shape.value = value;
     shape.key = Some(key);
+    // What PartitionRouting found before is forgotten, as Debezium's router forgets it.
+    (shape.partition, shape.timestamp) = (partition, timestamp);
     Ok(Some(shape))
 }
 

@@ -1,4 +1,5 @@
-//! Partitions by values of the row: `PartitionRouting`, with the hash codes of Java, which `murmur` hashes once more.
+//! Partitions by values of the row: `PartitionRouting`, with the hash codes of Java, which `murmur` hashes once more, and the
+//! column that `EventRouter` takes for a number.
 
 use num_bigint::{BigInt, Sign};
 
@@ -10,13 +11,18 @@ use crate::encode::schema::Kind;
 
 /// What a record's partition is computed from.
 #[derive(Clone, Debug)]
-pub struct Partition {
-    /// The values; one that is null counts for nothing.
-    pub parts: Vec<Hashed>,
-    /// `partition.hash.function` is `murmur`.
-    pub murmur: bool,
-    /// `partition.topic.num`.
-    pub count: u32,
+pub enum Partition {
+    /// From hashes of values.
+    Hashed {
+        /// The values; one that is null counts for nothing.
+        parts: Vec<Hashed>,
+        /// `partition.hash.function` is `murmur`.
+        murmur: bool,
+        /// `partition.topic.num`.
+        count: u32,
+    },
+    /// The value is its number.
+    Given(Field),
 }
 
 /// A value and how Java hashes it.
@@ -52,11 +58,37 @@ pub enum Value<'a> {
 }
 
 impl Partition {
+    /// A column that is a partition's number.
+    pub fn given(node: &Node) -> Result<Self, String> {
+        let is_date = node.schema.name.as_deref().is_some_and(|name| name.starts_with("org.apache.kafka.connect.data."));
+        if node.schema.kind != Kind::Int32 || is_date {
+            return Err("a partition is an integer of 32 bits".to_owned());
+        }
+        Ok(Self::Given(Field::as_stored(node)))
+    }
+
+    /// The option that says which it is.
+    pub const fn option(&self) -> &'static str {
+        match self {
+            Self::Hashed { .. } => "partition.topic.num",
+            Self::Given(_) => "table.fields.additional.placement",
+        }
+    }
+
     /// A row's partition; `None` where all values are null: the key decides then.
     pub fn of(&self, scratch: &mut Vec<u8>, input: &Input<'_>, mut source: impl FnMut(&mut Vec<u8>)) -> Result<Option<u32>, BadValue> {
+        let (parts, murmur, count) = match self {
+            Self::Hashed { parts, murmur, count } => (parts, *murmur, *count),
+            Self::Given(field) => {
+                let number = field.of(scratch, input, source, |value| if let Value::Int(number) = value { number } else { -1 })?;
+                let checked =
+                    |number: i64| u32::try_from(number).map_err(|_| BadValue::Transform(format!("there is no partition {number}")));
+                return number.map(checked).transpose();
+            }
+        };
         let (mut total, mut some) = (0_i32, false);
-        for Hashed { field, kind } in &self.parts {
-            if let Some(hash) = field.of(scratch, input, &mut source, |value| self.hash(value, *kind))? {
+        for Hashed { field, kind } in parts {
+            if let Some(hash) = field.of(scratch, input, &mut source, |value| hashed(value, *kind, murmur))? {
                 total = total.wrapping_add(hash);
                 some = true;
             }
@@ -64,15 +96,15 @@ impl Partition {
         // As Debezium: the largest number counts as none.
         let total = total.cast_unsigned() & 0x7fff_ffff;
         let total = if total == 0x7fff_ffff { 0 } else { total };
-        Ok(some.then(|| total % self.count.max(1)))
+        Ok(some.then(|| total % count.max(1)))
     }
+}
 
-    fn hash(&self, value: Value<'_>, width: Width) -> i32 {
-        match value {
-            Value::Text(text) if self.murmur => murmur::of_text(text),
-            value if self.murmur => murmur::of_code(hash(value, width)),
-            value => hash(value, width),
-        }
+fn hashed(value: Value<'_>, width: Width, murmur: bool) -> i32 {
+    match value {
+        Value::Text(text) if murmur => murmur::of_text(text),
+        value if murmur => murmur::of_code(hash(value, width)),
+        value => hash(value, width),
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use super::Unfit;
 use super::convert::Convert;
-use super::partition::Partition;
+use super::partition::{Partition, Value};
 use super::rule::Rule;
 use super::shape::{By, Content, HeaderContent, Live, Node, Routed, Shape};
+use super::timestamp::Timestamp;
 use crate::change::{Cell, Position, SnapshotMark, Tuple};
 use crate::config::postgres::{BytesConverter, ConverterSettings, HeaderConverter};
 use crate::encode::envelope::source::begin_sequence;
@@ -31,6 +32,8 @@ pub struct Program {
     pub conditions: Vec<Rule>,
     /// What its partition is computed from, when it is not the key.
     pub partition: Option<Partition>,
+    /// What its timestamp is, when it is not the time of its processing.
+    pub timestamp: Option<Timestamp>,
     /// The forms of its key and value.
     pub forms: TopicForms,
 }
@@ -72,6 +75,17 @@ impl Topic {
                     let text = String::from_utf8_lossy(said);
                     NoTopic::New { said: said.into(), name: renaming.apply(&text).unwrap_or_else(|| text.into_owned()) }
                 })
+            }
+            Self::Routed(Routed { by: By::Field(field, otherwise), .. }, known) => {
+                let place = |said: &[u8]| {
+                    let unknown = || NoTopic::New { said: said.into(), name: String::from_utf8_lossy(said).into_owned() };
+                    known.get(said).copied().ok_or_else(unknown)
+                };
+                let named = field.of(scratch, input, source, |value| match value {
+                    Value::Text(text) if text.iter().any(|byte| *byte > b' ') => Some(place(text)),
+                    _ => None,
+                });
+                named.map_err(NoTopic::Bad)?.flatten().unwrap_or_else(|| place(otherwise.as_bytes()))
             }
             Self::Routed(Routed { by: By::Rule(rule, otherwise), .. }, known) => {
                 let said = rule.topic(scratch, input, source).map_err(NoTopic::Bad)?.unwrap_or(otherwise.as_bytes());
@@ -163,8 +177,20 @@ enum Piece {
     Transaction,
     Live(Live),
     Converted(Pieces, Convert, Box<[u8]>),
+    /// A struct of which not every record has all fields.
+    Sparse(Vec<SparseField>),
     /// The names, in JSON, of the pairs whose values differ, or do not.
     Changes(Vec<(Box<[u8]>, [Pieces; 2])>, bool),
+}
+
+/// A field of such a struct.
+#[derive(Clone, Debug)]
+struct SparseField {
+    /// The name, in JSON.
+    quoted: Box<[u8]>,
+    value: Pieces,
+    /// It is left out where these differ, or where they do not.
+    unless: Option<([Pieces; 2], bool)>,
 }
 
 /// What a program writes from.
@@ -207,6 +233,12 @@ impl Program {
             let why = "each message of an outbox table has a schema of its own when its payload is expanded or has columns beside it";
             return Err(Unfit { option: "value.converter.schemas.enable".to_owned(), why: why.to_owned() });
         }
+        for (part, converter, option) in [(&shape.key, key, "key"), (&shape.value, value, "value")] {
+            if converter.schemas && part.as_ref().is_some_and(Node::is_sparse) {
+                let why = "with drop.fields.header.name each record has a schema of its own";
+                return Err(Unfit { option: format!("{option}.converter.schemas.enable"), why: why.to_owned() });
+            }
+        }
         let each: Vec<_> = shape
             .headers
             .iter()
@@ -234,6 +266,7 @@ impl Program {
             headers: fixed.map_or(Headers::Each(each), Headers::Fixed),
             conditions: shape.conditions.clone(),
             partition: shape.partition.clone(),
+            timestamp: shape.timestamp.clone(),
             forms: TopicForms::default(),
         })
     }
@@ -305,13 +338,21 @@ impl Pieces {
                 self.pieces.push(Piece::Converted(inner, converted.convert.clone(), converted.null.clone()));
             }
             Content::Changes(pairs, changed) => {
-                let compiled = |(name, pair): &(Box<str>, [Content; 2])| {
-                    let mut quoted = Vec::new();
-                    json::string(&mut quoted, name.as_bytes());
-                    (quoted.into(), [Self::reading(&pair[0]), Self::reading(&pair[1])])
-                };
+                let compiled = |(name, pair): &(Box<str>, [Content; 2])| (quoted(name), pair.each_ref().map(Self::reading));
                 self.pieces.push(Piece::Changes(pairs.iter().map(compiled).collect(), *changed));
             }
+            Content::Struct(fields) if fields.iter().any(|(_, node)| matches!(&node.content, Content::Listed(_))) => {
+                let compiled = |(name, node): &(Box<str>, Node)| {
+                    let unless = match &node.content {
+                        Content::Listed(listed) => Some((listed.pair.each_ref().map(Self::reading), listed.changed)),
+                        _ => None,
+                    };
+                    SparseField { quoted: quoted(name), value: Self::reading(&node.content), unless }
+                };
+                self.pieces.push(Piece::Sparse(fields.iter().map(compiled).collect()));
+            }
+            // In its struct it is asked whether it is there.
+            Content::Listed(listed) => self.add(&listed.content),
             Content::Struct(fields) => {
                 self.bytes(b"{");
                 for (place, (name, node)) in fields.iter().enumerate() {
@@ -380,19 +421,30 @@ impl Pieces {
                         convert.apply(out, begun, input.now_ns).map_err(|why| inner.blame(why))?;
                     }
                 }
+                Piece::Sparse(fields) => {
+                    out.push(b'{');
+                    let first = out.len();
+                    for SparseField { quoted, value, unless } in fields {
+                        if let Some((pair, changed)) = unless
+                            && differ(pair, out, input, source)? == *changed
+                        {
+                            continue;
+                        }
+                        if out.len() > first {
+                            out.push(b',');
+                        }
+                        out.extend_from_slice(quoted);
+                        out.push(b':');
+                        value.write_json(out, input, source)?;
+                    }
+                    out.push(b'}');
+                }
                 Piece::Changes(pairs, changed) => {
-                    // The names come first, what is compared behind them and goes.
                     out.push(b'[');
                     let first = out.len();
-                    for (quoted, [one, other]) in pairs {
-                        let start = out.len();
-                        one.write_json(out, input, source)?;
-                        let middle = out.len();
-                        other.write_json(out, input, source)?;
-                        let differ = out.get(start..middle) != out.get(middle..);
-                        out.truncate(start);
-                        if differ == *changed {
-                            if start > first {
+                    for (quoted, pair) in pairs {
+                        if differ(pair, out, input, source)? == *changed {
+                            if out.len() > first {
                                 out.push(b',');
                             }
                             out.extend_from_slice(quoted);
@@ -404,6 +456,25 @@ impl Pieces {
         }
         Ok(())
     }
+}
+
+/// A name in JSON.
+fn quoted(name: &str) -> Box<[u8]> {
+    let mut quoted = Vec::new();
+    json::string(&mut quoted, name.as_bytes());
+    quoted.into()
+}
+
+/// Whether two values differ. They are written behind what is there and go again.
+fn differ<S: FnMut(&mut Vec<u8>)>(pair: &[Pieces; 2], out: &mut Vec<u8>, input: &Input<'_>, source: &mut S) -> Result<bool, BadValue> {
+    let [one, other] = pair;
+    let start = out.len();
+    one.write_json(out, input, source)?;
+    let middle = out.len();
+    other.write_json(out, input, source)?;
+    let differ = out.get(start..middle) != out.get(middle..);
+    out.truncate(start);
+    Ok(differ)
 }
 
 /// Puts bytes in the place of their JSON, which is base64 in quotes.
@@ -491,9 +562,13 @@ impl Headers {
                 HeaderPieces::Value(pieces, bare) => {
                     scratch.clear();
                     pieces.write(scratch, input, &mut source)?;
-                    match serde_json::from_slice::<String>(scratch) {
-                        Ok(text) if *bare => block.push(name, text.as_bytes()),
-                        _ if *bare && scratch == b"null" => block.push_null(name),
+                    match scratch.as_slice() {
+                        b"null" if *bare => block.push_null(name),
+                        [b'"', text @ .., b'"'] if *bare && !text.contains(&b'\\') => block.push(name, text),
+                        [b'"', ..] if *bare => match serde_json::from_slice::<String>(scratch) {
+                            Ok(text) => block.push(name, text.as_bytes()),
+                            Err(_) => block.push(name, scratch),
+                        },
                         _ => block.push(name, scratch),
                     }
                 }

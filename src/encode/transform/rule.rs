@@ -129,6 +129,13 @@ impl Field {
         Self(resolve::read(node))
     }
 
+    /// The same, but NULL where there is a default.
+    pub fn as_stored(node: &shape::Node) -> Self {
+        let mut node = node.clone();
+        node.schema.default = None;
+        Self::new(&node)
+    }
+
     /// Whether it is an exact number.
     pub fn is_decimal(&self) -> bool {
         matches!(&self.0, Node::Read(read) if read.decimal)

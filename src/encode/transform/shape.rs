@@ -2,7 +2,8 @@
 
 use super::convert::Convert;
 use super::partition::Partition;
-use super::rule::Rule;
+use super::rule::{self, Rule};
+use super::timestamp::Timestamp;
 use crate::config::postgres::transforms::Renaming;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::Form;
@@ -24,6 +25,8 @@ pub struct Shape {
     pub conditions: Vec<Rule>,
     /// What its partition is computed from, when it is not the key.
     pub partition: Option<Partition>,
+    /// What its timestamp is, when it is not the time of its processing.
+    pub timestamp: Option<Timestamp>,
 }
 
 /// A topic that each row names.
@@ -44,6 +47,8 @@ pub enum By {
     Column(usize, Renaming),
     /// An expression, and the topic where it names none.
     Rule(Rule, String),
+    /// A text, and the topic where it is null or blank.
+    Field(rule::Field, String),
 }
 
 /// A header.
@@ -103,8 +108,21 @@ pub enum Content {
     Struct(Vec<(Box<str>, Node)>),
     /// Something else once it is written.
     Converted(Box<Converted>),
+    /// A struct's field that some records do not have.
+    Listed(Box<Listed>),
     /// An array: the names of the fields whose two values differ, or, when the flag is not set, of those whose do not.
     Changes(Vec<(Box<str>, [Content; 2])>, bool),
+}
+
+/// A field that is left out where a list of [`Content::Changes`] holds its name.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What it is made of.
+    pub content: Content,
+    /// What is compared.
+    pub pair: [Content; 2],
+    /// It is left out where they differ; else where they do not.
+    pub changed: bool,
 }
 
 /// A value that is converted.
@@ -197,6 +215,11 @@ impl Node {
         self.fields()?.iter().find(|(field, _)| **field == *name).map(|(_, node)| node)
     }
 
+    /// Whether each record has fields of its own.
+    pub fn is_sparse(&self) -> bool {
+        self.fields().is_some_and(|fields| fields.iter().any(|(_, node)| matches!(node.content, Content::Listed(_))))
+    }
+
     /// Connect's `copySchemaBasics`: a struct that was built anew is required.
     pub fn required(mut self) -> Self {
         self.schema.optional = false;
@@ -209,13 +232,22 @@ impl Shape {
     pub fn put_defaults(&mut self) {
         for node in [&mut self.key, &mut self.value].into_iter().flatten() {
             for (_, field) in node.fields_mut().into_iter().flatten() {
-                // A mask stands for NULL, too.
-                match (&mut field.content, &field.schema.default) {
-                    (Content::Column { null, form, .. }, Some(default)) if form.mask.is_none() => null.clone_from(default),
-                    (Content::Converted(converted), Some(default)) => converted.null.clone_from(default),
-                    _ => {}
+                if let Some(default) = &field.schema.default {
+                    field.content.put_default(default);
                 }
             }
+        }
+    }
+}
+
+impl Content {
+    fn put_default(&mut self, default: &[u8]) {
+        match self {
+            // A mask stands for NULL, too.
+            Self::Column { null, form, .. } if form.mask.is_none() => *null = default.into(),
+            Self::Converted(converted) => converted.null = default.into(),
+            Self::Listed(listed) => listed.content.put_default(default),
+            _ => {}
         }
     }
 }

@@ -3,9 +3,12 @@
 use super::convert::{self, Convert};
 use super::outbox;
 use super::partition::{Hashed, Partition};
-use super::shape::{Content, Converted, Header, HeaderContent, Live, Node, Shape};
+use super::rule::Field;
+use super::shape::{By, Content, Converted, Header, HeaderContent, Listed, Live, Node, Routed, Shape};
 use super::timezone;
-use crate::config::postgres::transforms::{Added, Casts, DeleteMode, Inserted, LogicalRouter, Part, Step, Timestamps, Unwrap};
+use crate::config::postgres::transforms::{
+    Added, Casts, DeleteMode, DroppedFields, Inserted, LogicalRouter, Part, Step, Timestamps, Unwrap,
+};
 use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::{Form, Malformed};
@@ -164,7 +167,7 @@ pub fn apply(step: &Step, mut shape: Shape) -> Result<Option<Shape>, String> {
                 let parts = fields.iter().filter_map(|field| partition_field(envelope, field));
                 let parts = parts.collect::<Result<Vec<_>, String>>()?;
                 if !parts.is_empty() {
-                    shape.partition = Some(Partition { parts, count: *count, murmur: *murmur });
+                    shape.partition = Some(Partition::Hashed { parts, count: *count, murmur: *murmur });
                 }
             }
         }
@@ -310,33 +313,95 @@ fn unwrap_row(unwrap: &Unwrap, mut shape: Shape) -> Result<Option<Shape>, String
     // A decoded message has none.
     let before = part("before").unwrap_or_else(|_| Node { content: Content::Null, ..after.clone() });
     let exists = |node: &Node| !matches!(node.content, Content::Null);
+    // The row's topic; and what a header lists goes.
+    let place = |shape: &mut Shape, row: &Node| unwrap.route.as_ref().map_or(Ok(()), |name| route_by(shape, row, name));
+    let dropped =
+        |shape: &mut Shape, row: Option<&mut Node>| unwrap.dropped.as_ref().map_or(Ok(()), |dropped| drop_fields(dropped, shape, row));
     let deleted = !exists(&after);
     let rewrites = matches!(unwrap.deletes, DeleteMode::Rewrite | DeleteMode::RewriteWithTombstone);
     let mut row = match (exists(&after), exists(&before)) {
         (true, _) => after,
         // A truncate.
         (false, false) => return Ok(None),
-        (false, true) => match unwrap.deletes {
-            DeleteMode::Drop => return Ok(None),
-            DeleteMode::Tombstone => {
-                shape.value = Some(after);
+        (false, true) if unwrap.deletes == DeleteMode::Drop => return Ok(None),
+        (false, true) => {
+            place(&mut shape, &before)?;
+            if !rewrites {
+                dropped(&mut shape, None)?;
+                shape.value = (unwrap.deletes == DeleteMode::Tombstone).then_some(after);
                 return Ok(Some(shape));
             }
-            DeleteMode::DeleteToTombstone => return Ok(Some(shape)),
-            DeleteMode::Rewrite | DeleteMode::RewriteWithTombstone => before,
-        },
+            before
+        }
     };
-    let fields = fields_of(&mut row)?;
     if rewrites {
-        put(fields, "__deleted", Node::text(if deleted { "true" } else { "false" }, true));
+        put(fields_of(&mut row)?, "__deleted", Node::text(if deleted { "true" } else { "false" }, true));
     }
+    if deleted {
+        dropped(&mut shape, Some(&mut row))?;
+    } else {
+        place(&mut shape, &row)?;
+    }
+    let fields = fields_of(&mut row)?;
     for added in &unwrap.fields {
         if let Some(node) = find(&envelope, added) {
             put(fields, &added.name, Node { schema: Schema { optional: true, default: None, ..node.schema }, content: node.content });
         }
     }
+    if !deleted {
+        dropped(&mut shape, Some(&mut row))?;
+    }
     shape.value = Some(row.required());
     Ok(Some(shape))
+}
+
+/// `route.by.field`: a row's topic is its text, when it has one.
+fn route_by(shape: &mut Shape, row: &Node, name: &str) -> Result<(), String> {
+    let node = row.field(name).ok_or_else(|| format!("route.by.field: the row has no field {name}"))?;
+    if node.schema.kind != Kind::String {
+        return Err(format!("route.by.field: {name} is no text"));
+    }
+    match &node.content {
+        Content::Null => {}
+        Content::Constant(json) => {
+            let text: Option<String> = serde_json::from_slice(json).ok();
+            if let Some(topic) = text.filter(|text| text.bytes().any(|byte| byte > b' ')) {
+                shape.topic = topic;
+            }
+        }
+        _ => {
+            let by = By::Field(Field::as_stored(node), shape.topic.clone());
+            shape.routed = Some(Routed { by, empty_is_tombstone: None, own_schema: false });
+        }
+    }
+    Ok(())
+}
+
+/// `drop.fields.header.name`: the row's fields, and perhaps the key's, without those that a header lists.
+fn drop_fields(dropped: &DroppedFields, shape: &mut Shape, row: Option<&mut Node>) -> Result<(), String> {
+    let Some(header) = shape.headers.iter().find(|header| header.name == dropped.header) else { return Ok(()) };
+    let (always, by_row) = match &header.content {
+        HeaderContent::Value(Node { content: Content::Null, .. }) => return Ok(()),
+        HeaderContent::Value(Node { content: Content::Changes(pairs, changed), .. }) => (Vec::new(), Some((pairs.clone(), *changed))),
+        HeaderContent::Bytes(text) if serde_json::from_slice::<Vec<String>>(text).is_ok() => {
+            (serde_json::from_slice::<Vec<String>>(text).unwrap_or_default(), None)
+        }
+        _ => return Err(format!("the header {} is no list of ExtractChangedRecordState, nor one that InsertHeader makes", header.name)),
+    };
+    let key = shape.key.as_mut().filter(|_| dropped.from_key);
+    for node in [key, row].into_iter().flatten() {
+        let goes = |node: &Node| node.schema.optional || !dropped.keeps_required;
+        let fields = fields_of(node)?;
+        fields.retain(|(name, node)| !(goes(node) && always.iter().any(|listed| **listed == **name)));
+        let Some((pairs, changed)) = &by_row else { continue };
+        for (name, field) in fields.iter_mut().filter(|(_, node)| goes(node)) {
+            if let Some((_, pair)) = pairs.iter().find(|(listed, _)| listed == name) {
+                let content = std::mem::replace(&mut field.content, Content::Null);
+                field.content = Content::Listed(Box::new(Listed { content, pair: pair.clone(), changed: *changed }));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A field of the envelope, of its source block, or of its transaction block.

@@ -42,6 +42,7 @@ fn shape() -> Shape {
         headers: vec![header],
         conditions: Vec::new(),
         partition: None,
+        timestamp: None,
     }
 }
 
