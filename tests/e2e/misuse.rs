@@ -259,14 +259,18 @@ fn names_of_any_kind_are_read_and_streamed_each_under_a_topic_of_its_own() {
 #[test]
 fn a_table_without_columns_is_read_and_streamed() {
     let Some(server) = shared_server() else { return };
-    let setup = "create table bare(); alter table bare replica identity full; insert into bare default values; \
-                 create table one(v text); alter table one replica identity full; insert into one values('')";
-    let scene = Scene::prepared(server, "bare", setup, &json!({"snapshot.mode": "initial"}));
-    scene.connect();
-    scene.wait_until_streaming();
-    scene.sql.run("insert into bare default values");
-    assert_eq!(rows(&scene, "bare"), [json!({}), json!({})]);
-    assert_eq!(rows(&scene, "one"), [json!({"v": ""})]);
+    let setup = "create table bare(); alter table bare replica identity full; \
+                 insert into bare default values; insert into bare default values; \
+                 create table one(v text); alter table one replica identity full; insert into one values(''), ('')";
+    for threads in ["1", "2"] {
+        let more = json!({"snapshot.mode": "initial", "snapshot.max.threads": threads});
+        let scene = Scene::prepared(server, &format!("bare{threads}"), setup, &more);
+        scene.connect();
+        scene.wait_until_streaming();
+        scene.sql.run("insert into bare default values");
+        assert_eq!(rows(&scene, "bare"), [json!({}), json!({}), json!({})], "{threads}");
+        assert_eq!(rows(&scene, "one"), [json!({"v": ""}), json!({"v": ""})], "{threads}");
+    }
 }
 
 /// Aim: two tables never share a topic unnoticed, whichever comes first. Method: pairs that meet are refused before anything is

@@ -308,4 +308,17 @@ fn the_slots_xmin_is_told_and_follows_it() {
     std::thread::sleep(std::time::Duration::from_millis(5));
     scene.sql.run("insert into t default values");
     assert!(told(&scene) >= Some(moved), "{:?} {moved}", told(&scene));
+    // Nobody can look it up: the stream goes on with what is known.
+    let allow =
+        |allowed: bool| scene.sql.run(&format!("update pg_database set datallowconn = {allowed} where datname = current_database()"));
+    allow(false);
+    scene.sql.run(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and application_name like 'rowfeed %' and backend_type = 'client backend'",
+    );
+    scene.sql.run("insert into t default values");
+    let told = told(&scene);
+    allow(true);
+    assert!(told >= Some(moved), "{told:?} {moved}");
+    assert!(scene.rowfeed.log().contains("source.xmin could not be looked up"));
 }

@@ -239,6 +239,34 @@ fn a_line_of_a_file_counts_once_over_kills() {
     assert_eq!(read(&scene, LINES as usize + 1)[LINES as usize..], [2]);
 }
 
+/// Aim: a position that is begun anew says no less about the file's lines. Method: after one line, the file as a kill leaves it
+/// that line behind its durable commit, and another one before its own.
+#[test]
+fn a_line_of_a_file_is_neither_lost_nor_repeated_when_the_position_is_begun_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("signals.txt");
+    let line = |id: u64| {
+        let data = json!({"data-collections": ["public.c"], "additional-conditions": [{"data-collection": "public.c", "filter": format!("id = {id}")}]});
+        json!({"id": id.to_string(), "type": "execute-snapshot", "data": data}).to_string()
+    };
+    let setup = format!("{SETUP}; create table c(id int primary key); insert into c values (1), (2)");
+    let more = json!({"signal.enabled.channels": "file", "signal.file": path, "signal.poll.interval.ms": "10",
+        "table.include.list": "public.(c|fence)", "snapshot.mode": "always"});
+    let Some(mut scene) = scene("signal_anew", &setup, &more) else { return };
+    let read = |scene: &Scene, rows: usize| {
+        wait_for("every line to go", || fs::read_to_string(&path).is_ok_and(|text| text.trim().is_empty()).then_some(()));
+        wait_for("every row", || (scene.events("c").len() >= rows).then_some(()));
+        ids(&scene.events("c"))
+    };
+    fs::write(&path, format!("{}\n", line(1))).expect("a file");
+    assert_eq!(read(&scene, 3), [1, 2, 1]);
+    scene.rowfeed.kill();
+    fs::write(&path, format!("1{}\n0{}\n", &line(1)[1..], &line(2)[1..])).expect("a file");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    assert_eq!(read(&scene, 6), [1, 2, 1, 1, 2, 2]);
+}
+
 /// Aim: signals in Apache Kafka are acted on once, over kills and restarts, and the group shows how far.
 #[test]
 fn messages_of_apache_kafka_are_signals_and_are_taken_once() {

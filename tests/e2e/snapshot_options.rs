@@ -48,9 +48,18 @@ fn several_readers_publish_what_one_does() {
                  create table f(id int primary key); insert into f values (1);
                  create table g_empty(id int primary key)";
     let tables = ["b", "c", "d", "e", "f"];
+    // As `idle_session_timeout` ends the session that cuts the ranges.
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+               where datname = current_database() and state = 'idle' and query like '%offset % limit 1; commit'";
     let read = |name: &str, threads: u32| {
         let scene = Scene::prepared(server, name, setup, &json!({"snapshot.mode": "initial", "snapshot.max.threads": threads.to_string()}));
         scene.connect();
+        let mut ended = 0;
+        wait_for("the snapshot's end", || {
+            ended += scene.sql.one(end).parse::<u32>().expect("a number");
+            scene.rowfeed.log().contains("\"snapshot finished\"").then_some(())
+        });
+        assert_eq!(ended > 0, threads > 1, "{ended} sessions ended");
         scene.wait_until_streaming();
         scene.sql.run("insert into f values (2)");
         let row = |event: &serde_json::Value| (event["op"].clone(), event["after"].clone(), event["source"]["snapshot"].clone());
@@ -99,6 +108,37 @@ fn a_statement_that_waits_for_one_reader_holds_up_no_other() {
     assert_eq!(events[20_000]["after"]["y"], 7);
     let log = scene.rowfeed.log();
     assert!(!log.contains("lock timeout") && log.matches("\"snapshot finished\"").count() == 1, "nobody ran out of time: {log}");
+}
+
+/// Aim: what only notifications ask for ends no snapshot. Method: a row filter that makes counting one table take a second or
+/// two; meanwhile the next one is locked.
+#[test]
+fn a_table_that_cannot_be_counted_is_told_of_as_one_chunk_and_read() {
+    let Some(server) = shared_server() else { return };
+    if programs().is_some_and(|programs| programs.major() < 15) {
+        return eprintln!("SKIPPED: row filters need PostgreSQL 15");
+    }
+    let setup = "create table a(id int primary key); insert into a select generate_series(1, 10000);
+                 create table t(id int primary key); insert into t select generate_series(1, 10)";
+    let more = json!({"snapshot.mode": "initial", "snapshot.max.threads.multiplier": "2", "snapshot.lock.timeout.ms": "1000",
+        "publication.autocreate.mode": "disabled", "notification.enabled.channels": "log"});
+    let scene = Scene::prepared(server, "uncounted", setup, &more);
+    let filter = "md5(repeat(to_hex(id), 5000)) <> ''";
+    scene.sql.run(&format!("create publication \"{}\" for table a where ({filter}), table t, table fence", scene.slot()));
+    scene.connect();
+    let counts = "select count(*) from pg_stat_activity
+                  where datname = current_database() and query like 'begin %select count(*) from %md5%' and state = 'active'";
+    wait_for("the first table to be counted", || (scene.sql.one(counts) == "1").then_some(()));
+    let other = scene.database.sql();
+    other.run("begin");
+    other.run("lock table t");
+    wait_for("the count to be given up", || scene.rowfeed.log().contains("its rows are not counted").then_some(()));
+    other.run("commit");
+    scene.wait_until_streaming();
+    assert_eq!(Scene::ops(&scene.events("t")), "r".repeat(10));
+    let log = scene.rowfeed.log();
+    let told = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert!(told("TABLE_CHUNK_COMPLETED") == 4 && told("ABORTED") == 0 && told("lock timeout") == 1, "{log}");
 }
 
 #[test]

@@ -260,15 +260,31 @@ impl<W: LogWriter> Stream<'_, W> {
                 let chunks = if key.is_empty() || asked.request.filter_of(&table.schema, &table.table).is_some() {
                     Chunks::of(1, 1)
                 } else {
-                    let sql = reading::count(table, published);
-                    let counted = self.keep_alive(session.query(&sql)).await?.map_err(|error| broken(error, self.context))?;
-                    Chunks::of(reading::counted(&counted), most)
+                    let sql = format!("savepoint uncounted; {}; release savepoint uncounted", reading::count(table, published));
+                    match self.keep_alive(session.query(&sql)).await? {
+                        Ok(counted) => Chunks::of(reading::counted(&counted), most),
+                        // Whether it can be read, reading it says.
+                        Err(PostgresError::Server(message)) if message.severity == "ERROR" => {
+                            let sql = "rollback to savepoint uncounted; release savepoint uncounted";
+                            self.keep_alive(session.query(sql)).await?.map_err(|error| broken(error, self.context))?;
+                            tracing::info!(
+                                table = table.name(),
+                                "its rows are not counted, it is told of as one chunk: {}",
+                                message.message
+                            );
+                            Chunks::of(1, 1)
+                        }
+                        Err(error) => return Err(broken(error, self.context)),
+                    }
                 };
                 reader.chunks.push(chunks);
             }
         }
         for index in 0..sources.len() {
             let (name, before) = (sources[index].table.name(), reader.rows);
+            if !self.open_commit().await? {
+                return Err(Broken::Stopped);
+            }
             notices::tell(self.context, &mut self.work.commits, &told.begun(name.clone())).await?;
             reader.tell_chunks_begun(self.context, &mut self.work.commits, index, &name).await?;
             let (schema, table) = (&sources[index].table.schema, &sources[index].table.table);
@@ -279,6 +295,9 @@ impl<W: LogWriter> Stream<'_, W> {
                     notices::tell(self.context, &mut self.work.commits, &Told::failed(name)).await?;
                 }
                 return Err(broken);
+            }
+            if !self.open_commit().await? {
+                return Err(Broken::Stopped);
             }
             reader.tell_chunks_read(self.context, &mut self.work.commits, index, &name, told).await?;
             notices::tell(self.context, &mut self.work.commits, &told.read(name, reader.rows - before)).await?;
@@ -322,6 +341,10 @@ impl<W: LogWriter> Stream<'_, W> {
             first_in_table = false;
             reader.rows += 1;
             if !reader.chunks.is_empty() {
+                // What was just handed over may have filled the log.
+                if !self.open_commit().await? {
+                    return Err(Broken::Stopped);
+                }
                 reader.tell_chunks(self.context, &mut self.work.commits, index, &name, reader.rows - before, told).await?;
             }
             if reader.rows.is_multiple_of(ROWS_PER_LOOK) {

@@ -1,8 +1,9 @@
 //! Channels of signals beside the source's own table: a file, a topic of Apache Kafka.
 //!
 //! Owns a thread for each, and the form in which a signal stands there: a JSON object with `id`, `type` and `data`. Promises
-//! that a signal is taken out of its channel only once it is acted on and that is durable, that none is acted on twice, and
-//! that the threads have ended when this is dropped. What is no signal is told in the log; a channel that does not work never fails the connector.
+//! that a signal is taken out of its channel only once it is acted on and that is durable, that none is acted on again while
+//! the checkpoint's count is kept, and that the threads have ended when this is dropped. What is no signal is told in the
+//! log; a channel that does not work never fails the connector.
 
 mod file;
 #[cfg(feature = "kafka")]

@@ -6,9 +6,10 @@
 //! one range. What becomes of rows is [`super::snapshot`]'s affair.
 //!
 //! A statement that wants a table for itself (`ALTER TABLE`) waits for the first reader of it, which holds its lock to the
-//! end, and every other reader would wait for that statement. So no reader waits for a lock while it has a range: the range is
-//! there for the one that has the lock, until one of them has it. Who cuts the ranges holds no lock between two looks, and
-//! leaves the rest of such a table as one range.
+//! end, and every other reader would wait for that statement. So every range is there for all readers that have the lock, and
+//! a reader reads the lowest that it can before it takes or locks another: none that has the lock waits for its range's turn
+//! while a lower one waits for that lock. Who cuts the ranges holds no lock between two looks, and leaves the rest of such a
+//! table as one range.
 
 use std::collections::{HashSet, VecDeque};
 use std::mem;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::snapshot::{ROWS_PER_LOOK, Source, begin_snapshot, begin_sql, copy_problem, lock_as_it_was};
+use super::snapshot::{ROWS_PER_LOOK, Source, begin_snapshot, begin_sql, copy_problem, lock_as_it_was, tuple_of};
 use super::task::{Context, now_ns};
 use crate::change::progress::{Key, KeyColumn};
 use crate::change::{Op, Position, RowChange, SnapshotMark};
@@ -59,6 +60,8 @@ pub(super) struct Range {
     after: Option<Key>,
     /// Its last key; `None`: it ends with the table.
     upto: Option<Key>,
+    /// Its place among all ranges.
+    number: u64,
 }
 
 impl Range {
@@ -86,7 +89,7 @@ pub(super) type Reading = (Range, mpsc::Receiver<Result<Piece, Problem>>);
 
 type Order = (Range, mpsc::Sender<Result<Piece, Problem>>);
 
-/// Ranges whose readers cannot lock their table: for whoever can.
+/// Ranges that nobody reads yet: for whoever has their table locked.
 #[derive(Default)]
 struct Held {
     orders: Mutex<VecDeque<Order>>,
@@ -98,28 +101,34 @@ impl Held {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As many as there are readers, at most: each has one.
+    /// No more than are cut ahead.
     fn offer(&self, order: Order) {
         self.orders().push_back(order);
         self.more.notify_waiters();
     }
 
-    /// The first one that is wanted.
-    fn take(&self, wanted: impl Fn(&Order) -> bool) -> Option<Order> {
+    /// The lowest one that is wanted.
+    fn take(&self, wanted: impl Fn(&Range) -> bool) -> Option<Order> {
         let mut orders = self.orders();
-        let place = orders.iter().position(wanted)?;
+        let found = orders.iter().enumerate().filter(|(_, (range, _))| wanted(range));
+        let (place, _) = found.min_by_key(|(_, (range, _))| range.number)?;
         orders.remove(place)
     }
 
-    /// Waits for one. Cancel-safe.
-    async fn wait(&self, wanted: impl Fn(&Order) -> bool) -> Order {
+    /// Nobody has taken it yet.
+    fn has(&self, number: u64) -> bool {
+        self.orders().iter().any(|(range, _)| range.number == number)
+    }
+
+    /// Waits until there is one.
+    async fn wait(&self, wanted: impl Fn(&Range) -> bool) {
         loop {
             let more = self.more.notified();
             tokio::pin!(more);
             // Before the look: what is offered behind it wakes.
             more.as_mut().enable();
-            if let Some(order) = self.take(&wanted) {
-                return order;
+            if self.orders().iter().any(|(range, _)| wanted(range)) {
+                return;
             }
             more.await;
         }
@@ -242,14 +251,15 @@ impl Cutter {
     }
 
     async fn cut(self) -> Result<(), Problem> {
-        let mut session = None;
+        let mut number = 0;
         for (index, scan) in self.scans.iter().enumerate() {
-            let mut after = None;
+            let (mut after, mut session) = (None, None);
             loop {
                 let upto = if scan.is_cut { self.boundary(&mut session, scan, after.as_ref()).await? } else { None };
-                let range = Range { index, after, upto: upto.clone() };
-                // As many pieces as a range has: a reader never waits for those before it.
-                let (to, pieces) = mpsc::channel((self.range_bytes / PIECE_BYTES).max(1));
+                let range = Range { index, after, upto: upto.clone(), number };
+                number += 1;
+                // As many pieces as a range of rows of the usual size has: its reader seldom waits for those before it.
+                let (to, pieces) = mpsc::channel(self.range_bytes / PIECE_BYTES + 2);
                 if self.told.send(Ok((range.clone(), pieces))).await.is_err() || self.orders.send((range, to)).await.is_err() {
                     return Ok(());
                 }
@@ -265,13 +275,6 @@ impl Cutter {
     /// The last key of the range behind `after`; `None`: fewer rows are left than a range has.
     async fn boundary(&self, session: &mut Option<Connection>, scan: &Scan, after: Option<&Key>) -> Result<Option<Key>, Problem> {
         let context = &self.shared.context;
-        let open = match session {
-            Some(session) => session,
-            None => {
-                let opened = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await;
-                session.insert(opened.map_err(|error| context.problem(&error))?)
-            }
-        };
         let rows = (self.range_bytes as u64 / self.row_bytes.load(Ordering::Relaxed).max(1)).clamp(1, ROWS_MAX);
         let limit = context.config.snapshot.lock_timeout;
         let limit = if after.is_none() || (limit < CUT_WAIT && !limit.is_zero()) { limit } else { CUT_WAIT };
@@ -280,7 +283,19 @@ impl Cutter {
             begin_sql(&self.shared.snapshot, limit),
             reading::nth_key(&scan.table, &scan.published, &scan.key, after, rows)
         );
-        match open.query(&sql).await {
+        let mut asked = None;
+        if let Some(open) = session {
+            asked = Some(open.query(&sql).await).filter(|answer| !answer.as_ref().is_err_and(is_ended));
+        }
+        let answer = match asked {
+            Some(answer) => answer,
+            // It is the first one, or the server has ended the one that idled (`idle_session_timeout`).
+            None => {
+                let opened = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await;
+                session.insert(opened.map_err(|error| context.problem(&error))?).query(&sql).await
+            }
+        };
+        match answer {
             Ok(found) => Ok(found.into_iter().next().map(|row| row.into_iter().map(Option::unwrap_or_default).collect())),
             Err(error) => {
                 // Its transaction is broken.
@@ -307,78 +322,86 @@ struct Reader {
 impl Reader {
     async fn run(mut self, orders: Arc<tokio::sync::Mutex<mpsc::Receiver<Order>>>) {
         let mut encoder = Encoder::new(&self.shared.context.events);
+        let held = Arc::clone(&self.shared.held);
+        // What it was given and has to lock first; nothing more is given out.
+        let (mut own, mut over) = (None::<Order>, false);
         loop {
-            let locked = &self.locked;
-            let next = async { orders.lock().await.recv().await };
-            let order = tokio::select! {
-                biased;
-                order = self.shared.held.wait(|(range, _)| locked.contains(&range.index)) => Some(order),
-                order = next => order,
-            };
-            let Some((range, to)) = order else { return };
-            let locked = tokio::select! {
-                locked = self.lock(&range, &to) => locked,
-                () = to.closed() => return,
-            };
-            match locked {
-                Ok(true) => {}
-                // Another reader has it.
-                Ok(false) => continue,
-                Err(problem) => {
-                    let _ = to.send(Err(problem)).await;
-                    return;
-                }
-            }
-            tokio::select! {
-                read = self.read(&range, &mut encoder, &to) => {
-                    if let Err(problem) = read {
-                        let _ = to.send(Err(problem)).await;
-                        return;
+            if let Some((range, to)) = held.take(|range| self.locked.contains(&range.index)) {
+                tokio::select! {
+                    read = self.read(&range, &mut encoder, &to) => {
+                        if let Err(problem) = read {
+                            let _ = to.send(Err(problem)).await;
+                            return;
+                        }
                     }
+                    () = to.closed() => return,
                 }
-                () = to.closed() => return,
+                continue;
+            }
+            if let Some((range, to)) = own.take() {
+                // A range that another reader has may be over.
+                let ended = async {
+                    to.closed().await;
+                    if !held.has(range.number) {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    locked = self.lock(&range) => {
+                        if let Err(problem) = locked {
+                            let _ = to.send(Err(problem)).await;
+                            return;
+                        }
+                    }
+                    () = ended => return,
+                }
+                continue;
+            }
+            if over {
+                return;
+            }
+            let locked = &self.locked;
+            let next = async {
+                let mut orders = orders.lock().await;
+                // There for all before anybody is given a later one.
+                orders.recv().await.inspect(|order| held.offer(order.clone()))
+            };
+            tokio::select! {
+                biased;
+                () = held.wait(|range| locked.contains(&range.index)) => {}
+                order = next => {
+                    over = order.is_none();
+                    own = order.filter(|(range, _)| !locked.contains(&range.index));
+                }
             }
         }
     }
 
-    /// Locks the range's table, to the end of the snapshot; false when another reader has taken the range meanwhile.
-    async fn lock(&mut self, range: &Range, to: &mpsc::Sender<Result<Piece, Problem>>) -> Result<bool, Problem> {
+    /// Locks the range's table, to the end of the snapshot, as long as nobody else has taken the range.
+    async fn lock(&mut self, range: &Range) -> Result<(), Problem> {
         let Self { shared, sources, session, locked } = self;
-        if locked.contains(&range.index) {
-            return Ok(true);
-        }
         let (context, held, source) = (&shared.context, &shared.held, &sources[range.index]);
         let session = match session {
             Some(session) => session,
             None => session.insert(begin_snapshot(context, &shared.snapshot).await?),
         };
         let (began, limit) = (Instant::now(), context.config.snapshot.lock_timeout);
-        let is_own = |order: &Order| order.1.same_channel(to);
-        let mut offered = false;
-        loop {
+        while held.has(range.number) {
             let failed = match try_lock(session, source, limit).await {
-                Ok(()) => None,
-                Err(error) if is_locked(&error) => Some(error),
-                Err(error) => return Err(copy_problem(error, context, &source.table)),
-            };
-            let over = !limit.is_zero() && began.elapsed() >= limit;
-            match failed {
-                None => {
+                Ok(()) => {
                     locked.insert(range.index);
-                    return Ok(!offered || held.take(is_own).is_some());
+                    return Ok(());
                 }
-                Some(error) if over => {
-                    let is_mine = !offered || held.take(is_own).is_some();
-                    return if is_mine { Err(copy_problem(error, context, &source.table)) } else { Ok(false) };
-                }
-                Some(_) if !offered => {
-                    held.offer((range.clone(), to.clone()));
-                    offered = true;
-                }
-                Some(_) if !held.orders().iter().any(is_own) => return Ok(false),
-                Some(_) => {}
+                Err(error) if is_locked(&error) && (limit.is_zero() || began.elapsed() < limit) => continue,
+                Err(error) => error,
+            };
+            // Of a range that another reader has, that one tells.
+            let is_own = held.take(|other| other.number == range.number).is_some();
+            if is_own || !is_locked(&failed) {
+                return Err(copy_problem(failed, context, &source.table));
             }
         }
+        Ok(())
     }
 
     async fn read(&mut self, range: &Range, encoder: &mut Encoder, to: &mpsc::Sender<Result<Piece, Problem>>) -> Result<(), Problem> {
@@ -409,8 +432,8 @@ impl Reader {
                     (false, _) => SnapshotMark::True,
                 };
                 let at = Position { snapshot: mark, epoch: mark as u64, ..shared.at };
-                let change =
-                    RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(row.tuple()), at };
+                let after = Some(tuple_of(&relation, row));
+                let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after, at };
                 encoder.encode(&mut source.plan, &change, &mut staged).map_err(|error| error.problem())?;
                 rows += 1;
                 if staged.bytes() >= PIECE_BYTES {
@@ -451,4 +474,29 @@ async fn try_lock(session: &mut Connection, source: &Source, limit: Duration) ->
 /// Somebody else has the table locked, or waits to.
 fn is_locked(error: &PostgresError) -> bool {
     matches!(error, PostgresError::Server(message) if message.code == "55P03")
+}
+
+/// The session is over.
+fn is_ended(error: &PostgresError) -> bool {
+    match error {
+        PostgresError::Io(_) | PostgresError::Closed => true,
+        PostgresError::Server(message) => message.severity != "ERROR",
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Aim: no reader is at a later range while an earlier one waits that it could read.
+    #[test]
+    fn of_the_ranges_that_wait_the_lowest_is_taken() {
+        let held = Held::default();
+        for (index, number) in [(1, 3), (1, 1), (0, 0), (1, 2)] {
+            held.offer((Range { index, after: None, upto: None, number }, mpsc::channel(1).0));
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| held.take(|range| range.index == 1)).map(|(range, _)| range.number).collect();
+        assert_eq!((taken, held.has(0), held.has(1)), (vec![1, 2, 3], true, false));
+    }
 }

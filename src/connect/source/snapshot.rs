@@ -17,7 +17,7 @@ use super::readers::{self, Piece, READERS_MAX, Readers};
 use super::relations::Relations;
 use super::task::{Context, now_ns};
 use crate::change::progress::{Key, KeyColumn, TableLeft, signature};
-use crate::change::{Cell, Checkpoint, Lsn, Op, Position, Progress, RelationId, RowChange, SnapshotMark, Tuple};
+use crate::change::{Cell, Checkpoint, Lsn, Op, Position, Progress, Relation, RelationId, RowChange, SnapshotMark, Tuple};
 use crate::config::postgres::{PostgresConfig, SnapshotConfig, TableOrder};
 use crate::encode::{EncodeError, Encoder, ROUTED_MAX, RelationPlan};
 use crate::log::LogWriter;
@@ -218,22 +218,35 @@ pub(super) fn told_chunks(context: &Context) -> Option<u64> {
 }
 
 /// Into which chunks the tables count as cut; only notifications tell of them. Tables are counted in transactions of their own:
-/// no lock is held when the reading begins.
+/// no lock is held when the reading begins. One that cannot be counted is one chunk: whether it can be read, reading it says.
 async fn count_chunks(context: &Context, snapshot: &str, sources: &[Source]) -> Result<Vec<Chunks>, Problem> {
     let config = &context.config.snapshot;
     let Some(most) = told_chunks(context) else { return Ok(Vec::new()) };
-    let opened = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await;
-    let mut session = opened.map_err(|error| context.problem(&error))?;
-    let mut chunks = Vec::new();
+    let (mut session, mut chunks) = (None, Vec::new());
     for source in sources {
         let Source { table, published, key, .. } = source;
         if key.is_empty() || config.select_of(&table.schema, &table.table).is_some() {
             chunks.push(Chunks::of(1, 1));
             continue;
         }
+        let open = match &mut session {
+            Some(session) => session,
+            None => {
+                let opened = Connection::open(&context.config.connection, Session::Sql, &context.application_name()).await;
+                session.insert(opened.map_err(|error| context.problem(&error))?)
+            }
+        };
         let sql = format!("{}; {}; commit", begin_sql(snapshot, config.lock_timeout), reading::count(table, published));
-        let counted = session.query(&sql).await.map_err(|error| copy_problem(gone(error, source), context, table))?;
-        chunks.push(Chunks::of(reading::counted(&counted), most));
+        match open.query(&sql).await {
+            Ok(counted) => chunks.push(Chunks::of(reading::counted(&counted), most)),
+            Err(PostgresError::Server(message)) => {
+                // Its transaction is broken.
+                session = None;
+                tracing::info!(table = table.name(), "its rows are not counted, it is told of as one chunk: {}", message.message);
+                chunks.push(Chunks::of(1, 1));
+            }
+            Err(error) => return Err(copy_problem(error, context, table)),
+        }
     }
     Ok(chunks)
 }
@@ -624,6 +637,12 @@ pub(super) fn too_many_topics(of: &str) -> Problem {
         .fix("name another column in route.by.field, or map its values with route.topic.regex")
 }
 
+/// The row that a line of COPY stands for. An empty line is one empty text, or the row of a table without columns: the line
+/// alone does not tell.
+pub(super) fn tuple_of<'r>(relation: &Relation, row: &'r CopyRow) -> Tuple<'r> {
+    if relation.columns.is_empty() { Tuple::new(&[], &[]) } else { row.tuple() }
+}
+
 /// Writes a row that was read.
 pub(super) async fn push_read<W: LogWriter>(
     config: &PostgresConfig,
@@ -634,9 +653,8 @@ pub(super) async fn push_read<W: LogWriter>(
     commits: &mut Commits<W>,
 ) -> Result<(), Problem> {
     let relation = std::sync::Arc::clone(&plan.relation);
-    // An empty line of COPY is one empty text, or the row of a table without columns: the line alone does not tell.
-    let after = if relation.columns.is_empty() { Tuple::new(&[], &[]) } else { row.tuple() };
-    let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after: Some(after), at };
+    let after = Some(tuple_of(&relation, row));
+    let change = RowChange { relation: &relation, op: Op::Read, before: None, before_is_key: false, after, at };
     let undecodable = |error: EncodeError| error.problem();
     match encoder.encode(plan, &change, commits.sink().0) {
         Ok(()) => {}

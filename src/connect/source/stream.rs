@@ -514,13 +514,16 @@ impl<'c, W: LogWriter> Stream<'c, W> {
     /// looked up it stays as it is.
     async fn look_up_xmin(&mut self) -> Result<(), Problem> {
         let (Some(due), Some(interval)) = (self.xmin_due, self.context.config.xmin_interval) else { return Ok(()) };
-        let now = Instant::now();
-        if due > now || self.replication.buffered() == 0 {
+        if due > Instant::now() || self.replication.buffered() == 0 {
             return Ok(());
         }
-        self.xmin_due = Some(now + interval);
-        self.reopen_client().await?;
-        match tokio::time::timeout(XMIN_LIMIT, slot::catalog_xmin(&self.client, &self.context.config.slot_name)).await {
+        let looked_up = async {
+            keep_open(&mut self.client, self.context).await?;
+            slot::catalog_xmin(&self.client, &self.context.config.slot_name).await
+        };
+        let looked_up = tokio::time::timeout(XMIN_LIMIT, looked_up).await;
+        self.xmin_due = Some(Instant::now() + interval);
+        match looked_up {
             Ok(Ok(xmin)) if xmin == self.work.at.xmin => {}
             Ok(Ok(xmin)) => {
                 self.work.at.xmin = xmin;

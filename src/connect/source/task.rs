@@ -190,6 +190,8 @@ struct Prepared {
     gap: bool,
     /// A snapshot was begun, and did not come to its end yet.
     snapshotting: bool,
+    /// How far signals were read from their topic and their file: that stays when the position is begun anew.
+    signals_taken: (Option<i64>, u64),
 }
 
 async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
@@ -225,7 +227,7 @@ async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
     if let Some(slot) = &slot {
         slot::check(slot, &config.slot_name, &config.connection.database).map_err(|error| context.problem(&error))?;
     }
-    Ok(Prepared { client, connection, system, server_version, slot, gap: false, snapshotting: false })
+    Ok(Prepared { client, connection, system, server_version, slot, gap: false, snapshotting: false, signals_taken: (None, 0) })
 }
 
 impl Prepared {
@@ -235,6 +237,7 @@ impl Prepared {
         mut commits: Commits<W>,
         stored: Option<Checkpoint>,
     ) -> Result<(), Problem> {
+        self.signals_taken = stored.as_ref().map(|stored| (stored.signal_offset, stored.signal_lines)).unwrap_or_default();
         // A snapshot that cannot be gone on with begins again.
         let stored = stored.filter(|checkpoint| match checkpoint.snapshot_pending {
             true => checkpoint.progress.is_some() && context.config.snapshot.mode != SnapshotMode::InitialOnly,
@@ -439,7 +442,8 @@ impl Prepared {
     ) -> Result<Option<Checkpoint>, Problem> {
         let config = Arc::clone(&context.config);
         let wrong = |error: PostgresError| error.problem(&config.connection);
-        let mut checkpoint = Checkpoint { slot: self.identity(context), ..Checkpoint::default() };
+        let (signal_offset, signal_lines) = self.signals_taken;
+        let mut checkpoint = Checkpoint { slot: self.identity(context), signal_offset, signal_lines, ..Checkpoint::default() };
         if config.snapshot.mode == SnapshotMode::NoData && !self.gap {
             checkpoint.flush_lsn = match &self.slot {
                 Some(slot) => slot.confirmed_flush_lsn.unwrap_or_default(),

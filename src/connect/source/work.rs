@@ -259,8 +259,8 @@ impl<W: LogWriter> Work<W> {
             return Ok(None);
         }
         // While a snapshot is read, what becomes of an update is known only after it is judged; an incremental one has to know
-        // of rows that move.
-        if is_skipped(context, op) && self.gate.is_none() && self.watch.is_none() {
+        // of rows that move in the table that it reads.
+        if is_skipped(context, op) && self.gate.is_none() && !self.watch.as_ref().is_some_and(|watch| watch.follows(id)) {
             return Ok(None);
         }
         self.at.lsn = start;

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! A line is marked where it stands before it is acted on, and blanked once that is durable. So a process that is killed
-//! anywhere between finds out whether it was acted on, and a line counts once. Blank lines go when no signal is left. Lines
-//! that are no JSON object stay: the file may be another one than was meant.
+//! anywhere between finds out whether it was acted on, as long as the checkpoint's count is kept: where there is none, a
+//! marked line is acted on. Blank lines go when no signal is left. Lines that are no JSON object stay: the file may be
+//! another one than was meant.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -58,7 +59,7 @@ fn look(path: &Path, lines: &mut u64, told: &mut HashSet<String>, send: impl Fn(
                 tracing::warn!("a signal of {} has no effect: {}", path.display(), problem.text());
                 blank(path, line)?;
             }
-            Some(Ok(signal)) if marked == Some(mark_of(*lines)) => {
+            Some(Ok(signal)) if *lines > 0 && marked == Some(mark_of(*lines)) => {
                 tracing::info!(id = signal.id, "a signal of {} was acted on before the last start", path.display());
                 blank(path, line)?;
             }
@@ -193,8 +194,8 @@ mod tests {
         assert!(look(&path, &mut lines, &mut HashSet::new(), |_, _| true).is_err());
     }
 
-    /// Aim: a line counts once, whether the process ends before its effect is durable or behind it. Method: the count is what a
-    /// checkpoint would say.
+    /// Aim: no line is lost or acted on again, whether the process ends before its effect is durable or behind it. Method: the
+    /// count is what a checkpoint would say.
     #[test]
     fn a_line_that_was_acted_on_is_not_acted_on_again() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -207,6 +208,19 @@ mod tests {
                 assert_eq!(acted(&path, &mut now, false).len(), if durable { 1 } else { 2 }, "{lines} {durable}");
                 assert_eq!((fs::read_to_string(&path).expect("text").as_str(), now), ("", lines + 2));
             }
+        }
+    }
+
+    /// A count of none says nothing about a line that is marked.
+    #[test]
+    fn a_marked_line_waits_where_no_checkpoint_counts_any() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("signals");
+        for mark in ["0", "1"] {
+            fs::write(&path, format!("{mark}{}\n", &line("a")[1..])).expect("written");
+            let mut lines = 0;
+            assert_eq!(acted(&path, &mut lines, false), ["a"], "{mark}");
+            assert_eq!((fs::read_to_string(&path).expect("text").as_str(), lines), ("", 1));
         }
     }
 }

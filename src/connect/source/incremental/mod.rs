@@ -187,8 +187,11 @@ impl Reader {
         let (_, selectable) = selectable(context, client, server_version).await?;
         if let Some((table, _)) = state.current().and_then(|collection| find(&selectable, collection)) {
             let mut keys = reading::keys(client, &[table.id]).await.map_err(wrong)?;
-            let key: Vec<_> = keys.remove(&table.id).unwrap_or_default().into_iter().map(|column| column.name).collect();
-            let followed = (!key.is_empty()).then(|| Watched::new(table.id, key, false, Vec::new()));
+            // As it was read so far; nothing was, where this is empty.
+            let by: Vec<_> = columns_of(&state.by).map(str::to_owned).collect();
+            let identity: Vec<_> = keys.remove(&table.id).unwrap_or_default().into_iter().map(|column| column.name).collect();
+            let key = if identity.is_empty() { by.clone() } else { identity };
+            let followed = (!key.is_empty()).then(|| Watched::new(table.id, key, by, false, Vec::new()));
             watch.follow(followed);
         }
         tracing::info!(
@@ -536,7 +539,8 @@ impl Reader {
         let key = described.key.iter().map(|column| column.name.clone()).collect();
         // An update that changes nothing is not published with this option: it must not take a row's place.
         let exact = described.unique && !stream.context.config.skip_unchanged;
-        let followed = Watched::new(id, key, exact, shape(&described.source.plan.relation));
+        let by = described.by.iter().map(|column| column.name.clone()).collect();
+        let followed = Watched::new(id, key, by, exact, shape(&described.source.plan.relation));
         let watch = watch_of(stream)?;
         watch.follow(Some(followed));
         let signature = described.signature();
@@ -571,6 +575,11 @@ impl Reader {
             );
         }
     }
+}
+
+/// The columns of a [`Described::signature`].
+fn columns_of(signature: &str) -> impl Iterator<Item = &str> {
+    signature.split(", ").filter(|part| !part.is_empty()).map(|part| part.strip_suffix('?').unwrap_or(part))
 }
 
 /// By which columns a table is read, and which say in the stream which row is meant.

@@ -11,7 +11,8 @@
 //! 4. Where the newer event lacks large values (it was not told what did not change), or another row may have the same
 //!    key, or the event may be left out, the key is read again.
 //! 5. A key that changes without its large values is read again under its new key, whatever S sees: the rows where it
-//!    goes may have been written.
+//!    goes may have been written. So is a row whose place in the reading order changes, where that is not its key's, or
+//!    may have changed.
 //! 6. Where it cannot be told which row is meant, or the columns are others now, the whole chunk is read again.
 //! 7. A change that is not published (`skipped.operations`) makes nothing newer: it leaves the rows alone. But a row that it
 //!    moves is read under its new key, whatever S sees, and one that it moves or deletes is not written under its old one.
@@ -54,12 +55,22 @@ pub struct Watched {
     pub id: RelationId,
     /// The columns that say in the stream which row is meant.
     pub key: Vec<String>,
+    /// The columns that say in which order rows are read.
+    pub by: Vec<String>,
     /// No two rows have the same key, and every change of a row is published.
     pub exact: bool,
     /// The columns as they were read: name, type and its modifier.
     pub shape: Shape,
-    /// Where the key is in the stream's rows; found anew after each description of the table.
-    columns: Option<Option<Vec<usize>>>,
+    /// Where they are in the stream's rows; found anew after each description of the table.
+    places: Option<Option<Places>>,
+}
+
+/// Where columns are.
+#[derive(Clone, Debug)]
+struct Places {
+    key: Vec<usize>,
+    /// Those of the reading order that the key does not have; `None`: one of them is not there.
+    by: Option<Vec<usize>>,
 }
 
 /// Columns as they are compared.
@@ -72,13 +83,19 @@ pub fn shape(relation: &Relation) -> Shape {
 
 impl Watched {
     /// A table whose changes are to be followed.
-    pub fn new(id: RelationId, key: Vec<String>, exact: bool, shape: Shape) -> Self {
-        Self { id, key, exact, shape, columns: None }
+    pub fn new(id: RelationId, key: Vec<String>, by: Vec<String>, exact: bool, shape: Shape) -> Self {
+        Self { id, key, by, exact, shape, places: None }
     }
 
-    fn columns(&mut self, relation: &Relation) -> Option<&[usize]> {
+    /// `None`: a column is not there.
+    fn places(&mut self, relation: &Relation) -> Option<&Places> {
         let place = |name: &String| relation.columns.iter().position(|column| *column.name == **name);
-        self.columns.get_or_insert_with(|| self.key.iter().map(place).collect()).as_deref()
+        let Self { key, by, places, .. } = self;
+        let found = || {
+            let by = by.iter().filter(|column| !key.contains(column)).map(place).collect();
+            Some(Places { key: key.iter().map(place).collect::<Option<_>>()?, by })
+        };
+        places.get_or_insert_with(found).as_ref()
     }
 }
 
@@ -139,6 +156,11 @@ impl Watch {
         self.window = None;
     }
 
+    /// It is this table that is followed.
+    pub fn follows(&self, id: RelationId) -> bool {
+        self.table.as_ref().is_some_and(|table| table.id == id)
+    }
+
     /// Rows were read.
     pub fn open(&mut self, mut window: Window) {
         window.keys.sort_unstable();
@@ -175,7 +197,7 @@ impl Watch {
     /// A table is described anew.
     pub fn relearn(&mut self, id: RelationId, described: Option<&Relation>) {
         let Some(table) = self.table.as_mut().filter(|table| table.id == id) else { return };
-        table.columns = None;
+        table.places = None;
         let same = described.is_some_and(|relation| shape(relation) == table.shape);
         if !same && self.later {
             self.give_up();
@@ -197,7 +219,7 @@ impl Watch {
     pub fn see(&mut self, relation: &Relation, op: Op, told: bool, old: Option<Tuple<'_>>, old_is_key: bool, new: Option<Tuple<'_>>) {
         let Some(table) = self.table.as_mut().filter(|table| table.id == relation.id) else { return };
         let exact = table.exact;
-        let Some(columns) = table.columns(relation) else { return self.give_up() };
+        let Some(Places { key: columns, by }) = table.places(relation) else { return self.give_up() };
         let was = old.map(|row| Row { row, older: None });
         let is = new.map(|row| Row { row, older: old });
         // A key of other columns than those by which we know a row says nothing.
@@ -207,7 +229,14 @@ impl Watch {
             return self.give_up();
         }
         let moved = matches!((was, is), (Some(was), Some(is)) if columns.iter().any(|column| was.text(*column) != is.text(*column)));
-        if !told && !moved && op != Op::Delete {
+        // What the old row does not tell of the reading order may have been any value.
+        let other_place = |column: &usize| match (is, old.filter(|_| !old_is_key)) {
+            (Some(is), _) if is.row.cell(*column) == Cell::Unchanged => false,
+            (Some(is), Some(old)) => is.text(*column) != Row { row: old, older: None }.text(*column),
+            _ => true,
+        };
+        let passes = moved || (op == Op::Update && by.as_ref().is_none_or(|by| by.iter().any(other_place)));
+        if !told && !passes && op != Op::Delete {
             return;
         }
         let lacks = is.is_some_and(|row| row.lacks_values());
@@ -224,14 +253,14 @@ impl Watch {
         let place = |row: Row<'_>| columns.iter().map(|column| row.text(*column).map(owned)).collect::<Place>();
         let again = match (was, is) {
             // Where an update that changes nothing else is not published, the key may be what nobody sees.
-            (_, Some(is)) if moved && (lacks || !told || !exact) => Some(place(is)),
+            (_, Some(is)) if passes && (lacks || !told || !exact) => Some(place(is)),
             (was, is) if stale && !exact => is.or(was).map(place),
             (_, Some(is)) if stale && lacks => Some(place(is)),
             _ => None,
         };
         let other = was.filter(|_| stale && moved && !exact).map(place);
         for place in again.into_iter().chain(other) {
-            self.repair(place, moved, told);
+            self.repair(place, passes, told);
         }
     }
 
@@ -239,7 +268,7 @@ impl Watch {
     /// seen when it was read. It is read again: what was published may lack other values.
     pub fn outdate(&mut self, relation: &Relation, old: Option<Tuple<'_>>, new: Tuple<'_>) {
         let Some(table) = self.table.as_mut().filter(|table| table.id == relation.id) else { return };
-        let Some(columns) = table.columns(relation) else { return self.void() };
+        let Some(Places { key: columns, .. }) = table.places(relation) else { return self.void() };
         let row = Row { row: new, older: old };
         if columns.iter().any(|column| row.hides(*column)) {
             return self.void();

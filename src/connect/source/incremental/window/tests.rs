@@ -107,7 +107,7 @@ fn watch(state: Incremental, floor: u32, exact: bool, skipped: Skipped) -> Watch
     if skipped == Skipped::Updates {
         watch.repairs_max = 4;
     }
-    watch.follow(Some(Watched::new(TABLE, vec!["id".into()], exact, shape(&relation()))));
+    watch.follow(Some(Watched::new(TABLE, vec!["id".into()], vec!["id".into()], exact, shape(&relation()))));
     watch
 }
 
@@ -495,6 +495,35 @@ fn a_row_that_moves_unpublished_is_read_where_it_went() {
         watch.see(&relation(), Op::Update, false, Some(before), true, Some(after));
         assert_eq!((left(&watch), &watch.state().repairs), (rows, &vec![place(7)]), "{xid}");
     }
+}
+
+/// Aim: a row whose place in the reading order changes, or may have changed, is read again where nothing else tells all of it.
+#[test]
+fn a_row_that_passes_the_cursor_under_its_key_is_read_again() {
+    let (whole, lacking) = (cells(1, (2, Some(2))), cells(1, (2, None)));
+    let (same, other) = (cells(1, (2, Some(1))), cells(1, (1, Some(1))));
+    let unchanged = (whole.0.clone(), [CellSpan::UNCHANGED, whole.1[1], whole.1[2]]);
+    let cases = [
+        (false, None, &whole, 1),
+        (false, Some(&other), &whole, 1),
+        (false, Some(&same), &whole, 0),
+        (false, None, &unchanged, 0),
+        (true, None, &whole, 0),
+        (true, None, &lacking, 1),
+    ];
+    let repairs = |by: &str, told: bool, old: Option<&(Vec<u8>, [CellSpan; 3])>, (bytes, spans): &(Vec<u8>, [CellSpan; 3])| {
+        let mut watch = opened(true);
+        watch.follow(Some(Watched::new(TABLE, vec!["id".into()], vec![by.into(), "id".into()], true, shape(&relation()))));
+        watch.begin(19);
+        let old = old.map(|(bytes, spans)| Tuple::new(bytes, spans));
+        watch.see(&relation(), Op::Update, told, old, false, Some(Tuple::new(bytes, spans)));
+        watch.state().repairs.clone()
+    };
+    for (case, (told, old, new, times)) in cases.into_iter().enumerate() {
+        assert_eq!(repairs("v", told, old, new), vec![place(1); times], "{case}");
+    }
+    assert_eq!(repairs("gone", false, Some(&same), &whole), [place(1)]);
+    assert_eq!(repairs("id", false, None, &whole), Vec::<Place>::new());
 }
 
 /// Aim: rows that move unpublished are not forgotten when they are too many: the table is read again.
