@@ -1,8 +1,11 @@
 //! JSON that a row or a message holds, as Kafka Connect's values: for `EventRouter` and `DecodeLogicalDecodingMessageContent`.
 //!
 //! What has no type there (null fields, empty arrays) is left out unless an option keeps it, objects of one array have all
-//! fields of all of them, and what Connect cannot express is none of its values: the caller says what then.
+//! fields of all of them, and what Connect cannot express is none of its values: the caller says what then. Promises time in
+//! proportion to the document and what becomes of it: of a name that comes twice one is left when the document has been read,
+//! and fields are then walked beside their types.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -27,8 +30,50 @@ pub enum Json {
     Text(String),
     /// A list.
     Array(Vec<Json>),
-    /// Fields.
+    /// Fields, each of another name.
     Object(Vec<(String, Json)>),
+}
+
+/// An object's fields as they are asked for: in their own order, as a rule.
+struct Walk<'a> {
+    fields: &'a [(String, Json)],
+    next: usize,
+    places: Option<HashMap<&'a str, usize>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(fields: &'a [(String, Json)]) -> Self {
+        Self { fields, next: 0, places: None }
+    }
+
+    fn find(&mut self, name: &str) -> Option<&'a Json> {
+        let is_next = self.fields.get(self.next).is_some_and(|(known, _)| known == name);
+        let place = if is_next {
+            self.next
+        } else {
+            let names = self.fields.iter().enumerate().map(|(place, (name, _))| (name.as_str(), place));
+            *self.places.get_or_insert_with(|| names.collect()).get(name)?
+        };
+        self.next = place + 1;
+        self.fields.get(place).map(|(_, value)| value)
+    }
+}
+
+/// Of several fields of one name the last, where the first was.
+fn unique(fields: Vec<(String, Json)>) -> Vec<(String, Json)> {
+    let mut names = HashSet::with_capacity(fields.len());
+    if fields.iter().all(|(name, _)| names.insert(name.as_str())) {
+        return fields;
+    }
+    let (mut places, mut kept) = (HashMap::new(), Vec::<(String, Json)>::new());
+    for (name, value) in fields {
+        let place = *places.entry(name.clone()).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some((_, known)) => *known = value,
+            None => kept.push((name, value)),
+        }
+    }
+    kept
 }
 
 /// Kafka Connect's type of a document.
@@ -90,10 +135,11 @@ impl Json {
 
     fn node_of(&self, kind: &Type, way: &str) -> Node {
         match (self, kind) {
-            (Self::Object(_), Type::Struct(fields, _)) => {
+            (Self::Object(own), Type::Struct(fields, _)) => {
+                let mut own = Walk::new(own);
                 let schema = Schema { kind: Kind::Struct(Vec::new()), ..kind.schema(way) };
                 let field = |(name, kind): &(String, Type)| {
-                    let value = self.field(name).unwrap_or(&Self::Null);
+                    let value = own.find(name).unwrap_or(&Self::Null);
                     (name.as_str().into(), value.node_of(kind, &below(way, name)))
                 };
                 Node::of(schema, fields.iter().map(field).collect())
@@ -105,12 +151,6 @@ impl Json {
                 Node { schema: kind.schema(way), content: Content::Constant(json.into()) }
             }
         }
-    }
-
-    /// A field; of several of one name the last.
-    fn field(&self, name: &str) -> Option<&Self> {
-        let Self::Object(fields) = self else { return None };
-        fields.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value)
     }
 
     /// `None` where Connect has no type for it: it is left out, or, below an array, the whole document stays text.
@@ -132,14 +172,9 @@ impl Json {
             }
             Self::Array(elements) => Type::Array(Box::new(Self::element(elements, expand)?)),
             Self::Object(fields) => {
-                let mut typed: Vec<(String, Type)> = Vec::new();
+                let mut typed = Vec::new();
                 for (name, value) in fields {
-                    if typed.iter().any(|(known, _)| known == name) {
-                        continue;
-                    }
-                    if let Some(kind) = self.field(name).unwrap_or(value).typed(expand)? {
-                        typed.push((name.clone(), kind));
-                    }
+                    typed.extend(value.typed(expand)?.map(|kind| (name.clone(), kind)));
                 }
                 Type::Struct(typed, false)
             }
@@ -149,14 +184,20 @@ impl Json {
     /// The one type of an array's elements; nulls have any.
     fn element(elements: &[Self], expand: Expand) -> Result<Type, ()> {
         let mut merged: Option<Type> = None;
+        // Where the fields of several objects that are not alike have their places.
+        let mut places: HashMap<String, usize> = HashMap::new();
         for element in elements.iter().filter(|element| !matches!(element, Self::Null)) {
             let kind = element.typed(expand)?.ok_or(())?;
             merged = Some(match (merged, kind) {
                 (None, kind) => kind,
                 (Some(known @ Type::Struct(_, false)), kind) if known == kind => known,
                 (Some(Type::Struct(mut fields, _)), Type::Struct(more, _)) => {
+                    if places.is_empty() {
+                        places.extend(fields.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)));
+                    }
                     for (name, kind) in more {
-                        match fields.iter_mut().find(|(known, _)| *known == name) {
+                        let place = *places.entry(name.clone()).or_insert(fields.len());
+                        match fields.get_mut(place) {
                             None => fields.push((name, kind)),
                             Some((_, known)) if *known == Type::Bytes => *known = kind,
                             Some(_) => {}
@@ -190,7 +231,8 @@ impl Json {
                 }
                 out.push(b']');
             }
-            (Self::Object(_), Type::Struct(fields, _)) => {
+            (Self::Object(own), Type::Struct(fields, _)) => {
+                let mut own = Walk::new(own);
                 out.push(b'{');
                 for (place, (name, kind)) in fields.iter().enumerate() {
                     if place > 0 {
@@ -198,7 +240,7 @@ impl Json {
                     }
                     json::string(out, name.as_bytes());
                     out.push(b':');
-                    match self.field(name) {
+                    match own.find(name) {
                         Some(value) => value.write(out, kind),
                         None => out.extend_from_slice(b"null"),
                     }
@@ -257,9 +299,49 @@ impl<'de> Deserialize<'de> for Json {
                 while let Some(field) = from.next_entry()? {
                     fields.push(field);
                 }
-                Ok(Json::Object(fields))
+                Ok(Json::Object(unique(fields)))
             }
         }
         from.deserialize_any(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+    use std::time::{Duration, Instant};
+
+    fn written(text: &str) -> String {
+        let document = Json::read(text).expect("JSON");
+        let kind = document.shape(Expand { nulls: false, empty_arrays: false }).expect("a type");
+        let mut out = Vec::new();
+        document.write(&mut out, &kind);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn of_a_name_that_comes_twice_the_last_stands_where_the_first_was() {
+        assert_eq!(written(r#"{"a":1,"n":null,"b":2,"a":"x"}"#), r#"{"a":"x","b":2}"#);
+        assert_eq!(written(r#"{"a":1,"b":2,"a":null}"#), r#"{"b":2}"#);
+        assert_eq!(written(r#"{"l":[{"a":1,"b":2},{"c":3,"a":4}]}"#), r#"{"l":[{"a":1,"b":2,"c":null},{"a":4,"b":null,"c":3}]}"#);
+    }
+
+    #[test]
+    fn a_document_of_very_many_fields_is_read_at_once() {
+        let object = |except: usize| {
+            let mut text = "{\"n\":null".to_owned();
+            for place in (0..100_000).filter(|place| *place != except) {
+                write!(text, ",\"field_{place}\":{place}").expect("it is memory");
+            }
+            text + "}"
+        };
+        let begun = Instant::now();
+        let text = format!("{{\"a\":{},\"l\":[{},{}]}}", object(0), object(1), object(2));
+        let written = written(&text);
+        assert!(written.contains("\"field_99999\":99999") && !written.contains("\"n\""));
+        let document = Json::read(&text).expect("JSON");
+        assert!(document.node(Expand { nulls: true, empty_arrays: false }, "").is_some());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 }
