@@ -20,6 +20,9 @@ const REACH_S: std::ops::Range<i64> = -377_000_000_000..250_000_000_000;
 /// Java's limit of an offset: 18 hours.
 const OFFSET_MAX_S: i32 = 18 * 3600;
 
+/// Names of IANA's database that `ZoneId.of` does not know.
+const NOT_JAVAS: [&str; 6] = ["EST", "MST", "HST", "ROC", "Factory", "Etc/Unknown"];
+
 /// A time zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
@@ -31,7 +34,9 @@ impl Zone {
             let offset = Offset::from_seconds(offset(text)?).ok()?;
             return Some(Self(TimeZone::fixed(offset)));
         }
-        TimeZoneDatabase::bundled().get(text).ok().map(Self)
+        // The database takes a name in any case, Java does not.
+        let zone = TimeZoneDatabase::bundled().get(text).ok().filter(|zone| zone.iana_name() == Some(text));
+        zone.filter(|_| !NOT_JAVAS.contains(&text)).map(Self)
     }
 
     /// Seconds east of UTC at a point in time, in seconds since 1970.
@@ -229,7 +234,13 @@ mod tests {
 
     #[test]
     fn what_is_no_zone_is_refused() {
-        for text in ["", "Mars/Olympus", "+8", "+08", "+18:01", "+08:60", "+08:00:00:00", "-é", "+०८:००"] {
+        let names = ["america/new_york", "utc", "EST", "MST", "HST", "ROC", "Factory", "Etc/Unknown", "PST"];
+        let taken = ["UTC", "GMT", "UCT", "Zulu", "EST5EDT", "MET", "GB", "Cuba", "GMT0", "Asia/Calcutta", "US/Eastern", "Etc/UTC"];
+        for text in taken {
+            assert!(Zone::new(text).is_some(), "{text}");
+        }
+        for text in names.into_iter().chain(["", "Mars/Olympus", "+8", "+08", "+18:01", "+08:60", "+08:00:00:00", "-é", "+०८:००"])
+        {
             assert_eq!(Zone::new(text), None, "{text}");
         }
     }
