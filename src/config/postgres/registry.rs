@@ -304,10 +304,14 @@ impl Reader<'_> {
             let problem = match host {
                 None => Problem::refuse("config/value", format!("{key} holds something that is no address")).fix("http://HOST:PORT"),
                 Some(host) if host.contains('@') => {
-                    Problem::refuse("config/value", format!("{key} holds a name or a password")).fix(format!(
-                        "{0}basic.auth.credentials.source=USER_INFO and {0}basic.auth.user.info=${{env:...}}",
-                        key.trim_end_matches("schema.registry.url")
-                    ))
+                    let fix = match key.strip_suffix("registry.url").filter(|prefix| prefix.ends_with("apicurio.")) {
+                        Some(prefix) => format!("{prefix}auth.username=NAME and {prefix}auth.password=${{env:...}}"),
+                        None => format!(
+                            "{0}basic.auth.credentials.source=USER_INFO and {0}basic.auth.user.info=${{env:...}}",
+                            key.trim_end_matches("schema.registry.url")
+                        ),
+                    };
+                    Problem::refuse("config/value", format!("{key} holds a name or a password")).fix(fix)
                 }
                 Some(_) => continue,
             };

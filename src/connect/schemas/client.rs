@@ -28,14 +28,13 @@ const ANSWER_BYTES_MAX: u64 = 4 << 20;
 pub enum Client {
     /// That of this process.
     Own(Arc<Schemas>),
-    /// Another one that speaks Confluent's language.
+    /// Another one.
     Other(Arc<Other>),
-    /// Apicurio's; whether the ids are those of versions.
-    Apicurio(Arc<Other>, bool),
 }
 
 /// A registry behind HTTP.
 pub struct Other {
+    api: RegistryApi,
     agent: ureq::Agent,
     urls: Vec<String>,
     /// The header of basic authentication.
@@ -74,23 +73,15 @@ impl Client {
             use base64::Engine;
             format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{name}:{}", password.expose())))
         });
-        let other = Arc::new(Other { agent: config.build().into(), urls: settings.urls.clone(), authorization });
-        Ok(match settings.api {
-            RegistryApi::Confluent => Self::Other(other),
-            RegistryApi::Apicurio { global_ids } => Self::Apicurio(other, global_ids),
-        })
+        let (api, urls) = (settings.api, settings.urls.clone());
+        Ok(Self::Other(Arc::new(Other { api, agent: config.build().into(), urls, authorization })))
     }
 
     /// The id of a schema under a subject.
     pub async fn id(&self, subject: &str, schema: &Registration, ask: Ask, normalize: bool) -> Result<u32, Problem> {
-        if let Self::Apicurio(other, global_ids) = self {
-            let question = apicurio::registering(other.urls.first().map(String::as_str).unwrap_or_default(), subject, schema);
-            let answer = Arc::clone(other).ask(subject, question).await?;
-            return apicurio::id(&answer, *global_ids).ok_or_else(nonsense);
-        }
-        let kind = kind(schema.language).ok_or_else(nonsense)?;
         match self {
             Self::Own(schemas) => {
+                let kind = kind(schema.language).ok_or_else(nonsense)?;
                 let offer = Offer { kind, text: schema.text.clone(), normalize, ..Offer::default() };
                 let found = match ask {
                     Ask::Register => schemas.register(subject, offer).await,
@@ -98,20 +89,15 @@ impl Client {
                 };
                 found.map(|version| version.id).map_err(|refusal| problem(subject, &refusal))
             }
-            Self::Other(other) | Self::Apicurio(other, _) => {
-                let versions = if ask == Ask::Register { "/versions" } else { "" };
-                let path = format!("/subjects/{}{versions}?normalize={normalize}", escaped(subject));
-                let mut body = json!({ "schema": schema.text });
-                if kind != Kind::Avro {
-                    body["schemaType"] = kind.name().into();
-                }
-                let answer = Arc::clone(other).ask(subject, Question::new(path, Some(body.to_string()))).await?;
-                answer.get("id").and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok()).ok_or_else(nonsense)
+            Self::Other(other) => {
+                let question = other.about(subject, schema, ask, normalize)?;
+                let answer = Arc::clone(other).ask(subject, question).await?;
+                other.id(&answer).ok_or_else(nonsense)
             }
         }
     }
 
-    /// The latest version of a subject: its id and schema.
+    /// The latest version of a subject: its id and schema. Of Apicurio's registry nobody asks it: there, what is used is registered.
     pub async fn latest(&self, subject: &str) -> Result<(u32, String), Problem> {
         match self {
             Self::Own(schemas) => {
@@ -119,10 +105,10 @@ impl Client {
                 let latest = subjects.version(subject, None, false).map_err(|refusal| problem(subject, &refusal))?;
                 Ok((latest.id, latest.schema.text.clone()))
             }
-            Self::Other(other) | Self::Apicurio(other, _) => {
+            Self::Other(other) => {
                 let question = Question::new(format!("/subjects/{}/versions/latest", escaped(subject)), None);
                 let answer = Arc::clone(other).ask(subject, question).await?;
-                let id = answer.get("id").and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok());
+                let id = confluent_id(&answer);
                 let schema = answer.get("schema").and_then(Json::as_str).map(str::to_owned);
                 id.zip(schema).ok_or_else(nonsense)
             }
@@ -149,6 +135,30 @@ impl Question {
 }
 
 impl Other {
+    /// The question whose answer has a schema's id.
+    fn about(&self, subject: &str, schema: &Registration, ask: Ask, normalize: bool) -> Result<Question, Problem> {
+        if matches!(self.api, RegistryApi::Apicurio { .. }) {
+            let url = self.urls.first().map(String::as_str).unwrap_or_default();
+            return Ok(apicurio::registering(url, subject, schema));
+        }
+        let kind = kind(schema.language).ok_or_else(nonsense)?;
+        let versions = if ask == Ask::Register { "/versions" } else { "" };
+        let path = format!("/subjects/{}{versions}?normalize={normalize}", escaped(subject));
+        let mut body = json!({ "schema": schema.text });
+        if kind != Kind::Avro {
+            body["schemaType"] = kind.name().into();
+        }
+        Ok(Question::new(path, Some(body.to_string())))
+    }
+
+    /// The id in its answer.
+    fn id(&self, answer: &Json) -> Option<u32> {
+        match self.api {
+            RegistryApi::Confluent => confluent_id(answer),
+            RegistryApi::Apicurio { global_ids } => apicurio::id(answer, global_ids),
+        }
+    }
+
     async fn ask(self: Arc<Self>, subject: &str, question: Question) -> Result<Json, Problem> {
         let subject = subject.to_owned();
         let asked = tokio::task::spawn_blocking(move || {
@@ -190,6 +200,10 @@ impl Other {
     }
 }
 
+fn confluent_id(answer: &Json) -> Option<u32> {
+    answer.get("id").and_then(Json::as_u64).and_then(|id| u32::try_from(id).ok())
+}
+
 /// What Confluent's registries call it; none of them has Kafka Connect's own schemas.
 fn kind(language: Language) -> Option<Kind> {
     match language {
@@ -221,13 +235,13 @@ fn problem(subject: &str, refusal: &Refusal) -> Problem {
             Problem::retry("registry/unavailable", what("is being registered by somebody else"))
         }
         409 => Problem::fail("registry/incompatible", what("is not compatible with the one before it")).fix(
-            "change the table back, or set another compatibility level for this subject (PUT /config/SUBJECT), then restart the connector",
+            "change the table back, or allow the change in the registry (Confluent's: PUT /config/SUBJECT, Apicurio's: the artifact's \
+             rules), then restart the connector",
         ),
         40401..=40499 | 404 => Problem::fail("registry/not-found", what("is not registered"))
             .fix("register it, or let the connector do it: auto.register.schemas=true"),
-        401 | 403 | 40101..=40399 => {
-            Problem::fail("registry/auth", "the schema registry refuses the connector's user").fix("correct basic.auth.user.info")
-        }
+        401 | 403 | 40101..=40399 => Problem::fail("registry/auth", "the schema registry refuses the connector's user")
+            .fix("correct basic.auth.user.info, or with Apicurio's converters apicurio.auth.username and apicurio.auth.password"),
         _ if refusal.status() >= 500 => Problem::retry("registry/unavailable", what("could not be registered")),
         _ => Problem::fail("registry/refused", what("was refused")),
     };
