@@ -23,7 +23,7 @@ pub struct Way {
 }
 
 /// The way of `pg_logical_emit_message`: `<prefix>.message`. `None` when `transforms` drops them.
-pub fn messages(settings: &EventSettings) -> Option<Way> {
+pub fn messages(settings: &EventSettings) -> Result<Option<Way>, EncodeError> {
     way(settings, message_topic(settings))
 }
 
@@ -33,29 +33,29 @@ pub(super) fn message_topic(settings: &EventSettings) -> String {
 }
 
 /// The way of heartbeats, by the topic's name. `None` when `transforms` drops them.
-pub fn heartbeats(settings: &EventSettings, topic: &str) -> Option<Way> {
+pub fn heartbeats(settings: &EventSettings, topic: &str) -> Result<Option<Way>, EncodeError> {
     way(settings, topic.to_owned())
 }
 
 /// The way of the records of `provide.transaction.metadata`: `<prefix>.<topic.transaction>`. `None` when `transforms` drops
 /// them.
-pub fn transactions(settings: &EventSettings, name: &str) -> Option<Way> {
+pub fn transactions(settings: &EventSettings, name: &str) -> Result<Option<Way>, EncodeError> {
     way(settings, format!("{}{}{name}", settings.topic_prefix, settings.topic_delimiter))
 }
 
 /// The way of any other records that are not rows, by the topic's name. `None` when `transforms` drops them.
-pub(super) fn way(settings: &EventSettings, topic: String) -> Option<Way> {
-    let shape = transform::pass(&settings.transforms, sanitised(&topic))?;
+pub(super) fn way(settings: &EventSettings, topic: String) -> Result<Option<Way>, EncodeError> {
+    let Some(shape) = transform::pass(&settings.transforms, sanitised(&topic)) else { return Ok(None) };
     let mut headers = HeaderBlock::default();
     for header in &shape.headers {
         if let HeaderContent::Bytes(text) = &header.content {
             let text = String::from_utf8_lossy(text);
-            // What has no schema was refused with the first table.
-            let value = header::fixed(settings.header_converter, &header.name, &text).unwrap_or_else(|_| text.as_bytes().to_vec());
+            let value = header::fixed(settings.header_converter, &header.name, &text);
+            let value = value.map_err(|why| EncodeError::Transform { table: topic.clone(), why })?;
             headers.push(&header.name, &value);
         }
     }
-    Some(Way { topic: shape.topic, headers })
+    Ok(Some(Way { topic: shape.topic, headers }))
 }
 
 /// What messages are counted as in transactions.

@@ -19,9 +19,9 @@ pub struct Decoded<'a> {
     source: SourceBlock,
 }
 
-/// Whether messages are decoded.
-pub fn decodes(settings: &EventSettings) -> bool {
-    Decoding::new(&settings.transforms, &control::message_topic(settings)).is_some()
+/// How messages are decoded; `None` where they are not.
+pub fn decoding(settings: &EventSettings) -> Option<Decoding<'_>> {
+    Decoding::new(&settings.transforms, &control::message_topic(settings))
 }
 
 fn refused(why: String) -> EncodeError {
@@ -37,12 +37,12 @@ impl<'a> Decoded<'a> {
     /// Decodes a message; `None` where a transformation drops it. It is counted either way.
     pub fn new(
         settings: &EventSettings,
+        decoding: Decoding<'_>,
         content: &[u8],
         at: &'a Position,
         counts: Option<&mut TransactionCounts>,
         now_ns: i64,
     ) -> Result<Option<Self>, EncodeError> {
-        let Some(decoding) = Decoding::new(&settings.transforms, &control::message_topic(settings)) else { return Ok(None) };
         let place = transaction::place(counts, control::MESSAGES, at);
         let input = Input { before: None, after: None, older: None, at, place, now_ns };
         let Some(mut shape) = decoding.decode(settings, content).map_err(|unfit| refused(unfit.to_string()))? else { return Ok(None) };

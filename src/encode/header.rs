@@ -14,40 +14,104 @@ use crate::config::postgres::HeaderConverter;
 /// The headers that every record may have; their values are texts, whatever they look like.
 const CONTEXT: &str = "__debezium.context.";
 
-/// What a header holds whose text is known. Kafka Connect's `InsertHeader` makes numbers of what looks like numbers; the
-/// text says what has no schema here.
+/// What Kafka Connect's `InsertHeader` takes a text for.
+enum Guess {
+    /// A text.
+    Text,
+    /// A boolean or a number, as it is printed.
+    Single(Kind, Vec<u8>),
+    /// A list or a map, in JSON without spaces.
+    Structure(String),
+    /// A date, a time or both.
+    Time,
+    /// What Connect, or this header's place, has nothing for.
+    Nothing(&'static str),
+}
+
+/// What a header holds whose text is known.
 pub fn fixed(converter: HeaderConverter, name: &str, text: &str) -> Result<Vec<u8>, String> {
-    let kind = if name.starts_with(CONTEXT) { Kind::String } else { kind_of(text) };
-    let mut json = Vec::new();
-    match (converter, &kind) {
-        (HeaderConverter::Simple | HeaderConverter::Text, _) => return Ok(text.as_bytes().to_vec()),
-        (_, Kind::String) => json::string(&mut json, text.as_bytes()),
-        _ => json.extend_from_slice(text.as_bytes()),
-    }
-    if converter == HeaderConverter::JsonWithSchemas {
-        if kind == Kind::Struct(Vec::new()) {
-            return Err(format!("the header {name} is no text, whole number or boolean, and has no schema"));
+    let guess = if name.starts_with(CONTEXT) { Guess::Text } else { guess(text) };
+    let as_json = matches!(converter, HeaderConverter::Json | HeaderConverter::JsonWithSchemas);
+    let refused = |what: &str| Err(format!("the header {name} {what}"));
+    let (kind, json) = match guess {
+        Guess::Nothing(why) => return refused(why),
+        Guess::Time if converter != HeaderConverter::Simple => {
+            return refused("is a date or a time to Kafka Connect, which SimpleHeaderConverter alone writes here");
         }
-        json = [&Schema::from(kind).before_payload(), json.as_slice(), b"}"].concat();
+        Guess::Structure(_) if converter == HeaderConverter::Text => {
+            return refused("is a list or a map, which StringConverter does not write here");
+        }
+        Guess::Structure(_) if converter == HeaderConverter::JsonWithSchemas => {
+            return refused("is a list or a map, and has no schema here");
+        }
+        Guess::Structure(json) => return Ok(json.into_bytes()),
+        Guess::Text | Guess::Time if !as_json => return Ok(text.as_bytes().to_vec()),
+        Guess::Text | Guess::Time => {
+            let mut json = Vec::new();
+            json::string(&mut json, text.as_bytes());
+            (Kind::String, json)
+        }
+        Guess::Single(kind, json) => (kind, json),
+    };
+    if converter == HeaderConverter::JsonWithSchemas {
+        return Ok([&Schema::from(kind).before_payload(), json.as_slice(), b"}"].concat());
     }
     Ok(json)
 }
 
-/// What `InsertHeader` takes a text for; an empty struct stands for what is none of these.
-fn kind_of(text: &str) -> Kind {
-    if let Ok(number) = text.parse::<i64>() {
-        return match number {
-            _ if i8::try_from(number).is_ok() => Kind::Int8,
-            _ if i16::try_from(number).is_ok() => Kind::Int16,
-            _ if i32::try_from(number).is_ok() => Kind::Int32,
-            _ => Kind::Int64,
-        };
-    }
+/// Whether a header whose text is known is a text.
+pub(super) fn is_text(name: &str, text: &str) -> bool {
+    name.starts_with(CONTEXT) || matches!(guess(text), Guess::Text)
+}
+
+fn guess(text: &str) -> Guess {
+    let text = text.trim_matches(|letter| letter <= ' ');
     match text {
-        "true" | "false" => Kind::Boolean,
-        _ if text == "null" || text.parse::<f64>().is_ok() || text.starts_with(['[', '{', '"']) => Kind::Struct(Vec::new()),
-        _ => Kind::String,
+        "true" | "false" => return Guess::Single(Kind::Boolean, text.into()),
+        "null" => return Guess::Nothing("is null, and Kafka Connect's InsertHeader fails at it"),
+        _ if is_time(text) => return Guess::Time,
+        _ => {}
     }
+    if text.starts_with(['[', '{']) {
+        // What follows a whole list or map is lost there.
+        let first = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>().next();
+        return first.and_then(Result::ok).map_or(Guess::Text, |json| Guess::Structure(json.to_string()));
+    }
+    // So is what follows a number and one of these.
+    number(text.split(['{', '}', '[', ']', ',', ':', '"']).next().unwrap_or_default().trim_end())
+}
+
+/// A number, if the text is one to Java's `BigDecimal` that begins with a digit.
+fn number(text: &str) -> Guess {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (Ok(near), true) = (text.parse::<f64>(), digits.starts_with(|letter: char| letter.is_ascii_digit())) else { return Guess::Text };
+    // Up to here every whole number has a double of its own.
+    let whole = text.parse::<i64>().ok().or_else(|| (near.fract() == 0.0 && near.abs() < 9e15).then_some(near as i64));
+    let mut json = Vec::new();
+    let kind = if let Some(whole) = whole {
+        json::integer(&mut json, whole);
+        match whole {
+            _ if i8::try_from(whole).is_ok() => Kind::Int8,
+            _ if i16::try_from(whole).is_ok() => Kind::Int16,
+            _ if i32::try_from(whole).is_ok() => Kind::Int32,
+            _ => Kind::Int64,
+        }
+    } else if digits.bytes().all(|byte| byte.is_ascii_digit()) || !near.is_finite() {
+        return Guess::Nothing("is a number of more than 64 bits");
+    } else if let Some(float) = text.parse::<f32>().ok().filter(|float| float.is_finite()) {
+        json::float(&mut json, float);
+        Kind::Float
+    } else {
+        json::double(&mut json, near);
+        Kind::Double
+    };
+    Guess::Single(kind, json)
+}
+
+/// `2024-02-29`, `01:02:03.456Z`, or both with a T between them.
+fn is_time(text: &str) -> bool {
+    let pattern: String = text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
+    matches!(pattern.as_str(), "0000-00-00" | "00:00:00.000Z" | "0000-00-00T00:00:00.000Z")
 }
 
 /// The text of a header that every record has.
@@ -218,6 +282,24 @@ mod tests {
             ("a", "70000", of("int32", "70000")),
             ("a", "5000000000", of("int64", "5000000000")),
             ("a", "true", of("boolean", "true")),
+            ("a", "+5", of("int8", "5")),
+            ("a", " 007 ", of("int8", "7")),
+            ("a", "1e3", of("int16", "1000")),
+            ("a", "1.0", of("int8", "1")),
+            ("a", "12:34:56", of("int8", "12")),
+            ("a", "1.50", of("float", "1.5")),
+            ("a", "1e40", of("double", "1.0E40")),
+            ("a", "nan", of("string", "\"nan\"")),
+            ("a", "inf", of("string", "\"inf\"")),
+            ("a", "Infinity", of("string", "\"Infinity\"")),
+            ("a", ".5", of("string", "\".5\"")),
+            ("a", "5 apples", of("string", "\"5 apples\"")),
+            ("a", "[shop]", of("string", "\"[shop]\"")),
+            ("a", "{a}", of("string", "\"{a}\"")),
+            ("a", "{", of("string", "\"{\"")),
+            ("a", "\"", of("string", r#""\"""#)),
+            ("a", "\"q\"", of("string", r#""\"q\"""#)),
+            ("a", "2024-01-01T12:34:56Z", of("string", "\"2024-01-01T12:34:56Z\"")),
         ] {
             let written = fixed(HeaderConverter::JsonWithSchemas, name, text).expect("it has a schema");
             assert_eq!(String::from_utf8_lossy(&written), expected);
@@ -225,9 +307,24 @@ mod tests {
                 assert_eq!(text_of(HeaderConverter::JsonWithSchemas, &written), text.as_bytes());
             }
         }
-        for text in ["1.5", "[1]", "null", "{}"] {
-            fixed(HeaderConverter::JsonWithSchemas, "a", text).expect_err(text);
-            assert_eq!(fixed(HeaderConverter::Json, "a", text), Ok(text.as_bytes().to_vec()));
+        use HeaderConverter::{Json, JsonWithSchemas, Simple, Text};
+        for (text, converter, expected) in [
+            ("007", Simple, Some("7")),
+            ("+5", Text, Some("5")),
+            ("[1, 2]x", Simple, Some("[1,2]")),
+            ("{\"b\": 1, \"a\": 2}", Json, Some("{\"b\":1,\"a\":2}")),
+            ("[1]", JsonWithSchemas, None),
+            ("[1]", Text, None),
+            ("2024-01-01", Simple, Some("2024-01-01")),
+            ("2024-01-01", Json, None),
+            ("2024-01-01T12:34:56.789Z", JsonWithSchemas, None),
+            ("12:34:56.789Z", Text, None),
+            ("null", Simple, None),
+            ("9223372036854775808", Json, None),
+            ("1e400", Simple, None),
+        ] {
+            let written = fixed(converter, "a", text).ok();
+            assert_eq!(written.as_deref().map(String::from_utf8_lossy).as_deref(), expected, "{text} {converter:?}");
         }
     }
 }

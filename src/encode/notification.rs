@@ -8,7 +8,7 @@ use crate::change::Notice;
 use crate::record::{Headers, RecordRef, RecordSink, TopicHandle};
 
 /// The way of notifications: `notification.sink.topic.name`. `None` when `transforms` drops them.
-pub fn way(settings: &EventSettings, topic: &str) -> Option<Way> {
+pub fn way(settings: &EventSettings, topic: &str) -> Result<Option<Way>, EncodeError> {
     control::way(settings, topic.to_owned())
 }
 

@@ -36,7 +36,8 @@ pub async fn tell<W: LogWriter>(context: &Context, commits: &mut Commits<W>, not
 }
 
 async fn open<W: LogWriter>(context: &Context, commits: &mut Commits<W>, topic: &str) -> Result<Option<Channel>, Problem> {
-    let Some(way) = notification::way(&context.events, topic) else { return Ok(None) };
+    let way = notification::way(&context.events, topic).map_err(|error| error.problem())?;
+    let Some(way) = way else { return Ok(None) };
     let (spec, forms) = (Relations::topic_spec(&context.config, &way.topic), notification::forms(&context.events));
     Channel::open(&mut commits.writer, context, way, &spec, forms).await.map(Some)
 }

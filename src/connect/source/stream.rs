@@ -169,7 +169,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
     /// Follows the slot until told to stop.
     pub async fn run(mut self) -> Result<(), Problem> {
         if let Some(name) = &self.context.config.transaction_topic {
-            if let Some(way) = control::transactions(&self.context.events, name) {
+            if let Some(way) = control::transactions(&self.context.events, name).map_err(|error| error.problem())? {
                 let spec = Relations::topic_spec(&self.context.config, &way.topic);
                 let forms = transaction::forms(&self.context.events);
                 let channel = Channel::open(&mut self.work.commits.writer, self.context, way, &spec, forms).await?;
@@ -544,7 +544,8 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         self.heartbeat_due = Some(now + self.context.config.heartbeat_interval);
         self.work.encoder.set_now(now_ns());
         if self.work.heartbeats.is_none() {
-            let channel = match control::heartbeats(&self.context.events, &self.context.config.heartbeat_topic) {
+            let way = control::heartbeats(&self.context.events, &self.context.config.heartbeat_topic);
+            let channel = match way.map_err(|error| error.problem())? {
                 Some(way) => {
                     let (spec, forms) = (TopicSpec::default(), control::heartbeat_forms(&self.context.events));
                     Some(Channel::open(&mut self.work.commits.writer, self.context, way, &spec, forms).await?)

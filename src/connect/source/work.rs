@@ -19,6 +19,7 @@ use super::snapshot::{learn, too_many_topics};
 use super::task::Context;
 use crate::change::{Lsn, Op, Position, RelationId, RowChange, Signal, TransactionCounts};
 use crate::encode::decoded::{self, Decoded};
+use crate::encode::transform::Decoding;
 use crate::encode::{EncodeError, Encoder, ROUTED_MAX, control, transaction};
 use crate::log::LogWriter;
 use crate::postgres::Client;
@@ -351,11 +352,11 @@ impl<W: LogWriter> Work<W> {
         if !publish || !context.config.message_prefixes.includes(prefix) {
             return Ok(());
         }
-        if decoded::decodes(&context.events) {
-            return self.decoded(context, start, transactional, content).await;
+        if let Some(decoding) = decoded::decoding(&context.events) {
+            return self.decoded(context, decoding, start, transactional, content).await;
         }
         if self.messages.is_none() {
-            let way = match control::messages(&context.events) {
+            let way = match control::messages(&context.events).map_err(|error| error.problem())? {
                 Some(way) => {
                     let spec = Relations::topic_spec(&context.config, &way.topic);
                     let forms = control::message_forms(&context.events);
@@ -379,10 +380,17 @@ impl<W: LogWriter> Work<W> {
     }
 
     /// A message that `transforms` decodes, into the topic that it names.
-    async fn decoded(&mut self, context: &Context, start: Lsn, transactional: bool, content: &[u8]) -> Result<(), Problem> {
+    async fn decoded(
+        &mut self,
+        context: &Context,
+        decoding: Decoding<'_>,
+        start: Lsn,
+        transactional: bool,
+        content: &[u8],
+    ) -> Result<(), Problem> {
         let at = Position { lsn: start, xid: self.at.xid.filter(|_| transactional), ..self.at };
         let (now_ns, counts) = (self.encoder.now_ns(), self.encoder.transaction());
-        let decoded = Decoded::new(&context.events, content, &at, counts, now_ns).map_err(|error| error.problem())?;
+        let decoded = Decoded::new(&context.events, decoding, content, &at, counts, now_ns).map_err(|error| error.problem())?;
         let Some(decoded) = decoded else { return Ok(()) };
         let topic = match self.decoded.get(decoded.topic()) {
             Some(topic) => *topic,

@@ -609,3 +609,23 @@ fn a_notification_is_written_in_avro_too() {
     // Wire format, texts, the second branch of the union: one block of one entry, its end; the time.
     assert_eq!(bytes.0, b"\0\0\0\0\0\x04s1\x0cPAUSED\x28Incremental Snapshot\x02\x02\x1cconnector_name\x06srv\0\x06");
 }
+
+#[test]
+fn a_header_that_cannot_be_written_stops_what_is_no_row_too() {
+    let options = [
+        ("transforms", "h"),
+        ("transforms.h.type", "org.apache.kafka.connect.transforms.InsertHeader"),
+        ("transforms.h.header", "list"),
+        ("transforms.h.value.literal", "[1]"),
+        ("transforms.h.predicate", "beats"),
+        ("predicates", "beats"),
+        ("predicates.beats.type", "org.apache.kafka.connect.transforms.predicates.TopicNameMatches"),
+        ("predicates.beats.pattern", "beats.*"),
+    ];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let chain = transforms::parse(&options).expect("a chain");
+    let settings = EventSettings { transforms: chain, header_converter: HeaderConverter::JsonWithSchemas, ..settings() };
+    let refused = crate::encode::control::heartbeats(&settings, "beats.srv").expect_err("a list has no schema");
+    assert!(refused.to_string().contains("the header list is a list or a map, and has no schema here"), "{refused}");
+    assert!(crate::encode::control::messages(&settings).expect("no header").is_some());
+}

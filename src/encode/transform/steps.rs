@@ -9,6 +9,7 @@ use super::timezone;
 use crate::config::postgres::transforms::{
     Added, Casts, DeleteMode, DroppedFields, Inserted, LogicalRouter, Part, Step, Timestamps, Unwrap,
 };
+use crate::encode::header::is_text;
 use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::{Form, Malformed};
@@ -413,17 +414,7 @@ fn find(envelope: &Node, added: &Added) -> Option<Node> {
     let field = match &block.content {
         Content::Source(constants) => source_field(&block.schema, constants, &added.field),
         Content::Transaction => transaction_field(&block.schema, &added.field),
-        Content::Struct(_) => {
-            let mut field = block.field(&added.field).cloned();
-            // Here a default that is not set is null.
-            if let Some(Node { content, .. }) = &mut field
-                && let Content::Converted(converted) = content
-                && matches!(converted.convert, Convert::Same)
-            {
-                *content = converted.content.clone();
-            }
-            field
-        }
+        Content::Struct(_) => block.field(&added.field).cloned().map(plain),
         // The block is not there in any record: its fields are null.
         _ => {
             let Kind::Struct(fields) = &block.schema.kind else { return None };
@@ -471,9 +462,7 @@ fn header_node(header: &Header) -> Result<Node, String> {
         HeaderContent::Value(node) => Ok(node.clone()),
         HeaderContent::Bytes(text) => {
             let text = String::from_utf8_lossy(text);
-            // `InsertHeader` guesses types; the context headers are texts.
-            let is_typed = text.parse::<f64>().is_ok() || matches!(&*text, "true" | "false" | "null") || text.starts_with(['[', '{', '"']);
-            if is_typed && !header.name.starts_with("__debezium.context.") {
+            if !is_text(&header.name, &text) {
                 return Err(format!(
                     "the header {} is not a text, and only texts that were inserted can go into the value yet",
                     header.name
@@ -571,19 +560,8 @@ fn flatten_into(flat: &mut Vec<(Box<str>, Node)>, name: &str, node: Node, option
             }
         }
         Content::Source(_) | Content::Transaction => {
-            let Kind::Struct(fields) = &schema.kind else { return Ok(()) };
-            for field in fields {
-                let found = match &content {
-                    Content::Source(constants) => source_field(&schema, constants, &field.name),
-                    _ => transaction_field(&schema, &field.name),
-                };
-                let Some(mut node) = found else { continue };
-                if let (Content::Live(Live::Snapshot), Some(default)) = (&node.content, &node.schema.default) {
-                    // Here, unlike elsewhere, the field's default is written.
-                    let null = default.clone();
-                    node.content = Content::Converted(Box::new(Converted { content: node.content, convert: Convert::Same, null }));
-                }
-                flatten_into(flat, &inner(&field.name), node, optional, delimiter)?;
+            for (field, node) in opened(&Node { schema, content }) {
+                flatten_into(flat, &inner(&field), node, optional, delimiter)?;
             }
             return Ok(());
         }
@@ -603,6 +581,34 @@ fn flatten_into(flat: &mut Vec<(Box<str>, Node)>, name: &str, node: Node, option
     schema.optional = optional;
     flat.push((name.into(), Node { schema, content: Content::Null }));
     Ok(())
+}
+
+/// The fields of a source or transaction block. Here, unlike where single fields are asked for, the default of
+/// `source.snapshot` is written, not null: [`plain`] takes that back.
+pub(super) fn opened(block: &Node) -> Vec<(Box<str>, Node)> {
+    let Kind::Struct(fields) = &block.schema.kind else { return Vec::new() };
+    let open = |field: &crate::encode::schema::Field| {
+        let mut node = match &block.content {
+            Content::Source(constants) => source_field(&block.schema, constants, &field.name)?,
+            _ => transaction_field(&block.schema, &field.name)?,
+        };
+        if let (Content::Live(Live::Snapshot), Some(default)) = (&node.content, &node.schema.default) {
+            let null = default.clone();
+            node.content = Content::Converted(Box::new(Converted { content: node.content, convert: Convert::Same, null }));
+        }
+        Some((field.name.as_ref().into(), node))
+    };
+    fields.iter().filter_map(open).collect()
+}
+
+/// A field of an opened block with its default as null.
+fn plain(mut field: Node) -> Node {
+    if let Content::Converted(converted) = &field.content
+        && matches!(converted.convert, Convert::Same)
+    {
+        field.content = converted.content.clone();
+    }
+    field
 }
 
 /// A field of the source block.

@@ -7,11 +7,10 @@
 
 use super::convert::{Convert, converted};
 use super::moment::{date_of, days_of, padded};
-use super::shape::{Content, Converted, Live, Node, Shape};
-use super::steps::{is_envelope, source_field};
+use super::shape::{Content, Node, Shape};
+use super::steps::{is_envelope, opened};
 use crate::config::postgres::transforms::{Zone, Zoning};
 use crate::encode::json;
-use crate::encode::schema::Kind;
 
 const DAY_S: i64 = 86_400;
 
@@ -39,8 +38,8 @@ pub fn convert(zoning: &Zoning, shape: &mut Shape) {
         }
         let is_source = **block == *"source";
         let has = |field: &str| chosen.has(block, field);
-        if is_source && ["ts_ms", "ts_us", "ts_ns"].into_iter().any(has) {
-            open_source(node);
+        if matches!(node.content, Content::Source(_)) && ["ts_ms", "ts_us", "ts_ns"].into_iter().any(has) {
+            node.content = Content::Struct(opened(node));
         }
         for (name, field) in node.fields_mut().into_iter().flatten().filter(|(name, _)| has(name)) {
             if let Some(form) = if is_source { point(name) } else { form_of(field) } {
@@ -59,21 +58,6 @@ fn table_of(envelope: &Node) -> Option<String> {
         _ => &source.field("table")?.content,
     };
     if let Content::Constant(json) = content { serde_json::from_slice(json).ok() } else { None }
-}
-
-/// The source block by its fields.
-fn open_source(node: &mut Node) {
-    let Content::Source(constants) = &node.content else { return };
-    let Kind::Struct(fields) = &node.schema.kind else { return };
-    let opened = fields.iter().filter_map(|field| {
-        let mut inner = source_field(&node.schema, constants, &field.name)?;
-        if let (Content::Live(Live::Snapshot), Some(default)) = (&inner.content, &inner.schema.default) {
-            let null = default.clone();
-            inner.content = Content::Converted(Box::new(Converted { content: inner.content, convert: Convert::Same, null }));
-        }
-        Some((field.name.clone(), inner))
-    });
-    node.content = Content::Struct(opened.collect());
 }
 
 fn point(name: &str) -> Option<Zoned> {
