@@ -15,6 +15,10 @@ use crate::config::postgres::transforms::Expand;
 use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
 
+/// The most fields that all objects of an array may have together once each has those of all of them; with more the document
+/// stays text: a small one could fill the memory.
+const CELLS_MAX: usize = 1 << 22;
+
 /// A JSON document whose fields keep their order.
 #[derive(Clone, Debug)]
 pub enum Json {
@@ -203,6 +207,9 @@ impl Json {
                             Some(_) => {}
                         }
                     }
+                    if fields.len().saturating_mul(elements.len()) > CELLS_MAX {
+                        return Err(());
+                    }
                     Type::Struct(fields, true)
                 }
                 (Some(Type::Array(known)), Type::Array(_)) => Type::Array(known),
@@ -325,6 +332,17 @@ mod tests {
         assert_eq!(written(r#"{"a":1,"n":null,"b":2,"a":"x"}"#), r#"{"a":"x","b":2}"#);
         assert_eq!(written(r#"{"a":1,"b":2,"a":null}"#), r#"{"b":2}"#);
         assert_eq!(written(r#"{"l":[{"a":1,"b":2},{"c":3,"a":4}]}"#), r#"{"l":[{"a":1,"b":2,"c":null},{"a":4,"b":null,"c":3}]}"#);
+    }
+
+    #[test]
+    fn objects_that_would_fill_the_memory_with_nulls_stay_text() {
+        let objects: Vec<_> = (0..3_000).map(|place| format!("{{\"f{place}\":1}}")).collect();
+        let shape = |objects: &[String]| {
+            let document = Json::read(&format!("[{}]", objects.join(","))).expect("JSON");
+            document.shape(Expand { nulls: false, empty_arrays: false })
+        };
+        assert!(shape(&objects[..1_000]).is_some());
+        assert_eq!(shape(&objects), None);
     }
 
     #[test]
