@@ -76,6 +76,8 @@ pub struct Report {
     pub log_paused: bool,
     /// HTTP streams open now.
     pub stream_clients: usize,
+    /// Everything that the connector files say holds; `None` before they were read.
+    pub reload_successful: Option<bool>,
 }
 
 struct Page(Registry);
@@ -121,6 +123,10 @@ pub fn render(report: &Report) -> String {
     log(&mut page, report);
     let clients = page.gauges("rowfeed_stream_clients", "Streams open now");
     set(&clients, vec![("protocol", "ndjson".into())], u64::try_from(report.stream_clients).unwrap_or(u64::MAX));
+    if let Some(successful) = report.reload_successful {
+        let help = "0 when a connector file has mistakes and does not hold";
+        page.gauge("rowfeed_config_last_reload_successful", help, successful.into());
+    }
     if let Some(bytes) = resident_bytes() {
         page.gauge("process_resident_memory_bytes", "Resident memory", bytes);
     }

@@ -18,6 +18,7 @@ use crate::config::service::{LogKind, split_address};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
+use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
 use crate::connect::{Definition, Schemas, definitions, source};
 use crate::http;
 use crate::log::LogTarget;
@@ -134,7 +135,15 @@ impl Service {
         let schemas = log.clone().map(Schemas::open);
         let run = capture(log.as_ref(), schemas.as_ref(), &config)?;
         let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics));
+        let (watch, had_folder) = (Watch::new(Fingerprint::of(&config.connectors_dir), Instant::now()), config.connectors_dir.is_dir());
         registry.start(definitions(&config)?)?;
+        let settings = config.clone();
+        registry.set_files(Box::new(move || {
+            if had_folder {
+                folder_is_there(&settings.connectors_dir)?;
+            }
+            definitions(&settings)
+        }));
 
         let stop = watch::Sender::new(false);
         let mut service =
@@ -143,7 +152,29 @@ impl Service {
             service.serve_kafka(listener, advertised);
         }
         service.serve_http(http_listener);
+        if service.config.watch {
+            service.watch_files(watch);
+        }
         Ok(service)
+    }
+
+    /// Reads the connector files again whenever they have changed.
+    fn watch_files(&mut self, mut watch: Watch) {
+        let (registry, dir, mut stop) = (Arc::clone(&self.registry), self.config.connectors_dir.clone(), self.stop.subscribe());
+        self.readers.push(tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    _ = stop.wait_for(|stop| *stop) => return,
+                }
+                let look = dir.clone();
+                // A file system that hangs holds up this task, and nothing else.
+                let Ok(fingerprint) = tokio::task::spawn_blocking(move || Fingerprint::of(&look)).await else { return };
+                if watch.shall_read(fingerprint, Instant::now()) {
+                    drop(registry.reload().await);
+                }
+            }
+        }));
     }
 
     fn serve_kafka(&mut self, listener: TcpListener, advertised: HostPort) {
@@ -177,7 +208,7 @@ impl Service {
             tokio::select! {
                 _ = signals.terminate.recv() => break Ok(()),
                 _ = signals.interrupt.recv() => break Ok(()),
-                _ = signals.reload.recv() => self.reload().await,
+                _ = signals.reload.recv() => drop(self.registry.reload().await),
                 Some(problem) = self.fatal.recv() => break Err(problem),
                 problem = &mut failed => break Err(problem),
             }
@@ -185,17 +216,6 @@ impl Service {
         tokio::select! {
             () = self.stop() => outcome,
             () = signals.end_again() => Err(Problem::stop("service/killed", "ended at once by a second signal").why("what was not confirmed is read again at the next start")),
-        }
-    }
-
-    async fn reload(&self) {
-        let result = match definitions(&self.config) {
-            Ok(files) => self.registry.reconcile(files).await,
-            Err(problem) => Err(problem),
-        };
-        match result {
-            Ok(()) => tracing::info!("connector files read again"),
-            Err(problem) => tracing::error!(code = problem.code, "connector files could not be read again: {}", problem.text()),
         }
     }
 

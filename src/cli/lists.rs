@@ -50,8 +50,9 @@ pub async fn connectors(server: &Server, as_json: bool) -> Result<(), Failure> {
         let at = |path: &str| connector.pointer(path).and_then(Json::as_str).unwrap_or("-").to_owned();
         let source =
             format!("{}:{}/{}", at("/info/config/database.hostname"), at("/info/config/database.port"), at("/info/config/database.dbname"));
-        let trace = at("/status/tasks/0/trace");
-        let problem = trace.lines().next().unwrap_or("").to_owned();
+        // The task's own trouble first, then that of its file.
+        let traces = ["/status/tasks/0/trace", "/status/connector/trace"].map(|path| connector.pointer(path).and_then(Json::as_str));
+        let problem = traces.into_iter().flatten().next().map(in_one_line).unwrap_or_default();
         let slot = connector.pointer("/info/config/slot.name").and_then(Json::as_str).unwrap_or("debezium").to_owned();
         rows.push(vec![
             name.clone(),
@@ -59,9 +60,15 @@ pub async fn connectors(server: &Server, as_json: bool) -> Result<(), Failure> {
             at("/status/tasks/0/state"),
             slot,
             source.replace(":-/", "/"),
-            if problem == "-" { String::new() } else { problem },
+            problem,
         ]);
     }
     print!("{}", view::table(&rows, &[]));
     Ok(())
+}
+
+/// The first line of a problem's text, with its place.
+fn in_one_line(text: &str) -> String {
+    let at = text.lines().find_map(|line| line.strip_prefix("  at: ")).map(|at| format!(" ({at})"));
+    format!("{}{}", text.lines().next().unwrap_or_default(), at.unwrap_or_default())
 }

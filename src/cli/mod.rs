@@ -3,8 +3,10 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 a check
 //! found problems, 4 the service is not reachable, 5 not found, 130 Ctrl-C.
 
+pub mod apply;
 pub mod check;
 pub mod client;
+pub mod config;
 pub mod demo;
 pub mod lists;
 pub mod logs;
@@ -86,6 +88,9 @@ enum Command {
     /// Connectors of a running service.
     #[command(visible_alias = "c", subcommand)]
     Connectors(ConnectorsCommand),
+    /// The connector files of a running service.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// The files of the built-in log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -116,6 +121,28 @@ enum TopicsCommand {
 enum ConnectorsCommand {
     /// All connectors with their state.
     List {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What applying a connector file would change, and what that comes to.
+    Diff(apply::FileArgs),
+    /// Make or change a connector as a file says.
+    Apply {
+        #[command(flatten)]
+        file: apply::FileArgs,
+        /// Also what needs a new snapshot.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read the connector files again now.
+    Reload {
         #[command(flatten)]
         server: ServerArgs,
         /// As JSON.
@@ -184,6 +211,9 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Connectors(ConnectorsCommand::List { server, json }) => {
             small_runtime()?.block_on(lists::connectors(&server.parse()?, json))
         }
+        Command::Config(ConfigCommand::Reload { server, json }) => small_runtime()?.block_on(config::reload(&server.parse()?, json)),
+        Command::Connectors(ConnectorsCommand::Diff(args)) => small_runtime()?.block_on(apply::diff(&args)),
+        Command::Connectors(ConnectorsCommand::Apply { file, yes }) => small_runtime()?.block_on(apply::apply(&file, yes)),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Version { json } => {

@@ -56,11 +56,13 @@ const fn setting(name: &'static str, default: &'static str, kind: Kind, doc: &'s
     ServiceKey { name, default, kind, doc }
 }
 
+const SWITCH: Kind = Kind::Word(&["true", "false"]);
 const AUTH: Kind = Kind::Word(&["loopback", "none"]);
 
 /// Every setting. `rowfeed.toml` at the top of the repository is this table written out, and a test keeps it so.
 pub static KEYS: &[ServiceKey] = &[
     setting("connectors_dir", "connectors", Kind::Text, "folder of connector files (*.json, *.toml), next to this file; it may be missing"),
+    setting("watch", "true", SWITCH, "read connector files again when they change; else by SIGHUP and `rowfeed config reload`"),
     setting("data.dir", "./data", Kind::Text, "everything that is kept: the log, positions, REST-made connectors"),
     setting("http.listen", "127.0.0.1:8083", Kind::Address, "Kafka Connect REST API, metrics, health, topics"),
     setting(
@@ -132,6 +134,8 @@ pub struct ServiceConfig {
     pub file: Option<PathBuf>,
     /// Folder of connector files.
     pub connectors_dir: PathBuf,
+    /// They are read again when they change.
+    pub watch: bool,
     /// Folder of everything that is kept.
     pub data_dir: PathBuf,
     /// Where HTTP listens.
@@ -454,6 +458,7 @@ impl Reader<'_> {
         let config = ServiceConfig {
             file,
             connectors_dir,
+            watch: text("watch").eq_ignore_ascii_case("true"),
             data_dir: self.folder("data.dir", base, sources),
             http_listen: text("http.listen"),
             http_loopback: text("http.auth") != "none",
@@ -648,7 +653,7 @@ pub fn default_file() -> String {
             out.push_str(&format!("\n[{table}]\n"));
             section = table;
         }
-        let bare = matches!(key.kind, Kind::Number(..));
+        let bare = matches!(key.kind, Kind::Number(..)) || matches!(key.default, "true" | "false");
         let value = if bare { key.default.to_owned() } else { format!("\"{}\"", key.default) };
         out.push_str(&format!("# {}\n{name} = {value}\n", key.doc));
     }

@@ -46,6 +46,11 @@ impl Definition {
         Self { name: name.to_owned(), options, ..Self::default() }
     }
 
+    /// Its file cannot be used at all: what else it says is not known.
+    pub fn is_broken(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
     /// The same, not to be used for this reason.
     pub fn refused(mut self, problem: Problem) -> Self {
         let problem = match &self.file {
@@ -91,12 +96,12 @@ pub fn combine(mut problems: Vec<Problem>) -> Problem {
     Problem::fail("config/invalid", format!("the configuration has {} problems", problems.len())).why(list.join("\n"))
 }
 
-/// All definitions of a folder, by file name. A missing folder has none.
-pub fn load_folder(dir: &Path) -> Result<Vec<Definition>, Problem> {
+/// The connector files of a folder, by name; `None` for a folder that is not there.
+pub fn files_of(dir: &Path) -> Result<Option<Vec<PathBuf>>, Problem> {
     let failed = |why: String| Problem::refuse("config/file", format!("{} cannot be read", dir.display())).why(why);
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error.to_string())),
     };
     let mut files = Vec::new();
@@ -110,6 +115,12 @@ pub fn load_folder(dir: &Path) -> Result<Vec<Definition>, Problem> {
         }
     }
     files.sort();
+    Ok(Some(files))
+}
+
+/// All definitions of a folder, by file name. A missing folder has none.
+pub fn load_folder(dir: &Path) -> Result<Vec<Definition>, Problem> {
+    let files = files_of(dir)?.unwrap_or_default();
     let mut definitions: Vec<Definition> = Vec::new();
     for file in &files {
         let mut definition = load_file(file);

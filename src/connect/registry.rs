@@ -4,6 +4,9 @@
 //! cannot be changed through the API), that what the API made is durable before it is acknowledged and comes back after a
 //! restart, and that masked secrets written back keep the old value. Requests that change something are one at a time.
 
+mod diff;
+mod reload;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,9 +20,13 @@ use super::status::{StatusSnapshot, TaskStatus};
 use super::store::{Kept, Store, TargetState};
 use super::supervisor::{Goal, OnFatal, RunTask, Supervisor, Work};
 use crate::change::Signal;
+use crate::config::postgres::effect::{self, Effect};
 use crate::config::postgres::{PostgresConfig, TopicDefaults};
 use crate::config::{Options, secrets};
 use crate::problem::Problem;
+
+pub use diff::Difference;
+pub use reload::{ReadFiles, Reloaded};
 
 /// More connectors than this is refused: each has a thread and a session in a database.
 const CONNECTORS_MAX: usize = 1000;
@@ -78,6 +85,8 @@ pub struct ConnectorView {
     pub status: StatusSnapshot,
     /// What a person wants of it.
     pub target: TargetState,
+    /// Why its file does not hold: it has mistakes, or is gone.
+    pub file_problem: Option<Problem>,
 }
 
 struct Connector {
@@ -87,6 +96,22 @@ struct Connector {
     target: TargetState,
     /// It rests because its file is gone.
     file_gone: bool,
+    /// Why its file does not hold.
+    file_problem: Option<Problem>,
+}
+
+impl Connector {
+    /// Takes a new definition. Where no change has an effect on what runs, it is for the next start.
+    fn redefine(&mut self, definition: Definition) {
+        let changes = effect::changes(&self.definition.options, &definition.options);
+        let live = !definition.is_broken() && effect::heaviest(&changes).is_none_or(|effect| effect == Effect::Live);
+        let live = live && matches!(self.status.phase(), Phase::Snapshotting | Phase::Streaming);
+        self.definition = Arc::new(definition);
+        match live {
+            true => self.supervisor.note(Arc::clone(&self.definition)),
+            false => self.supervisor.redefine(Arc::clone(&self.definition)),
+        }
+    }
 }
 
 /// All connectors.
@@ -101,6 +126,7 @@ pub struct Registry {
     on_fatal: OnFatal,
     topics: TopicDefaults,
     delete_wait_max: Duration,
+    files: reload::Files,
 }
 
 impl Registry {
@@ -115,6 +141,7 @@ impl Registry {
             on_fatal,
             topics,
             delete_wait_max: DELETE_WAIT_MAX,
+            files: reload::Files::default(),
         }
     }
 
@@ -125,6 +152,7 @@ impl Registry {
     /// Starts what the files define and what the API made before.
     pub fn start(&self, files: Vec<Definition>) -> Result<(), Problem> {
         let Kept { connectors, states } = self.store.load()?;
+        self.note_start(&files);
         let of_api = connectors.into_iter().map(|(name, options)| Definition::of_api(&name, options));
         for definition in files.into_iter().chain(of_api) {
             if let Some(known) = self.connectors().get(&definition.name) {
@@ -134,61 +162,6 @@ impl Registry {
             }
             let target = states.get(&definition.name).copied().unwrap_or_default();
             self.launch(self.settled(definition), target)?;
-        }
-        Ok(())
-    }
-
-    /// Compares the files with what runs: new ones start, changed ones begin again, missing ones stop and are reported.
-    pub async fn reconcile(&self, files: Vec<Definition>) -> Result<(), Problem> {
-        let _changing = self.changing.lock().await;
-        let gone: Vec<String> = self
-            .connectors()
-            .iter()
-            .filter(|(name, connector)| {
-                connector.definition.file.is_some() && !connector.file_gone && !files.iter().any(|file| file.name == **name)
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in gone {
-            tracing::warn!(connector = name, "the connector's file is gone: stopped; its slot stays and keeps WAL until it is dropped");
-            if let Some(connector) = self.connectors().get_mut(&name) {
-                connector.file_gone = true;
-                connector.supervisor.set_goal(Goal::Rest(Rest::Stop));
-            }
-        }
-        for definition in files {
-            self.reconcile_one(definition)?;
-        }
-        Ok(())
-    }
-
-    fn reconcile_one(&self, definition: Definition) -> Result<(), Problem> {
-        let definition = self.settled(definition);
-        if self.is_ending(&definition.name) {
-            tracing::error!(connector = definition.name, "a deleted connector of this name has not ended yet: reload again when it has");
-            return Ok(());
-        }
-        let mut connectors = self.connectors();
-        let Some(known) = connectors.get_mut(&definition.name) else {
-            drop(connectors);
-            return self.launch(definition, TargetState::Running);
-        };
-        if std::mem::take(&mut known.file_gone) {
-            tracing::info!(connector = definition.name, "the connector's file is back");
-            known.supervisor.set_goal(goal_of(known.target));
-        }
-        if *known.definition != definition {
-            // A mistake of an editor must not stop what works; the next start would meet it all the same.
-            if let Err(problems) = definition.config(self.topics)
-                && known.definition.config(self.topics).is_ok()
-            {
-                let text = list(&problems);
-                tracing::error!(connector = definition.name, "the connector's file has mistakes; it goes on as it was before:\n{text}");
-                return Ok(());
-            }
-            tracing::info!(connector = definition.name, "the connector's file changed");
-            known.definition = Arc::new(definition);
-            known.supervisor.redefine(Arc::clone(&known.definition));
         }
         Ok(())
     }
@@ -208,7 +181,7 @@ impl Registry {
         };
         let supervisor = Supervisor::start(work, goal_of(target))?;
         let name = definition.name.clone();
-        self.connectors().insert(name, Connector { definition, status, supervisor, target, file_gone: false });
+        self.connectors().insert(name, Connector { definition, status, supervisor, target, file_gone: false, file_problem: None });
         Ok(())
     }
 
@@ -292,8 +265,7 @@ impl Registry {
         }
         self.store.put(&known.name, &definition.options, target).await.map_err(RegistryError::Failed)?;
         if let Some(connector) = self.connectors().get_mut(&known.name) {
-            connector.definition = Arc::new(definition);
-            connector.supervisor.redefine(Arc::clone(&connector.definition));
+            connector.redefine(definition);
         }
         tracing::info!(connector = known.name, "connector changed");
         self.view(&known.name)
@@ -337,7 +309,10 @@ impl Registry {
     pub async fn delete(&self, name: &str) -> Result<(), RegistryError> {
         let _changing = self.changing.lock().await;
         let definition = self.definition(name)?;
-        refuse_file(&definition)?;
+        // One whose file is deleted has nobody else who could delete it.
+        if !self.connectors().get(name).is_some_and(|known| known.file_gone) {
+            refuse_file(&definition)?;
+        }
         self.store.remove(name).await.map_err(RegistryError::Failed)?;
         let removed = self.connectors().remove(name);
         if let Some(connector) = removed {
@@ -387,7 +362,9 @@ impl Registry {
         self.store.put_state(name, target).await.map_err(RegistryError::Failed)?;
         if let Some(connector) = self.connectors().get_mut(name) {
             connector.target = target;
-            connector.file_gone = false;
+            if std::mem::take(&mut connector.file_gone) {
+                connector.file_problem = None;
+            }
             connector.supervisor.set_goal(goal_of(target));
         }
         Ok(())
@@ -465,6 +442,7 @@ fn view(connector: &Connector) -> ConnectorView {
         file: connector.definition.file.clone(),
         status: connector.status.snapshot(),
         target: if connector.file_gone { TargetState::Stopped } else { connector.target },
+        file_problem: connector.file_problem.clone(),
     }
 }
 
@@ -579,11 +557,14 @@ mod tests {
         assert_eq!(refused.to_string(), format!("Connector shop is managed by the file {}: change it there", path.display()));
         assert!(matches!(registry.delete("shop").await, Err(RegistryError::ManagedByFile { .. })));
         std::fs::remove_file(&path).expect("removed");
-        registry.reconcile(load()).await.expect("reconciled");
+        registry.reconcile(load()).await;
         wait_for_phase(&registry, "shop", &Phase::Stopped).await;
-        assert_eq!(registry.view("shop").expect("seen").target, TargetState::Stopped);
+        let view = registry.view("shop").expect("seen");
+        assert_eq!(view.target, TargetState::Stopped);
+        let told = view.file_problem.expect("a warning").text();
+        assert!(told.contains("config/file-gone") && told.contains("rowfeed slots drop debezium"), "{told}");
         std::fs::write(&path, serde_json::to_string(&options()).expect("JSON")).expect("written");
-        registry.reconcile(load()).await.expect("reconciled");
+        registry.reconcile(load()).await;
         wait_for_phase(&registry, "shop", &Phase::Streaming).await;
         assert!(registry.shut_down(Duration::from_secs(10)));
     }
@@ -601,14 +582,43 @@ mod tests {
         wait_for_phase(&registry, "shop", &Phase::Streaming).await;
         for broken in [good.replace("PostgresConnector", "MySql"), good.replace('}', "")] {
             write(broken);
-            registry.reconcile(load()).await.expect("reconciled");
+            registry.reconcile(load()).await;
             let view = registry.view("shop").expect("there");
             assert_eq!((view.options["connector.class"].as_str(), view.status.phase), ("PostgresConnector", Phase::Streaming));
+            let told = view.file_problem.expect("told").text();
+            assert!(told.contains("config/not-taken-over") && told.contains("shop.json:1:"), "{told}");
         }
         write(good.replace("\"p\"", "\"other\""));
-        registry.reconcile(load()).await.expect("reconciled");
-        assert_eq!(registry.view("shop").expect("there").options["topic.prefix"], "other");
+        registry.reconcile(load()).await;
+        let view = registry.view("shop").expect("there");
+        assert_eq!((view.options["topic.prefix"].as_str(), view.file_problem), ("other", None));
         assert!(registry.shut_down(Duration::from_secs(10)));
+    }
+
+    /// The name is inside the file, and the file cannot be read any more: its connector is known by the file.
+    #[tokio::test]
+    async fn a_file_that_lost_its_name_is_still_that_of_its_connector() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("01-production.json");
+        let write = |text: &str| std::fs::write(&path, text).expect("written");
+        let files = dir.path().to_owned();
+        let text = serde_json::json!({ "name": "shop", "config": options() }).to_string();
+        write(&text);
+        let registry = registry(Store::Memory);
+        registry.set_files(Box::new(move || super::super::definitions::load_folder(&files)));
+        assert_eq!(registry.last_reload(), None);
+        assert_eq!(registry.reload().await, Reloaded { started: vec!["shop".into()], ..Reloaded::default() });
+        wait_for_phase(&registry, "shop", &Phase::Streaming).await;
+        write(text.trim_end_matches('}'));
+        let reloaded = registry.reload().await;
+        assert!(!reloaded.is_successful() && reloaded.stopped.is_empty() && reloaded.started.is_empty(), "{reloaded:?}");
+        assert_eq!(reloaded.problems[0].0.as_deref(), Some("shop"));
+        assert_eq!((registry.names(), registry.view("shop").expect("there").status.phase), (vec!["shop".to_owned()], Phase::Streaming));
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!(registry.reload().await.stopped, ["shop"]);
+        assert_eq!(registry.reload().await, Reloaded::default(), "it is told once");
+        registry.delete("shop").await.expect("its file is gone: it can be deleted");
+        assert!(registry.names().is_empty() && registry.shut_down(Duration::from_secs(10)));
     }
 
     #[tokio::test]

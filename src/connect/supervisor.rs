@@ -134,6 +134,11 @@ impl Supervisor {
         self.order(&mut control);
     }
 
+    /// Takes a new definition that changes nothing of what runs: the next start has it.
+    pub fn note(&self, definition: Arc<Definition>) {
+        self.shared.control().definition = definition;
+    }
+
     fn order(&self, control: &mut Control) {
         control.generation += 1;
         control.stop.send_replace(true);
@@ -299,6 +304,7 @@ impl Shared {
 
     fn fail(&self, problem: Problem, generation: u64, trouble: &mut Trouble) {
         let connector = self.control().definition.name.clone();
+        let problem = with_remedy(problem, &connector);
         self.status.apply(Event::Fault(problem.clone()));
         match problem.action {
             Action::Retry => {
@@ -321,6 +327,14 @@ impl Shared {
             }
         }
     }
+}
+
+/// Nobody is left with a FAILED connector and no next step: where the cause has no remedy of its own, there is still this one.
+fn with_remedy(problem: Problem, connector: &str) -> Problem {
+    if problem.action != Action::Fail || !problem.fix.is_empty() {
+        return problem;
+    }
+    problem.fix(format!("mend the cause above, then: POST /connectors/{connector}/restart   (it goes on where it was)"))
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Problem {
@@ -420,6 +434,16 @@ mod tests {
         wait_for("failed", || matches!(status.phase(), Phase::Failed { .. }));
         let Phase::Failed { retry, problem } = status.phase() else { panic!("failed") };
         assert_eq!((retry, problem.code, problem.why.as_str()), (false, "internal/panic", "a defect"));
+        supervisor.set_goal(Goal::Quit);
+        assert!(supervisor.join(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn nobody_is_left_with_a_failed_connector_and_no_next_step() {
+        let (mut supervisor, status) = start(Arc::new(|_, _, _| Err(Problem::fail("pg/error", "PostgreSQL refused"))));
+        wait_for("failed", || matches!(status.phase(), Phase::Failed { retry: false, .. }));
+        let fix = status.snapshot().problem.map(|problem| problem.fix).unwrap_or_default();
+        assert!(fix.contains("POST /connectors/shop/restart"), "{fix}");
         supervisor.set_goal(Goal::Quit);
         assert!(supervisor.join(Duration::from_secs(10)));
     }

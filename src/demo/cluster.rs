@@ -223,12 +223,26 @@ impl Cluster {
         self.wait_until_ready()
     }
 
+    /// Makes the files of another server in the place of the stopped one's, which were moved away.
+    pub fn create_again(&mut self) -> Result<(), Problem> {
+        self.create_data().map_err(|error| trouble("creating the temporary server", &error))
+    }
+
+    /// A program of the same version, as the server's owner, in its folder.
+    pub fn program(&self, name: &str) -> Command {
+        self.as_owner(&self.shape.programs.bin.join(name))
+    }
+
     fn create(&self) -> io::Result<()> {
         fs::create_dir(&self.dir)?;
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700))?;
         if let Some(owner) = self.owner {
             std::os::unix::fs::chown(&self.dir, Some(owner.uid), Some(owner.gid))?;
         }
+        self.create_data()
+    }
+
+    fn create_data(&self) -> io::Result<()> {
         let mut initdb = self.as_owner(&self.shape.programs.bin.join("initdb"));
         initdb.arg("-D").arg(self.dir.join("data"));
         initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);

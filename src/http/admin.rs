@@ -98,6 +98,7 @@ fn report(app: &App) -> Report {
         log_failed: log.is_some_and(|log| log.failed().is_some()),
         log_paused: app.paused().is_some(),
         stream_clients: super::STREAMS_MAX - app.0.streams.available_permits(),
+        reload_successful: app.0.registry.last_reload().map(|last| last.is_successful()),
     }
 }
 

@@ -262,7 +262,7 @@ async fn reset_offsets(State(app): State<App>, Path(name): Path<String>) -> Answ
 }
 
 /// A flat JSON map as options; numbers and booleans become text, as Kafka Connect's clients expect.
-fn options(json: &Json) -> Result<Options, ApiError> {
+pub(super) fn options(json: &Json) -> Result<Options, ApiError> {
     let Json::Object(map) = json else { return Err(ApiError::bad_request("a connector's configuration is a JSON object of texts")) };
     map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| Ok((key.clone(), scalar(key, value)?))).collect()
 }
@@ -301,7 +301,11 @@ fn has_task(view: &ConnectorView) -> bool {
 
 /// Kafka Connect's ConnectorStateInfo.
 fn state_info(app: &App, view: &ConnectorView) -> Json {
-    let connector = json!({ "state": connector_state(view), "worker_id": app.0.worker_id, "version": env!("CARGO_PKG_VERSION") });
+    let mut connector = json!({ "state": connector_state(view), "worker_id": app.0.worker_id, "version": env!("CARGO_PKG_VERSION") });
+    // What its file says now does not hold: its task is as it was.
+    if let (Some(problem), Some(map)) = (&view.file_problem, connector.as_object_mut()) {
+        map.insert("trace".into(), problem.text().into());
+    }
     let tasks = if has_task(view) { vec![task_info(app, view)] } else { Vec::new() };
     json!({ "name": view.name, "connector": connector, "tasks": tasks, "type": "source" })
 }

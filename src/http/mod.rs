@@ -6,6 +6,7 @@
 //! to [`crate::connect`] and what a record is to [`crate::record`]; it speaks no Kafka.
 
 pub mod admin;
+pub mod config;
 pub mod connectors;
 pub mod listener;
 pub mod records;
@@ -126,6 +127,7 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(admin::metrics))
         .route("/connector-plugins", get(admin::plugins))
         .merge(connectors::routes())
+        .merge(config::routes())
         .merge(topics::routes())
         .merge(schemas::routes())
         .fallback(not_found)

@@ -164,7 +164,8 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
         }
         "55000" if text.contains("slot") => Problem::fail("pg/wal-lost", "the slot can no longer deliver: changes are gone from the server").why(text).fix("drop the slot and the connector's position, then start again with a new snapshot"),
         "53400" if text.contains("replication slot") => Problem::fail("pg/slots-full", "no replication slot is free").why(text).fix("drop an unused slot, or raise max_replication_slots (restart)"),
-        "42704" if text.contains("slot") => Problem::fail("pg/slot-gone", "the replication slot does not exist").why(text),
+        // It was there a moment ago: the next try finds out what is missing now, and says so.
+        "42704" if text.contains("slot") => Problem::retry("pg/slot-gone", "the replication slot does not exist").why(text),
         "42704" if text.contains("publication") => Problem::fail("pg/publication-missing", "the publication does not exist at this place in the log").why(text).fix("create the publication, then a new slot: changes before it cannot be decoded"),
         "22021" | "22P05" => Problem::fail("row/encoding", "a value is not valid text in the database's encoding").why(text).fix("correct the row, or capture the table without this column"),
         // A lock, a deadlock, a conflict, a transaction that was ended for its age: the next try meets another moment.

@@ -24,6 +24,8 @@ pub struct Slot {
     pub confirmed_flush_lsn: Option<Lsn>,
     /// `reserved`, `extended`, `unreserved` or `lost`.
     pub wal_status: Option<String>,
+    /// Why the server gave it up, where it says so (PostgreSQL 17 and newer).
+    pub invalidation: Option<String>,
 }
 
 impl Slot {
@@ -46,8 +48,9 @@ pub struct CreatedSlot {
 pub async fn find(client: &Client, name: &str) -> Result<Option<Slot>, PostgresError> {
     let row = client
         .query_opt(
-            "select plugin::text, coalesce(database::text, ''), confirmed_flush_lsn::text, wal_status \
-             from pg_replication_slots where slot_name = $1",
+            // By way of JSON: a column that an older version lacks is null.
+            "select plugin::text, coalesce(database::text, ''), confirmed_flush_lsn::text, wal_status, \
+             to_jsonb(slot) ->> 'invalidation_reason' from pg_replication_slots as slot where slot_name = $1",
             &[&name],
         )
         .await?;
@@ -58,7 +61,24 @@ pub async fn find(client: &Client, name: &str) -> Result<Option<Slot>, PostgresE
         database: row.try_get(1)?,
         confirmed_flush_lsn: confirmed.and_then(|text| text.parse().ok()),
         wal_status: row.try_get(3)?,
+        invalidation: row.try_get(4)?,
     }))
+}
+
+/// Who reads a slot now, as far as this role may see it: process, user, client, application. `None`: nobody does any more.
+pub async fn holder(client: &Client, name: &str) -> Option<(i32, String)> {
+    let row = client
+        .query_opt(
+            "select slot.active_pid, format('pid %s, user %s, client %s, application \"%s\"', slot.active_pid, coalesce(usename::text, '?'), \
+                 coalesce(client_addr::text, client_hostname, 'local'), coalesce(nullif(application_name, ''), '?')) \
+               || coalesce(format(', for %s s', extract(epoch from now() - backend_start)::bigint), '') \
+             from pg_replication_slots as slot left join pg_stat_activity as activity on activity.pid = slot.active_pid \
+             where slot.slot_name = $1 and slot.active_pid is not null",
+            &[&name],
+        )
+        .await;
+    let row = row.ok().flatten()?;
+    Some((row.try_get(0).ok()?, row.try_get(1).ok()?))
 }
 
 /// The oldest transaction whose rows of the catalogue the slot still needs.
@@ -79,7 +99,10 @@ pub fn check(slot: &Slot, name: &str, database: &str) -> Result<(), PostgresErro
             .fix("choose another slot.name")
     } else if slot.is_lost() {
         Problem::fail("pg/wal-lost", format!("slot \"{name}\" has lost its WAL: changes are gone from the server"))
-            .why("wal_status is lost: max_slot_wal_keep_size was exceeded")
+            .why(match slot.invalidation.as_deref() {
+                None | Some("wal_removed") => "wal_status is lost: max_slot_wal_keep_size was exceeded".to_owned(),
+                Some(reason) => format!("the server gave it up: {reason}"),
+            })
             .fix(format!("SELECT pg_drop_replication_slot('{name}');\nthen delete the connector's position and start it again: it takes a new snapshot"))
     } else {
         return Ok(());

@@ -48,6 +48,8 @@ mod prepared;
 #[cfg(feature = "kafka")]
 mod publication;
 #[cfg(feature = "kafka")]
+mod reload;
+#[cfg(feature = "kafka")]
 mod resume;
 #[cfg(feature = "kafka")]
 mod signals;

@@ -5,6 +5,7 @@
 
 pub mod channels;
 pub mod connection;
+pub mod effect;
 pub mod filters;
 pub mod masks;
 pub mod naming;

@@ -14,7 +14,7 @@ use super::relations::Relations;
 use super::resume::{Resume, begin_anew};
 use super::snapshot;
 use super::stream::Stream;
-use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
+use crate::change::{Checkpoint, Lsn, Progress, Signal, SlotIdentity};
 use crate::config::postgres::{PostgresConfig, SnapshotMode, TableOrder};
 use crate::connect::{Phase, Signals, TaskStatus};
 use crate::encode::values::ValueSettings;
@@ -23,7 +23,7 @@ use crate::log::LogWriter;
 use crate::postgres::connection::Session;
 use crate::postgres::replication::{self, ReplicationStream, System};
 use crate::postgres::slot::{self, Slot, SlotKind};
-use crate::postgres::{Client, Connection, PostgresError, catalog, identity, publication};
+use crate::postgres::{Client, Connection, PostgresError, catalog, identifier, identity, publication};
 use crate::problem::Problem;
 use crate::record::HeaderBlock;
 use tokio::sync::watch;
@@ -34,6 +34,9 @@ const SLOT_TRIES: u32 = 20;
 const SLOT_PAUSE: Duration = Duration::from_millis(100);
 /// How often dropping the slot is tried, with the same pause: about a second.
 const DROP_TRIES: u32 = 10;
+
+/// So many tables are in one signal for tables that were added.
+const ADDED_PER_SIGNAL: usize = 500;
 
 /// How long an end may wait for a notification of it.
 const ABORTED_LIMIT: Duration = Duration::from_secs(2);
@@ -146,7 +149,8 @@ pub async fn capture<W: LogWriter>(
         let key = Checkpoint::key(&context.config.name, &context.config.topic_prefix);
         let commits = Commits::new(writer, key, context.config.topics.default.replication_factor).await?;
         let stored = commits.stored().await?;
-        Ok::<_, Problem>((commits, stored, prepare(&mut context).await?))
+        let prepared = prepare(&mut context, stored.as_ref()).await?;
+        Ok::<_, Problem>((commits, stored, prepared))
     };
     let (commits, stored, prepared) = tokio::select! {
         begun = begin => begun?,
@@ -194,7 +198,7 @@ struct Prepared {
     signals_taken: (Option<i64>, u64),
 }
 
-async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
+async fn prepare(context: &mut Context, stored: Option<&Checkpoint>) -> Result<Prepared, Problem> {
     let config = Arc::clone(&context.config);
     let name = context.application_name();
     let sessions =
@@ -225,7 +229,14 @@ async fn prepare(context: &mut Context) -> Result<Prepared, Problem> {
         slot = slot.filter(|_| !gone);
     }
     if let Some(slot) = &slot {
-        slot::check(slot, &config.slot_name, &config.connection.database).map_err(|error| context.problem(&error))?;
+        let checked = slot::check(slot, &config.slot_name, &config.connection.database).map_err(|error| context.problem(&error));
+        checked.map_err(|problem| match stored {
+            Some(stored) if slot.is_lost() => {
+                let why = format!("{}; {}", problem.why, gap(stored.flush_lsn, system.flush_lsn));
+                problem.why(why).fix(begin_anew(&config.name, Some(&config.slot_name)))
+            }
+            _ => problem,
+        })?;
     }
     Ok(Prepared { client, connection, system, server_version, slot, gap: false, snapshotting: false, signals_taken: (None, 0) })
 }
@@ -265,7 +276,7 @@ impl Prepared {
         let Some(checkpoint) = checkpoint.filter(|_| !initial_only) else { return Ok(()) };
         let confirmed = self.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn).unwrap_or(checkpoint.flush_lsn);
         let replication = tokio::select! {
-            replication = start_stream(context, self.connection, self.server_version) => replication?,
+            replication = start_stream(context, &self.client, self.connection, self.server_version) => replication?,
             _ = stop.wait_for(|stop| *stop) => None,
         };
         let Some(replication) = replication else { return Ok(()) };
@@ -283,6 +294,7 @@ impl Prepared {
             Some(state) => Some(Box::pin(Reader::resume(context, &self.client, self.server_version, state)).await?),
             None => None,
         };
+        ask_for_added(context, &self.client, self.server_version).await.map_err(|error| context.problem(&error))?;
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
         let channels = Channels::open(context, &checkpoint)?;
@@ -383,13 +395,14 @@ impl Prepared {
             return Err(Problem::fail("source/history-went-back", "the database is older than what was published")
                 .at(config.connection.shown())
                 .why(format!(
-                    "its WAL ends at {}, events up to {published} were published: it was restored from a backup",
-                    self.system.flush_lsn
+                    "its WAL ends at {}, events up to {published} were published: it was restored from a backup; what was published \
+                     beyond {} is not in this database",
+                    self.system.flush_lsn, self.system.flush_lsn
                 ))
                 .fix(anew));
         }
         let Some(slot) = &self.slot else {
-            return Err(slot_gone(config, &checkpoint));
+            return Err(slot_gone(config, &checkpoint, self.system.flush_lsn));
         };
         let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
         // While a snapshot is unfinished, what the slot passed over would be missing between its rows, too.
@@ -402,7 +415,12 @@ impl Prepared {
         }
         if confirmed > checkpoint.flush_lsn {
             return Err(Problem::fail(SLOT_MOVED, format!("slot \"{}\" is ahead of what was published", config.slot_name))
-                .why(format!("it was confirmed up to {confirmed}, here everything up to {} is durable: another program read it, or this data directory is an old copy", checkpoint.flush_lsn))
+                .why(format!(
+                    "it was confirmed up to {confirmed}, here everything up to {} is durable: another program read it, it was dropped and made \
+                     again, or this data directory is an old copy; {}",
+                    checkpoint.flush_lsn,
+                    gap(checkpoint.flush_lsn, confirmed)
+                ))
                 .fix(anew));
         }
         Ok(checkpoint)
@@ -422,7 +440,8 @@ impl Prepared {
             Some(switch) if switch >= checkpoint.end_lsn => Ok(switch),
             Some(switch) => Err(Problem::fail("source/ahead-of-primary", "the new primary lacks transactions that were published")
                 .why(format!(
-                    "timeline {} ended at {switch}, events up to {} were published from the old primary",
+                    "timeline {} ended at {switch}, events up to {} were published from the old primary: what is between the two is not in \
+                     this database (a standby that lagged behind, or a backup restored to a point in time)",
                     checkpoint.slot.timeline, checkpoint.end_lsn
                 ))
                 .fix(anew)),
@@ -509,6 +528,42 @@ impl Prepared {
     }
 }
 
+/// Tables that the configuration has added since the task ran last are read beside the stream, as a signal for them would
+/// have it: nobody else is held up. (Debezium leaves that signal to a person.)
+async fn ask_for_added(context: &Context, client: &Client, server_version: u32) -> Result<(), PostgresError> {
+    let config = &context.config;
+    let before = context.status.follow(config.tables.clone());
+    let Some(before) = before.filter(|_| config.snapshot.mode != SnapshotMode::NoData) else { return Ok(()) };
+    let is_new = |schema: &str, table: &str| {
+        config.tables.includes(schema, table) && !before.includes(schema, table) && config.snapshot.includes(schema, table)
+    };
+    let tables = catalog::tables(client).await?;
+    if !tables.iter().any(|table| is_new(&table.schema, &table.table)) {
+        return Ok(());
+    }
+    let published = publication::published(client, &config.publication_name, server_version).await?;
+    let selected = snapshot::select_tables(context, &tables, &published);
+    let added: Vec<String> = selected
+        .iter()
+        .filter(|(table, _)| is_new(&table.schema, &table.table))
+        .map(|(table, _)| format!("{}.{}", identifier(&table.schema), identifier(&table.table)))
+        .collect();
+    for tables in added.chunks(ADDED_PER_SIGNAL) {
+        let data = serde_json::json!({ "type": "incremental", "data-collections": tables }).to_string();
+        let id = uuid::Uuid::new_v4().to_string();
+        let list = tables.join(", ");
+        let asked = match Signal::parse(&id, "execute-snapshot", &data) {
+            Ok(signal) => context.signals.push(signal).map_err(|error| error.to_string()),
+            Err(problem) => Err(problem.text()),
+        };
+        match asked {
+            Ok(()) => tracing::info!(connector = config.name, id, "tables were added, their rows are read beside the stream: {list}"),
+            Err(why) => tracing::warn!(connector = config.name, "tables were added, send a signal to have their rows read: {list}: {why}"),
+        }
+    }
+    Ok(())
+}
+
 /// Tells that a snapshot ended before it was whole, if that goes quickly.
 async fn tell_aborted<W: LogWriter>(context: &Context, commits: &mut Commits<W>) {
     let told = async {
@@ -539,8 +594,27 @@ fn check_guardrail(config: &PostgresConfig, tables: &[catalog::Table]) -> Result
     Ok(())
 }
 
+/// What a connector that went on would miss.
+fn gap(from: Lsn, to: Lsn) -> String {
+    format!("changes committed between {from} and {to} ({} bytes of WAL) would be missing", to.0.saturating_sub(from.0))
+}
+
+/// Somebody else reads the slot. It is tried again until they are gone.
+async fn slot_active(context: &Context, client: &Client, error: &PostgresError) -> Problem {
+    let (problem, slot) = (context.problem(error), &context.config.slot_name);
+    let Some((pid, holder)) = slot::holder(client, slot).await else { return problem };
+    Problem { what: format!("slot \"{slot}\" is being read by another process: {holder}"), ..problem }
+        .why("a slot has one reader; this connector goes on by itself when that one is gone (a session that was cut ends after wal_sender_timeout)")
+        .fix(format!("stop that program, or set another slot.name here; to end its session now: SELECT pg_terminate_backend({pid});"))
+}
+
 /// Starts the stream; a slot that is still held is tried again for a moment. `None`: told to stop.
-async fn start_stream(context: &Context, connection: Connection, server_version: u32) -> Result<Option<ReplicationStream>, Problem> {
+async fn start_stream(
+    context: &Context,
+    client: &Client,
+    connection: Connection,
+    server_version: u32,
+) -> Result<Option<ReplicationStream>, Problem> {
     let config = &context.config;
     let mut connection = Some(connection);
     for attempt in 1.. {
@@ -553,6 +627,7 @@ async fn start_stream(context: &Context, connection: Connection, server_version:
         match ReplicationStream::start(ready, config, server_version).await {
             Ok(stream) => return Ok(Some(stream)),
             Err(error) if error.code() == "55006" && attempt < SLOT_TRIES => tokio::time::sleep(SLOT_PAUSE).await,
+            Err(error) if error.code() == "55006" => return Err(slot_active(context, client, &error).await),
             Err(error) => return Err(context.problem(&error)),
         }
         if context.is_stopping() {
@@ -563,11 +638,14 @@ async fn start_stream(context: &Context, connection: Connection, server_version:
 }
 
 /// The slot is not there. Where another one was read so far, its name was changed.
-fn slot_gone(config: &PostgresConfig, checkpoint: &Checkpoint) -> Problem {
+fn slot_gone(config: &PostgresConfig, checkpoint: &Checkpoint, now: Lsn) -> Problem {
     let (slot, read, anew) = (&config.slot_name, &checkpoint.slot.name, begin_anew(&config.name, None));
     if read == slot {
         return Problem::fail(SLOT_GONE, format!("slot \"{slot}\" was at {} and no longer exists", checkpoint.flush_lsn))
-            .why("changes since then are lost to this connector; nothing goes on until you choose, so that the gap cannot go unnoticed")
+            .why(format!(
+                "the server is at {now}; {}; nothing goes on until you choose, so that the gap cannot go unnoticed",
+                gap(checkpoint.flush_lsn, now)
+            ))
             .fix(anew);
     }
     Problem::fail(SLOT_GONE, format!("slot \"{slot}\" does not exist; what was published came from slot \"{read}\""))
