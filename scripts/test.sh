@@ -13,6 +13,9 @@ need maven mvn
 need nodejs node
 need npm npm
 need python3 python3
+need postgresql-client psql
+# Debian has it in sbin.
+need_file pgbouncer '/usr/*bin/pgbouncer'
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 # PostGIS belongs to the server's version: 40 MB to fetch, 170 MB installed.
 need_postgis

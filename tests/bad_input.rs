@@ -323,5 +323,5 @@ fn exit_codes_tell_scripts_what_kind_of_mistake_it_was() {
 #[test]
 fn a_database_that_is_not_there_is_a_finding_of_check() {
     let (code, _) = rowfeed(&["check", "postgres://u@127.0.0.1:1/d"]);
-    assert_eq!(code, 3);
+    assert_eq!(code, 4);
 }

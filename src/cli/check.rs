@@ -11,7 +11,7 @@ use crate::config::native;
 use crate::config::postgres::{PostgresConfig, TopicDefaults};
 use crate::config::service::Sources;
 use crate::connect::definitions;
-use crate::postgres::doctor::{self, Diagnosis, Finding, Mark};
+use crate::postgres::doctor::{self, Diagnosis, Finding, Mark, Step};
 use crate::problem::Problem;
 
 /// Flags of `rowfeed check`.
@@ -39,7 +39,7 @@ pub struct CheckArgs {
     config: Option<PathBuf>,
 }
 
-/// Examines a database; exit code 3 when it found problems.
+/// Examines a database; exit code 3 when it found problems, 4 when it did not reach it.
 pub async fn check(args: CheckArgs) -> Result<(), Failure> {
     let config = target(&args)?;
     let connector = (!args.target.contains("://")).then_some(&config);
@@ -53,6 +53,9 @@ pub async fn check(args: CheckArgs) -> Result<(), Failure> {
         }
     } else {
         print!("{}", as_text(&diagnosis));
+    }
+    if diagnosis.is_unreached() {
+        return Err(Failure::shown(4));
     }
     let worst = diagnosis.findings.iter().map(|finding| finding.mark).max().unwrap_or(Mark::Ok);
     if worst == Mark::Fail || (args.strict && worst == Mark::Warn) { Err(Failure::shown(3)) } else { Ok(()) }
@@ -136,7 +139,18 @@ fn as_json(diagnosis: &Diagnosis) -> Json {
         Mark::Warn => "warn",
         Mark::Fail => "fail",
     };
-    let check = |finding: &Finding| json!({ "id": finding.id, "status": status(finding.mark), "title": finding.title, "observed": finding.observed, "fix": finding.fix });
+    let step = |step: &Step<'_>| match step {
+        Step::Sql(sql) => json!({ "sql": sql }),
+        Step::Note(note) => json!({ "note": note }),
+    };
+    let check = |finding: &Finding| {
+        let steps: Vec<Json> = finding.steps().iter().map(step).collect();
+        let mut check = json!({ "id": finding.id, "group": finding.group, "status": status(finding.mark), "title": finding.title, "observed": finding.observed, "fix": steps });
+        if !finding.expected.is_empty() {
+            check["expected"] = finding.expected.into();
+        }
+        check
+    };
     let checks: Vec<Json> = diagnosis.findings.iter().map(check).collect();
     let ok = diagnosis.findings.iter().all(|finding| finding.mark != Mark::Fail);
     json!({ "schema": "rowfeed/check@1", "ok": ok, "target": diagnosis.title, "checks": checks, "fix_sql": diagnosis.fix_sql() })

@@ -1,19 +1,27 @@
 //! Can this database be captured? Every cause at once, each with its remedy.
 //!
-//! Owns the questions that stop most first hours: reachability, WAL level, slots, senders, privileges, replica identity,
-//! pooler, WAL limit; and one proof of the whole way, a temporary slot that leaves nothing behind. Changes nothing. A
-//! question that cannot be asked becomes a finding itself, so that one missing privilege hides nothing else.
+//! Owns the questions that stop most first hours, by subject: the [`server`], the role and its rights, the [`tables`], and the
+//! [`proof`] of the whole way, a temporary slot that leaves nothing behind. Changes nothing. A question that cannot be asked
+//! becomes a finding itself, so that one missing privilege hides nothing else. A remedy is SQL where SQL can do it: run by
+//! a superuser, with the restarts that its comments name, the next examination passes.
 
-use std::time::{Duration, Instant};
+mod proof;
+mod provider;
+mod server;
+mod tables;
+
+use std::time::Instant;
 
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use super::catalog::{self, Table};
-use super::connection::{Connection, Session};
-use super::{PostgresError, identifier, publication, slot};
-use crate::change::ReplicaIdentity;
+use super::slots::SlotReport;
+use super::{PostgresError, identifier};
 use crate::config::postgres::{ConnectionConfig, PostgresConfig, TableFilter};
+use crate::config::suggest;
+use crate::problem::Problem;
+use provider::Provider;
 
 /// How good or bad a finding is; the largest is the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +49,37 @@ pub struct Finding {
     pub mark: Mark,
     /// What was seen.
     pub observed: String,
+    /// What is wanted instead, where a word says it.
+    pub expected: &'static str,
     /// Statements to run, or advice as `--` comments; empty when all is well.
     pub fix: String,
+}
+
+/// A step of a remedy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A statement to run.
+    Sql(&'a str),
+    /// Advice for a person.
+    Note(&'a str),
+}
+
+impl Finding {
+    /// The remedy step by step.
+    pub fn steps(&self) -> Vec<Step<'_>> {
+        let mut steps = Vec::new();
+        for line in self.fix.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            // A statement that has a name with " -- " in it is cut in two: the text form shows it whole.
+            match line.split_once("-- ") {
+                Some((sql, note)) => {
+                    steps.extend(Some(sql.trim()).filter(|sql| !sql.is_empty()).map(Step::Sql));
+                    steps.push(Step::Note(note.trim()));
+                }
+                None => steps.push(Step::Sql(line)),
+            }
+        }
+        steps
+    }
 }
 
 /// All findings about a database.
@@ -59,31 +96,48 @@ impl Diagnosis {
     pub fn fix_sql(&self) -> String {
         self.findings.iter().filter(|finding| !finding.fix.is_empty()).map(|finding| format!("{}\n", finding.fix)).collect()
     }
+
+    /// The server was not even reached.
+    pub fn is_unreached(&self) -> bool {
+        let away = |finding: &Finding| matches!(finding.id, "pg/refused" | "pg/dns" | "pg/timeout" | "pg/network" | "pg/closed");
+        self.findings.first().is_some_and(|first| first.mark == Mark::Fail && away(first))
+    }
 }
 
-/// A temporary slot is made within this, or somebody's long transaction is in the way.
-const SLOT_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Names in one line.
 const NAMES_MAX: usize = 5;
+/// What `pg_stat_activity` shows.
+const APPLICATION: &str = "rowfeed check";
 
 /// Examines a database as this role would see it when it captures these tables; with a connector's configuration, whether
 /// that one would start.
 pub async fn examine(config: &ConnectionConfig, filter: &TableFilter, connector: Option<&PostgresConfig>, slot_test: bool) -> Diagnosis {
-    let mut doctor = Doctor { config, group: "server", findings: Vec::new() };
+    let mut doctor = Doctor {
+        config,
+        filter,
+        connector,
+        provider: Provider::of_host(&config.host),
+        version: 0,
+        is_standby: false,
+        slots: Vec::new(),
+        group: "server",
+        findings: Vec::new(),
+    };
     let started = Instant::now();
     let title = format!("{} as {}", config.shown(), config.user);
-    let client = match catalog::open(config, "rowfeed check").await {
+    let client = match catalog::open(config, APPLICATION).await {
         Ok(client) => client,
         Err(error) => {
-            doctor.failed("reachable", &error);
+            doctor.not_let_in(&error).await;
             return Diagnosis { title, findings: doctor.findings };
         }
     };
+    doctor.provider = Provider::find(&client, &config.host).await;
     let title = doctor.server(&client, title, started.elapsed()).await;
     doctor.group = "role";
     doctor.role(&client).await;
     doctor.group = "tables";
-    doctor.tables(&client, filter, connector).await;
+    doctor.tables(&client).await;
     doctor.group = "proof";
     doctor.proof(&client, slot_test).await;
     Diagnosis { title, findings: doctor.findings }
@@ -91,6 +145,13 @@ pub async fn examine(config: &ConnectionConfig, filter: &TableFilter, connector:
 
 struct Doctor<'a> {
     config: &'a ConnectionConfig,
+    filter: &'a TableFilter,
+    connector: Option<&'a PostgresConfig>,
+    provider: Provider,
+    /// As `server_version_num`.
+    version: i64,
+    is_standby: bool,
+    slots: Vec<SlotReport>,
     group: &'static str,
     findings: Vec<Finding>,
 }
@@ -99,20 +160,39 @@ struct Doctor<'a> {
 const UNASKED: &str = "check/unasked";
 
 impl Doctor<'_> {
-    fn found(&mut self, id: &'static str, title: &'static str, mark: Mark, observed: impl Into<String>, fix: impl Into<String>) {
-        self.findings.push(Finding { group: self.group, id, title, mark, observed: observed.into(), fix: fix.into() });
+    fn found(
+        &mut self,
+        id: &'static str,
+        title: &'static str,
+        mark: Mark,
+        observed: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> &mut Finding {
+        let finding = Finding { group: self.group, id, title, mark, observed: observed.into(), expected: "", fix: fix.into() };
+        self.findings.push(finding);
+        let last = self.findings.len() - 1;
+        &mut self.findings[last]
     }
 
     fn ok(&mut self, id: &'static str, title: &'static str, observed: impl Into<String>) {
         self.found(id, title, Mark::Ok, observed, "");
     }
 
+    /// Whether this was found to be bad.
+    fn has_failed(&self, id: &str) -> bool {
+        self.findings.iter().any(|finding| finding.id == id && finding.mark == Mark::Fail)
+    }
+
     /// An error as a finding, in the words a connector would fail with.
     fn failed(&mut self, title: &'static str, error: &PostgresError) {
         let problem = error.problem(self.config);
+        self.failed_as(title, problem);
+    }
+
+    fn failed_as(&mut self, title: &'static str, problem: Problem) {
         let observed = if problem.why.is_empty() { problem.what } else { format!("{}\n{}", problem.what, problem.why) };
         // A finding before may have said the same with a better remedy. These are in a connector's words, not SQL.
-        let known = self.findings.iter().any(|finding| finding.id == problem.code && finding.mark == Mark::Fail);
+        let known = self.has_failed(problem.code);
         let is_sql = |line: &str| line.ends_with(';') && line.starts_with(|first: char| first.is_ascii_uppercase());
         let comment = |line: &str| if is_sql(line) { format!("{line}\n") } else { format!("-- {line}\n") };
         let advice = if known { String::new() } else { problem.fix.lines().map(comment).collect() };
@@ -124,96 +204,37 @@ impl Doctor<'_> {
         self.found(UNASKED, title, Mark::Warn, format!("could not be found out: {why}"), "");
     }
 
-    async fn server(&mut self, client: &Client, title: String, took: Duration) -> String {
-        let tls = match text(client, "select version from pg_stat_ssl where pid = pg_backend_pid() and ssl", &[]).await {
-            Ok(version) => version,
-            Err(_) => "no TLS".to_owned(),
-        };
-        self.ok("pg/reachable", "reachable", format!("{} ms, {tls}", took.as_millis()));
-        let version = text(client, "select current_setting('server_version')", &[]).await.unwrap_or_default();
-        let number = number(client, "select current_setting('server_version_num')::bigint").await.unwrap_or(0);
-        if number < 130_000 {
-            let fix = "-- PostgreSQL 13 or newer is needed";
-            self.found("pg/version", "version", Mark::Fail, format!("{version}, must be 13 or newer"), fix);
-        }
-        let standby = truth(client, "select pg_is_in_recovery()", &[]).await.unwrap_or(false);
-        if standby {
-            let (mark, fix) = if number < 160_000 { (Mark::Fail, "-- connect to the primary") } else { (Mark::Warn, "") };
-            self.found("pg/standby", "primary", mark, "this is a standby", fix);
-        }
-        if let Ok(encoding) = text(client, "select current_setting('server_encoding')", &[]).await
-            && let Err(error) = catalog::check_encoding(&encoding)
-        {
-            self.failed("encoding", &error);
-        }
-        self.wal_level(client).await;
-        self.slots(client).await;
-        self.senders(client).await;
-        self.wal_limit(client, number).await;
-        format!("{title} · PostgreSQL {version} · {}", if standby { "standby" } else { "primary" })
-    }
-
-    async fn wal_level(&mut self, client: &Client) {
-        const TITLE: &str = "wal_level";
-        match text(client, "select current_setting('wal_level')", &[]).await {
-            Ok(level) if level == "logical" => self.ok("pg/wal-level", TITLE, level),
-            Ok(level) => {
-                let fix = "ALTER SYSTEM SET wal_level = logical;                  -- then restart PostgreSQL (reload is not enough)\n\
-                           -- Docker: command: [\"postgres\", \"-c\", \"wal_level=logical\"]     Amazon RDS: rds.logical_replication = 1, then reboot";
-                self.found("pg/wal-level", TITLE, Mark::Fail, format!("{level}, must be logical"), fix);
-            }
-            Err(error) => self.unasked(TITLE, &error),
-        }
-    }
-
-    async fn slots(&mut self, client: &Client) {
-        const TITLE: &str = "replication slots";
-        let used = number(client, "select count(*) from pg_replication_slots").await;
-        let most = number(client, "select current_setting('max_replication_slots')::bigint").await;
-        match (used, most) {
-            (Ok(used), Ok(most)) if used < most => self.ok("pg/slots-full", TITLE, format!("{used} of {most} used")),
-            (Ok(used), Ok(most)) => {
-                let query =
-                    "select coalesce(string_agg(slot_name::text, ' ' order by slot_name), '') from pg_replication_slots where not active";
-                let idle = text(client, query, &[]).await.unwrap_or_default();
-                let mut fix = String::new();
-                for name in idle.split_whitespace().take(NAMES_MAX) {
-                    fix.push_str(&format!("-- if nobody needs it:  SELECT pg_drop_replication_slot('{name}');\n"));
+    /// The first session could not be opened.
+    async fn not_let_in(&mut self, error: &PostgresError) {
+        let mut problem = error.problem(self.config);
+        match problem.code {
+            "pg/pooler" => problem = problem.fix(self.provider.direct(self.config).trim_start_matches("-- ")),
+            "pg/database" => {
+                let names = self.databases().await;
+                let hint = suggest::did_you_mean(&self.config.database, names.iter().map(String::as_str));
+                if !names.is_empty() {
+                    let shown = names.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
+                    let more = if names.len() > NAMES_MAX { ", ..." } else { "" };
+                    problem = problem.why(format!("there are {shown}{more}"));
                 }
-                fix.push_str("ALTER SYSTEM SET max_replication_slots = 20;             -- then restart PostgreSQL");
-                self.found("pg/slots-full", TITLE, Mark::Fail, format!("none is free ({used} of {most} used)"), fix);
+                if !hint.is_empty() {
+                    problem = problem.fix(hint);
+                }
             }
-            (Err(error), _) | (_, Err(error)) => self.unasked(TITLE, &error),
+            _ => {}
         }
+        self.failed_as("reachable", problem);
     }
 
-    async fn senders(&mut self, client: &Client) {
-        const TITLE: &str = "WAL senders";
-        let used = number(client, "select count(*) from pg_stat_replication").await;
-        let most = number(client, "select current_setting('max_wal_senders')::bigint").await;
-        match (used, most) {
-            (Ok(used), Ok(most)) if used < most => self.ok("pg/senders-full", TITLE, format!("{used} of {most} used")),
-            (Ok(used), Ok(most)) => {
-                let fix = "ALTER SYSTEM SET max_wal_senders = 20;                   -- then restart PostgreSQL";
-                self.found("pg/senders-full", TITLE, Mark::Fail, format!("none is free ({used} of {most} used)"), fix);
-            }
-            (Err(error), _) | (_, Err(error)) => self.unasked(TITLE, &error),
+    /// What databases there are, when one that nearly always exists lets us in.
+    async fn databases(&self) -> Vec<String> {
+        for name in ["postgres", "template1"] {
+            let there = ConnectionConfig { database: name.to_owned(), ..self.config.clone() };
+            let Ok(client) = catalog::open(&there, APPLICATION).await else { continue };
+            let rows = client.query("select datname::text from pg_database where datallowconn and not datistemplate order by 1", &[]).await;
+            return rows.unwrap_or_default().iter().filter_map(|row| row.try_get(0).ok()).collect();
         }
-    }
-
-    async fn wal_limit(&mut self, client: &Client, version: i64) {
-        const TITLE: &str = "WAL limit";
-        match text(client, "select current_setting('max_slot_wal_keep_size')", &[]).await {
-            Ok(size) if size == "-1" => {
-                let fix =
-                    "ALTER SYSTEM SET max_slot_wal_keep_size = '50GB';        -- choose it by your disk; then SELECT pg_reload_conf();";
-                self.found("pg/wal-unlimited", TITLE, Mark::Warn, "max_slot_wal_keep_size = -1: a stopped consumer can fill the disk", fix);
-            }
-            Ok(size) => self.ok("pg/wal-unlimited", TITLE, format!("max_slot_wal_keep_size = {size}")),
-            // The setting came with PostgreSQL 13.
-            Err(_) if version < 130_000 => {}
-            Err(error) => self.unasked(TITLE, &error),
-        }
+        Vec::new()
     }
 
     async fn role(&mut self, client: &Client) {
@@ -222,230 +243,31 @@ impl Doctor<'_> {
         let query = "select rolsuper or rolreplication or exists (select 1 from pg_roles g where g.rolname in \
                      ('rds_replication', 'rds_superuser', 'azure_pg_admin', 'cloudsqlsuperuser', 'alloydbsuperuser') and pg_has_role(r.rolname, g.oid, 'MEMBER')) \
                      from pg_roles r where r.rolname = current_user";
-        let role = identifier(&self.config.user);
         match truth(client, query, &[]).await {
             Ok(true) => self.ok("pg/role-replication", TITLE, "REPLICATION"),
             Ok(false) => {
-                let fix =
-                    format!("ALTER ROLE {role} REPLICATION;                          -- Amazon RDS: GRANT rds_replication TO {role};");
-                self.found(
-                    "pg/role-replication",
-                    TITLE,
-                    Mark::Fail,
-                    format!("role {} has no REPLICATION attribute", self.config.user),
-                    fix,
-                );
+                let fix = self.provider.replication(&self.config.user);
+                let observed = format!("role {} has no REPLICATION attribute", self.config.user);
+                self.found("pg/role-replication", TITLE, Mark::Fail, observed, fix).expected = "REPLICATION";
             }
             Err(error) => self.unasked(TITLE, &error),
         }
     }
 
-    async fn tables(&mut self, client: &Client, filter: &TableFilter, connector: Option<&PostgresConfig>) {
-        let all = match catalog::tables(client).await {
-            Ok(all) => all,
-            Err(error) => return self.failed("tables", &error),
-        };
-        let tables: Vec<&Table> = all.iter().filter(|table| filter.includes(&table.schema, &table.table)).collect();
-        if tables.is_empty() {
-            let observed = format!("none of the {} tables of {} is captured", all.len(), self.config.database);
-            if all.is_empty() {
-                return self.found("pg/no-tables", "tables", Mark::Warn, observed, "");
-            }
-            let fix = format!("-- correct the table list: patterns are schema.table; there are {}", names(&all.iter().collect::<Vec<_>>()));
-            return self.found("pg/no-tables", "tables", Mark::Fail, observed, fix);
-        }
-        match connector {
-            Some(connector) => self.publication_of(client, connector, &all).await,
-            None => self.publication(client, &tables).await,
-        }
-        self.readable(client, &tables).await;
-        self.update_safety(&publication::with_partitions(&all, &tables));
-        self.old_values(&tables);
-        self.row_security(client, &tables).await;
-    }
-
-    /// What the connector would do at its start, undone: the statements are those of the start, so the answer is, too.
-    async fn publication_of(&mut self, client: &Client, connector: &PostgresConfig, tables: &[Table]) {
-        const TITLE: &str = "publication";
-        let done = match client.batch_execute("begin").await {
-            Ok(()) => publication::ensure(client, connector, tables).await,
-            Err(error) => Err(error.into()),
-        };
-        let undone = client.batch_execute("rollback").await;
-        match done {
-            Ok(()) => self.ok("pg/publication", TITLE, format!("{} is there or can be made", connector.publication_name)),
-            Err(error) => self.failed(TITLE, &error),
-        }
-        if let Err(error) = undone {
-            self.unasked(TITLE, &error);
-        }
-    }
-
-    async fn publication(&mut self, client: &Client, tables: &[&Table]) {
-        const TITLE: &str = "can create the publication";
-        let ids: Vec<u32> = tables.iter().map(|table| table.id.0).collect();
-        let create = truth(client, "select has_database_privilege(current_database(), 'CREATE')", &[]).await;
-        let owned = "select count(*) from pg_class c where c.oid = any($1) and not pg_has_role(c.relowner, 'USAGE')";
-        let foreign = client.query_one(owned, &[&ids]).await.and_then(|row| row.try_get::<_, i64>(0));
-        let (create, foreign) = match (create, foreign) {
-            (Ok(create), Ok(foreign)) => (create, foreign),
-            (Err(error), _) | (_, Err(error)) => return self.unasked(TITLE, &error),
-        };
-        if create && foreign == 0 {
-            return self.ok("pg/publication", TITLE, format!("owner of all {} tables", tables.len()));
-        }
-        let role = &self.config.user;
-        let observed = if create {
-            format!("role {role} does not own {foreign} of {} tables", tables.len())
-        } else {
-            format!("role {role} may not CREATE in {}", self.config.database)
-        };
-        let list: Vec<String> = tables.iter().map(|table| table.quoted()).collect();
-        let fix = format!(
-            "CREATE PUBLICATION rowfeed_pub FOR TABLE {};\n-- and use it: publication.name = rowfeed_pub, publication.autocreate.mode = disabled",
-            list.join(", ")
-        );
-        // A publication that a database administrator makes is as good.
-        self.found("pg/publication", TITLE, Mark::Warn, observed, fix);
-    }
-
-    async fn readable(&mut self, client: &Client, tables: &[&Table]) {
-        const TITLE: &str = "readable";
-        let ids: Vec<u32> = tables.iter().map(|table| table.id.0).collect();
-        let query = "select c.oid from pg_class c where c.oid = any($1) and not (has_table_privilege(c.oid, 'SELECT') and has_schema_privilege(c.relnamespace, 'USAGE'))";
-        let rows = match client.query(query, &[&ids]).await {
-            Ok(rows) => rows,
-            Err(error) => return self.unasked(TITLE, &error),
-        };
-        let closed: Vec<u32> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
-        if closed.is_empty() {
-            return self.ok("pg/select", TITLE, format!("{} of {}", tables.len(), tables.len()));
-        }
-        let closed: Vec<&Table> = tables.iter().copied().filter(|table| closed.contains(&table.id.0)).collect();
-        let role = identifier(&self.config.user);
-        let mut schemas: Vec<String> = closed.iter().map(|table| identifier(&table.schema)).collect();
-        schemas.dedup();
-        let list: Vec<String> = closed.iter().map(|table| table.quoted()).collect();
-        let fix = format!("GRANT USAGE ON SCHEMA {} TO {role};\nGRANT SELECT ON {} TO {role};", schemas.join(", "), list.join(", "));
-        self.found("pg/select", TITLE, Mark::Fail, format!("no SELECT on {}", names(&closed)), fix);
-    }
-
-    fn update_safety(&mut self, tables: &[&Table]) {
-        const TITLE: &str = "update safety";
-        let unsafe_tables: Vec<&Table> = tables.iter().copied().filter(|table| table.breaks_updates()).collect();
-        if unsafe_tables.is_empty() {
-            return self.ok("pg/identity-missing", TITLE, "every table has a key or a full replica identity");
-        }
-        let observed = format!(
-            "{}: no primary key, or REPLICA IDENTITY NOTHING; publishing updates makes\nthe application's own UPDATE and DELETE fail",
-            names(&unsafe_tables)
-        );
-        let fixes: Vec<String> = unsafe_tables
-            .iter()
-            .map(|table| format!("ALTER TABLE {} REPLICA IDENTITY FULL;       -- or leave it out", table.quoted()))
-            .collect();
-        self.found("pg/identity-missing", TITLE, Mark::Fail, observed, fixes.join("\n"));
-    }
-
-    fn old_values(&mut self, tables: &[&Table]) {
-        let keyed = |table: &&Table| table.identity == ReplicaIdentity::Default && table.has_primary_key && !table.partitioned;
-        let with_key_only: Vec<&Table> = tables.iter().copied().filter(keyed).collect();
-        if !with_key_only.is_empty() {
-            let observed = format!(
-                "{}: replica identity DEFAULT, \"before\" is empty in updates\n(REPLICA IDENTITY FULL gives it, at the price of more WAL)",
-                names(&with_key_only)
-            );
-            self.found("pg/identity-default", "old values", Mark::Note, observed, "");
-        }
-    }
-
-    async fn row_security(&mut self, client: &Client, tables: &[&Table]) {
-        let ids: Vec<u32> = tables.iter().map(|table| table.id.0).collect();
-        let query = "select c.oid from pg_class c where c.oid = any($1) and row_security_active(c.oid)";
-        let Ok(rows) = client.query(query, &[&ids]).await else { return };
-        let hidden: Vec<u32> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
-        let hidden: Vec<&Table> = tables.iter().copied().filter(|table| hidden.contains(&table.id.0)).collect();
-        if !hidden.is_empty() {
-            let observed = format!("{}: row security hides rows from the snapshot but not from the stream", names(&hidden));
-            let fix = format!("ALTER ROLE {} BYPASSRLS;", identifier(&self.config.user));
-            self.found("pg/rls", "row security", Mark::Fail, observed, fix);
-        }
-    }
-
-    async fn proof(&mut self, client: &Client, slot_test: bool) {
-        let stuck = self.findings.iter().any(|finding| {
-            finding.mark == Mark::Fail && matches!(finding.id, "pg/wal-level" | "pg/slots-full" | "pg/senders-full" | "pg/role-replication")
-        });
-        self.replication_session(client, slot_test && !stuck).await;
-        // In a transaction that is undone nobody receives it.
-        let message = client.batch_execute("begin; select pg_logical_emit_message(true, 'rowfeed', '')").await;
-        let _ = client.batch_execute("rollback").await;
-        match message {
-            Ok(()) => self.ok("pg/heartbeat", "heartbeat", "pg_logical_emit_message allowed, no heartbeat table needed"),
-            Err(error) => {
-                let role = identifier(&self.config.user);
-                let fix = format!("GRANT EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) TO {role};");
-                let why = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
-                self.found("pg/heartbeat", "heartbeat", Mark::Warn, why, fix);
-            }
-        }
-    }
-
-    async fn replication_session(&mut self, client: &Client, slot_test: bool) {
-        const TITLE: &str = "replication session";
-        let mut session = match Connection::open(self.config, Session::Replication, "rowfeed check").await {
-            Ok(session) => session,
-            Err(PostgresError::Server(message)) if message.message.contains("startup parameter") => return self.pooler(&message.message),
-            Err(error) => return self.failed(TITLE, &error),
-        };
-        match session.query("IDENTIFY_SYSTEM").await {
-            Ok(_) => self.ok("pg/pooler", TITLE, "no pooler in between"),
-            // A pooler drops the parameter silently and hands the command to an ordinary session.
-            Err(PostgresError::Server(message)) if message.code == "42601" => return self.pooler(&message.message),
-            Err(error) => return self.failed(TITLE, &error),
-        }
-        if slot_test {
-            self.temporary_slot(client, &mut session).await;
-        }
-    }
-
-    fn pooler(&mut self, answer: &str) {
-        let host = &self.config.host;
-        let fix = if host.contains("-pooler") {
-            format!("-- connect to {} instead of {host}", host.replace("-pooler", ""))
-        } else {
-            "-- connect to the server itself, not the pooler (often port 5432)".to_owned()
-        };
-        let observed = format!("this is a connection pooler, not PostgreSQL itself; it answered:\n{answer}");
-        self.found("pg/pooler", "replication session", Mark::Fail, observed, fix);
-    }
-
-    async fn temporary_slot(&mut self, client: &Client, session: &mut Connection) {
-        const TITLE: &str = "temporary slot";
-        let started = Instant::now();
-        let name = format!("rowfeed_check_{}", std::process::id());
-        let sql = format!("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT", identifier(&name));
-        match session.query_within(&sql, SLOT_WAIT_MAX, "creating a temporary slot").await {
-            // It goes with the session.
-            Ok(_) => self.ok("pg/slot-temp", TITLE, format!("created and dropped in {:.1} s", started.elapsed().as_secs_f64())),
-            Err(PostgresError::Timeout(..)) => {
-                slot::give_up(client, &name).await;
-                let fix = "-- end or wait for old transactions:  SELECT pid, usename, xact_start, left(query, 60) FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start;\n-- and prepared ones:  SELECT gid, prepared, owner, database FROM pg_prepared_xacts;";
-                let open = slot::open_transactions(client).await.join("; ");
-                let observed =
-                    format!("not made within {} s: transactions that were open before hold it up: {open}", SLOT_WAIT_MAX.as_secs());
-                self.found("pg/long-tx", TITLE, Mark::Warn, observed, fix);
-            }
-            Err(error) => self.failed(TITLE, &error),
-        }
+    fn role_name(&self) -> String {
+        identifier(&self.config.user)
     }
 }
 
 /// The first few names.
 fn names(tables: &[&Table]) -> String {
-    let mut out = tables.iter().take(NAMES_MAX).map(|table| table.name()).collect::<Vec<_>>().join(", ");
-    if tables.len() > NAMES_MAX {
-        out.push_str(&format!(" and {} more", tables.len() - NAMES_MAX));
+    first_of(&tables.iter().map(|table| table.name()).collect::<Vec<_>>())
+}
+
+fn first_of(names: &[String]) -> String {
+    let mut out = names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES_MAX {
+        out.push_str(&format!(" and {} more", names.len() - NAMES_MAX));
     }
     out
 }
@@ -462,4 +284,24 @@ async fn number(client: &Client, sql: &str) -> Result<i64, tokio_postgres::Error
 
 async fn truth(client: &Client, sql: &str, params: Params<'_>) -> Result<bool, tokio_postgres::Error> {
     client.query_one(sql, params).await?.try_get(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_is_statements_and_notes() {
+        let fix = "ALTER ROLE a REPLICATION;\nALTER SYSTEM SET b = 'c';       -- then restart\n-- or not".to_owned();
+        let finding = Finding { group: "role", id: "x", title: "x", mark: Mark::Fail, observed: String::new(), expected: "", fix };
+        assert_eq!(
+            finding.steps(),
+            [
+                Step::Sql("ALTER ROLE a REPLICATION;"),
+                Step::Sql("ALTER SYSTEM SET b = 'c';"),
+                Step::Note("then restart"),
+                Step::Note("or not"),
+            ]
+        );
+    }
 }

@@ -146,38 +146,76 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
     let (user, database, place) = (&to.user, &to.database, to.shown());
     let text = message.message.clone();
     let problem = match message.code.as_str() {
-        "28P01" => Problem::fail("pg/auth", format!("password authentication failed for user \"{user}\"")).fix("correct database.password (or the secret it refers to)"),
+        "28P01" => Problem::fail("pg/auth", format!("password authentication failed for user \"{user}\""))
+            .fix("correct database.password (or the secret it refers to)"),
         "28000" if text.contains("pg_hba.conf") => {
+            let from = hba_address(&text);
             Problem::fail("pg/hba", "the server does not let us in from here").why(text).fix(format!(
-                "add to pg_hba.conf, then reload:\nhost    {database}    {user}    OUR-ADDRESS/32    scram-sha-256\nhost    replication    {user}    OUR-ADDRESS/32    scram-sha-256"
+                "add to pg_hba.conf, then reload (logical replication needs no line for \"replication\"):\nhost    {database}    {user}    {from}    scram-sha-256"
             ))
         }
-        "28000" => Problem::fail("pg/auth", format!("user \"{user}\" may not log in")).why(text).fix(format!("CREATE ROLE \"{user}\" LOGIN REPLICATION PASSWORD '...';   or correct database.user")),
+        // A pooler does not know the parameters of our sessions, or drops them and hands a command to an ordinary session.
+        _ if text.contains("startup parameter") || (message.code == "42601" && text.contains("IDENTIFY_SYSTEM")) => {
+            Problem::fail("pg/pooler", "this is a connection pooler, not PostgreSQL itself")
+                .why(format!("it answered: {text}"))
+                .fix("connect to the server itself, not the pooler (often port 5432)")
+        }
+        "28000" => Problem::fail("pg/auth", format!("user \"{user}\" may not log in"))
+            .why(text)
+            .fix(format!("CREATE ROLE \"{user}\" LOGIN REPLICATION PASSWORD '...';   or correct database.user")),
         "3D000" => Problem::fail("pg/database", format!("database \"{database}\" does not exist")).fix("correct database.dbname"),
         "42501" if text.contains("replication") || text.contains("walsender") => {
-            Problem::fail("pg/role-replication", format!("role \"{user}\" may not replicate")).why(text).fix(format!("ALTER ROLE \"{user}\" REPLICATION;      on Amazon RDS: GRANT rds_replication TO \"{user}\";"))
+            Problem::fail("pg/role-replication", format!("role \"{user}\" may not replicate"))
+                .why(text)
+                .fix(format!("ALTER ROLE \"{user}\" REPLICATION;      on Amazon RDS: GRANT rds_replication TO \"{user}\";"))
         }
-        "42501" => Problem::fail("pg/permission", format!("role \"{user}\" lacks a privilege")).why(text).fix("let `rowfeed check` print the statements that grant it"),
+        "42501" => Problem::fail("pg/permission", format!("role \"{user}\" lacks a privilege"))
+            .why(text)
+            .fix("let `rowfeed check` print the statements that grant it"),
         "55006" => Problem::retry("pg/slot-active", "the replication slot is being read by another process").why(text),
-        "55000" if text.contains("wal_level") => {
-            Problem::fail("pg/wal-level", "this server does not write logical WAL").why(text).fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)")
+        "55000" if text.contains("wal_level") => Problem::fail("pg/wal-level", "this server does not write logical WAL")
+            .why(text)
+            .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"),
+        "55000" if text.contains("slot") => {
+            Problem::fail("pg/wal-lost", "the slot can no longer deliver: changes are gone from the server")
+                .why(text)
+                .fix("drop the slot and the connector's position, then start again with a new snapshot")
         }
-        "55000" if text.contains("slot") => Problem::fail("pg/wal-lost", "the slot can no longer deliver: changes are gone from the server").why(text).fix("drop the slot and the connector's position, then start again with a new snapshot"),
-        "53400" if text.contains("replication slot") => Problem::fail("pg/slots-full", "no replication slot is free").why(text).fix("drop an unused slot, or raise max_replication_slots (restart)"),
+        "53400" if text.contains("replication slot") => Problem::fail("pg/slots-full", "no replication slot is free")
+            .why(text)
+            .fix("drop an unused slot, or raise max_replication_slots (restart)"),
         // It was there a moment ago: the next try finds out what is missing now, and says so.
         "42704" if text.contains("slot") => Problem::retry("pg/slot-gone", "the replication slot does not exist").why(text),
-        "42704" if text.contains("publication") => Problem::fail("pg/publication-missing", "the publication does not exist at this place in the log").why(text).fix("create the publication, then a new slot: changes before it cannot be decoded"),
-        "22021" | "22P05" => Problem::fail("row/encoding", "a value is not valid text in the database's encoding").why(text).fix("correct the row, or capture the table without this column"),
+        "42704" if text.contains("publication") => {
+            Problem::fail("pg/publication-missing", "the publication does not exist at this place in the log")
+                .why(text)
+                .fix("create the publication, then a new slot: changes before it cannot be decoded")
+        }
+        "22021" | "22P05" => Problem::fail("row/encoding", "a value is not valid text in the database's encoding")
+            .why(text)
+            .fix("correct the row, or capture the table without this column"),
         // A lock, a deadlock, a conflict, a transaction that was ended for its age: the next try meets another moment.
         "55P03" | "40P01" | "40001" | "25P03" | "25P04" => Problem::retry("pg/busy", "PostgreSQL could not do it at this moment").why(text),
-        code if code.starts_with("57") || code.starts_with("08") || code.starts_with("53") => Problem::retry("pg/unavailable", "PostgreSQL is not available now").why(text),
+        code if code.starts_with("57") || code.starts_with("08") || code.starts_with("53") => {
+            Problem::retry("pg/unavailable", "PostgreSQL is not available now").why(text)
+        }
         // A row is sent as one text of at most 1 GiB; bytea takes two letters a byte.
-        "XX000" if text.contains("cannot decode") || text.contains("invalid memory alloc") => Problem::fail("row/too-large", "PostgreSQL cannot send a row").why(text).fix(TOO_LARGE),
-        "54000" if text.contains("memory") || text.contains("buffer") => Problem::fail("row/too-large", "PostgreSQL cannot send a row").why(text).fix(TOO_LARGE),
+        "XX000" if text.contains("cannot decode") || text.contains("invalid memory alloc") => {
+            Problem::fail("row/too-large", "PostgreSQL cannot send a row").why(text).fix(TOO_LARGE)
+        }
+        "54000" if text.contains("memory") || text.contains("buffer") => {
+            Problem::fail("row/too-large", "PostgreSQL cannot send a row").why(text).fix(TOO_LARGE)
+        }
         _ => Problem::fail("pg/error", "PostgreSQL refused").why(format!("{text} ({})", message.code)),
     };
     let problem = if problem.fix.is_empty() && !message.hint.is_empty() { problem.fix(message.hint.clone()) } else { problem };
     problem.at(place)
+}
+
+/// Where the server saw us come from, as `pg_hba.conf` writes it.
+fn hba_address(text: &str) -> String {
+    let address = text.split("host \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("OUR-ADDRESS");
+    if address.contains(':') { format!("{address}/128") } else { format!("{address}/32") }
 }
 
 #[cfg(test)]

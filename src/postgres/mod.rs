@@ -17,6 +17,7 @@ pub mod publication;
 pub mod reading;
 pub mod replication;
 pub mod slot;
+pub mod slots;
 pub mod tls;
 pub mod types;
 

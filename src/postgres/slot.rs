@@ -188,7 +188,7 @@ pub async fn open_transactions(client: &Client) -> Vec<String> {
     let blockers = client
         .query(
             "select text from (select xact_start as began, format('pid %s (%s, application %L), open for %s s', pid, coalesce(state, '-'), \
-                 application_name, extract(epoch from now() - xact_start)::int) as text \
+                 application_name, coalesce(extract(epoch from now() - xact_start)::int::text, '?')) as text \
                from pg_stat_activity where backend_xid is not null and pid <> pg_backend_pid() \
                union all select prepared, format('prepared transaction %L in database %L, open for %s s', gid, database, extract(epoch from now() - prepared)::int) \
                from pg_prepared_xacts) as open order by began limit 5",

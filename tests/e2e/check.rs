@@ -1,11 +1,14 @@
-//! `rowfeed check` of a connector says what its start would say.
+//! `rowfeed check` says what a start would say, each cause with what mends it; asked as a role without privileges.
 
-use std::process::Command;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
 
+use rowfeed::demo::cluster::{Cluster, Stop, free_port};
 use serde_json::{Value, json};
 
-use crate::support::postgres::{Database, fresh_database, shared_server};
+use crate::support::postgres::{Database, Sql, fresh_database, own_server, shared_server};
 use crate::support::service::{connector_config, with};
+use crate::support::{missing, wait_for};
 
 /// Exit code, output and errors of `rowfeed check` for a connector's file.
 fn check(database: &Database, tables: &str, more: &Value) -> (Option<i32>, String) {
@@ -41,4 +44,349 @@ fn what_would_stop_the_start_is_a_problem() {
     sql.run(&format!("create publication {} for table orders", database.name));
     let (code, text) = check(&database, "public.orders", &role);
     assert_eq!(code, Some(0), "{text}");
+}
+
+/// What `rowfeed check ... --json` found.
+struct Found {
+    code: Option<i32>,
+    json: Value,
+}
+
+impl Found {
+    fn of(args: &[&str]) -> Self {
+        let done = Command::new(env!("CARGO_BIN_EXE_rowfeed")).arg("check").args(args).arg("--json").output().expect("rowfeed starts");
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        let json = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}\n{}", String::from_utf8_lossy(&done.stderr)));
+        Self { code: done.status.code(), json }
+    }
+
+    /// For a connector's file, without the slot test.
+    fn of_connector(database: &Database, tables: &str, more: &Value) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("shop.json");
+        std::fs::write(&file, with(connector_config(database, "shop", tables), more).to_string()).expect("a file");
+        Self::of(&[&file.to_string_lossy(), "--no-slot-test"])
+    }
+
+    fn all(&self, id: &str) -> Vec<&Value> {
+        self.json["checks"].as_array().expect("checks").iter().filter(|check| check["id"] == id).collect()
+    }
+
+    /// The worst of the findings with this id.
+    fn check(&self, id: &str) -> &Value {
+        let worst = |check: &&Value| ["ok", "note", "warn", "fail"].iter().position(|mark| check["status"] == *mark);
+        self.all(id).into_iter().max_by_key(worst).unwrap_or_else(|| panic!("no {id} in {:#}", self.json))
+    }
+
+    fn is(&self, status: &str, ids: &[&str]) {
+        for id in ids {
+            assert_eq!(self.check(id)["status"], status, "{id}: {:#}", self.json);
+        }
+    }
+
+    fn fix(&self, id: &str) -> String {
+        self.check(id)["fix"].to_string()
+    }
+}
+
+fn as_role(database: &Database, role: &str) -> String {
+    format!("postgres://{role}@127.0.0.1:{}/{}", database.port, database.name)
+}
+
+/// Runs the script of `rowfeed check --sql` as a superuser would.
+fn mend(database: &Database, target: &str) {
+    let said = Command::new(env!("CARGO_BIN_EXE_rowfeed")).args(["check", target, "--sql"]).output().expect("rowfeed starts");
+    let script = String::from_utf8_lossy(&said.stdout).into_owned();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("fix.sql");
+    std::fs::write(&file, &script).expect("a file");
+    let done =
+        Command::new("psql").arg(database.url()).args(["-X", "-v", "ON_ERROR_STOP=1", "-f"]).arg(&file).output().expect("psql starts");
+    assert!(done.status.success(), "{script}\n{}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn start_again(server: &mut Cluster) {
+    server.stop(Stop::Fast);
+    server.start_again().unwrap_or_else(|problem| panic!("{problem}"));
+}
+
+/// Aim: the script mends everything that SQL can mend. Method: a server and two databases with all of it wrong at once.
+#[test]
+fn the_script_makes_the_next_check_pass() {
+    let settings = [("wal_level", "replica"), ("max_wal_senders", "0"), ("max_replication_slots", "1")];
+    let Some(mut server) = own_server(false, &settings) else { return };
+    if Command::new("psql").arg("--version").output().is_err() {
+        return missing("psql (postgresql-client)");
+    }
+    let (first, second) = (fresh_database(&server, "first"), fresh_database(&server, "second"));
+    let sql = first.sql();
+    sql.run("create role cdc login; select pg_create_physical_replication_slot('old')");
+    sql.run(
+        "create table orders(id int primary key); create table clicks(at int); \
+         create table secret(id int primary key); alter table secret enable row level security; \
+         do $$ begin execute format('revoke execute on function %s from public', \
+           (select oid::regprocedure from pg_proc where proname = 'pg_logical_emit_message' and prosrc like '%text')); end $$",
+    );
+    second.sql().run("create schema \"In\"; create table \"In\".\"It's\"(id int primary key)");
+    let (one, two) = (as_role(&first, "cdc"), as_role(&second, "cdc"));
+    let failing = ["pg/wal-level", "pg/slots-full", "pg/senders-full", "pg/role-replication", "pg/select"];
+
+    let found = Found::of(&[&one]);
+    assert_eq!(found.code, Some(3));
+    found.is("fail", &failing);
+    found.is("fail", &["pg/identity-missing"]);
+    found.is("warn", &["pg/wal-unlimited", "pg/publication", "pg/heartbeat"]);
+    assert_eq!((&found.json["schema"], &found.json["ok"]), (&json!("rowfeed/check@1"), &json!(false)));
+    let level = found.check("pg/wal-level");
+    assert_eq!((&level["expected"], &level["fix"][0]["sql"]), (&json!("logical"), &json!("ALTER SYSTEM SET wal_level = 'logical';")));
+    assert!(found.fix("pg/slots-full").contains("old"), "{:#}", found.json);
+    let found = Found::of(&[&two]);
+    found.is("fail", &failing);
+
+    // Where others run the server, a person is told what to do there.
+    sql.run("create role rds_superuser");
+    let found = Found::of(&[&one]);
+    assert!(found.fix("pg/wal-level").contains("rds.logical_replication = 1"), "{:#}", found.json);
+    assert!(found.fix("pg/role-replication").contains("GRANT rds_replication TO"), "{:#}", found.json);
+    sql.run("drop role rds_superuser");
+
+    mend(&first, &one);
+    mend(&second, &two);
+    // Only with the right to replicate, reading is judged for itself.
+    start_again(&mut server);
+    for target in [&one, &two] {
+        let found = Found::of(&[target, "--strict"]);
+        assert_eq!(found.code, Some(0), "{:#}", found.json);
+        assert_eq!(found.json["fix_sql"], "", "{:#}", found.json);
+        found.is("ok", &failing);
+        found.is(
+            "ok",
+            &["pg/identity-missing", "pg/wal-unlimited", "pg/publication", "pg/heartbeat", "pg/slot-temp", "pg/pooler", "pg/rls"],
+        );
+        found.is("ok", &["pg/standby", "pg/encoding", "clock/skew", "pg/no-tables", "pg/long-tx", "pg/slot-health", "pg/reachable"]);
+    }
+    let slots = first.sql().one("select count(*) from pg_replication_slots where slot_name <> 'old'");
+    assert_eq!(slots, "0", "it leaves nothing behind");
+}
+
+#[test]
+fn what_a_connector_would_not_get_is_told() {
+    let Some(server) = shared_server() else { return };
+    let database = fresh_database(server, "check_tables");
+    let sql = database.sql();
+    sql.run(
+        "create table orders(id int primary key, note text); create table users(id int primary key); create publication p for table orders",
+    );
+    let role = format!("{}_cdc", database.name);
+    sql.run(&format!("create role {role} login replication; grant select on all tables in schema public to {role}"));
+    let own = json!({"database.user": role, "publication.name": "p", "publication.autocreate.mode": "disabled"});
+    let found = |tables: &str| Found::of_connector(&database, tables, &own);
+
+    let ok = found("public.orders");
+    assert_eq!(ok.code, Some(0), "{:#}", ok.json);
+    ok.is("ok", &["pg/publication", "pg/toast", "pg/rls"]);
+    ok.is("note", &["pg/identity-default"]);
+    let lacks = found("public.orders,public.users");
+    lacks.is("fail", &["pg/publication"]);
+    assert_eq!(lacks.check("pg/publication")["fix"][0]["sql"], "ALTER PUBLICATION \"p\" ADD TABLE \"public\".\"users\";");
+    sql.run("alter publication p add table users");
+    found("public.orders,public.users").is("ok", &["pg/publication"]);
+    sql.run("alter publication p set (publish = 'insert')");
+    let some = found("public.orders");
+    some.is("warn", &["pg/publication"]);
+    assert!(some.check("pg/publication")["observed"].as_str().is_some_and(|seen| seen.contains("updates, deletes, truncates")));
+
+    let typo = found("public.orders,public.user");
+    typo.is("warn", &["pg/no-tables"]);
+    assert!(typo.fix("pg/no-tables").contains("did you mean \\\"public.users\\\""), "{:#}", typo.json);
+    sql.run("insert into orders select 1, string_agg(md5(i::text), '') from generate_series(1, 3000) i");
+    let large = found("public.orders");
+    large.is("note", &["pg/toast"]);
+    assert!(large.check("pg/toast")["observed"].as_str().is_some_and(|seen| seen.starts_with("public.orders.note:")));
+    sql.run("alter table orders replica identity full");
+    found("public.orders").is("ok", &["pg/toast", "pg/identity-default"]);
+    sql.run("alter table orders enable row level security");
+    let hidden = found("public.orders");
+    hidden.is("fail", &["pg/rls"]);
+    sql.run(&format!("alter role {role} bypassrls"));
+    found("public.orders").is("ok", &["pg/rls"]);
+
+    sql.run(
+        "create view v as select 1 as x; create unlogged table u(id int primary key); \
+         create foreign data wrapper w; create server s foreign data wrapper w; create foreign table f(id int) server s",
+    );
+    let unsent = found("public.*");
+    unsent.is("note", &["pg/view", "pg/unlogged", "pg/foreign"]);
+    assert!(found("public.orders").all("pg/view").is_empty());
+}
+
+#[test]
+fn how_a_slot_fares_is_told() {
+    let Some(server) = own_server(false, &[("max_slot_wal_keep_size", "16MB")]) else { return };
+    let (database, other) = (fresh_database(&server, "slots"), fresh_database(&server, "other"));
+    let sql = database.sql();
+    sql.run(
+        "create table t(id int primary key); create role cdc login replication; grant select on t to cdc; create publication p for table t",
+    );
+    let own = json!({"database.user": "cdc", "publication.name": "p", "publication.autocreate.mode": "disabled", "slot.name": "mine"});
+    let found = || Found::of_connector(&database, "public.t", &own);
+    found().is("ok", &["pg/slot-health", "pg/failover", "pg/wal-unlimited"]);
+
+    other.sql().run("select pg_create_logical_replication_slot('mine', 'pgoutput')");
+    found().is("fail", &["pg/slot-database"]);
+    sql.run("select pg_drop_replication_slot('mine'); select pg_create_logical_replication_slot('mine', 'pgoutput')");
+    found().is("ok", &["pg/slot-health"]);
+    for id in 1..=4 {
+        sql.run(&format!("insert into t values({id})"));
+        sql.run("select pg_switch_wal()");
+    }
+    sql.run("checkpoint");
+    let lost = found();
+    lost.is("fail", &["pg/slot-health"]);
+    assert!(lost.fix("pg/slot-health").contains("pg_drop_replication_slot('mine')"), "{:#}", lost.json);
+    // Somebody else's is a warning.
+    Found::of(&[&as_role(&database, "cdc"), "--no-slot-test"]).is("warn", &["pg/slot-health"]);
+    sql.run("select pg_drop_replication_slot('mine'); select pg_create_physical_replication_slot('standby_1')");
+    let major = server.programs().major();
+    found().is(if major < 17 { "note" } else { "warn" }, &["pg/failover"]);
+    if major >= 17 {
+        let with_failover = with(own.clone(), &json!({"slot.failover": "true"}));
+        let waits = Found::of_connector(&database, "public.t", &with_failover);
+        assert!(waits.fix("pg/failover").contains("synchronized_standby_slots = 'standby_1'"), "{:#}", waits.json);
+        sql.run("alter system set synchronized_standby_slots = 'standby_1'");
+        sql.run("select pg_reload_conf()");
+        wait_for("the setting", || {
+            (Found::of_connector(&database, "public.t", &with_failover).check("pg/failover")["status"] == "ok").then_some(())
+        });
+    }
+}
+
+/// The slot test waits ten seconds for it.
+#[test]
+fn a_transaction_that_holds_up_a_slot_is_told() {
+    let Some(server) = own_server(false, &[]) else { return };
+    let database = fresh_database(&server, "old");
+    let sql = database.sql();
+    sql.run("create table t(id int primary key); create role cdc login replication; grant select on t to cdc");
+    let busy = database.sql();
+    busy.run("set application_name = 'nightly'");
+    busy.run("begin; insert into t values(1)");
+    let found = Found::of(&[&as_role(&database, "cdc")]);
+    found.is("warn", &["pg/long-tx"]);
+    assert!(found.check("pg/long-tx")["observed"].as_str().is_some_and(|seen| seen.contains("nightly")), "{:#}", found.json);
+    busy.run("commit");
+    wait_for("the test's slot to be gone", || (sql.one("select count(*) from pg_replication_slots") == "0").then_some(()));
+    let found = Found::of(&[&as_role(&database, "cdc")]);
+    found.is("ok", &["pg/long-tx", "pg/slot-temp"]);
+}
+
+#[test]
+fn a_standby_is_told_from_a_primary() {
+    let Some(mut server) = own_server(false, &[]) else { return };
+    let database = fresh_database(&server, "standby");
+    database.sql().run("create table t(id int primary key); create role cdc login replication; grant select on t to cdc");
+    Found::of(&[&as_role(&database, "cdc"), "--no-slot-test"]).is("ok", &["pg/standby", "pg/heartbeat"]);
+    server.stop(Stop::Fast);
+    std::fs::write(server.dir().join("data/standby.signal"), "").expect("a file");
+    server.start_again().unwrap_or_else(|problem| panic!("{problem}"));
+    let found = Found::of(&[&as_role(&database, "cdc")]);
+    let old = server.programs().major() < 16;
+    found.is(if old { "fail" } else { "warn" }, &["pg/standby"]);
+    found.is("note", &["pg/heartbeat"]);
+}
+
+#[test]
+fn who_is_not_let_in_is_told_why() {
+    let Some(server) = own_server(false, &[]) else { return };
+    let database = fresh_database(&server, "shop");
+    let hba = "host all barred 127.0.0.1/32 reject\nhost all known 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
+    std::fs::write(server.dir().join("data/pg_hba.conf"), hba).expect("a file");
+    let sql = database.sql();
+    sql.run("create role barred login; create role known login password 'right'; create role cdc login; select pg_reload_conf()");
+    sql.run("create table t(id int primary key)");
+    sql.run("create database ascii encoding 'SQL_ASCII' locale 'C' template template0");
+    let (port, name) = (database.port, &database.name);
+    wait_for("the new rules", || Sql::try_connect(&format!("postgres://barred@127.0.0.1:{port}/{name}")).is_err().then_some(()));
+    for (target, id, code, told) in [
+        (format!("postgres://cdc@127.0.0.1:{port}/{name}x"), "pg/database", 3, "did you mean"),
+        (format!("postgres://barred@127.0.0.1:{port}/{name}"), "pg/hba", 3, "127.0.0.1/32"),
+        (format!("postgres://known:wrong@127.0.0.1:{port}/{name}"), "pg/auth", 3, "database.password"),
+        (format!("postgres://known@127.0.0.1:{port}/{name}"), "pg/password-missing", 3, "database.password"),
+        (format!("postgres://cdc@127.0.0.1:{port}/{name}?sslmode=require"), "pg/tls", 3, "sslmode"),
+        (format!("postgres://cdc@127.0.0.1:{port}/ascii"), "pg/encoding", 3, "UTF8"),
+        ("postgres://cdc@127.0.0.1:1/shop".to_owned(), "pg/refused", 4, "database.port"),
+        ("postgres://cdc@no-such-host.invalid/shop".to_owned(), "pg/dns", 4, "database.hostname"),
+    ] {
+        let found = Found::of(&[&target, "--no-slot-test"]);
+        assert_eq!(found.code, Some(code), "{target}: {:#}", found.json);
+        found.is("fail", &[id]);
+        assert!(found.fix(id).contains(told), "{target}: {:#}", found.json);
+    }
+    let found = Found::of(&[&format!("postgres://known:right@127.0.0.1:{port}/{name}"), "--no-slot-test"]);
+    found.is("ok", &["pg/reachable"]);
+}
+
+/// A PgBouncer in front of a server, until it is dropped.
+struct PgBouncer {
+    child: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl PgBouncer {
+    fn start(server: &Cluster, more: &str) -> Option<Self> {
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| std::path::Path::new(path).exists());
+        let Some(program) = program else {
+            missing("pgbouncer");
+            return None;
+        };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (port, at) = (free_port().expect("a port"), folder.path().display());
+        let users = folder.path().join("users.txt");
+        let conf = folder.path().join("pgbouncer.ini");
+        std::fs::write(&users, "\"cdc\" \"\"\n").expect("a file");
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+             auth_type = trust\nauth_file = {at}/users.txt\npool_mode = transaction\n{more}\n",
+            server.port()
+        );
+        std::fs::write(&conf, text).expect("a file");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("its mode");
+        let mut command = Command::new(program);
+        // It refuses to run as root.
+        if std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0) {
+            command.args(["-u", "nobody"]);
+        }
+        let child = command.arg(&conf).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("pgbouncer starts");
+        let bouncer = Self { child, port, _folder: folder };
+        wait_for("pgbouncer to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        Some(bouncer)
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// As it comes, PgBouncer refuses what our sessions set; told to ignore that, it drops the wish to replicate silently.
+#[test]
+fn a_pooler_is_told_from_the_server() {
+    let Some(server) = own_server(false, &[]) else { return };
+    let database = fresh_database(&server, "pooled");
+    database.sql().run("create table t(id int primary key); create role cdc login replication; grant select on t to cdc");
+    let ignored = "ignore_startup_parameters = options,replication,intervalstyle,extra_float_digits,bytea_output,client_min_messages,\
+                   statement_timeout,idle_in_transaction_session_timeout";
+    for more in ["", ignored] {
+        let Some(bouncer) = PgBouncer::start(&server, more) else { return };
+        let target = format!("postgres://cdc@127.0.0.1:{}/{}", bouncer.port, database.name);
+        let found = Found::of(&[&target]);
+        assert_eq!(found.code, Some(3), "{:#}", found.json);
+        found.is("fail", &["pg/pooler"]);
+        assert!(found.fix("pg/pooler").contains("not the pooler"), "{:#}", found.json);
+    }
+    let found = Found::of(&[&as_role(&database, "cdc")]);
+    found.is("ok", &["pg/pooler", "pg/slot-temp"]);
 }

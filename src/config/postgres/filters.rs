@@ -28,6 +28,12 @@ impl Patterns {
         self.0.iter().position(|regex| regex.is_match(name)).unwrap_or(self.0.len())
     }
 
+    /// Those that match none of the names, as they were written.
+    fn without_effect(&self, names: &[String]) -> Vec<&str> {
+        let idle = self.0.iter().filter(|regex| !names.iter().any(|name| regex.is_match(name)));
+        idle.filter_map(|regex| regex.as_str().strip_prefix("^(?:")?.strip_suffix(")$")).collect()
+    }
+
     /// There are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -130,6 +136,11 @@ impl TableFilter {
     /// As in Debezium, tables are read in the order of the expressions that name them.
     pub fn place(&self, schema: &str, table: &str) -> usize {
         self.tables.include.place(&format!("{schema}.{table}"))
+    }
+
+    /// Expressions of the include list that name none of these tables (`schema.table`).
+    pub fn without_effect(&self, names: &[String]) -> Vec<&str> {
+        self.tables.include.without_effect(names)
     }
 
     /// True when changes of this table are published.
