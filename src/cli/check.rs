@@ -52,7 +52,7 @@ pub async fn check(args: CheckArgs) -> Result<(), Failure> {
             eprintln!("{}: {} ({}; no SQL mends it)", finding.title, finding.observed.replace('\n', "; "), finding.id);
         }
     } else {
-        print!("{}", as_text(&diagnosis));
+        print!("{}", super::terminal::signs(&as_text(&diagnosis)));
     }
     let worst = diagnosis.findings.iter().map(|finding| finding.mark).max().unwrap_or(Mark::Ok);
     if worst == Mark::Fail || (args.strict && worst == Mark::Warn) { Err(Failure::shown(3)) } else { Ok(()) }

@@ -8,12 +8,13 @@
 pub mod admin;
 pub mod connectors;
 pub mod listener;
+pub mod overview;
 pub mod records;
 pub mod schemas;
 pub mod topics;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -78,6 +79,7 @@ struct Inner {
     streams: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     settings: Settings,
+    started: Instant,
 }
 
 impl App {
@@ -92,7 +94,7 @@ impl App {
         settings: Settings,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, stop, settings }))
+        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, stop, settings, started: Instant::now() }))
     }
 
     /// Why the log takes nothing now: its disk is full.
@@ -119,6 +121,7 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(admin::metrics))
         .route("/connector-plugins", get(admin::plugins))
         .merge(connectors::routes())
+        .merge(overview::routes())
         .merge(topics::routes())
         .merge(schemas::routes())
         .fallback(not_found)
