@@ -3,6 +3,7 @@
 //! They go to stderr, so that a command's data on stdout stays clean.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 
@@ -26,7 +27,38 @@ pub fn start(level: &str, format: LoggingFormat) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Colour on a terminal, unless `NO_COLOR` says otherwise.
+/// Whether colour is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// On a terminal, unless the environment says otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+static COLOUR: OnceLock<Colour> = OnceLock::new();
+
+/// What the command line says about colour; once per process.
+pub fn set_colour(colour: Colour) {
+    // A second time (a test's) keeps the first answer.
+    let _ = COLOUR.set(colour);
+}
+
+/// Colour on stderr.
 pub fn colour() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    colour_of(std::io::stderr().is_terminal())
+}
+
+/// Colour on a stream: by the command line, then `NO_COLOR`, then `CLICOLOR_FORCE`, then by whether it is a terminal.
+pub fn colour_of(is_terminal: bool) -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match COLOUR.get().copied().unwrap_or_default() {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => !no_colour && (is_terminal || is_set("CLICOLOR_FORCE")),
+    }
 }

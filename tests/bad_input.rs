@@ -289,14 +289,91 @@ fn no_text_shows_a_secret() {
 
 /// Runs the program; gives its exit code and what it wrote to stderr.
 fn rowfeed(args: &[&str]) -> (i32, String) {
+    let (code, _, stderr) = run(args, &[]);
+    (code, stderr)
+}
+
+/// Runs the program in such an environment; gives its exit code and what it wrote.
+fn run(args: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rowfeed"));
     let names = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("ROWFEED_"));
     for name in names {
         command.env_remove(name);
     }
-    let output = command.args(args).current_dir(dir.path()).output().expect("the program runs");
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
+    for name in ["NO_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LC_CTYPE", "LANG"] {
+        command.env_remove(name);
+    }
+    command.envs(environment.iter().copied());
+    let output = command.args(args).current_dir(dir.path()).stdin(std::process::Stdio::null()).output().expect("the program runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn an_error_code_is_explained_and_all_of_them_are_listed() {
+    let (code, page, _) = run(&["explain", "error[pg/wal-level]:"], &[]);
+    assert!(code == 0 && page.starts_with("pg/wal-level\n\n") && page.contains("\nDo: ") && page.contains("\nKept: "), "{page}");
+    let (code, list, _) = run(&["explain"], &[]);
+    assert!(code == 0 && list.contains("\n  pg/auth ") && list.contains("\nThe log\n"), "{list}");
+    let (_, json, _) = run(&["explain", "pg/auth", "--json"], &[]);
+    assert!(json.starts_with("{\"schema\":\"rowfeed/explain@1\",\"code\":\"pg/auth\""), "{json}");
+}
+
+#[test]
+fn colours_and_signs_are_what_was_asked_for() {
+    let missing = ["run", "--config", "missing.toml"];
+    let with = |more: &[&str], environment: &[(&str, &str)]| run(&[&missing[..], more].concat(), environment).2;
+    let coloured = |text: &str| text.contains("\x1b[1;31merror\x1b[0m[config/file]");
+    assert!(!coloured(&with(&[], &[])), "nobody sits at a terminal");
+    assert!(coloured(&with(&["--color", "always"], &[("NO_COLOR", "1")])));
+    assert!(coloured(&with(&[], &[("CLICOLOR_FORCE", "1")])));
+    assert!(!coloured(&with(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")])));
+    let url = |environment: &[(&str, &str)], more: &[&str]| {
+        let all = [&["check", "postgres://u@127.0.0.1:1/d", "--no-slot-test"][..], more].concat();
+        run(&all, environment).1
+    };
+    assert!(url(&[], &[]).contains("  ✗ ") && url(&[("LC_ALL", "C")], &[]).contains("  fail ") && url(&[], &["--ascii"]).is_ascii());
+}
+
+#[test]
+fn settings_and_files_are_checked_before_anything_runs() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let good = file("good.toml", "url = \"postgres://cdc@db/shop\"\ntopic_prefix = \"shop\"");
+    let bad = file("bad.toml", "url = \"postgres://cdc@db/shop\"\ntabels = [\"public.orders\"]");
+    let (code, out, error) = run(&["connectors", "validate", &good, &bad], &[]);
+    assert!(code == 2 && out == format!("ok    {good}\nfail  {bad}\n"), "{out}");
+    assert!(error.contains("error[config/unknown-key]") && error.contains("bad.toml:2:1"), "{error}");
+    let (code, out, _) = run(&["connectors", "validate", "--json", &bad], &[]);
+    assert!(code == 2 && out.starts_with("{\"schema\":\"rowfeed/connectors-validate@1\",\"ok\":false"), "{out}");
+    let (code, out, error) = run(&["config", "check", "--connectors", &dir.path().display().to_string()], &[]);
+    assert!(code == 2 && out == "fail  bad\nok    good\n" && error.contains("did you mean \"tables\"?"), "{out}{error}");
+    let (code, out, _) = run(&["config", "check", "--json", "--set", "log.retentoin=3d"], &[]);
+    assert!(
+        code == 2 && out.starts_with("{\"schema\":\"rowfeed/config-check@1\",\"ok\":false") && out.contains("config/unknown-key"),
+        "{out}"
+    );
+    let (code, out, _) = run(&["config", "show", "--set", "log.retention=3d"], &[("ROWFEED_LOGGING_LEVEL", "debug")]);
+    let says = |name: &str, from: &str| out.lines().any(|line| line.starts_with(name) && line.ends_with(from));
+    assert!(code == 0 && says("log.retention", "--set") && says("logging.level", "environment ROWFEED_LOGGING_LEVEL"), "{out}");
+    assert_eq!(run(&["run", "--print-config"], &[]).1, run(&["config", "show"], &[]).1);
+    let (code, out, _) = run(&["config", "schema", "--json"], &[]);
+    assert!(code == 0 && out.contains("\"title\":\"rowfeed.toml\""), "{out}");
+}
+
+#[test]
+fn shells_get_completions_of_every_command() {
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let (code, script, _) = run(&["completions", shell], &[]);
+        assert!(code == 0 && script.contains("explain") && script.contains("connectors"), "{shell}: {script}");
+    }
+    let (code, page, _) = run(&["man"], &[]);
+    assert!(code == 0 && page.contains(".TH rowfeed 1"), "{page}");
 }
 
 #[test]
@@ -314,6 +391,8 @@ fn exit_codes_tell_scripts_what_kind_of_mistake_it_was() {
         (vec!["topics", "list", "--server", "https://x:1"], 2, "error[server/url]"),
         (vec!["tail", "--from", "yesterday", "t"], 2, "error[config/value]"),
         (vec!["log", "verify", "missing"], 1, "error[log/missing]"),
+        (vec!["explain", "pg/wal-levle"], 5, "did you mean \"pg/wal-level\"?"),
+        (vec!["connectrs"], 2, "similar subcommand"),
     ] {
         let (found, stderr) = rowfeed(&args);
         assert!(found == code && stderr.contains(text), "{args:?}: exit {found}\n{stderr}");

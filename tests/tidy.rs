@@ -39,6 +39,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http"]),
     ("base64", &["connect/schemas", "http", "registry"]),
     ("clap", &["cli", "main"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli/shells"]),
     ("crc32c", &["record", "log"]),
     ("itoa", &["encode"]),
     ("jiff", &["config/postgres/transforms"]),
@@ -158,6 +160,17 @@ fn links_of_the_documentation_lead_somewhere() {
     assert_none(&wrong);
 }
 
+#[test]
+fn every_error_code_has_its_page_and_every_page_its_code() {
+    let pages = text(Path::new("docs/errors.md"));
+    let explained: BTreeSet<String> = pages.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect();
+    let files = rust_files("src").into_iter().filter(|file| !file.ends_with("tests.rs"));
+    let raised: BTreeSet<String> = files.flat_map(|file| codes(&code_of(&file))).collect();
+    let mut wrong: Vec<_> = raised.difference(&explained).map(|code| format!("{code} has no page in docs/errors.md")).collect();
+    wrong.extend(explained.difference(&raised).map(|code| format!("docs/errors.md explains {code}, which nothing raises")));
+    assert_none(&wrong);
+}
+
 /// Not a limit: a list to look at. Long tables are fine, a file that does everything is not.
 #[test]
 fn long_files_are_told() {
@@ -176,7 +189,21 @@ fn the_rules_find_what_they_forbid() {
     assert!(mentions("use anyhow::Context;", "anyhow"));
     assert!(!mentions("let my_anyhow = 1; self.config::x", "anyhow"));
     assert_eq!(links("see [a](b.md#c), ![d](e.png) and [f](https://g)"), ["b.md#c", "e.png"]);
+    let raised = codes("a(\"pg/auth\", \"application/json\", \"a/b/c\", \"pg/\");\n#[cfg(test)]\nmod tests {\n \"x/y\" }");
+    assert_eq!(raised, ["pg/auth"]);
     assert!(anchors("# The log, and `more`\n").contains("the-log-and-more"));
+}
+
+/// All texts of the shape `area/name` in a file's code, but for its tests and the names of media types.
+fn codes(code: &str) -> Vec<String> {
+    let code = code.split("#[cfg(test)]\nmod ").next().unwrap_or(code);
+    let is_word = |word: &str| word.starts_with(|letter: char| letter.is_ascii_lowercase());
+    let is_code = |text: &&str| {
+        let legal = text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "/-".contains(letter));
+        let both = text.split_once('/').is_some_and(|(area, name)| is_word(area) && is_word(name) && !name.contains('/'));
+        legal && both && !text.starts_with("application/") && !text.starts_with("text/")
+    };
+    code.split('"').filter(is_code).map(str::to_owned).collect()
 }
 
 fn assert_none(wrong: &[String]) {

@@ -52,7 +52,7 @@ pub async fn check(args: CheckArgs) -> Result<(), Failure> {
             eprintln!("{}: {} ({}; no SQL mends it)", finding.title, finding.observed.replace('\n', "; "), finding.id);
         }
     } else {
-        print!("{}", as_text(&diagnosis));
+        print!("{}", super::terminal::signs(&as_text(&diagnosis)));
     }
     if diagnosis.is_unreached() {
         return Err(Failure::shown(4));

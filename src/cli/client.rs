@@ -96,10 +96,19 @@ impl Server {
 
     /// The JSON of a GET; other answers than 200 are problems.
     pub async fn get_json(&self, path: &str) -> Result<serde_json::Value, Problem> {
-        let mut response = self.request("GET", path, None).await?;
+        self.ask("GET", path, None).await
+    }
+
+    /// Sends a request and gives its answer's JSON, null when it has none; an answer that is no success is a problem.
+    pub async fn ask(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Result<serde_json::Value, Problem> {
+        let body = body.map(ToString::to_string);
+        let mut response = self.request(method, path, body.as_deref()).await?;
         let text = response.text().await?;
-        if response.status != 200 {
+        if !(200..300).contains(&response.status) {
             return Err(refusal(response.status, &text));
+        }
+        if text.trim().is_empty() {
+            return Ok(serde_json::Value::Null);
         }
         serde_json::from_str(&text)
             .map_err(|error| Problem::fail("server/answer", "the service's answer is not JSON").why(error.to_string()))

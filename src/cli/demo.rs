@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{Failure, runtime_problem, tail, view};
+use super::{Failure, runtime_problem, tail, terminal, view};
 use crate::config::service::LoggingFormat;
 use crate::demo::{DemoOptions, NAME, Running, Shop, start_traffic};
 use crate::problem::Problem;
@@ -118,7 +118,7 @@ async fn start(shop: &Shop, options: &DemoOptions, capture: Capture) -> Result<R
 /// Changes on the terminal until the service ends, which listens to signals itself.
 async fn show(shop: &Shop, running: Running, options: &DemoOptions, signals: Signals) -> Result<(), Failure> {
     if options.rate > 0 {
-        eprintln!("  ✓ traffic: about {} changes/s", options.rate);
+        eprintln!("{}", terminal::signs(&format!("  ✓ traffic: about {} changes/s", options.rate)));
     }
     let http = format!("http://{}", running.service.http);
     hints(shop, &running, &http);
@@ -148,5 +148,5 @@ fn hints(shop: &Shop, running: &Running, http: &str) {
 }
 
 fn done(what: &str, since: Instant) {
-    eprintln!("  ✓ {what:<88} {:.1} s", since.elapsed().as_secs_f64());
+    eprintln!("{}", terminal::signs(&format!("  ✓ {what:<88} {:.1} s", since.elapsed().as_secs_f64())));
 }

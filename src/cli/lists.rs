@@ -1,8 +1,9 @@
-//! `topics list` and `connectors list`.
+//! `topics list`, `topics show` and `connectors list`.
 
 use serde_json::{Value as Json, json};
 
-use super::client::Server;
+use super::client::{Server, escape};
+use super::terminal::{number_at, print_json, text_at};
 use super::{Failure, view};
 
 /// `rowfeed topics list`.
@@ -33,6 +34,25 @@ pub async fn topics(server: &Server, internal: bool, as_json: bool) -> Result<()
     if items.is_empty() {
         eprintln!("no topics yet: a table's topic is made with its first change");
     }
+    Ok(())
+}
+
+/// `rowfeed topics show`.
+pub async fn topic(server: &Server, name: &str, as_json: bool) -> Result<(), Failure> {
+    let topic = server.get_json(&format!("/v1/topics/{}", escape(name))).await?;
+    if as_json {
+        print_json("rowfeed/topic@1", topic);
+        return Ok(());
+    }
+    let records = view::count(number_at(&topic, "/records"));
+    println!("{}   {records} records   cleanup {}", text_at(&topic, "/name"), text_at(&topic, "/cleanup"));
+    let mut rows = vec![["  PARTITION", "START", "END", "RECORDS"].map(str::to_owned).to_vec()];
+    for partition in topic.get("partitions").and_then(Json::as_array).into_iter().flatten() {
+        let (start, end) = (number_at(partition, "/start"), number_at(partition, "/end"));
+        let number = format!("  {}", number_at(partition, "/partition"));
+        rows.push(vec![number, start.to_string(), end.to_string(), view::count(end.saturating_sub(start))]);
+    }
+    print!("{}", view::table(&rows, &[0, 1, 2, 3]));
     Ok(())
 }
 

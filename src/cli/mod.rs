@@ -6,22 +6,31 @@
 pub mod apply;
 pub mod check;
 pub mod client;
-pub mod config;
+mod connectors;
 pub mod demo;
+mod explain;
 pub mod lists;
 pub mod logs;
+mod reload;
 pub mod run;
+mod settings;
+mod shells;
+mod snapshot;
+mod status;
 pub mod tail;
+mod terminal;
 pub mod view;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::problem::Problem;
 use crate::service::Capture;
+use crate::telemetry::Colour;
 use client::Server;
+use terminal::print_problem;
 
 /// What a command ends with when it does not succeed.
 #[derive(Debug)]
@@ -36,8 +45,8 @@ impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let code = match problem.code {
             "server/unreachable" => 4,
-            "server/not-found" => 5,
-            code if ["config/", "url/", "listener/", "server/", "secret/"].iter().any(|area| code.starts_with(area)) => 2,
+            "server/not-found" | "explain/unknown" => 5,
+            code if ["config/", "url/", "listener/", "server/", "secret/", "usage/"].iter().any(|area| code.starts_with(area)) => 2,
             code if code.ends_with("/port-in-use") => 2,
             _ => 1,
         };
@@ -64,6 +73,20 @@ impl Failure {
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Colour; NO_COLOR and CLICOLOR_FORCE count for auto.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true, help_heading = "Display")]
+    color: Color,
+    /// Signs in ASCII, as where the locale is not UTF-8.
+    #[arg(long, global = true, help_heading = "Display")]
+    ascii: bool,
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -88,12 +111,42 @@ enum Command {
     /// Connectors of a running service.
     #[command(visible_alias = "c", subcommand)]
     Connectors(ConnectorsCommand),
-    /// The connector files of a running service.
+    /// One screen about a running service: connectors, lag, log, trouble.
+    Status {
+        #[command(flatten)]
+        server: ServerArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Snapshots of a running connector.
     #[command(subcommand)]
-    Config(ConfigCommand),
+    Snapshot(snapshot::SnapshotCommand),
+    /// The settings and connector files: check, show, schema, reload.
+    #[command(subcommand)]
+    Config(settings::ConfigCommand),
     /// The files of the built-in log.
     #[command(subcommand)]
     Log(LogCommand),
+    /// What an error code means, how it comes about, what to do, and what is kept.
+    Explain {
+        /// The code, such as pg/wal-level; all codes when not given.
+        code: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Completions for a shell: source <(rowfeed completions bash)
+    Completions {
+        /// bash, elvish, fish, powershell or zsh.
+        shell: clap_complete::Shell,
+    },
+    /// The manual page.
+    Man {
+        /// Write the pages of all commands into this folder.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// The program's version.
     Version {
         /// As JSON.
@@ -115,6 +168,16 @@ enum TopicsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// A topic: its partitions and their offsets.
+    Show {
+        /// Its name.
+        topic: String,
+        #[command(flatten)]
+        server: ServerArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -127,6 +190,8 @@ enum ConnectorsCommand {
         #[arg(long)]
         json: bool,
     },
+    #[command(flatten)]
+    One(connectors::Verb),
     /// What applying a connector file would change, and what that comes to.
     Diff(apply::FileArgs),
     /// Make or change a connector as a file says.
@@ -136,18 +201,6 @@ enum ConnectorsCommand {
         /// Also what needs a new snapshot.
         #[arg(long)]
         yes: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum ConfigCommand {
-    /// Read the connector files again now.
-    Reload {
-        #[command(flatten)]
-        server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -187,7 +240,14 @@ impl ServerArgs {
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main(capture: Capture) -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().color(color_of(std::env::args())).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let colour = match cli.color {
+        Color::Auto => Colour::Auto,
+        Color::Always => Colour::Always,
+        Color::Never => Colour::Never,
+    };
+    terminal::set(colour, cli.ascii);
     match dispatch(cli.command, capture) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -197,6 +257,23 @@ pub fn main(capture: Capture) -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// `--color` of a command line that may not be readable: its error is to be coloured by it.
+fn color_of(arguments: impl Iterator<Item = String>) -> ColorChoice {
+    let mut choice = ColorChoice::Auto;
+    let mut before = String::new();
+    for argument in arguments.take_while(|argument| argument != "--") {
+        let word = if before == "--color" { Some(argument.as_str()) } else { argument.strip_prefix("--color=") };
+        choice = match word {
+            Some("always") => ColorChoice::Always,
+            Some("never") => ColorChoice::Never,
+            Some(_) => ColorChoice::Auto,
+            None => choice,
+        };
+        before = argument;
+    }
+    choice
 }
 
 fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
@@ -211,11 +288,23 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Connectors(ConnectorsCommand::List { server, json }) => {
             small_runtime()?.block_on(lists::connectors(&server.parse()?, json))
         }
-        Command::Config(ConfigCommand::Reload { server, json }) => small_runtime()?.block_on(config::reload(&server.parse()?, json)),
         Command::Connectors(ConnectorsCommand::Diff(args)) => small_runtime()?.block_on(apply::diff(&args)),
         Command::Connectors(ConnectorsCommand::Apply { file, yes }) => small_runtime()?.block_on(apply::apply(&file, yes)),
+        Command::Topics(TopicsCommand::Show { topic, server, json }) => {
+            small_runtime()?.block_on(lists::topic(&server.parse()?, &topic, json))
+        }
+        Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
+        Command::Status { server, json } => small_runtime()?.block_on(status::status(&server.parse()?, json)),
+        Command::Snapshot(command) => small_runtime()?.block_on(snapshot::run(command)),
+        Command::Config(command) => settings::run(command),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
+        Command::Explain { code, json } => explain::explain(code.as_deref(), json),
+        Command::Completions { shell } => {
+            shells::completions(Cli::command(), shell);
+            Ok(())
+        }
+        Command::Man { dir } => shells::man(Cli::command(), dir.as_deref()),
         Command::Version { json } => {
             version(json);
             Ok(())
@@ -240,22 +329,21 @@ fn runtime_problem(error: &std::io::Error) -> Problem {
     Problem::fail("system/runtime", "the program cannot start").why(error.to_string())
 }
 
-fn print_problem(problem: &Problem) {
-    let text = problem.to_string();
-    match text.strip_prefix("error") {
-        Some(rest) if crate::telemetry::colour() => eprintln!("\x1b[1;31merror\x1b[0m{rest}"),
-        _ => eprintln!("{text}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_grammar_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn colour_of_a_command_line_that_cannot_be_read() {
+        let of = |line: &str| color_of(line.split(' ').map(str::to_owned));
+        assert_eq!(of("rowfeed rnu --color never"), ColorChoice::Never);
+        assert_eq!(of("rowfeed --color=always rnu"), ColorChoice::Always);
+        assert_eq!(of("rowfeed tail -- --color=always"), ColorChoice::Auto);
     }
 
     #[test]

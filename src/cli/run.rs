@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{Failure, runtime_problem};
+use super::{Failure, runtime_problem, settings};
 use crate::config::ServiceConfig;
 use crate::config::service::{Sources, is_loopback, split_address};
-use crate::service::{Capture, Service, Signals, check_advertised};
+use crate::service::{Capture, Service, Signals};
 use crate::telemetry;
 
 /// Flags of `rowfeed run`.
@@ -73,11 +73,11 @@ pub fn run(args: RunArgs, capture: Capture) -> Result<(), Failure> {
     let started = Instant::now();
     let config = ServiceConfig::load(&args.sources())?;
     if args.print_config {
-        print_config(&config);
+        settings::show(&config, false);
         return Ok(());
     }
     if args.check_only {
-        return check_only(&config);
+        return settings::check(&config, false);
     }
     telemetry::start(&config.logging_level, config.logging_format)?;
     for warning in &config.warnings {
@@ -105,27 +105,6 @@ pub fn run(args: RunArgs, capture: Capture) -> Result<(), Failure> {
     // Whatever still blocks has been told to end and waited for already.
     runtime.shutdown_background();
     result.map_err(Failure::from)
-}
-
-fn print_config(config: &ServiceConfig) {
-    for origin in &config.origins {
-        println!("{:<28} {:<24} {}", origin.name, origin.value, origin.from);
-    }
-}
-
-/// For CI: are all files good? No database is asked.
-fn check_only(config: &ServiceConfig) -> Result<(), Failure> {
-    let mut problems: Vec<_> = check_advertised(config).err().into_iter().collect();
-    for definition in crate::service::definitions(config)? {
-        match definition.config(config.topics) {
-            Ok(_) => println!("ok    {}", definition.name),
-            Err(found) => {
-                println!("fail  {}", definition.name);
-                problems.extend(found);
-            }
-        }
-    }
-    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
 
 /// What runs and where, for people.

@@ -29,6 +29,16 @@ pub fn count(number: u64) -> String {
     out
 }
 
+/// Milliseconds as a person says them.
+pub fn millis(ms: u64) -> String {
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..60_000 => format!("{}.{} s", ms / 1000, ms / 100 % 10),
+        60_000..3_600_000 => format!("{} min", ms / 60_000),
+        _ => format!("{} h {} min", ms / 3_600_000, ms / 60_000 % 60),
+    }
+}
+
 /// Rows as aligned columns; `right` says which columns are numbers.
 pub fn table(rows: &[Vec<String>], right: &[usize]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -210,7 +220,7 @@ fn diff(before: &Map<String, Json>, after: &Map<String, Json>, changed: &[&str])
     for name in changed {
         let (old, new) = (before.get(*name), after.get(*name));
         let shown = |value: Option<&Json>| value.map_or_else(|| "?".to_owned(), plain);
-        out.push_str(&format!("\n   {name:<width$}  {} → {}", shown(old), shown(new)));
+        out.push_str(&format!("\n   {name:<width$}  {} {} {}", shown(old), super::terminal::arrow(), shown(new)));
     }
     let unchanged = after.len() - changed.len();
     if unchanged > 0 {
@@ -319,6 +329,8 @@ mod tests {
     #[test]
     fn sizes_and_tables_are_aligned() {
         assert_eq!((bytes(5), bytes(3 << 29), count(1_204_118)), ("5 B".into(), "1.5 GiB".into(), "1,204,118".into()));
+        let times = [999, 1250, 61_000, 3_660_000].map(millis);
+        assert_eq!(times, ["999 ms", "1.2 s", "1 min", "1 h 1 min"]);
         let rows = vec![vec!["A".into(), "N".into()], vec!["long".into(), "10".into()]];
         assert_eq!(table(&rows, &[1]), "A      N\nlong  10\n");
     }

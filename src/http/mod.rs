@@ -9,12 +9,13 @@ pub mod admin;
 pub mod config;
 pub mod connectors;
 pub mod listener;
+pub mod overview;
 pub mod records;
 pub mod schemas;
 pub mod topics;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -85,6 +86,7 @@ struct Inner {
     changes: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     settings: Settings,
+    started: Instant,
 }
 
 impl App {
@@ -100,7 +102,7 @@ impl App {
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let changes = Arc::new(Semaphore::new(CHANGES_MAX as usize));
-        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, changes, stop, settings }))
+        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, changes, stop, settings, started: Instant::now() }))
     }
 
     /// Why the log takes nothing now: its disk is full.
@@ -128,6 +130,7 @@ pub fn router(app: App) -> Router {
         .route("/connector-plugins", get(admin::plugins))
         .merge(connectors::routes())
         .merge(config::routes())
+        .merge(overview::routes())
         .merge(topics::routes())
         .merge(schemas::routes())
         .fallback(not_found)

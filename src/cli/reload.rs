@@ -1,4 +1,4 @@
-//! `rowfeed config`: the connector files of a running service.
+//! `rowfeed config reload`: the connector files of a running service.
 
 use serde_json::Value as Json;
 

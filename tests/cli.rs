@@ -1,0 +1,238 @@
+//! The command line against a running service, as a person meets it: what is printed, and the exit codes.
+//!
+//! Aim: every verb does what it says through the service's own API, a misspelt name is answered with the nearest, and
+//! nothing is destroyed without a yes. Method: the real program against the real HTTP listener with a real log, and a
+//! task that only says that it streams.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rowfeed::config::postgres::TopicDefaults;
+use rowfeed::connect::registry::Registry;
+use rowfeed::connect::store::Store;
+use rowfeed::connect::{Phase, RunTask};
+use rowfeed::http;
+use rowfeed::log::LogWriter;
+use rowfeed::log::TopicSpec;
+use rowfeed::log::builtin::{BuiltinLog, LogSettings};
+use rowfeed::problem::Problem;
+use rowfeed::record::compression::Compression;
+use rowfeed::record::{Headers, RecordRef, RecordSink};
+use serde_json::Value as Json;
+use tokio::sync::watch;
+
+/// A service on a free port; dropped, it ends.
+struct World {
+    runtime: tokio::runtime::Runtime,
+    address: String,
+    log: BuiltinLog,
+    registry: Arc<Registry>,
+    stop: watch::Sender<bool>,
+    dir: tempfile::TempDir,
+}
+
+/// Streams until told to stop; a connector on the host `broken` fails.
+fn fake_task() -> RunTask {
+    Arc::new(|config, status, mut stop| {
+        if config.connection.host == "broken" {
+            return Err(Problem::fail("pg/auth", "password authentication failed for user \"cdc\"").fix("correct it"));
+        }
+        status.set_phase(Phase::Streaming);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async { stop.wait_for(|stop| *stop).await.map(drop) }).expect("told to stop");
+        Ok(())
+    })
+}
+
+fn world() -> World {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let log = BuiltinLog::open(LogSettings { min_free_bytes: 0, ..LogSettings::new(dir.path().join("log")) }).expect("a log");
+    let registry = Arc::new(Registry::new(Store::Log(log.clone()), fake_task(), Arc::new(|_| {}), TopicDefaults::default()));
+    let stop = watch::Sender::new(false);
+    let (kept, own, told) = (log.clone(), Arc::clone(&registry), stop.subscribe());
+    let address = runtime.block_on(async move {
+        own.start(Vec::new()).expect("started");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let app = http::App::new(own, Some(kept), None, "cluster".into(), address.clone(), told.clone(), http::Settings::default());
+        tokio::spawn(http::serve(app, listener, told));
+        address
+    });
+    World { runtime, address, log, registry, stop, dir }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.registry.shut_down(std::time::Duration::from_secs(5));
+        self.log.close();
+    }
+}
+
+impl World {
+    fn connector(&self, name: &str, host: &str) {
+        let options = [
+            ("connector.class", "io.debezium.connector.postgresql.PostgresConnector"),
+            ("database.hostname", host),
+            ("database.user", "cdc"),
+            ("database.password", "hunter2"),
+            ("database.dbname", "shop"),
+            ("topic.prefix", name),
+            ("slot.name", name),
+        ];
+        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect();
+        self.runtime.block_on(self.registry.put(name, options)).expect("made");
+        let state = if host == "broken" { "failed" } else { "streaming" };
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while self.registry.view(name).expect("there").status.phase.name() != state {
+            assert!(std::time::Instant::now() < deadline, "{name} is not {state}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    fn append(&self, topic: &str, count: usize) {
+        self.runtime.block_on(async {
+            let mut writer = self.log.writer(Compression::None);
+            let topic = writer.topic(topic, &TopicSpec::default()).await.expect("a topic");
+            let mut commit = writer.begin().await.expect("a commit");
+            for _ in 0..count {
+                let record = RecordRef { timestamp_ms: 1_795_233_128_832, key: None, value: Some(b"{}"), headers: Headers::NONE };
+                commit.push(topic.route(None), record).expect("room");
+            }
+            let seq = writer.commit(commit).await.expect("accepted");
+            writer.wait_durable(seq).await.expect("durable");
+        });
+    }
+
+    /// Runs the program against this service; gives its exit code, what it wrote, and its errors.
+    fn run(&self, line: &str) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rowfeed"));
+        command.args(line.split(' ')).current_dir(self.dir.path()).env("ROWFEED_SERVER", &self.address).stdin(Stdio::null());
+        for name in ["NO_COLOR", "CLICOLOR_FORCE", "LC_ALL", "LC_CTYPE", "LANG"] {
+            command.env_remove(name);
+        }
+        let output = command.output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    }
+
+    fn ok(&self, line: &str) -> String {
+        let (code, out, error) = self.run(line);
+        assert_eq!(code, 0, "{line}: {out}{error}");
+        out
+    }
+
+    fn json(&self, line: &str) -> Json {
+        let text = self.ok(line);
+        assert!(text.starts_with("{\"schema\":\"rowfeed/"), "{line}: {text}");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    fn refused(&self, line: &str) -> (i32, String) {
+        let (code, out, error) = self.run(line);
+        assert!(out.is_empty(), "{line}: {out}");
+        (code, error)
+    }
+}
+
+#[test]
+fn connectors_are_shown_paused_stopped_and_deleted_by_name() {
+    let world = world();
+    world.connector("shop", "h");
+    let shown = world.ok("connectors show shop");
+    assert!(shown.starts_with("shop   streaming   (connector RUNNING, task RUNNING)\n"), "{shown}");
+    assert!(shown.contains("  source    h:5432/shop   slot shop\n  defined   api\n") && !shown.contains("hunter2"), "{shown}");
+    assert_eq!(world.json("connectors show shop --json")["info"]["config"]["database.password"], "********");
+    assert_eq!(world.ok("c pause shop"), "shop   PAUSED   task PAUSED\n");
+    assert_eq!(world.ok("c resume shop"), "shop   RUNNING   task RUNNING\n");
+    assert!(world.ok("c restart shop --only-failed").starts_with("shop   RUNNING"));
+    assert_eq!(world.json("c stop shop --json")["items"][0]["connector"]["state"], "STOPPED");
+
+    let (code, error) = world.refused("connectors delete shop");
+    assert!(
+        code == 2 && error.starts_with("error[usage/not-confirmed]: ") && error.contains("keeps WAL") && error.contains("--yes"),
+        "{error}"
+    );
+    assert!(world.ok("connectors show shop").starts_with("shop   stopped"), "nothing was deleted without a yes");
+    let (code, error) = world.refused("connectors delete shop shp --yes");
+    assert!(code == 5 && error == "error[server/not-found]: there is no connector \"shp\"\n  fix:  did you mean \"shop\"?\n", "{error}");
+    assert!(world.ok("connectors show shop").starts_with("shop   stopped"), "a misspelt name is noticed before anything is deleted");
+    assert_eq!(world.ok("connectors delete shop --yes"), "shop   deleted\n");
+    let (code, error) = world.refused("connectors pause shop");
+    assert!(code == 5 && error.contains("there are no connectors yet"), "{error}");
+}
+
+#[test]
+fn a_position_is_shown_set_and_reset() {
+    let world = world();
+    world.connector("shop", "h");
+    let (code, error) = world.refused("connectors offsets reset shop --yes");
+    assert!(code == 2 && error.contains("STOPPED"), "{error}");
+    world.ok("connectors stop shop");
+    let position = r#"{"offsets":[{"partition":{"server":"shop"},"offset":{"lsn_proc":24023128,"lsn":24023128,"txId":7,"ts_usec":1}}]}"#;
+    std::fs::write(world.dir.path().join("position.json"), position).expect("written");
+    let (code, error) = world.refused("connectors offsets set shop -f position.json");
+    assert!(code == 2 && error.contains("usage/not-confirmed"), "{error}");
+    assert_eq!(
+        world.ok("connectors offsets set shop -f position.json --yes"),
+        "The offsets for this connector have been altered successfully\n"
+    );
+    let shown: Json = serde_json::from_str(&world.ok("connectors offsets show shop")).expect("JSON");
+    assert_eq!(shown["offsets"][0]["offset"]["lsn"], 24_023_128);
+    assert!(world.ok("connectors offsets reset shop --yes").contains("reset successfully"));
+    assert_eq!(world.json("connectors offsets show shop --json")["offsets"], serde_json::json!([]));
+}
+
+#[test]
+fn status_is_one_screen_with_what_is_wrong() {
+    let world = world();
+    let empty = world.ok("status");
+    assert!(empty.contains("connectors    none yet"), "{empty}");
+    world.connector("shop", "h");
+    world.connector("crm", "broken");
+    world.append("shop.public.orders", 3);
+    let shown = world.ok("status");
+    for part in [
+        "log           1 topics, ",
+        "connectors    1 failed, 1 streaming",
+        "  ✗ pg/auth: password authentication failed",
+        "      fix: correct it\n",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let json = world.json("status --json");
+    assert_eq!((&json["connectors"][0]["problem"]["code"], &json["connectors"][1]["state"]), (&"pg/auth".into(), &"streaming".into()));
+}
+
+#[test]
+fn topics_are_shown_and_misspelt_ones_are_not() {
+    let world = world();
+    world.append("shop.public.orders", 1204);
+    let shown = world.ok("topics show shop.public.orders");
+    assert!(shown.starts_with("shop.public.orders   1,204 records   cleanup "), "{shown}");
+    assert!(shown.contains("          0      0  1204    1,204\n"), "{shown}");
+    assert_eq!(world.json("topics show shop.public.orders --json")["records"], 1204);
+    let (code, error) = world.refused("topics show shop.public.order");
+    assert!(code == 5 && error.contains("did you mean \"shop.public.orders\"?"), "{error}");
+}
+
+#[test]
+fn snapshots_are_asked_for_by_signals() {
+    let world = world();
+    world.connector("shop", "h");
+    let asked = world.ok("snapshot start shop --table public.orders --where id>7");
+    assert!(asked.starts_with("incremental snapshot of public.orders: asked of shop as signal "), "{asked}");
+    for verb in ["pause", "resume", "stop"] {
+        assert_eq!(world.json(&format!("snapshot {verb} shop --json"))["type"], format!("{verb}-snapshot"));
+    }
+    let shown = world.ok("snapshot status shop");
+    assert_eq!(shown, "shop   streaming\n  whole tables   none since the service started\n  incremental    none\n");
+    let (code, error) = world.refused("snapshot start shpo --table public.orders");
+    assert!(code == 5 && error.contains("did you mean \"shop\"?"), "{error}");
+    let (code, error) = world.refused("snapshot start shop --table public.(");
+    assert!(code == 2 && error.contains("is not a regular expression"), "{error}");
+    world.ok("connectors pause shop");
+    let (code, error) = world.refused("snapshot start shop --table public.orders");
+    assert!(code == 2 && error.starts_with("error[server/refused]: "), "{error}");
+}
