@@ -18,7 +18,7 @@ use crate::config::service::{LogKind, split_address};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
-use crate::connect::{Definition, Schemas, definitions, source};
+use crate::connect::{Definition, Schemas, definitions, slots, source};
 use crate::http;
 use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
@@ -143,6 +143,7 @@ impl Service {
             service.serve_kafka(listener, advertised);
         }
         service.serve_http(http_listener);
+        service.readers.push(tokio::spawn(slots::watch(Arc::clone(&service.registry), service.stop.subscribe())));
         Ok(service)
     }
 

@@ -51,6 +51,7 @@ pub async fn connectors(server: &Server, as_json: bool) -> Result<(), Failure> {
         let source =
             format!("{}:{}/{}", at("/info/config/database.hostname"), at("/info/config/database.port"), at("/info/config/database.dbname"));
         let trace = at("/status/tasks/0/trace");
+        let trace = if trace == "-" { at("/status/tasks/0/warning") } else { trace };
         let problem = trace.lines().next().unwrap_or("").to_owned();
         let slot = connector.pointer("/info/config/slot.name").and_then(Json::as_str).unwrap_or("debezium").to_owned();
         rows.push(vec![

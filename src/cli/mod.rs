@@ -9,6 +9,7 @@ pub mod demo;
 pub mod lists;
 pub mod logs;
 pub mod run;
+pub mod slots;
 pub mod tail;
 pub mod view;
 
@@ -86,6 +87,9 @@ enum Command {
     /// Connectors of a running service.
     #[command(visible_alias = "c", subcommand)]
     Connectors(ConnectorsCommand),
+    /// Replication slots: what they keep, who reads them; dropping them.
+    #[command(subcommand)]
+    Slots(slots::SlotsCommand),
     /// The files of the built-in log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -184,6 +188,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Connectors(ConnectorsCommand::List { server, json }) => {
             small_runtime()?.block_on(lists::connectors(&server.parse()?, json))
         }
+        Command::Slots(command) => small_runtime()?.block_on(slots::slots(command)),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Version { json } => {

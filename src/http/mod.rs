@@ -10,6 +10,7 @@ pub mod connectors;
 pub mod listener;
 pub mod records;
 pub mod schemas;
+mod slots;
 pub mod topics;
 
 use std::sync::Arc;
@@ -121,6 +122,7 @@ pub fn router(app: App) -> Router {
         .merge(connectors::routes())
         .merge(topics::routes())
         .merge(schemas::routes())
+        .merge(slots::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app.clone());
