@@ -38,6 +38,12 @@ pub struct ConnectorReport {
     pub lag: Option<Duration>,
     /// Positions by stage: received, encoded, durable, confirmed.
     pub positions: [(&'static str, u64); 4],
+    /// WAL that its slot makes the server keep.
+    pub slot_retained: Option<u64>,
+    /// WAL until its slot is in danger.
+    pub slot_safe: Option<u64>,
+    /// Whether somebody reads its slot.
+    pub slot_active: Option<bool>,
     /// Snapshot rows read.
     pub snapshot_rows: u64,
     /// Tables of the snapshot, all and done.
@@ -144,6 +150,10 @@ fn connectors(page: &mut Page, report: &Report) {
     let lag = page.gauges("rowfeed_source_lag_seconds", "Age of the last published transaction when it was published");
     let lsn = page
         .gauges("rowfeed_source_lsn_bytes", "Position in the source's log by stage; the distance between neighbours says which is slow");
+    let retained = page.gauges("rowfeed_slot_retained_bytes", "WAL that the server keeps for the connector's slot");
+    let safe =
+        page.gauges("rowfeed_slot_safe_bytes", "WAL that can be written until the slot is in danger; absent where nothing limits it");
+    let active = page.gauges("rowfeed_slot_active", "1 when somebody reads the connector's slot");
     let rows = page.gauges("rowfeed_snapshot_rows", "Rows read by the snapshot");
     let tables = page.gauges("rowfeed_snapshot_tables", "Tables of the snapshot, all and done");
     for connector in &report.connectors {
@@ -162,6 +172,13 @@ fn connectors(page: &mut Page, report: &Report) {
         }
         for (stage, position) in connector.positions {
             set(&lsn, with(vec![("stage", stage.into())]), position);
+        }
+        for (family, value) in
+            [(&retained, connector.slot_retained), (&safe, connector.slot_safe), (&active, connector.slot_active.map(u64::from))]
+        {
+            if let Some(value) = value {
+                set(family, with(vec![]), value);
+            }
         }
         set(&rows, with(vec![]), connector.snapshot_rows);
         for (which, count) in connector.snapshot_tables {
@@ -205,6 +222,7 @@ mod tests {
                 state: "streaming",
                 changes: [("c", 7), ("u", 0), ("d", 0), ("r", 0), ("t", 0), ("m", 0)],
                 lag: Some(Duration::from_millis(1500)),
+                slot_retained: Some(64),
                 positions: [("received", 40), ("encoded", 30), ("durable", 20), ("confirmed", 10)],
                 ..ConnectorReport::default()
             }],
@@ -220,6 +238,7 @@ mod tests {
             "rowfeed_changes_total{connector=\"shop\",op=\"c\"} 7",
             "rowfeed_source_lag_seconds{connector=\"shop\"} 1.5",
             "rowfeed_source_lsn_bytes{connector=\"shop\",stage=\"durable\"} 20.0",
+            "rowfeed_slot_retained_bytes{connector=\"shop\"} 64.0",
             "rowfeed_topic_end_offset{topic=\"shop.public.t\",partition=\"0\"} 9.0",
             "rowfeed_log_size_bytes 4096.0",
             "process_resident_memory_bytes ",

@@ -70,9 +70,10 @@ pub async fn connectors(server: &Server, as_json: bool) -> Result<(), Failure> {
         let at = |path: &str| connector.pointer(path).and_then(Json::as_str).unwrap_or("-").to_owned();
         let source =
             format!("{}:{}/{}", at("/info/config/database.hostname"), at("/info/config/database.port"), at("/info/config/database.dbname"));
-        // The task's own trouble first, then that of its file.
-        let traces = ["/status/tasks/0/trace", "/status/connector/trace"].map(|path| connector.pointer(path).and_then(Json::as_str));
-        let problem = traces.into_iter().flatten().next().map(in_one_line).unwrap_or_default();
+        // The task's own trouble first, then that of its file, then what may become trouble.
+        let told = ["/status/tasks/0/trace", "/status/connector/trace", "/status/tasks/0/warning"];
+        let told = told.map(|path| connector.pointer(path).and_then(Json::as_str));
+        let problem = told.into_iter().flatten().next().map(in_one_line).unwrap_or_default();
         let slot = connector.pointer("/info/config/slot.name").and_then(Json::as_str).unwrap_or("debezium").to_owned();
         rows.push(vec![
             name.clone(),

@@ -15,6 +15,7 @@ mod reload;
 pub mod run;
 mod settings;
 mod shells;
+pub mod slots;
 mod snapshot;
 mod status;
 pub mod tail;
@@ -125,6 +126,9 @@ enum Command {
     /// The settings and connector files: check, show, schema, reload.
     #[command(subcommand)]
     Config(settings::ConfigCommand),
+    /// Replication slots: what they keep, who reads them; dropping them.
+    #[command(subcommand)]
+    Slots(slots::SlotsCommand),
     /// The files of the built-in log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -297,6 +301,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Status { server, json } => small_runtime()?.block_on(status::status(&server.parse()?, json)),
         Command::Snapshot(command) => small_runtime()?.block_on(snapshot::run(command)),
         Command::Config(command) => settings::run(command),
+        Command::Slots(command) => small_runtime()?.block_on(slots::slots(command)),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Explain { code, json } => explain::explain(code.as_deref(), json),

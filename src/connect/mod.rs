@@ -11,6 +11,7 @@ pub mod position;
 pub mod registry;
 pub mod schemas;
 pub mod signals;
+pub mod slots;
 pub mod source;
 pub mod state;
 pub mod status;

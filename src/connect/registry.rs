@@ -89,6 +89,19 @@ pub struct ConnectorView {
     pub file_problem: Option<Problem>,
 }
 
+/// A connector as the watch over slots sees it.
+#[derive(Clone)]
+pub struct SourceView {
+    /// Its name.
+    pub name: String,
+    /// What it reads, and how.
+    pub config: Arc<PostgresConfig>,
+    /// Its status.
+    pub status: Arc<TaskStatus>,
+    /// It runs, or pauses: it will want its slot again.
+    pub wanted: bool,
+}
+
 struct Connector {
     definition: Arc<Definition>,
     status: Arc<TaskStatus>,
@@ -328,11 +341,12 @@ impl Registry {
             if let Ok(config) = definition.config(self.topics)
                 && !config.slot_drop_on_stop
             {
-                let slot = config.slot_name;
+                let (slot, database) = (config.slot_name, config.connection.shown());
+                let user = config.connection.user;
                 tracing::warn!(
                     connector = name,
                     slot,
-                    "its slot stays and keeps WAL until it is dropped: SELECT pg_drop_replication_slot('{slot}');"
+                    "its slot stays and keeps WAL until it is dropped: rowfeed slots drop {slot} --url postgres://{user}@{database}"
                 );
             }
         }
@@ -348,6 +362,25 @@ impl Registry {
         let mut ending = self.ending();
         ending.retain(|_, supervisor| !supervisor.join(Duration::ZERO));
         ending.contains_key(name)
+    }
+
+    /// All connectors whose configuration can be read now.
+    pub fn sources(&self) -> Vec<SourceView> {
+        let connectors = self.connectors();
+        let known: Vec<_> = connectors
+            .values()
+            .map(|known| {
+                let wanted = !known.file_gone && known.target != TargetState::Stopped;
+                (Arc::clone(&known.definition), Arc::clone(&known.status), wanted)
+            })
+            .collect();
+        // Secrets may be files: they are not read while the lock is held.
+        drop(connectors);
+        let source = |(definition, status, wanted): (Arc<Definition>, Arc<TaskStatus>, bool)| {
+            let config = Arc::new(definition.config(self.topics).ok()?);
+            Some(SourceView { name: definition.name.clone(), config, status, wanted })
+        };
+        known.into_iter().filter_map(source).collect()
     }
 
     fn definition(&self, name: &str) -> Result<Arc<Definition>, RegistryError> {

@@ -59,6 +59,21 @@ pub struct Positions {
     pub confirmed: u64,
 }
 
+/// How a connector's slot fares, when it was last looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlotHealth {
+    /// The slot.
+    pub name: String,
+    /// Somebody reads it.
+    pub active: bool,
+    /// WAL that the server keeps for it.
+    pub retained_bytes: Option<u64>,
+    /// WAL until it is in danger; `None` where nothing limits it.
+    pub safe_bytes: Option<u64>,
+    /// What is worrying about it.
+    pub warning: Option<Problem>,
+}
+
 /// A plain copy of a [`TaskStatus`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusSnapshot {
@@ -82,6 +97,8 @@ pub struct StatusSnapshot {
     pub failing_for: Option<Duration>,
     /// It has streamed or read a snapshot since the process started.
     pub has_worked: bool,
+    /// Its slot; `None` when it has none, or the server could not be asked.
+    pub slot: Option<SlotHealth>,
 }
 
 /// The status of one connector's task.
@@ -109,6 +126,7 @@ struct Slow {
     failing_since: Option<Instant>,
     has_worked: bool,
     followed: Option<TableFilter>,
+    slot: Option<SlotHealth>,
 }
 
 impl TaskStatus {
@@ -175,6 +193,11 @@ impl TaskStatus {
         self.slow().waiting = problem;
     }
 
+    /// How its slot fares.
+    pub fn set_slot(&self, slot: Option<SlotHealth>) {
+        self.slow().slot = slot;
+    }
+
     /// Adds what a commit published.
     pub fn add(&self, counts: &Counts) {
         for (counter, count) in self.counts.iter().zip(counts.as_array()) {
@@ -223,6 +246,7 @@ impl TaskStatus {
             restarts: slow.restarts,
             failing_for: slow.failing_since.map(|since| since.elapsed()),
             has_worked: slow.has_worked,
+            slot: slow.slot.clone(),
         }
     }
 }

@@ -67,7 +67,10 @@ pub async fn readyz(State(app): State<App>, pairs: Result<Pairs, QueryRejection>
 fn connector_line(app: &App, view: &ConnectorView) -> String {
     match app.trouble(view) {
         Some(problem) => format!("[-]connector {} {}: {}: {}\n", view.name, view.status.phase.name(), problem.code, problem.what),
-        None => format!("[+]connector {} {}\n", view.name, view.status.phase.name()),
+        None => match view.status.slot.as_ref().and_then(|slot| slot.warning.as_ref()) {
+            Some(problem) => format!("[!]connector {} {}: {}: {}\n", view.name, view.status.phase.name(), problem.code, problem.what),
+            None => format!("[+]connector {} {}\n", view.name, view.status.phase.name()),
+        },
     }
 }
 
@@ -104,6 +107,7 @@ fn report(app: &App) -> Report {
 
 fn connector_report(view: &ConnectorView) -> ConnectorReport {
     let (counts, at, snapshot) = (view.status.counts, view.status.positions, view.status.snapshot);
+    let slot = view.status.slot.as_ref();
     ConnectorReport {
         name: view.name.clone(),
         state: view.status.phase.name(),
@@ -120,6 +124,9 @@ fn connector_report(view: &ConnectorView) -> ConnectorReport {
         transactions: counts.transactions,
         lag: view.status.lag,
         positions: [("received", at.received), ("encoded", at.encoded), ("durable", at.durable), ("confirmed", at.confirmed)],
+        slot_retained: slot.and_then(|slot| slot.retained_bytes),
+        slot_safe: slot.and_then(|slot| slot.safe_bytes),
+        slot_active: slot.map(|slot| slot.active),
         snapshot_rows: snapshot.rows,
         snapshot_tables: [("total", snapshot.tables_total), ("done", snapshot.tables_done)],
     }

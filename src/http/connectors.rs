@@ -315,6 +315,10 @@ fn task_info(app: &App, view: &ConnectorView) -> Json {
     if let (Some(problem), Some(map)) = (app.trouble(view), task.as_object_mut()) {
         map.insert("trace".into(), problem.text().into());
     }
+    // Not in Kafka Connect's answer, and only there while something is the matter.
+    if let (Some(warning), Some(map)) = (view.status.slot.as_ref().and_then(|slot| slot.warning.as_ref()), task.as_object_mut()) {
+        map.insert("warning".into(), warning.text().into());
+    }
     task
 }
 

@@ -12,6 +12,7 @@ pub mod listener;
 pub mod overview;
 pub mod records;
 pub mod schemas;
+mod slots;
 pub mod topics;
 
 use std::sync::Arc;
@@ -133,6 +134,7 @@ pub fn router(app: App) -> Router {
         .merge(overview::routes())
         .merge(topics::routes())
         .merge(schemas::routes())
+        .merge(slots::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app.clone());

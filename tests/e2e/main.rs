@@ -54,6 +54,8 @@ mod resume;
 #[cfg(feature = "kafka")]
 mod signals;
 #[cfg(feature = "kafka")]
+mod slots;
+#[cfg(feature = "kafka")]
 mod snapshot;
 #[cfg(feature = "kafka")]
 mod snapshot_options;

@@ -1,0 +1,56 @@
+//! `/v1/slots`: the replication slots of the servers that connectors read.
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use axum::{Json as JsonBody, Router};
+use serde_json::{Value as Json, json};
+
+use super::{ApiError, App, Pairs, parameter};
+use crate::connect::slots::{self, Refused, SlotView};
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/slots", get(list)).route("/v1/slots/{slot}", delete(drop_slot))
+}
+
+async fn list(State(app): State<App>) -> Response {
+    let all = slots::list(&app.0.registry).await;
+    let items: Vec<Json> = all.items.iter().map(item).collect();
+    let unreached = |(server, problem): &(String, crate::problem::Problem)| json!({ "server": server, "problem": problem.text() });
+    let unreached: Vec<Json> = all.unreached.iter().map(unreached).collect();
+    JsonBody(json!({ "items": items, "unreached": unreached })).into_response()
+}
+
+fn item(slot: &SlotView) -> Json {
+    let report = &slot.report;
+    json!({
+        "slot": report.name,
+        "server": slot.server,
+        "database": report.database,
+        "connector": slot.connector,
+        "type": if report.logical { "logical" } else { "physical" },
+        "plugin": report.plugin,
+        "active": report.active_pid.is_some(),
+        "active_pid": report.active_pid,
+        "holder": report.holder,
+        "wal_status": report.wal_status,
+        "retained_bytes": report.retained_bytes,
+        "safe_bytes": report.safe_bytes,
+        "lag_bytes": report.lag_bytes,
+        "lag_ms": slot.lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+        "failover": report.failover,
+        "temporary": report.temporary,
+        "inactive_s": report.inactive_s,
+    })
+}
+
+async fn drop_slot(State(app): State<App>, Path(name): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {
+    match slots::drop_slot(&app.0.registry, &name, parameter(&pairs, "server")).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(Refused::NotFound(message)) => Err(ApiError::new(StatusCode::NOT_FOUND, message)),
+        Err(Refused::Conflict(message)) => Err(ApiError::new(StatusCode::CONFLICT, message)),
+        Err(Refused::Failed(problem)) => Err(ApiError::new(StatusCode::BAD_GATEWAY, problem.text())),
+    }
+}
