@@ -16,6 +16,7 @@ pub mod state;
 pub mod status;
 pub mod store;
 pub mod supervisor;
+pub mod validation;
 
 pub use definitions::Definition;
 pub use registry::Registry;
