@@ -252,8 +252,18 @@ async fn wrong_requests_are_refused_in_kafka_connects_shape() {
     wrong["tabel.include.list"] = "public.*".into();
     let expected = "Connector configuration is invalid and contains the following 2 error(s):\n\
         config/unknown-key: unknown key \"tabel.include.list\"\n  why: Debezium ignores it silently, so it has no effect there either\n  fix: did you mean \"table.include.list\"?\n\
-        slot/name: \"Shop-Slot\" cannot be the name of a replication slot\n  why: PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix: a legal form: shop_slot";
+        slot/name: \"Shop-Slot\" cannot be the name of a replication slot\n  why: PostgreSQL allows lower-case letters, digits and underscores, at most 63\n  fix: a legal form: shop_slot\n\
+        You can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`";
     assert_eq!(world.ask("PUT", "/connectors/shop/config", Some(wrong)).await, error(400, expected));
+    let misspelt = json!({ "name": "shop", "config": config("h"), "initial_sate": "PAUSED" });
+    let (code, body) = world.ask("POST", "/connectors", Some(misspelt)).await;
+    assert!(code == 400 && body["message"].as_str().is_some_and(|text| text.contains("did you mean \"initial_state\"?")), "{body}");
+    let (code, body) = world.ask("PUT", "/connectors/shop/config", Some(json!({ "connector.class": "MySql" }))).await;
+    // kcctl knows it by these words.
+    assert!(
+        code == 400 && body["message"].as_str().is_some_and(|text| text.starts_with("Failed to find any class that implements Connector")),
+        "{body}"
+    );
     let mut named = config("h");
     named["name"] = "a".into();
     let expected = "Connector name configuration (a) doesn't match connector name in the URL (b)";
@@ -358,7 +368,7 @@ async fn a_position_is_taken_over_by_a_stopped_connector_only() {
     let unfinished = json!({"lsn": 1, "messageType": "COMMIT", "incremental_snapshot_collections": "[]x"});
     for (wrong, why) in [
         (body("other", &offset), "topic.prefix of this connector"),
-        (json!({"offsets": []}), "the body must be"),
+        (json!({"offsets": []}), "Partitions / offsets need to be provided"),
         (json!({"offsets": [{"partition": {"server": "shop"}}]}), "the body must be"),
         (body("shop", &json!({"pos": 4})), "no \"lsn\""),
         (body("shop", &unfinished), "incremental snapshot"),
@@ -371,6 +381,47 @@ async fn a_position_is_taken_over_by_a_stopped_connector_only() {
     assert_eq!(world.ask("GET", path, None).await, (200, body("shop", &offset)));
     assert_eq!(world.ask("PATCH", path, Some(body("shop", &Json::Null))).await, (200, message));
     assert_eq!(world.ask("GET", path, None).await, (200, json!({"offsets": []})));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_a_connectors_topics_begins_anew() {
+    let world = world(&[]).await;
+    world.ask("PUT", "/connectors/shop/config", Some(config("h"))).await;
+    let path = "/connectors/shop/topics";
+    let listed = |names: &[&str]| (200, json!({ "shop": { "topics": names } }));
+    assert_eq!(world.ask("GET", path, None).await, listed(&[]));
+    for topic in ["shop.public.t", "shop.public.u", "shopping.public.t", "__debezium-heartbeat.shop"] {
+        world.append(topic, &["1"]).await;
+    }
+    assert_eq!(world.ask("GET", path, None).await, listed(&["__debezium-heartbeat.shop", "shop.public.t", "shop.public.u"]));
+    assert_eq!(world.ask("PUT", "/connectors/shop/topics/reset", None).await, (202, Json::Null));
+    assert_eq!(world.ask("GET", path, None).await, listed(&[]));
+    world.append("shop.public.u", &["2"]).await;
+    assert_eq!(world.ask("GET", path, None).await, listed(&["shop.public.u"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_can_be_told_is_listed() {
+    let world = world(&[]).await;
+    let (_, plugins) = world.ask("GET", "/connector-plugins?connectorsOnly=true", None).await;
+    assert_eq!(plugins, json!([{ "class": CLASS, "type": "source", "version": env!("CARGO_PKG_VERSION") }]));
+    let (_, all) = world.ask("GET", "/connector-plugins?connectorsOnly=false", None).await;
+    for kind in ["source", "transformation", "predicate", "converter", "header_converter"] {
+        assert!(all.as_array().is_some_and(|all| all.iter().any(|plugin| plugin["type"] == kind)), "{kind}");
+    }
+    let (_, full) = world.ask("GET", &format!("/connector-plugins/{CLASS}/config"), None).await;
+    let hostname = full.as_array().and_then(|all| all.iter().find(|option| option["name"] == "database.hostname")).expect("it is listed");
+    let expected = json!({
+        "name": "database.hostname", "type": "STRING", "required": true, "default_value": null, "importance": "HIGH",
+        "documentation": "Name or address of the server, or the folder of its unix socket.", "group": "Connection", "order": 1,
+        "order_in_group": 1, "width": "MEDIUM", "display_name": "Database hostname", "dependents": []
+    });
+    assert_eq!(*hostname, expected);
+    assert_eq!(world.ask("GET", "/connector-plugins/Postgres/config/", None).await.1, full);
+    assert_eq!(
+        world.ask("GET", "/connector-plugins/Nonsense/config", None).await,
+        (404, json!({ "error_code": 404, "message": "Unknown plugin Nonsense." }))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -477,7 +528,7 @@ async fn a_configuration_of_a_thousand_options_is_refused_with_one_problem() {
     }
     let (code, body) = world.ask("PUT", "/connectors/shop/config", Some(many)).await;
     let message = body["message"].as_str().expect("a message");
-    assert!(code == 400 && message.contains("contains the following 1 error(s)") && message.contains("20009 options"), "{message}");
+    assert!(code == 400 && message.contains("contains the following 1 error(s)") && message.contains("20008 options"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

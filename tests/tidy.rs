@@ -19,13 +19,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("postgres", &["change", "config"]),
     ("encode", &["change", "record", "config"]),
     ("log", &["record", "config", "clock", "metrics"]),
+    ("telemetry", &["config"]),
     // Layer 2: two neighbours that do not know each other.
     ("connect", &["change", "record", "registry", "postgres", "encode", "log", "config", "clock", "metrics"]),
     ("broker", &["record", "log", "config", "clock", "metrics"]),
     // Layer 3.
-    ("http", &["connect", "log", "record", "registry", "config", "metrics"]),
+    ("http", &["connect", "log", "record", "registry", "config", "metrics", "telemetry"]),
     // Layer 4: the edges.
-    ("telemetry", &["config"]),
     ("service", &["broker", "change", "clock", "config", "connect", "encode", "http", "log", "metrics", "postgres", "record", "telemetry"]),
     ("demo", &["config", "connect", "service"]),
     ("cli", &["broker", "change", "config", "connect", "demo", "http", "log", "metrics", "postgres", "record", "service", "telemetry"]),

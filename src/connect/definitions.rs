@@ -66,10 +66,7 @@ impl Definition {
         if !self.problems.is_empty() {
             return Err(self.problems.clone());
         }
-        if self.options.len() > OPTIONS_MAX {
-            let many = format!("the configuration has {} options", self.options.len());
-            return Err(vec![Problem::refuse("config/too-many", many).why(format!("there are at most {OPTIONS_MAX}"))]);
-        }
+        check_size(&self.options).map_err(|problem| vec![problem])?;
         if !self.options.contains_key("connector.class") {
             return Err(vec![self.locate(KeyProblem::new("connector.class", crate::config::define::required("connector.class")))]);
         }
@@ -85,6 +82,15 @@ impl Definition {
             (None, None) => problem,
         }
     }
+}
+
+/// More options than anybody writes are not looked at.
+pub fn check_size(options: &Options) -> Result<(), Problem> {
+    if options.len() <= OPTIONS_MAX {
+        return Ok(());
+    }
+    let many = format!("the configuration has {} options", options.len());
+    Err(Problem::refuse("config/too-many", many).why(format!("there are at most {OPTIONS_MAX}")))
 }
 
 /// Several problems as one, for where only one fits.

@@ -17,6 +17,7 @@ pub mod state;
 pub mod status;
 pub mod store;
 pub mod supervisor;
+pub mod validation;
 pub mod watch;
 
 pub use definitions::Definition;

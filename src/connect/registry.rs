@@ -13,16 +13,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::claims;
-use super::definitions::{Definition, check_name};
+use super::definitions::{Definition, check_name, check_size};
 use super::signals::TooMany;
 use super::state::{Phase, Rest};
 use super::status::{StatusSnapshot, TaskStatus};
-use super::store::{Kept, Store, TargetState};
+use super::store::{Kept, Store, TargetState, TopicEnds};
 use super::supervisor::{Goal, OnFatal, RunTask, Supervisor, Work};
+use super::validation::{self, Validation};
 use crate::change::Signal;
+use crate::config::Options;
 use crate::config::postgres::effect::{self, Effect};
+use crate::config::postgres::table::CLASSES;
 use crate::config::postgres::{PostgresConfig, TopicDefaults};
-use crate::config::{Options, secrets};
 use crate::problem::Problem;
 
 pub use diff::Difference;
@@ -52,8 +54,22 @@ pub enum RegistryError {
         file: PathBuf,
     },
     /// The configuration is wrong.
-    #[error("Connector configuration is invalid and contains the following {} error(s):\n{}", .0.len(), list(.0))]
+    #[error("Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`", .0.len(), list(.0))]
     Invalid(Vec<Problem>),
+    /// It does not say what it is.
+    #[error("Connector config contains no connector type\n  fix: set connector.class = {}", CLASSES[0])]
+    NoClass,
+    /// It is something else. Clients know this one by its first words, and then list what there is.
+    #[error("Failed to find any class that implements Connector and which name matches {class}, available connectors are: {}\n{text}", CLASSES[0])]
+    UnknownClass {
+        /// What it says it is.
+        class: String,
+        /// What is known about that.
+        text: String,
+    },
+    /// Others are validating already.
+    #[error("too many configurations are being validated: try again in a moment")]
+    Busy,
     /// It does not run, so it cannot be asked for anything.
     #[error("Connector {0} is not running")]
     NotRunning(String),
@@ -87,6 +103,8 @@ pub struct ConnectorView {
     pub target: TargetState,
     /// Why its file does not hold: it has mistakes, or is gone.
     pub file_problem: Option<Problem>,
+    /// Where its topics ended when the list of them was begun anew.
+    pub topics_reset: Arc<TopicEnds>,
 }
 
 /// A connector as the watch over slots sees it.
@@ -107,6 +125,7 @@ struct Connector {
     status: Arc<TaskStatus>,
     supervisor: Supervisor,
     target: TargetState,
+    topics_reset: Arc<TopicEnds>,
     /// It rests because its file is gone.
     file_gone: bool,
     /// Why its file does not hold.
@@ -134,6 +153,7 @@ pub struct Registry {
     ending: Mutex<BTreeMap<String, Supervisor>>,
     /// Held over a whole change, durability included: what is kept and what runs cannot disagree.
     changing: tokio::sync::Mutex<()>,
+    validating: tokio::sync::Semaphore,
     store: Store,
     run: RunTask,
     on_fatal: OnFatal,
@@ -149,6 +169,7 @@ impl Registry {
             connectors: Mutex::default(),
             ending: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
+            validating: tokio::sync::Semaphore::new(VALIDATIONS_MAX),
             store,
             run,
             on_fatal,
@@ -164,7 +185,7 @@ impl Registry {
 
     /// Starts what the files define and what the API made before.
     pub fn start(&self, files: Vec<Definition>) -> Result<(), Problem> {
-        let Kept { connectors, states } = self.store.load()?;
+        let Kept { connectors, states, topics } = self.store.load()?;
         self.note_start(&files);
         let of_api = connectors.into_iter().map(|(name, options)| Definition::of_api(&name, options));
         for definition in files.into_iter().chain(of_api) {
@@ -173,8 +194,11 @@ impl Registry {
                 tracing::warn!(connector = definition.name, file, "the file wins over the connector of the same name made through the API");
                 continue;
             }
-            let target = states.get(&definition.name).copied().unwrap_or_default();
-            self.launch(self.settled(definition), target)?;
+            let name = definition.name.clone();
+            self.launch(self.settled(definition), states.get(&name).copied().unwrap_or_default())?;
+            if let (Some(ends), Some(connector)) = (topics.get(&name), self.connectors().get_mut(&name)) {
+                connector.topics_reset = Arc::new(ends.clone());
+            }
         }
         Ok(())
     }
@@ -194,7 +218,10 @@ impl Registry {
         };
         let supervisor = Supervisor::start(work, goal_of(target))?;
         let name = definition.name.clone();
-        self.connectors().insert(name, Connector { definition, status, supervisor, target, file_gone: false, file_problem: None });
+        self.connectors().insert(
+            name,
+            Connector { definition, status, supervisor, target, topics_reset: Arc::default(), file_gone: false, file_problem: None },
+        );
         Ok(())
     }
 
@@ -265,13 +292,7 @@ impl Registry {
 
     async fn redefine(&self, known: &Definition, mut options: Options, target: TargetState) -> Result<ConnectorView, RegistryError> {
         refuse_file(known)?;
-        for (option, value) in &mut options {
-            if value == secrets::MASK
-                && let Some(old) = known.options.get(option)
-            {
-                value.clone_from(old);
-            }
-        }
+        validation::unmask(&mut options, &known.options);
         let definition = self.checked(&known.name, options)?;
         if definition == *known {
             return self.view(&known.name);
@@ -289,6 +310,8 @@ impl Registry {
             let text = format!("Connector name configuration ({inside}) doesn't match connector name in the URL ({name})");
             return Err(RegistryError::Failed(Problem::refuse("config/name", text)));
         }
+        check_size(&options).map_err(|problem| RegistryError::Invalid(vec![problem]))?;
+        Self::check_class(name, &options)?;
         let definition = Definition::of_api(name, options);
         definition.config(self.topics).map_err(RegistryError::Invalid)?;
         match self.conflict(&definition) {
@@ -403,15 +426,57 @@ impl Registry {
         Ok(())
     }
 
-    /// Begins a connector's task again; with `only_failed` only when it has failed. One that rests goes on resting.
-    pub fn restart(&self, name: &str, only_failed: bool) -> Result<ConnectorView, RegistryError> {
+    /// What Kafka Connect asks first.
+    fn check_class(name: &str, options: &Options) -> Result<(), RegistryError> {
+        let class = options.get("connector.class").ok_or(RegistryError::NoClass)?;
+        let wrong = PostgresConfig::parse(name, &Options::from([("connector.class".to_owned(), class.clone())]), TopicDefaults::default());
+        let problems = wrong.err().unwrap_or_default();
+        match problems.into_iter().find(|problem| problem.key == "connector.class") {
+            Some(problem) => Err(RegistryError::UnknownClass { class: class.clone(), text: problem.problem.text() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything that can be said about a configuration that is not given yet, or that would change a connector of its name.
+    /// Bounded in time: see [`validation::validate`].
+    pub async fn validate(&self, mut options: Options) -> Result<Validation, RegistryError> {
+        check_size(&options).map_err(|problem| RegistryError::Invalid(vec![problem]))?;
+        Self::check_class("", &options)?;
+        let turn = tokio::time::timeout(VALIDATION_WAIT_MAX, self.validating.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(RegistryError::Busy) };
+        let name = options.get("name").cloned().unwrap_or_default();
+        if let Ok(known) = self.definition(&name) {
+            validation::unmask(&mut options, &known.options);
+        }
+        let mut found = validation::validate(&options, self.topics).await;
+        if let Some(problem) = self.conflict(&Definition::of_api(&name, options)) {
+            found.error(validation::key_of_conflict(&problem), &problem);
+        }
+        Ok(found)
+    }
+
+    /// Begins the list of a connector's topics anew, which end so now; it survives a restart.
+    pub async fn reset_topics(&self, name: &str, ends: TopicEnds) -> Result<(), RegistryError> {
+        let _changing = self.changing.lock().await;
+        self.definition(name)?;
+        self.store.put_topics(name, &ends).await.map_err(RegistryError::Failed)?;
+        if let Some(connector) = self.connectors().get_mut(name) {
+            connector.topics_reset = Arc::new(ends);
+        }
+        Ok(())
+    }
+
+    /// Begins a connector's task again; with `only_failed` only when it has failed. One that rests goes on resting. Whether it
+    /// was begun again.
+    pub fn restart(&self, name: &str, only_failed: bool) -> Result<(ConnectorView, bool), RegistryError> {
         let connectors = self.connectors();
         let connector = connectors.get(name).ok_or_else(|| RegistryError::NotFound(name.to_owned()))?;
         let failed = matches!(connector.status.phase(), Phase::Failed { .. });
-        if connector.target == TargetState::Running && (failed || !only_failed) {
+        let again = connector.target == TargetState::Running && (failed || !only_failed);
+        if again {
             connector.supervisor.restart();
         }
-        Ok(view(connector))
+        Ok((view(connector), again))
     }
 
     /// Asks a running connector for something, in the words of Debezium's signals. It acts on it when it streams, between two
@@ -450,6 +515,10 @@ impl Registry {
 
 /// How long a DELETE waits for the task's end.
 const DELETE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Validations at a time: each has sessions in a database.
+const VALIDATIONS_MAX: usize = 4;
+/// How long one waits for its turn.
+const VALIDATION_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -476,12 +545,14 @@ fn view(connector: &Connector) -> ConnectorView {
         status: connector.status.snapshot(),
         target: if connector.file_gone { TargetState::Stopped } else { connector.target },
         file_problem: connector.file_problem.clone(),
+        topics_reset: Arc::clone(&connector.topics_reset),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::secrets;
 
     fn options() -> Options {
         let pairs = [

@@ -49,6 +49,9 @@ impl TargetState {
     }
 }
 
+/// How many records topics have had.
+pub type TopicEnds = BTreeMap<String, u64>;
+
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
@@ -56,6 +59,8 @@ pub struct Kept {
     pub connectors: BTreeMap<String, Options>,
     /// Target states, also of connectors that files manage.
     pub states: BTreeMap<String, TargetState>,
+    /// Where topics ended when a connector's list of them was begun anew.
+    pub topics: BTreeMap<String, TopicEnds>,
 }
 
 /// The place where definitions are kept.
@@ -71,6 +76,8 @@ pub enum Store {
 
 const CONNECTOR: &str = "connector-";
 const TARGET: &str = "target-state-";
+/// Ours: Kafka Connect keeps the topics themselves, in a topic of its own.
+const TOPICS: &str = "topics-reset-";
 
 /// A record: key, and value or removal.
 type Record = (Vec<u8>, Option<Vec<u8>>);
@@ -100,9 +107,14 @@ impl Store {
         self.write(vec![target(name, state)]).await
     }
 
+    /// Keeps where topics end now.
+    pub async fn put_topics(&self, name: &str, ends: &TopicEnds) -> Result<(), Problem> {
+        self.write(vec![(key(TOPICS, name), Some(json!({ "ends": ends }).to_string().into_bytes()))]).await
+    }
+
     /// Forgets a connector.
     pub async fn remove(&self, name: &str) -> Result<(), Problem> {
-        self.write(vec![(key(CONNECTOR, name), None), (key(TARGET, name), None)]).await
+        self.write(vec![(key(CONNECTOR, name), None), (key(TARGET, name), None), (key(TOPICS, name), None)]).await
     }
 
     async fn write(&self, records: Vec<Record>) -> Result<(), Problem> {
@@ -130,6 +142,10 @@ fn of_records(records: Vec<(String, Json)>) -> Kept {
         if let Some(name) = key.strip_prefix(TARGET) {
             let word = value.get("state.v2").or_else(|| value.get("state")).and_then(Json::as_str);
             kept.states.insert(name.to_owned(), word.and_then(TargetState::parse).unwrap_or_default());
+        } else if let Some(name) = key.strip_prefix(TOPICS) {
+            let ends = value.get("ends").and_then(Json::as_object).into_iter().flatten();
+            let ends = ends.filter_map(|(topic, end)| Some((topic.clone(), end.as_u64()?))).collect();
+            kept.topics.insert(name.to_owned(), ends);
         } else if let Some(name) = key.strip_prefix(CONNECTOR) {
             let Some(Json::Object(properties)) = value.get("properties") else { continue };
             let options = properties.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
@@ -186,10 +202,14 @@ mod tests {
         store.put("shop", &options(), TargetState::Running).await.expect("kept");
         store.put("gone", &options(), TargetState::Running).await.expect("kept");
         store.put_state("shop", TargetState::Stopped).await.expect("kept");
+        let ends: TopicEnds = [("shop.public.t".to_owned(), 7)].into();
+        store.put_topics("shop", &ends).await.expect("kept");
+        store.put_topics("gone", &ends).await.expect("kept");
         store.remove("gone").await.expect("forgotten");
         let kept = reopened().load().expect("readable");
         assert_eq!(kept.connectors, [("shop".to_owned(), options())].into());
         assert_eq!(kept.states, [("shop".to_owned(), TargetState::Stopped)].into());
+        assert_eq!(kept.topics, [("shop".to_owned(), ends)].into());
     }
 
     #[tokio::test]

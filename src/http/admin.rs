@@ -1,16 +1,17 @@
-//! Health, metrics and what the worker says about itself.
+//! Health, metrics, the levels of the log, and what the worker says about itself.
 
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::rejection::QueryRejection};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{App, Pairs, is_on, parameter};
-use crate::config::postgres::table;
+use super::{ApiError, App, Pairs, is_on, json_body, parameter};
 use crate::connect::registry::ConnectorView;
 use crate::connect::state::Phase;
 use crate::metrics::{self, ConnectorReport, PartitionReport, Report};
+use crate::telemetry::{self, Level, Logger};
 
 /// The commit this program was built from, when the build said it.
 pub const COMMIT: &str = match option_env!("ROWFEED_COMMIT") {
@@ -78,10 +79,39 @@ fn failure(app: &App) -> Option<String> {
     app.0.log.as_ref()?.failed().map(|problem| problem.what)
 }
 
-/// `GET /connector-plugins`.
-pub async fn plugins() -> Response {
-    let class = table::CLASSES.first().copied().unwrap_or_default();
-    Json(json!([{ "class": class, "type": "source", "version": env!("CARGO_PKG_VERSION") }])).into_response()
+/// `GET /admin/loggers`.
+pub async fn loggers() -> Response {
+    let all: Map<String, Value> = telemetry::loggers().iter().map(|(name, logger)| (name.clone(), logger_info(logger))).collect();
+    Json(all).into_response()
+}
+
+/// `GET /admin/loggers/{logger}`.
+pub async fn logger(Path(name): Path<String>) -> Result<Response, ApiError> {
+    let missing = || ApiError::new(StatusCode::NOT_FOUND, format!("Logger {name} not found."));
+    Ok(Json(logger_info(&telemetry::logger(&name).ok_or_else(missing)?)).into_response())
+}
+
+fn logger_info(logger: &Logger) -> Value {
+    json!({ "level": logger.level.name(), "last_modified": logger.modified_ms })
+}
+
+/// `PUT /admin/loggers/{logger}`: with `scope=cluster` nothing is answered (KIP-976), as this worker is the cluster.
+pub async fn set_level(Path(name): Path<String>, Query(pairs): Pairs, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
+    let body = json_body(&headers, &body)?;
+    let level = body.get("level").filter(|level| !level.is_null());
+    let level = level.ok_or_else(|| ApiError::bad_request("Desired 'level' parameter was not specified in request."))?;
+    let text = level.as_str().map_or_else(|| level.to_string(), str::to_owned);
+    let unknown = || {
+        let known = "it is one of OFF, ERROR, WARN, INFO, DEBUG, TRACE";
+        ApiError::new(StatusCode::NOT_FOUND, format!("invalid log level '{text}'.\n{known}"))
+    };
+    let level = Level::parse(&text).ok_or_else(unknown)?;
+    let affected = telemetry::set_level(&name, level).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    tracing::info!(logger = name, level = level.name(), "log level changed");
+    Ok(match parameter(&pairs, "scope") {
+        Some(scope) if scope.eq_ignore_ascii_case("cluster") => StatusCode::NO_CONTENT.into_response(),
+        _ => Json(affected).into_response(),
+    })
 }
 
 /// `GET /metrics`.

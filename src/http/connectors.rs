@@ -16,12 +16,16 @@ use crate::config::document::json_scalar;
 use crate::config::postgres::masked;
 use crate::config::{Options, define};
 use crate::connect::position;
-use crate::connect::registry::ConnectorView;
+use crate::connect::registry::{ConnectorView, RegistryError};
 use crate::connect::state::Phase;
-use crate::connect::store::TargetState;
+use crate::connect::store::{TargetState, TopicEnds};
+use crate::log::topic::TopicInfo;
 
 /// A source that is away for less than this is shown as RUNNING: every restart of a database is not an alarm.
 const AWAY_SHORTLY: Duration = Duration::from_secs(30);
+
+/// What Debezium calls what one task runs; clients show it.
+const TASK_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnectorTask";
 
 /// The routes.
 pub fn routes() -> Router<App> {
@@ -38,16 +42,18 @@ pub fn routes() -> Router<App> {
         .route("/connectors/{name}/resume", put(resume))
         .route("/connectors/{name}/stop", put(stop))
         .route("/connectors/{name}/topics", get(topics))
+        .route("/connectors/{name}/topics/reset", put(reset_topics))
         .route("/connectors/{name}/offsets", get(offsets).patch(alter_offsets).delete(reset_offsets))
         .route("/v1/connectors/{name}/signals", post(signal))
 }
 
-type Answer = Result<Response, ApiError>;
+/// What a handler answers.
+pub type Answer = Result<Response, ApiError>;
 
 async fn list(State(app): State<App>, Query(pairs): Pairs) -> Answer {
     let expand: Vec<&str> = pairs.iter().filter(|(name, _)| name == "expand").map(|(_, value)| value.as_str()).collect();
     let (with_status, with_info) = (expand.contains(&"status"), expand.contains(&"info"));
-    if !with_status && !with_info {
+    if expand.is_empty() {
         return Ok(JsonBody(app.0.registry.names()).into_response());
     }
     let mut all = Map::new();
@@ -66,11 +72,16 @@ async fn list(State(app): State<App>, Query(pairs): Pairs) -> Answer {
 
 async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answer {
     let body = json_body(&headers, &body)?;
+    // A misspelt initial_state would start what is to rest.
+    let known = ["name", "config", "initial_state"];
+    if let Some(key) = body.as_object().and_then(|body| body.keys().find(|key| !known.contains(&key.as_str()))) {
+        return Err(ApiError::bad_request(define::unknown(key, &known).text()));
+    }
     let config = body.get("config").ok_or_else(|| ApiError::bad_request("the body must be {\"name\": ..., \"config\": {...}}"))?;
     let mut options = options(config)?;
     let inside = options.get("name").cloned();
     let name = body.get("name").and_then(Json::as_str).map(str::to_owned).or(inside);
-    let name = name.ok_or_else(|| ApiError::bad_request("the connector has no name"))?;
+    let name = name.ok_or_else(|| ApiError::bad_request("the connector has no name"))?.trim().to_owned();
     let target = match body.get("initial_state").and_then(Json::as_str) {
         None => TargetState::Running,
         Some(text) => TargetState::parse(text)
@@ -120,53 +131,78 @@ async fn status(State(app): State<App>, Path(name): Path<String>) -> Answer {
 
 async fn tasks(State(app): State<App>, Path(name): Path<String>) -> Answer {
     let view = app.0.registry.view(&name)?;
-    let task = json!({ "id": { "connector": name, "task": 0 }, "config": masked(&view.options) });
+    let mut config = masked(&view.options);
+    config.insert("task.class".to_owned(), TASK_CLASS.to_owned());
+    let task = json!({ "id": { "connector": name, "task": 0 }, "config": config });
     let tasks = if has_task(&view) { vec![task] } else { Vec::new() };
     Ok(JsonBody(tasks).into_response())
 }
 
 async fn task_status(State(app): State<App>, Path((name, task)): Path<(String, String)>) -> Answer {
-    let view = app.0.registry.view(&name)?;
-    is_our_task(&view, &task)?;
+    let missing = || format!("No status found for task {name}-{task}");
+    let view = app.0.registry.view(&name).map_err(|_| not_there(missing()))?;
+    is_our_task(&view, &task, missing)?;
     Ok(JsonBody(task_info(&app, &view)).into_response())
 }
 
 async fn restart_task(State(app): State<App>, Path((name, task)): Path<(String, String)>) -> Answer {
-    is_our_task(&app.0.registry.view(&name)?, &task)?;
+    let view = app.0.registry.view(&name).map_err(|_| not_there(format!("Unknown connector: {name}")))?;
+    is_our_task(&view, &task, || format!("Unknown task: {name}-{task}"))?;
     app.0.registry.restart(&name, false)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn is_our_task(view: &ConnectorView, task: &str) -> Result<(), ApiError> {
-    if task == "0" && has_task(view) {
-        return Ok(());
+fn not_there(message: String) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, message)
+}
+
+fn is_our_task(view: &ConnectorView, task: &str, missing: impl Fn() -> String) -> Result<(), ApiError> {
+    match task.parse::<u32>() {
+        Ok(0) if has_task(view) => Ok(()),
+        Ok(_) => Err(not_there(missing())),
+        Err(_) => Err(not_there("HTTP 404 Not Found".to_owned())),
     }
-    Err(ApiError::new(StatusCode::NOT_FOUND, format!("No status found for task {}-{task}", view.name)))
+}
+
+/// The words of Kafka Connect for a request about a connector that is not there.
+fn known(result: Result<(), RegistryError>, name: &str) -> Result<(), ApiError> {
+    result.map_err(|error| match error {
+        RegistryError::NotFound(_) => not_there(format!("Unknown connector {name}")),
+        error => error.into(),
+    })
 }
 
 /// With either parameter the answer is the state (KIP-745), without it is empty.
 async fn restart(State(app): State<App>, Path(name): Path<String>, Query(pairs): Pairs) -> Answer {
     let (tasks, only_failed) = (is_on(&pairs, "includeTasks"), is_on(&pairs, "onlyFailed"));
-    let view = app.0.registry.restart(&name, only_failed)?;
+    app.0.registry.view(&name).map_err(|_| not_there(format!("Unknown connector: {name}")))?;
+    let (view, again) = app.0.registry.restart(&name, only_failed)?;
     Ok(if tasks || only_failed {
-        (StatusCode::ACCEPTED, JsonBody(state_info(&app, &view))).into_response()
+        let mut state = state_info(&app, &view);
+        // What is ordered has begun, whatever the task has got to.
+        for place in if again { ["/connector/state", "/tasks/0/state"].as_slice() } else { &[] } {
+            if let Some(state) = state.pointer_mut(place) {
+                *state = "RESTARTING".into();
+            }
+        }
+        (StatusCode::ACCEPTED, JsonBody(state)).into_response()
     } else {
         StatusCode::NO_CONTENT.into_response()
     })
 }
 
 async fn pause(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    app.0.registry.set_target(&name, TargetState::Paused).await?;
+    known(app.0.registry.set_target(&name, TargetState::Paused).await, &name)?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
 async fn resume(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    app.0.registry.set_target(&name, TargetState::Running).await?;
+    known(app.0.registry.set_target(&name, TargetState::Running).await, &name)?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
 async fn stop(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    app.0.registry.set_target(&name, TargetState::Stopped).await?;
+    known(app.0.registry.set_target(&name, TargetState::Stopped).await, &name)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -191,14 +227,36 @@ async fn signal(State(app): State<App>, Path(name): Path<String>, headers: Heade
     Ok((StatusCode::ACCEPTED, JsonBody(json!({ "id": id }))).into_response())
 }
 
-/// The connector's topics: those of the built-in log that begin with its prefix.
+/// The topics a connector has written to since it was made, or since the list was begun anew. As in Kafka Connect a connector
+/// that is not there has none.
 async fn topics(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    let view = app.0.registry.view(&name)?;
-    let delimiter = view.options.get("topic.delimiter").map_or(".", String::as_str);
-    let prefix = format!("{}{delimiter}", view.options.get("topic.prefix").map_or("", String::as_str));
-    let topics = app.0.log.as_ref().map(|log| log.topics()).unwrap_or_default();
-    let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).filter(|topic| topic.starts_with(&prefix)).collect();
+    let view = app.0.registry.view(&name).ok();
+    let ends = view.as_ref().map(|view| topic_ends(&app, view)).unwrap_or_default();
+    let since = view.map(|view| view.topics_reset).unwrap_or_default();
+    // A topic that was deleted and made again begins at zero.
+    let is_new = |(topic, end): &(&String, &u64)| **end > 0 && since.get(*topic) != Some(*end);
+    let names: Vec<&String> = ends.iter().filter(is_new).map(|(topic, _)| topic).collect();
     Ok(JsonBody(json!({ name: { "topics": names } })).into_response())
+}
+
+async fn reset_topics(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    if let Ok(view) = app.0.registry.view(&name) {
+        app.0.registry.reset_topics(&name, topic_ends(&app, &view)).await?;
+    }
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+/// The topics of the built-in log that a connector writes to, and how many records each has had.
+fn topic_ends(app: &App, view: &ConnectorView) -> TopicEnds {
+    let Some(log) = &app.0.log else { return TopicEnds::new() };
+    let option = |name: &str, default: &'static str| view.options.get(name).map_or(default, String::as_str).to_owned();
+    let server = option("topic.prefix", "");
+    let prefix = format!("{server}{}", option("topic.delimiter", "."));
+    let heartbeat = view.options.get("topic.heartbeat.name").cloned();
+    let heartbeat = heartbeat.unwrap_or_else(|| format!("{}.{server}", option("topic.heartbeat.prefix", "__debezium-heartbeat")));
+    let of_it = |topic: &str| topic.starts_with(&prefix) || topic == heartbeat;
+    let records = |topic: &TopicInfo| (0..topic.partitions).filter_map(|partition| Some(log.offsets(topic.index, partition)?.end)).sum();
+    log.topics().iter().filter(|topic| of_it(&topic.name)).map(|topic| (topic.name.clone(), records(topic))).collect()
 }
 
 /// The position, as Debezium keeps it.
@@ -215,6 +273,9 @@ async fn offsets(State(app): State<App>, Path(name): Path<String>) -> Answer {
 async fn alter_offsets(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
     let view = app.0.registry.view(&name)?;
     let body = json_body(&headers, &body)?;
+    if body.get("offsets").is_none_or(|offsets| offsets.is_null() || offsets.as_array().is_some_and(Vec::is_empty)) {
+        return Err(ApiError::bad_request("Partitions / offsets need to be provided for an alter offsets request"));
+    }
     let shape = "the body must be {\"offsets\": [{\"partition\": {\"server\": topic.prefix}, \"offset\": {...}}]}, with one entry";
     let entries = body.get("offsets").and_then(Json::as_array).map(Vec::as_slice);
     let Some([entry]) = entries else { return Err(ApiError::bad_request(shape)) };
@@ -262,7 +323,7 @@ async fn reset_offsets(State(app): State<App>, Path(name): Path<String>) -> Answ
 }
 
 /// A flat JSON map as options; numbers and booleans become text, as Kafka Connect's clients expect.
-pub(super) fn options(json: &Json) -> Result<Options, ApiError> {
+pub fn options(json: &Json) -> Result<Options, ApiError> {
     let Json::Object(map) = json else { return Err(ApiError::bad_request("a connector's configuration is a JSON object of texts")) };
     map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| Ok((key.clone(), scalar(key, value)?))).collect()
 }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod connectors;
 pub mod listener;
 pub mod overview;
+pub mod plugins;
 pub mod records;
 pub mod schemas;
 mod slots;
@@ -128,7 +129,9 @@ pub fn router(app: App) -> Router {
         .route("/livez", get(admin::livez))
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(admin::metrics))
-        .route("/connector-plugins", get(admin::plugins))
+        .route("/admin/loggers", get(admin::loggers))
+        .route("/admin/loggers/{logger}", get(admin::logger).put(admin::set_level))
+        .merge(plugins::routes())
         .merge(connectors::routes())
         .merge(config::routes())
         .merge(overview::routes())
@@ -286,10 +289,10 @@ impl From<RegistryError> for ApiError {
             RegistryError::NotFound(_) => StatusCode::NOT_FOUND,
             // Kafka Connect clients retry a 409 as "rebalancing": it is for these cases only.
             RegistryError::Exists(_) | RegistryError::Ending(_) | RegistryError::NotRunning(_) => StatusCode::CONFLICT,
-            RegistryError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            RegistryError::TooMany(_) | RegistryError::Busy => StatusCode::TOO_MANY_REQUESTS,
             RegistryError::Malformed(_) => StatusCode::UNPROCESSABLE_ENTITY,
             RegistryError::ManagedByFile { .. } => StatusCode::FORBIDDEN,
-            RegistryError::Invalid(_) => StatusCode::BAD_REQUEST,
+            RegistryError::Invalid(_) | RegistryError::NoClass | RegistryError::UnknownClass { .. } => StatusCode::BAD_REQUEST,
             RegistryError::Failed(problem) if problem.code.starts_with("config/") => {
                 return Self::bad_request(problem.what.clone());
             }

@@ -5,6 +5,7 @@
 //! arrives, and nothing panics.
 
 pub mod catalog;
+pub mod choices;
 pub mod connection;
 pub mod copy_text;
 pub mod doctor;

@@ -13,6 +13,8 @@ mod confluent;
 #[cfg(feature = "kafka")]
 mod connect_api;
 #[cfg(feature = "kafka")]
+mod connect_fixtures;
+#[cfg(feature = "kafka")]
 mod demo;
 #[cfg(feature = "kafka")]
 mod disk;

@@ -115,6 +115,7 @@ const BACK_OFF: &str = "passing errors are retried for ever with a back-off from
 const JDBC: &str = "there is no JDBC driver here";
 const POSITIONS: &str = "positions are in the log, in one commit with the events";
 const NO_HISTORY: &str = "Debezium's PostgreSQL connector does not read it either";
+const ONE_VERSION: &str = "there is one version of everything: the program's";
 const STRUCTURE: &str = "a table's structure is read when its rows are";
 const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (repeatable read)";
 
@@ -122,9 +123,14 @@ const SLOT_SNAPSHOT: &str = "the snapshot always reads what the slot exported (r
 #[rustfmt::skip]
 pub static OPTIONS: &[ConfigKey] = &[
     // ---- Connector
-    key("connector.class", Class, None, OneOf(&CLASSES), High).within("Connector").doc("The connector: Debezium's for PostgreSQL."),
+    key("connector.class", String, None, OneOf(&CLASSES), High).within("Connector").doc("The connector: Debezium's for PostgreSQL."),
     key("name", String, None, Any, High).within("Connector").doc("The connector's name; the URL's or the file's name when it is not given."),
     key("tasks.max", Int, Some("1"), POSITIVE, High).within("Connector").doc("Number of tasks.").ignored("there is always one task per slot, as with Debezium"),
+    key("tasks.max.enforce", Boolean, Some("true"), Any, Low).within("Connector").doc("Whether more tasks than tasks.max are an error.").ignored("there is always one task per slot, as with Debezium"),
+    key("connector.plugin.version", String, None, Any, Medium).within("Connector").doc("The version of the connector to run.").ignored(ONE_VERSION),
+    key("key.converter.plugin.version", String, None, Any, Low).within("Kafka Connect").doc("The version of the converter of keys.").ignored(ONE_VERSION),
+    key("value.converter.plugin.version", String, None, Any, Low).within("Kafka Connect").doc("The version of the converter of values.").ignored(ONE_VERSION),
+    key("header.converter.plugin.version", String, None, Any, Low).within("Kafka Connect").doc("The version of the converter of headers.").ignored(ONE_VERSION),
     key("topic.prefix", String, None, Required, High).within("Connector").doc("Namespace of the topics, `source.name`, and part of the offsets' key: letters, digits, dot, dash, underscore."),
     key("topic.delimiter", String, Some("."), Any, Low).within("Connector").doc("What stands between prefix, schema and table in a topic's name."),
     key("topic.naming.strategy", Class, Some(naming::STRATEGIES[0]), OneOf(&naming::STRATEGIES), Low).within("Connector").doc("How topics are named: with schema and table or, Default..., the table only; what a name may not have becomes _ or, ...Unicode..., _u and its number; ...Regex...: by topic.regex."),
@@ -149,7 +155,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("skipped.operations", List, Some("t"), Any, Medium).within("Connector").doc("Operations that are not published: c, u, d, t, or none."),
     key("skip.messages.without.change", Boolean, Some("false"), Any, Medium).within("Connector").doc("Skip updates that change no captured column; known of tables with REPLICA IDENTITY FULL only."),
     key("unavailable.value.placeholder", String, Some("__debezium_unavailable_value"), Any, Low).within("Connector").doc("Stands for a large value the server did not send because it did not change; `hex:` before hexadecimal bytes."),
-    key("custom.metric.tags", String, None, Any, Low).within("Connector").doc("Tags of JMX metrics.").ignored("metrics are Prometheus's, with the connector as label"),
+    key("custom.metric.tags", List, None, Any, Low).within("Connector").doc("Tags of JMX metrics.").ignored("metrics are Prometheus's, with the connector as label"),
     key("statistics.metrics.enabled", Boolean, Some("true"), Any, Low).within("Connector").doc("JMX statistics.").ignored("metrics are always on"),
     key("custom.sanitize.pattern", String, None, Any, Low).within("Connector").doc("Which option values are hidden in logs.").ignored("option values are never logged"),
     key("errors.max.retries", Int, Some("-1"), Any, Medium).within("Connector").doc("How often to retry.").ignored(BACK_OFF),
@@ -170,7 +176,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("guardrail.collections.limit.action", String, Some("warn"), OneOf(&["warn", "fail"]), Low).within("Connector").doc("Whether more tables than guardrail.collections.max fail the connector, or a warning is logged."),
     key("openlineage.integration.*", String, None, Any, Low).within("Connector").doc("OpenLineage reports.").ignored("lineage reports do not touch events"),
     key("signal.enabled.channels", List, Some("source"), Any, Medium).within("Connector").doc("Where signals are read: source (signal.data.collection), file, kafka. jmx and in-process are accepted and have no effect; POST /v1/connectors/NAME/signals always works."),
-    key("signal.data.collection", String, None, Any, Medium).within("Connector").doc("The signalling table (`schema.table`), whose new rows are signals: three columns, id, type and data. It is captured whatever the lists say."),
+    key("signal.data.collection", List, None, Any, Medium).within("Connector").doc("The signalling table (`schema.table`), whose new rows are signals: three columns, id, type and data. It is captured whatever the lists say."),
     key("signal.poll.interval.ms", Long, Some("5000"), Between(1, i64::MAX), Low).within("Connector").doc("Wait between two looks at signal.file. Other channels are read at once."),
     key("signal.kafka.topic", String, None, Any, Medium).within("Connector").doc("The topic of signals, of which partition 0 is read; else <topic.prefix>-signal."),
     key("signal.kafka.bootstrap.servers", String, None, Any, Medium).within("Connector").doc("The Apache Kafka that has it: host:port,...; required by the channel kafka."),
@@ -182,8 +188,8 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("signal.emit.failure.*", String, None, Any, Low).within("Connector").doc("Retries of writing signals.").ignored("nothing is written to the signalling table"),
     key("notification.enabled.channels", List, None, Any, Medium).within("Connector").doc("Where progress of snapshots is told: sink (a topic), log. jmx is accepted and has no effect."),
     key("notification.sink.topic.name", String, None, Any, Medium).within("Connector").doc("The topic of notifications; required by the channel sink."),
-    key("post.processors", List, None, Any, Low).within("Connector").doc("A name, whose NAME.type is ReselectColumnsPostProcessor: values that an event lacks are read again, as NAME.reselect.* says."),
-    key("converters", List, None, Any, Low).within("Connector").doc("Java classes that convert values.").rejected("values would keep their ordinary form"),
+    key("post.processors", String, None, Any, Low).within("Connector").doc("A name, whose NAME.type is ReselectColumnsPostProcessor: values that an event lacks are read again, as NAME.reselect.* says."),
+    key("converters", String, None, Any, Low).within("Connector").doc("Java classes that convert values.").rejected("values would keep their ordinary form"),
     key("internal.*", String, None, Any, Low).within("Connector").doc("Debezium's internal switches.").ignored("they concern Debezium's own code"),
 
     // ---- Connection
@@ -197,7 +203,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("database.sslcert", String, None, Any, Low).within("Connection").doc("File of our certificate (PEM)."),
     key("database.sslkey", String, None, Any, Low).within("Connection").doc("File of its key (PEM)."),
     key("database.sslpassword", Password, None, Any, Low).within("Connection").doc("Password of the key.").rejected("an encrypted key cannot be read"),
-    key("database.sslfactory", Class, None, Any, Low).within("Connection").doc("Java class of sockets.").ignored(JDBC),
+    key("database.sslfactory", String, None, Any, Low).within("Connection").doc("Java class of sockets.").ignored(JDBC),
     key("database.initial.statements", String, None, Any, Low).within("Connection").doc("SQL run on each session but the replication's, separated by semicolons; ;; is one that is meant."),
     key("database.tcpKeepAlive", Boolean, Some("true"), Any, Low).within("Connection").doc("TCP keep-alive.").ignored("keep-alive is always on"),
     key("database.query.timeout.ms", Int, Some("600000"), NOT_NEGATIVE, Low).within("Connection").doc("Limit of a query.").ignored("queries have their own limits"),
@@ -217,7 +223,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("publication.name", String, Some("dbz_publication"), Any, High).within("Replication").doc("The publication."),
     key("publication.autocreate.mode", String, Some("all_tables"), OneOf(&["all_tables", "disabled", "filtered", "no_tables"]), High).within("Replication").doc("Whether and how the publication is made when it does not exist."),
     key("publish.via.partition.root", Boolean, Some("false"), Any, Low).within("Replication").doc("Changes of partitions appear as changes of the partitioned table."),
-    key("replica.identity.autoset.values", List, None, Any, Low).within("Replication").doc("Replica identities to set on captured tables at the start: schema.table:FULL, :DEFAULT, :NOTHING, :INDEX name."),
+    key("replica.identity.autoset.values", String, None, Any, Low).within("Replication").doc("Replica identities to set on captured tables at the start: schema.table:FULL, :DEFAULT, :NOTHING, :INDEX name."),
     key("status.update.interval.ms", Int, Some("10000"), POSITIVE, Medium).within("Replication").doc("How often the server is told what is durable."),
     key("lsn.flush.mode", String, Some("connector"), OneOf(&["connector", "manual", "connector_and_driver"]), Low).within("Replication").doc("Who confirms positions. Exactly what is durable is confirmed, also while the database is idle; with manual nothing is, and the slot keeps all WAL until somebody moves it."),
     key("flush.lsn.source", Boolean, Some("true"), Any, Low).within("Replication").doc("Older form of lsn.flush.mode: false is manual."),
@@ -272,7 +278,7 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("snapshot.lock.timeout.ms", Long, Some("10000"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("How long to wait for a table's lock; then the snapshot is tried again."),
     key("snapshot.query.mode", String, Some("select_all"), Now { known: &["select_all", "custom"], now: &["select_all"] }, Low).within("Snapshot").doc("How rows are selected."),
     key("snapshot.query.mode.custom.name", String, None, Any, Low).within("Snapshot").doc("Java class of queries.").ignored("only snapshot.query.mode=custom reads it"),
-    key("snapshot.select.statement.overrides", List, None, Any, Medium).within("Snapshot").doc("Tables (`schema.table`) whose rows the snapshot selects by a statement of their own."),
+    key("snapshot.select.statement.overrides", String, None, Any, Medium).within("Snapshot").doc("Tables (`schema.table`) whose rows the snapshot selects by a statement of their own."),
     key("snapshot.select.statement.overrides.*", String, None, Any, Medium).within("Snapshot").doc("The SELECT for a table: it must give the table's columns."),
     key("snapshot.include.collection.list", List, None, Any, Medium).within("Snapshot").doc("Which of the captured tables the snapshot reads: regular expressions on schema.table. All, when it is empty."),
     key("snapshot.delay.ms", Long, Some("0"), NOT_NEGATIVE_LONG, Low).within("Snapshot").doc("How long to wait before a snapshot is begun."),

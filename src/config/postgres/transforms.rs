@@ -442,6 +442,51 @@ const CLASSES: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Those of Debezium.
+const OF_DEBEZIUM: [&str; 9] = [
+    "ExtractNewRecordState",
+    "ByLogicalTableRouter",
+    SCRIPTED_FILTER,
+    "ContentBasedRouter",
+    "HeaderToValue",
+    "partitions.PartitionRouting",
+    "ExtractChangedRecordState",
+    "TimezoneConverter",
+    "outbox.EventRouter",
+];
+/// Those of Kafka Connect that are there for keys and for values.
+const OF_A_PART: [&str; 10] = [
+    "ReplaceField",
+    "MaskField",
+    "InsertField",
+    "ExtractField",
+    "HoistField",
+    "HeaderFrom",
+    "Cast",
+    "TimestampConverter",
+    "SetSchemaMetadata",
+    "Flatten",
+];
+
+/// The full names of all transformations.
+pub fn class_names() -> Vec<String> {
+    let full = |short: &'static str| match short {
+        SCRIPTED_FILTER => vec![format!("{DEBEZIUM}Filter")],
+        "DecodeLogicalDecodingMessageContent" => vec![format!("{POSTGRES}{short}")],
+        _ if OF_DEBEZIUM.contains(&short) => vec![format!("{DEBEZIUM}{short}")],
+        _ if OF_A_PART.contains(&short) => vec![format!("{CONNECT}{short}$Key"), format!("{CONNECT}{short}$Value")],
+        _ => vec![format!("{CONNECT}{short}")],
+    };
+    CLASSES.iter().flat_map(|(short, _)| full(short)).collect()
+}
+
+/// The full names of all predicates.
+pub fn predicate_names() -> Vec<String> {
+    PREDICATES.iter().map(|short| format!("{CONNECT}predicates.{short}")).collect()
+}
+
+const PREDICATES: [&str; 3] = ["TopicNameMatches", "RecordIsTombstone", "HasHeaderKey"];
+
 /// Reads the chain. Problems carry the option they are about.
 pub fn parse(options: &BTreeMap<String, String>) -> Result<Vec<Transform>, Vec<KeyProblem>> {
     let mut problems = Vec::new();
