@@ -53,7 +53,7 @@ pub fn run(
         match target {
             LogTarget::Builtin(log) => {
                 let writer = log.writer(config.compression.unwrap_or_default());
-                task::capture(config, writer, registrar, status, stop).await
+                Box::pin(task::capture(config, writer, registrar, status, stop)).await
             }
             #[cfg(feature = "kafka")]
             LogTarget::Kafka(mut settings) => {
@@ -61,7 +61,7 @@ pub fn run(
                     settings.properties.insert("compression.type".to_owned(), codec.name().to_owned());
                 }
                 let writer = crate::log::kafka::KafkaWriter::open(&settings, &config.name).await.map_err(|error| error.problem())?;
-                task::capture(config, writer, registrar, status, stop).await
+                Box::pin(task::capture(config, writer, registrar, status, stop)).await
             }
         }
     };
