@@ -2,7 +2,7 @@
 //!
 //! Owns which servers there are (by host and port, each asked once whatever the number of its connectors), which connector a
 //! slot belongs to, and the watch: it looks at the slots of connectors that rest or have failed, too, because those are the
-//! ones that fill a disk. Promises that no question lasts longer than [`ASK_MAX`] and that a server that refuses is asked more
+//! ones that fill a disk. Promises that no question lasts longer than `ASK_MAX` and that a server that refuses is asked more
 //! and more rarely. What slots are is [`crate::postgres::slots`].
 
 use std::collections::BTreeMap;

@@ -142,6 +142,10 @@ impl Supervisor {
     fn order(&self, control: &mut Control) {
         control.generation += 1;
         control.stop.send_replace(true);
+        // Who orders and then asks must not be told the old failure.
+        if control.goal == Goal::Run && matches!(self.shared.status.phase(), Phase::Failed { .. }) {
+            self.shared.status.set_phase(Phase::Preparing);
+        }
         self.shared.changed.notify_all();
     }
 

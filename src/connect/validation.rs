@@ -196,7 +196,15 @@ mod tests {
         let config =
             PostgresConfig::parse("x", &options(&[CONNECTION.as_slice(), &[("topic.prefix", "p")]].concat()), TopicDefaults::default());
         let config = config.expect("valid");
-        let full = |id| Finding { group: "server", id, title: "", mark: Mark::Fail, observed: "none is free".into(), expected: "", fix: String::new() };
+        let full = |id| Finding {
+            group: "server",
+            id,
+            title: "",
+            mark: Mark::Fail,
+            observed: "none is free".into(),
+            expected: "",
+            fix: String::new(),
+        };
         let findings = [full("pg/slots-full"), full("pg/senders-full")];
         let told = |choices| {
             let mut validation = Validation::default();

@@ -1,7 +1,7 @@
 //! Can this database be captured? Every cause at once, each with its remedy.
 //!
-//! Owns the questions that stop most first hours, by subject: the [`server`], the role and its rights, the [`tables`], and the
-//! [`proof`] of the whole way, a temporary slot that leaves nothing behind. Changes nothing. A question that cannot be asked
+//! Owns the questions that stop most first hours, by subject: the `server`, the role and its rights, the `tables`, and the
+//! `proof` of the whole way, a temporary slot that leaves nothing behind. Changes nothing. A question that cannot be asked
 //! becomes a finding itself, so that one missing privilege hides nothing else. A remedy is SQL where SQL can do it: run by
 //! a superuser, with the restarts that its comments name, the next examination passes.
 

@@ -302,7 +302,7 @@ fn who_is_not_let_in_is_told_why() {
     let hba = "host all barred 127.0.0.1/32 reject\nhost all known 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
     std::fs::write(server.dir().join("data/pg_hba.conf"), hba).expect("a file");
     let sql = database.sql();
-    sql.run("create role barred login; create role known login password 'right'; create role cdc login; select pg_reload_conf()");
+    sql.run("create role barred login; set password_encryption = 'scram-sha-256'; create role known login password 'right'; create role cdc login; select pg_reload_conf()");
     sql.run("create table t(id int primary key)");
     sql.run("create database ascii encoding 'SQL_ASCII' locale 'C' template template0");
     let (port, name) = (database.port, &database.name);

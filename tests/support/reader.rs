@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
@@ -151,6 +152,8 @@ fn read_range(consumer: &BaseConsumer, topic: &str, partition: i32, low: i64, hi
         assert!(Instant::now() < quiet_until, "{topic}/{partition}: no record for {DEADLINE:?} after {} of {low}..{high}", records.len());
         match consumer.poll(Duration::from_millis(100)) {
             None => {}
+            // A connection that was lost is made again by the client itself.
+            Some(Err(error)) if is_lost_connection(&error) => {}
             Some(Err(error)) => panic!("{topic}/{partition}: {error}"),
             Some(Ok(message)) => {
                 quiet_until = Instant::now() + DEADLINE;
@@ -160,6 +163,10 @@ fn read_range(consumer: &BaseConsumer, topic: &str, partition: i32, low: i64, hi
     }
     records.retain(|record| record.offset < high);
     records
+}
+
+fn is_lost_connection(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure))
 }
 
 fn position(consumer: &BaseConsumer, topic: &str, partition: i32) -> i64 {
