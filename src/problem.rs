@@ -91,6 +91,11 @@ impl Problem {
         self
     }
 
+    /// Its parts by their names, for programs.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({ "code": self.code, "what": self.what, "at": self.at, "why": self.why, "fix": self.fix })
+    }
+
     /// The problem on several lines, without the leading `error[...]`: what a REST `message` or a `trace` carries.
     pub fn text(&self) -> String {
         let mut out = format!("{}: {}", self.code, self.what);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::client::{Server, escape, refusal};
+use super::client::{Server, escape};
 use super::{Failure, ServerArgs};
 use crate::config::postgres::TopicDefaults;
 use crate::connect::Definition;
@@ -61,11 +61,7 @@ pub async fn apply(args: &FileArgs, yes: bool) -> Result<(), Failure> {
     }
     if effect != "none" {
         let path = format!("/connectors/{}/config", escape(&definition.name));
-        let mut response = server.request("PUT", &path, Some(&json!(definition.options).to_string())).await?;
-        let text = response.text().await?;
-        if !matches!(response.status, 200 | 201) {
-            return Err(refusal(response.status, &text).into());
-        }
+        server.ask("PUT", &path, Some(&json!(definition.options))).await?;
     }
     if args.json {
         println!("{answer}");
@@ -83,15 +79,9 @@ fn read(args: &FileArgs) -> Result<Definition, Failure> {
     if mistakes.is_empty() { Ok(definition) } else { Err(mistakes.into()) }
 }
 
-async fn ask(server: &Server, definition: &Definition) -> Result<Json, Failure> {
+async fn ask(server: &Server, definition: &Definition) -> Result<Json, Problem> {
     let path = format!("/v1/connectors/{}/diff", escape(&definition.name));
-    let mut response = server.request("POST", &path, Some(&json!(definition.options).to_string())).await?;
-    let text = response.text().await?;
-    if response.status != 200 {
-        return Err(refusal(response.status, &text).into());
-    }
-    serde_json::from_str(&text)
-        .map_err(|error| Problem::fail("server/answer", "the service's answer is not JSON").why(error.to_string()).into())
+    server.ask("POST", &path, Some(&json!(definition.options))).await
 }
 
 fn problems(answer: &Json) -> Vec<Problem> {

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
 use super::client::{Server, escape};
-use super::terminal::{confirm, number_at, print_json, problem_json, signs, text_at};
+use super::terminal::{confirm, number_at, print_json, signs, text_at};
 use super::{Failure, ServerArgs, view};
 use crate::config::postgres::TopicDefaults;
 use crate::config::suggest;
@@ -223,7 +223,7 @@ fn validate(files: &[PathBuf], as_json: bool) -> Result<(), Failure> {
             vec![Problem::refuse("config/file", format!("{} cannot be read", file.display())).why("there is no such file")]
         };
         if as_json {
-            let list: Vec<Json> = found.iter().map(problem_json).collect();
+            let list: Vec<Json> = found.iter().map(Problem::json).collect();
             items.push(json!({ "file": file.display().to_string(), "ok": found.is_empty(), "problems": list }));
         } else {
             println!("{}  {}", if found.is_empty() { "ok  " } else { "fail" }, file.display());

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value as Json, json};
 
-use super::terminal::{print_json, problem_json};
+use super::terminal::print_json;
 use super::{Failure, ServerArgs, reload, small_runtime, view};
 use crate::config::ServiceConfig;
 use crate::config::define::{ConfigKey, KeyType, Rule, Support};
@@ -85,7 +85,7 @@ pub fn run(command: ConfigCommand) -> Result<(), Failure> {
         ConfigCommand::Check { from, json } => match from.load() {
             Ok(config) => check(&config, json),
             Err(problems) if json => {
-                let list: Vec<Json> = problems.iter().map(problem_json).collect();
+                let list: Vec<Json> = problems.iter().map(Problem::json).collect();
                 print_json(CHECKED, json!({ "ok": false, "connectors": [], "problems": list }));
                 Err(Failure::shown(2))
             }
@@ -119,7 +119,7 @@ pub fn check(config: &ServiceConfig, as_json: bool) -> Result<(), Failure> {
     }
     let ok = problems.is_empty();
     if as_json {
-        let list: Vec<Json> = problems.iter().map(problem_json).collect();
+        let list: Vec<Json> = problems.iter().map(Problem::json).collect();
         print_json(CHECKED, json!({ "ok": ok, "connectors": connectors, "problems": list }));
         return if ok { Ok(()) } else { Err(Failure::shown(2)) };
     }

@@ -1,12 +1,12 @@
 //! `rowfeed slots list|show|drop`: through a running service, or straight from a database with `--url`.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
-use super::client::{Server, refusal};
-use super::{Failure, ServerArgs, view};
+use super::client::Server;
+use super::{Failure, ServerArgs, terminal, view};
 use crate::config::Secret;
 use crate::config::postgres::ConnectionConfig;
 use crate::postgres::slots::SlotReport;
@@ -234,11 +234,7 @@ async fn drop_slot(place: &Place, slot: &str, yes: bool) -> Result<(), Failure> 
         }
         None => {
             let path = format!("/v1/slots/{slot}?server={}", text(&item, "server"));
-            let mut answer = place.service()?.request("DELETE", &path, None).await?;
-            if answer.status != 204 {
-                let said = answer.text().await?;
-                return Err(refusal(answer.status, &said).into());
-            }
+            place.service()?.ask("DELETE", &path, None).await?;
         }
     }
     println!("slot {slot} is dropped");
@@ -260,9 +256,5 @@ fn confirmed(item: &Json) -> Result<bool, Problem> {
         connector => eprintln!("; connector {connector} needs it: without it that begins anew with a snapshot"),
     }
     eprint!("drop it? what only it kept is gone [y/N] ");
-    // A terminal that cannot be written to cannot answer either.
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(terminal::is_answer_yes())
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::io::{BufRead, IsTerminal, Read};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::Failure;
 use crate::problem::Problem;
@@ -80,13 +80,18 @@ pub fn confirm(loses: &str, yes: bool) -> Result<(), Failure> {
         return Err(refused("this has to be confirmed, and there is no terminal to ask on").fix("add --yes").into());
     }
     eprint!("{}\ngo on? [y/N] ", signs(loses));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+    if is_answer_yes() {
         return Ok(());
     }
     eprintln!("nothing was changed");
     Err(Failure::shown(1))
+}
+
+/// Reads the answer to a question that was just asked.
+pub fn is_answer_yes() -> bool {
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// Prints a JSON document whose first key says what it is.
@@ -98,11 +103,6 @@ pub fn print_json(schema: &str, body: Json) {
         other => drop(document.insert("items".to_owned(), other)),
     }
     println!("{}", Json::Object(document));
-}
-
-/// A problem in JSON.
-pub fn problem_json(problem: &Problem) -> Json {
-    json!({ "code": problem.code, "what": problem.what, "at": problem.at, "why": problem.why, "fix": problem.fix })
 }
 
 /// The text at a JSON pointer; empty when there is none.

@@ -29,7 +29,7 @@ async fn status(State(app): State<App>) -> Response {
             "kind": "builtin",
             "size_bytes": log.size_bytes(),
             "topics": log.topics().iter().filter(|topic| !topic.internal).count(),
-            "problem": log.failed().or_else(|| app.paused()).as_ref().map(problem),
+            "problem": log.failed().or_else(|| app.paused()).as_ref().map(Problem::json),
         }),
     };
     let body = json!({
@@ -75,7 +75,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "transactions": status.counts.transactions,
         "restarts": status.restarts,
         "failing_seconds": status.failing_for.map(|time| time.as_secs()),
-        "problem": app.trouble(view).as_ref().map(problem),
+        "problem": app.trouble(view).as_ref().map(Problem::json),
         "snapshot": { "tables_total": status.snapshot.tables_total, "tables_done": status.snapshot.tables_done, "rows_done": status.snapshot.rows },
         "incremental": incremental(app, view),
     })
@@ -97,10 +97,6 @@ fn incremental(app: &App, view: &ConnectorView) -> Option<Json> {
     Some(
         json!({ "id": state.get("id"), "state": if paused { "paused" } else { "running" }, "tables": left, "rows_done": state.get("rows") }),
     )
-}
-
-fn problem(problem: &Problem) -> Json {
-    json!({ "code": problem.code, "what": problem.what, "at": problem.at, "why": problem.why, "fix": problem.fix })
 }
 
 fn millis(time: Duration) -> u64 {

@@ -187,6 +187,13 @@ fn fits(pattern: &str, text: &str) -> bool {
     pattern.split('|').any(|pattern| one(pattern, text))
 }
 
+/// Asks; the status and the body, null where there is none.
+fn told(rowfeed: &Rowfeed, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+    let answer = request(&rowfeed.http(), method, path, body).expect("an answer");
+    let body = if answer.body.is_empty() { Value::Null } else { answer.json() };
+    (answer.status, body)
+}
+
 /// The requests of kcctl, in the order its commands send them, and the fields it reads.
 #[test]
 fn kcctl_finds_what_it_asks_for() {
@@ -194,12 +201,7 @@ fn kcctl_finds_what_it_asks_for() {
     let database = fresh_database(server, "kcctl");
     database.sql().run("create table orders(id int primary key, note text); create table other(id int primary key)");
     let rowfeed = Rowfeed::start(&[]);
-    let http = rowfeed.http();
-    let ask = |method: &str, path: &str, body: Option<&Value>| {
-        let answer = request(&http, method, path, body).expect("an answer");
-        let body: Value = if answer.body.is_empty() { Value::Null } else { answer.json() };
-        (answer.status, body)
-    };
+    let ask = |method: &str, path: &str, body: Option<&Value>| told(&rowfeed, method, path, body);
     // Of the version it parses the first two numbers, and asks for topics from 2.5 on.
     let (_, worker) = ask("GET", "/", None);
     let numbers: Vec<u32> = text(&worker, "version").split('.').take(2).map(|part| part.parse().expect("a number")).collect();
@@ -267,12 +269,7 @@ fn kafbat_finds_what_it_asks_for() {
     let database = fresh_database(server, "kafbat");
     database.sql().run("create table orders(id int primary key, note text)");
     let rowfeed = Rowfeed::start(&[]);
-    let http = rowfeed.http();
-    let ask = |method: &str, path: &str, body: Option<&Value>| {
-        let answer = request(&http, method, path, body).expect("an answer");
-        let body: Value = if answer.body.is_empty() { Value::Null } else { answer.json() };
-        (answer.status, body)
-    };
+    let ask = |method: &str, path: &str, body: Option<&Value>| told(&rowfeed, method, path, body);
     let config = crate::support::service::connector_config(&database, "kafbat", "public.orders");
     let (_, plugins) = ask("GET", "/connector-plugins", None);
     let form = format!("/connector-plugins/{}/config/validate", text(&plugins[0], "class"));
