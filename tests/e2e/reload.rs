@@ -183,6 +183,8 @@ fn a_table_that_is_added_is_read_beside_the_stream_and_holds_up_nobody() {
     let scene = Scene::prepared(server, "added", setup, &tables);
     scene.connect();
     scene.wait_until_streaming();
+    // A slot is in use while the snapshot begins, too: what is written behind this row is in no snapshot.
+    scene.fence();
     let (stop, stopped) = channel::<()>();
     let writer = scene.database.sql();
     let writing = std::thread::spawn(move || {
