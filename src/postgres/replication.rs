@@ -128,7 +128,8 @@ impl ReplicationStream {
                         false
                     }
                     b'E' => return Err(PostgresError::Server(ServerMessage::parse(frame.body))),
-                    b'c' => return Err(PostgresError::Closed),
+                    // A server that shuts down ends the COPY; PostgreSQL does so with CommandComplete alone.
+                    b'c' | b'C' => return Err(PostgresError::Closed),
                     b'S' | b'A' => false,
                     other => return Err(PostgresError::Protocol(format!("message {:?} in the stream", char::from(other)))),
                 },
