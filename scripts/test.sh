@@ -12,6 +12,7 @@ need openjdk-17-jdk-headless java javac
 need maven mvn
 need nodejs node
 need npm npm
+need prometheus promtool
 need python3 python3
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 # PostGIS belongs to the server's version: 40 MB to fetch, 170 MB installed.

@@ -86,6 +86,11 @@ enum Command {
     /// Connectors of a running service.
     #[command(visible_alias = "c", subcommand)]
     Connectors(ConnectorsCommand),
+    /// Does a service answer and serve? For health checks of containers: exit code 0 or not.
+    Ready {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
     /// The files of the built-in log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -184,6 +189,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Connectors(ConnectorsCommand::List { server, json }) => {
             small_runtime()?.block_on(lists::connectors(&server.parse()?, json))
         }
+        Command::Ready { server } => small_runtime()?.block_on(lists::ready(&server.parse()?)),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Version { json } => {

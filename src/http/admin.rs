@@ -1,16 +1,19 @@
 //! Health, metrics and what the worker says about itself.
 
+use std::time::Duration;
+
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::rejection::QueryRejection};
 use serde_json::json;
 
-use super::{App, Pairs, is_on, parameter};
+use super::{App, Pairs, RequestKey, is_on, parameter};
 use crate::config::postgres::table;
 use crate::connect::registry::ConnectorView;
 use crate::connect::state::Phase;
-use crate::metrics::{self, ConnectorReport, PartitionReport, Report};
+use crate::connect::status::{TIMING_BOUNDS, TableRows, Timings};
+use crate::metrics::{self, ConnectorReport, GroupReport, PartitionReport, Report, RequestReport, TableReport, TimingReport};
 
 /// The commit this program was built from, when the build said it.
 pub const COMMIT: &str = match option_env!("ROWFEED_COMMIT") {
@@ -82,9 +85,22 @@ pub async fn plugins() -> Response {
 }
 
 /// `GET /metrics`.
-pub async fn metrics(State(app): State<App>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], metrics::render(&report(&app))).into_response()
+pub async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    page(&headers, metrics::render(&report(&app)))
+}
+
+/// `GET /metrics/debezium`: the names that Debezium's dashboards ask for.
+pub async fn debezium_metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    page(&headers, metrics::debezium::render(&report(&app)))
+}
+
+/// In OpenMetrics's form for those who ask for it, as Prometheus does; else in the older one, which everybody reads.
+fn page(headers: &HeaderMap, page: String) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accepts.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+        return ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page).into_response();
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::as_text(&page)).into_response()
 }
 
 fn report(app: &App) -> Report {
@@ -98,6 +114,8 @@ fn report(app: &App) -> Report {
         log_failed: log.is_some_and(|log| log.failed().is_some()),
         log_paused: app.paused().is_some(),
         stream_clients: super::STREAMS_MAX - app.0.streams.available_permits(),
+        groups: groups(app),
+        requests: requests(app),
     }
 }
 
@@ -105,6 +123,7 @@ fn connector_report(view: &ConnectorView) -> ConnectorReport {
     let (counts, at, snapshot) = (view.status.counts, view.status.positions, view.status.snapshot);
     ConnectorReport {
         name: view.name.clone(),
+        server: view.options.get("topic.prefix").cloned().unwrap_or_default(),
         state: view.status.phase.name(),
         restarts: view.status.restarts,
         changes: [
@@ -121,7 +140,45 @@ fn connector_report(view: &ConnectorView) -> ConnectorReport {
         positions: [("received", at.received), ("encoded", at.encoded), ("durable", at.durable), ("confirmed", at.confirmed)],
         snapshot_rows: snapshot.rows,
         snapshot_tables: [("total", snapshot.tables_total), ("done", snapshot.tables_done)],
+        tables: view.status.tables.iter().map(table).collect(),
+        reads_snapshot: snapshot.begun,
+        snapshot_took: snapshot.took,
+        events: counts.events,
+        skipped: counts.skipped,
+        since_event: view.status.since_event,
+        timings: timings(&view.status.timings),
+        queue_size: view.options.get("max.queue.size").and_then(|size| size.trim().parse().ok()),
     }
+}
+
+fn table(table: &TableRows) -> TableReport {
+    TableReport { name: table.name.clone(), rows: table.rows, estimated: table.estimated }
+}
+
+fn timings(timings: &Timings) -> TimingReport {
+    let bounds = TIMING_BOUNDS.into_iter().chain([f64::INFINITY]);
+    TimingReport { buckets: bounds.zip(timings.counts).collect(), sum: Duration::from_micros(timings.sum_us).as_secs_f64() }
+}
+
+fn requests(app: &App) -> Vec<RequestReport> {
+    let report = |((route, method, status), count): (&RequestKey, &u64)| RequestReport {
+        route: route.clone(),
+        method: (*method).to_owned(),
+        status: *status,
+        count: *count,
+    };
+    app.requests().iter().map(report).collect()
+}
+
+fn groups(app: &App) -> Vec<GroupReport> {
+    let (Some(log), Some(committed)) = (&app.0.log, app.0.settings.committed) else { return Vec::new() };
+    let behind = |group: super::CommittedOffset| {
+        let partition = u32::try_from(group.partition).ok()?;
+        let end = log.offsets(log.topic(&group.topic)?.index, partition)?.end;
+        let lag = end.saturating_sub(u64::try_from(group.offset).unwrap_or(0));
+        Some(GroupReport { group: group.group, topic: group.topic, partition, lag })
+    };
+    committed(log).into_iter().filter_map(behind).take(metrics::GROUPS_MAX).collect()
 }
 
 fn partitions(app: &App) -> Vec<PartitionReport> {

@@ -33,6 +33,8 @@ mod installed;
 #[cfg(feature = "kafka")]
 mod kill;
 #[cfg(feature = "kafka")]
+mod metrics;
+#[cfg(feature = "kafka")]
 mod misuse;
 #[cfg(feature = "kafka")]
 mod network;
