@@ -247,6 +247,11 @@ impl ServerArgs {
     }
 }
 
+/// The command line's grammar: what documentation is made from and compared with.
+pub fn grammar() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main(capture: Capture) -> ExitCode {
     let matches = Cli::command().color(color_of(std::env::args())).get_matches();

@@ -69,8 +69,13 @@ const KEYS: &[NativeKey] = &[
     later("values.envelope", "events would keep their original shape"),
 ];
 
+/// The keys that work, each with the Debezium option it becomes (empty for `options.*`, which passes them on as they are).
+pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KEYS.iter().filter(|key| key.not_yet.is_none()).map(|key| (key.name, key.option))
+}
+
 /// The defaults of a native file, where they differ from Debezium's.
-const READABLE_DEFAULTS: [(&str, &str); 5] = [
+pub const READABLE_DEFAULTS: [(&str, &str); 5] = [
     ("connector.class", "io.debezium.connector.postgresql.PostgresConnector"),
     ("publication.autocreate.mode", "filtered"),
     ("decimal.handling.mode", "string"),
