@@ -45,14 +45,15 @@ impl SlotReport {
     }
 }
 
-/// Columns that came with later versions are asked for by name in JSON.
+/// Columns that came with later versions are asked for by name in JSON. What a server without a limit leaves out stays NULL: `greatest`
+/// would make 0 of it.
 const QUERY: &str = "with here as (select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as lsn) \
      select s.slot_name::text, s.slot_type = 'logical', coalesce(s.plugin::text, ''), coalesce(s.database::text, ''), s.active_pid, \
             coalesce((select format('pid %s (user %s, application %L%s)', a.pid, coalesce(a.usename::text, '?'), coalesce(a.application_name, ''), \
                                     coalesce(', from ' || host(a.client_addr), '')) \
                       from pg_stat_activity a where a.pid = s.active_pid), 'pid ' || s.active_pid, ''), \
             s.temporary, s.wal_status, \
-            greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::bigint, greatest(s.safe_wal_size, 0), \
+            greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::bigint, case when s.safe_wal_size < 0 then 0 else s.safe_wal_size end, \
             greatest(pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn), 0)::bigint, \
             coalesce((to_jsonb(s) ->> 'failover')::boolean, false), \
             greatest(extract(epoch from now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz), 0)::bigint \

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::http;
-use crate::support::postgres::own_server;
+use crate::support::postgres::{fresh_database, own_server, shared_server};
 use crate::support::scene::Scene;
 use crate::support::{wait_at_most, wait_for};
 
@@ -17,6 +17,18 @@ fn slots(args: &[&str]) -> (Option<i32>, String, String) {
     let done = command.arg("slots").args(args).stdin(Stdio::null()).output().expect("rowfeed starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (done.status.code(), text(&done.stdout), text(&done.stderr))
+}
+
+#[test]
+fn where_nothing_limits_a_slot_no_limit_is_shown() {
+    let Some(server) = shared_server() else { return };
+    let database = fresh_database(server, "unlimited");
+    let sql = database.sql();
+    sql.run(&format!("select pg_create_logical_replication_slot('{}', 'pgoutput')", database.name));
+    let (code, text, said) = slots(&["show", &database.name, "--url", &server.url(&database.name), "--json"]);
+    sql.run(&format!("select pg_drop_replication_slot('{}')", database.name));
+    let shown: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{code:?} {said}"));
+    assert_eq!((&shown["safe_bytes"], &shown["wal_status"]), (&json!(null), &json!("reserved")), "{shown}");
 }
 
 #[test]
