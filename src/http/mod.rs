@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod connectors;
+pub mod groups;
 pub mod listener;
 pub mod overview;
 pub mod records;
@@ -80,6 +81,8 @@ struct Inner {
     stop: watch::Receiver<bool>,
     settings: Settings,
     started: Instant,
+    /// The consumer groups of that log, when they are kept here.
+    groups: Option<Arc<dyn groups::Groups>>,
 }
 
 impl App {
@@ -94,7 +97,27 @@ impl App {
         settings: Settings,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, stop, settings, started: Instant::now() }))
+        Self(Arc::new(Inner {
+            registry,
+            log,
+            schemas,
+            cluster_id,
+            worker_id,
+            streams,
+            stop,
+            settings,
+            started: Instant::now(),
+            groups: None,
+        }))
+    }
+
+    /// With the consumer groups; before it is shared.
+    #[must_use]
+    pub fn with_groups(mut self, groups: Option<Arc<dyn groups::Groups>>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.groups = groups;
+        }
+        self
     }
 
     /// Why the log takes nothing now: its disk is full.
@@ -122,6 +145,7 @@ pub fn router(app: App) -> Router {
         .route("/connector-plugins", get(admin::plugins))
         .merge(connectors::routes())
         .merge(overview::routes())
+        .merge(groups::routes())
         .merge(topics::routes())
         .merge(schemas::routes())
         .fallback(not_found)
