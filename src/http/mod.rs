@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod config;
 pub mod connectors;
+pub mod groups;
 pub mod listener;
 pub mod overview;
 pub mod plugins;
@@ -89,6 +90,8 @@ struct Inner {
     stop: watch::Receiver<bool>,
     settings: Settings,
     started: Instant,
+    /// The consumer groups of that log, when they are kept here.
+    groups: Option<Arc<dyn groups::Groups>>,
 }
 
 impl App {
@@ -104,7 +107,28 @@ impl App {
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let changes = Arc::new(Semaphore::new(CHANGES_MAX as usize));
-        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, changes, stop, settings, started: Instant::now() }))
+        Self(Arc::new(Inner {
+            registry,
+            log,
+            schemas,
+            cluster_id,
+            worker_id,
+            streams,
+            changes,
+            stop,
+            settings,
+            started: Instant::now(),
+            groups: None,
+        }))
+    }
+
+    /// With the consumer groups; before it is shared.
+    #[must_use]
+    pub fn with_groups(mut self, groups: Option<Arc<dyn groups::Groups>>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.groups = groups;
+        }
+        self
     }
 
     /// Why the log takes nothing now: its disk is full.
@@ -135,6 +159,7 @@ pub fn router(app: App) -> Router {
         .merge(connectors::routes())
         .merge(config::routes())
         .merge(overview::routes())
+        .merge(groups::routes())
         .merge(topics::routes())
         .merge(schemas::routes())
         .merge(slots::routes())
