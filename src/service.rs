@@ -190,7 +190,11 @@ impl Service {
     fn serve_http(&mut self, listener: TcpListener) {
         let cluster_id = self.log.as_ref().map_or("external", |log| log.cluster_id()).to_owned();
         let host = split_address(&self.config.http_listen).map(|(host, _)| host.to_owned());
-        let settings = http::Settings { own_host: host.filter(|_| self.config.http_loopback), ..http::Settings::default() };
+        let settings = http::Settings {
+            own_host: host.filter(|_| self.config.http_loopback),
+            committed: Some(committed),
+            ..http::Settings::default()
+        };
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
         let app = http::App::new(registry, self.log.clone(), self.schemas.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
         self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
@@ -247,6 +251,11 @@ impl Service {
         }
         tracing::info!(ms = started.elapsed().as_millis(), "stopped");
     }
+}
+
+fn committed(log: &BuiltinLog) -> Vec<http::CommittedOffset> {
+    let offset = |(group, topic, partition, offset)| http::CommittedOffset { group, topic, partition, offset };
+    broker::groups::committed_offsets(log).into_iter().map(offset).collect()
 }
 
 async fn wait_failure(failure: Option<watch::Receiver<Option<Problem>>>) -> Problem {

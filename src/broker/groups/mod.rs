@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 
@@ -492,6 +493,17 @@ impl Coordinator {
         };
         state.offsets.of_group(group).map(each).collect()
     }
+}
+
+/// What all groups have committed by now, as the log says: group, topic, partition, offset.
+pub fn committed_offsets(log: &BuiltinLog) -> Vec<(String, String, i32, i64)> {
+    let read = |(key, value): &(Bytes, Bytes)| match records::read_key(key).ok()?? {
+        Key::Offset { group, topic, partition } => {
+            Some((group.to_owned(), topic.to_owned(), partition, records::read_offset_value(value).ok()?.offset))
+        }
+        Key::Group { .. } => None,
+    };
+    log.state(GROUPS_TOPIC).iter().filter_map(read).collect()
 }
 
 impl State {

@@ -531,6 +531,13 @@ impl Prepared {
             let estimates = catalog::row_estimates(&self.client).await.map_err(wrong)?;
             snapshot::sort_by_rows(&mut selected, config.snapshot.order, &estimates);
         }
+        let ids: Vec<_> = selected.iter().map(|(table, _)| table.id).collect();
+        let estimates = catalog::analysed_rows(&self.client, &ids).await.map_err(wrong)?;
+        for (table, _) in &selected {
+            if let Some(rows) = estimates.get(&table.id) {
+                context.status.set_table_estimate(&table.name(), *rows);
+            }
+        }
         let start = snapshot::Start { lsn: created.consistent_point, snapshot: created.snapshot };
         // Without a stream, nothing tells what happened to the rows that were read before a restart.
         checkpoint.progress = (config.snapshot.mode != SnapshotMode::InitialOnly).then(Progress::default);
