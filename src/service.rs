@@ -4,6 +4,7 @@
 //! stopping: sources first, so that what they have read becomes durable and is confirmed; then the log; then the readers.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,7 @@ use crate::http;
 use crate::http::groups::{Change, GroupView, Groups, MemberView, Refusal};
 use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
+use crate::postgres::application;
 use crate::problem::Problem;
 
 /// Sources have this long to end; with the readers' time it stays within the 10 s that a service manager gives.
@@ -128,6 +130,7 @@ impl Service {
         // Before anything is captured: a mistake in the settings must not leave a slot behind.
         let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
         create_data_dir(&config)?;
+        application::set_instance(&instance_id(&config.data_dir));
         let log = if builtin { Some(open_log(&config).await?) } else { None };
 
         let (fatal_sender, fatal) = mpsc::channel(4);
@@ -350,6 +353,19 @@ fn create_data_dir(config: &ServiceConfig) -> Result<(), Problem> {
         Problem::refuse("data/dir", format!("the data folder {} cannot be made", config.data_dir.display()))
             .why(error.to_string())
             .fix("choose another one: --data DIR")
+    })
+}
+
+/// This installation's id, kept in the data folder: by it, sessions of two installations are told apart at the server.
+fn instance_id(dir: &Path) -> String {
+    let file = dir.join("instance-id");
+    let known = std::fs::read_to_string(&file).ok().map(|text| text.trim().to_owned()).filter(|id| application::is_instance(id));
+    known.unwrap_or_else(|| {
+        let id = application::new_instance();
+        if let Err(error) = std::fs::write(&file, format!("{id}\n")) {
+            tracing::debug!("the instance's id is not kept: {error}");
+        }
+        id
     })
 }
 

@@ -22,6 +22,8 @@ pub struct SlotReport {
     pub active_pid: Option<i32>,
     /// Who that is: process, user, application, address, as far as this role may see it.
     pub holder: String,
+    /// The reader's `application_name`, as far as this role may see it.
+    pub application: String,
     /// It goes with its session.
     pub temporary: bool,
     /// `reserved`, `extended`, `unreserved` or `lost`.
@@ -56,7 +58,8 @@ const QUERY: &str = "with here as (select case when pg_is_in_recovery() then pg_
             greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::bigint, case when s.safe_wal_size < 0 then 0 else s.safe_wal_size end, \
             greatest(pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn), 0)::bigint, \
             coalesce((to_jsonb(s) ->> 'failover')::boolean, false), \
-            greatest(extract(epoch from now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz), 0)::bigint \
+            greatest(extract(epoch from now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz), 0)::bigint, \
+            coalesce((select a.application_name from pg_stat_activity a where a.pid = s.active_pid), '') \
      from pg_replication_slots s, here order by s.slot_name collate \"C\"";
 
 /// All slots of the server.
@@ -78,6 +81,7 @@ pub async fn list(client: &Client) -> Result<Vec<SlotReport>, PostgresError> {
             lag_bytes: size(10)?,
             failover: row.try_get(11)?,
             inactive_s: size(12)?,
+            application: row.try_get(13)?,
         })
     };
     rows.iter().map(report).collect()
