@@ -15,7 +15,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::broker::{self, BrokerSettings, HostPort};
+use crate::broker::error_code::ErrorCode;
+use crate::broker::groups::group::Member;
+use crate::broker::groups::records::Committed;
+use crate::broker::groups::{CommittedPartition, MemberRef};
+use crate::broker::{self, Broker, BrokerSettings, HostPort};
 use crate::config::ServiceConfig;
 use crate::config::service::{LogKind, split_address};
 use crate::connect::registry::Registry;
@@ -26,6 +30,7 @@ use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
 use crate::connect::{Definition, Schemas, definitions, slots, source};
 use crate::http;
 use crate::http::auth::Open;
+use crate::http::groups::{Change, GroupView, Groups, MemberView, Refusal};
 use crate::http::tls::Tls;
 use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
@@ -149,7 +154,7 @@ impl Service {
         if config.http_token {
             first_token(&tokens, &config).await?;
         }
-        let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics));
+        let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics).asking_databases());
         let (watch, had_folder) = (Watch::new(Fingerprint::of(&config.connectors_dir), Instant::now()), config.connectors_dir.is_dir());
         registry.start(definitions(&config)?)?;
         let settings = config.clone();
@@ -163,10 +168,8 @@ impl Service {
         let stop = watch::Sender::new(false);
         let mut service =
             Self { http: local_address(&http_listener)?, kafka, registry, schemas, config, log, fatal, stop, readers: Vec::new() };
-        if let (Some(listener), Some(advertised)) = (kafka_listener, advertised) {
-            service.serve_kafka(listener, advertised);
-        }
-        service.serve_http(http_listener, tokens, tls);
+        let broker = kafka_listener.zip(advertised).and_then(|(listener, advertised)| service.serve_kafka(listener, advertised));
+        service.serve_http(http_listener, broker, tokens, tls);
         if service.config.watch {
             service.watch_files(watch);
         }
@@ -193,13 +196,13 @@ impl Service {
         }));
     }
 
-    fn serve_kafka(&mut self, listener: TcpListener, advertised: HostPort) {
-        let Some(log) = &self.log else { return };
-        let served = broker::serve(BrokerSettings::new(advertised), log.clone(), listener, self.stop.subscribe());
-        self.readers.push(tokio::spawn(served));
+    fn serve_kafka(&mut self, listener: TcpListener, advertised: HostPort) -> Option<Arc<Broker>> {
+        let broker = Arc::new(Broker::new(BrokerSettings::new(advertised), self.log.clone()?, self.stop.subscribe()));
+        self.readers.push(tokio::spawn(broker::serve_broker(Arc::clone(&broker), listener)));
+        Some(broker)
     }
 
-    fn serve_http(&mut self, listener: TcpListener, tokens: Arc<Tokens>, tls: Option<Arc<Tls>>) {
+    fn serve_http(&mut self, listener: TcpListener, broker: Option<Arc<Broker>>, tokens: Arc<Tokens>, tls: Option<Arc<Tls>>) {
         if let Some(tls) = &tls {
             self.readers.push(tokio::spawn(Arc::clone(tls).watch(self.stop.subscribe())));
         }
@@ -216,11 +219,12 @@ impl Service {
             tokens: Some(tokens),
             cors_origins: self.config.cors_origins.clone(),
             tls,
-            committed: Some(committed),
             ..http::Settings::default()
         };
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
         let app = http::App::new(registry, self.log.clone(), self.schemas.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
+        let groups = broker.map(|broker| Arc::new(KafkaGroups(broker)) as Arc<dyn http::groups::Groups>);
+        let app = app.with_groups(groups);
         self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
     }
 
@@ -314,9 +318,64 @@ fn write_for_this_user(path: &Path, text: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn committed(log: &BuiltinLog) -> Vec<http::CommittedOffset> {
-    let offset = |(group, topic, partition, offset)| http::CommittedOffset { group, topic, partition, offset };
-    broker::groups::committed_offsets(log).into_iter().map(offset).collect()
+/// The broker's consumer groups, as HTTP asks for them.
+pub struct KafkaGroups(pub Arc<Broker>);
+
+impl Groups for KafkaGroups {
+    fn names(&self) -> Vec<String> {
+        self.0.groups.names().iter().map(ToString::to_string).collect()
+    }
+
+    fn view(&self, name: &str) -> Option<GroupView> {
+        let seen = self.0.groups.look(name, |group| {
+            let Some(group) = group else { return GroupView { name: name.to_owned(), state: "Empty", ..GroupView::default() } };
+            let member = |(id, member): (&String, &Member)| MemberView {
+                id: id.clone(),
+                instance: member.instance_id.clone(),
+                client_id: member.client_id.clone(),
+                host: member.client_host.clone(),
+            };
+            let (state, protocol) = (group.phase().name(), group.protocol().map(str::to_owned));
+            GroupView { name: name.to_owned(), state, protocol, members: group.members().iter().map(member).collect(), offsets: Vec::new() }
+        });
+        let mut view = seen?;
+        for (topic, partitions) in self.0.groups.all_committed(name) {
+            let offset = |(partition, committed): &(i32, Committed)| {
+                Some((topic.to_string(), u32::try_from(*partition).ok()?, u64::try_from(committed.offset).ok()?))
+            };
+            view.offsets.extend(partitions.iter().filter_map(offset));
+        }
+        Some(view)
+    }
+
+    fn commit<'a>(&'a self, name: &'a str, offsets: Vec<(String, u32, u64)>) -> Change<'a> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let committed_at_ms = i64::try_from(now).unwrap_or(i64::MAX);
+        let committed = move |(topic, partition, offset): (String, u32, u64)| {
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            let committed = Committed { offset, leader_epoch: -1, metadata: "".into(), committed_at_ms };
+            (Arc::from(topic), i32::try_from(partition).unwrap_or(i32::MAX), committed)
+        };
+        let offsets: Vec<CommittedPartition> = offsets.into_iter().map(committed).collect();
+        // Nobody of the group: the coordinator lets that be only while it has no members.
+        let nobody = MemberRef { id: "", instance: None, generation: -1 };
+        Box::pin(async move { outcome(self.0.groups.commit(name, nobody, offsets).await) })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Change<'a> {
+        Box::pin(async move { outcome(self.0.groups.delete(name).await) })
+    }
+}
+
+fn outcome(error: ErrorCode) -> Result<(), Refusal> {
+    match error {
+        ErrorCode::NONE => Ok(()),
+        ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::NON_EMPTY_GROUP | ErrorCode::REBALANCE_IN_PROGRESS => Err(Refusal::Active),
+        ErrorCode::GROUP_ID_NOT_FOUND => Err(Refusal::NotFound),
+        ErrorCode::COORDINATOR_NOT_AVAILABLE => Err(Refusal::Other("the log takes nothing now: try again when it does".to_owned())),
+        ErrorCode::INVALID_COMMIT_OFFSET_SIZE => Err(Refusal::Other("committed offsets take all the memory they may".to_owned())),
+        other => Err(Refusal::Other(format!("the group cannot be changed: Kafka's error {}", other.0))),
+    }
 }
 
 async fn wait_failure(failure: Option<watch::Receiver<Option<Problem>>>) -> Problem {

@@ -9,6 +9,7 @@ pub mod client;
 mod connectors;
 pub mod demo;
 mod explain;
+mod groups;
 pub mod lists;
 pub mod logs;
 mod reload;
@@ -114,6 +115,9 @@ enum Command {
     /// Connectors of a running service.
     #[command(visible_alias = "c", subcommand)]
     Connectors(ConnectorsCommand),
+    /// Consumer groups of a running service.
+    #[command(visible_alias = "g", subcommand)]
+    Groups(groups::GroupsCommand),
     /// One screen about a running service: connectors, lag, log, trouble.
     Status {
         #[command(flatten)]
@@ -347,6 +351,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
             small_runtime()?.block_on(lists::topic(&server.parse()?, &topic, json))
         }
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
+        Command::Groups(command) => small_runtime()?.block_on(groups::run(command)),
         Command::Status { server, json } => small_runtime()?.block_on(status::status(&server.parse()?, json)),
         Command::Snapshot(command) => small_runtime()?.block_on(snapshot::run(command)),
         Command::Config(command) => settings::run(command),

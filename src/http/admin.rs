@@ -13,7 +13,7 @@ use super::{ApiError, App, Pairs, RequestKey, is_on, json_body, parameter};
 use crate::connect::registry::ConnectorView;
 use crate::connect::state::Phase;
 use crate::connect::status::{TIMING_BOUNDS, TableRows, Timings};
-use crate::metrics::{self, ConnectorReport, GroupReport, PartitionReport, Report, RequestReport, TableReport, TimingReport};
+use crate::metrics::{self, ConnectorReport, PartitionReport, Report, RequestReport, TableReport, TimingReport};
 use crate::telemetry::{self, Level, Logger};
 
 /// The commit this program was built from, when the build said it.
@@ -148,7 +148,7 @@ fn report(app: &App) -> Report {
         log_paused: app.paused().is_some(),
         stream_clients: super::STREAMS_MAX - app.0.streams.available_permits(),
         reload_successful: app.0.registry.last_reload().map(|last| last.is_successful()),
-        groups: groups(app),
+        groups: super::groups::reports(app),
         requests: requests(app),
     }
 }
@@ -206,17 +206,6 @@ fn requests(app: &App) -> Vec<RequestReport> {
         count: *count,
     };
     app.requests().iter().map(report).collect()
-}
-
-fn groups(app: &App) -> Vec<GroupReport> {
-    let (Some(log), Some(committed)) = (&app.0.log, app.0.settings.committed) else { return Vec::new() };
-    let behind = |group: super::CommittedOffset| {
-        let partition = u32::try_from(group.partition).ok()?;
-        let end = log.offsets(log.topic(&group.topic)?.index, partition)?.end;
-        let lag = end.saturating_sub(u64::try_from(group.offset).unwrap_or(0));
-        Some(GroupReport { group: group.group, topic: group.topic, partition, lag })
-    };
-    committed(log).into_iter().filter_map(behind).take(metrics::GROUPS_MAX).collect()
 }
 
 fn partitions(app: &App) -> Vec<PartitionReport> {

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod auth;
 pub mod config;
 pub mod connectors;
+pub mod groups;
 pub mod listener;
 pub mod overview;
 pub mod plugins;
@@ -73,37 +74,12 @@ pub struct Settings {
     pub body_wait: Duration,
     /// A followed stream sends an empty line after this long without records, so that a reader that is gone is noticed.
     pub beat: Duration,
-    /// Reads what consumer groups committed; `None` where there are none.
-    pub committed: Option<fn(&BuiltinLog) -> Vec<CommittedOffset>>,
-}
-
-/// How far a consumer group is in a partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommittedOffset {
-    /// The group.
-    pub group: String,
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset it reads.
-    pub offset: i64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (head_wait, body_wait, beat) = (Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(15));
-        Self {
-            own_host: None,
-            open: auth::Open::Everybody,
-            tokens: None,
-            cors_origins: Vec::new(),
-            tls: None,
-            head_wait,
-            body_wait,
-            beat,
-            committed: None,
-        }
+        Self { own_host: None, open: auth::Open::Everybody, tokens: None, cors_origins: Vec::new(), tls: None, head_wait, body_wait, beat }
     }
 }
 
@@ -128,6 +104,8 @@ struct Inner {
     started: Instant,
     /// How often was answered what; bounded, since routes, methods and statuses are few.
     requests: Mutex<BTreeMap<RequestKey, u64>>,
+    /// The consumer groups of that log, when they are kept here.
+    groups: Option<Arc<dyn groups::Groups>>,
 }
 
 /// Route, method, status.
@@ -163,12 +141,22 @@ impl App {
             settings,
             started: Instant::now(),
             requests,
+            groups: None,
         }))
     }
 
     fn requests(&self) -> MutexGuard<'_, BTreeMap<RequestKey, u64>> {
         // A panic while the lock is held leaves plain numbers.
         self.0.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// With the consumer groups; before it is shared.
+    #[must_use]
+    pub fn with_groups(mut self, groups: Option<Arc<dyn groups::Groups>>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.groups = groups;
+        }
+        self
     }
 
     /// Why the log takes nothing now: its disk is full.
@@ -200,6 +188,7 @@ pub fn router(app: App) -> Router {
         .merge(connectors::routes())
         .merge(config::routes())
         .merge(overview::routes())
+        .merge(groups::routes())
         .merge(topics::routes())
         .merge(schemas::routes())
         .merge(slots::routes())

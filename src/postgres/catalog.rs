@@ -80,6 +80,19 @@ pub fn check_encoding(encoding: &str) -> Result<(), PostgresError> {
     ))
 }
 
+impl ServerSettings {
+    /// A server that writes no logical WAL cannot be captured.
+    pub fn check_wal_level(&self, config: &ConnectionConfig) -> Result<(), Problem> {
+        if self.wal_level == "logical" {
+            return Ok(());
+        }
+        Err(Problem::fail("pg/wal-level", "this server does not write logical WAL")
+            .at(config.shown())
+            .why(format!("wal_level is \"{}\", must be \"logical\"", self.wal_level))
+            .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"))
+    }
+}
+
 /// Reads [`ServerSettings`].
 pub async fn server_settings(client: &Client) -> Result<ServerSettings, PostgresError> {
     let row = client

@@ -58,9 +58,17 @@ fn what_is_planted_is_in_no_output() {
         ("credential", "${credential:password}".to_owned()),
         ("literal", literal.to_owned()),
     ] {
-        let answer = rowfeed.put_connector(name, &away(&format!("secrets_{name}"), &password));
+        let config = away(&format!("secrets_{name}"), &password);
+        let refused = rowfeed.put_connector(name, &config);
+        assert_eq!(refused.status, 400, "nobody answers there: {}", refused.body);
+        leaked(&format!("the answer to PUT {name}"), &refused.body);
+        // Made without asking, it tries when it is told to run.
+        let body = json!({ "name": name, "config": config, "initial_state": "STOPPED" });
+        let answer = request(&rowfeed.http(), "POST", "/connectors", Some(&body)).expect("an answer");
         assert_eq!(answer.status, 201, "{name}: {}", answer.body);
-        leaked(&format!("the answer to PUT {name}"), &answer.body);
+        leaked(&format!("the answer to POST {name}"), &answer.body);
+        let resumed = request(&rowfeed.http(), "PUT", &format!("/connectors/{name}/resume"), None).expect("an answer");
+        assert_eq!(resumed.status, 202, "{name}: {}", resumed.body);
     }
     wait_for("the connectors that cannot connect to have tried", || {
         let tried = |name: &str| rowfeed.status(name).to_string().contains("127.0.0.1:1");

@@ -18,7 +18,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 
@@ -480,6 +479,22 @@ impl Coordinator {
         }
     }
 
+    /// The names of all groups that have members or offsets, in order.
+    pub fn names(&self) -> Vec<Arc<str>> {
+        let state = self.state();
+        let mut names: Vec<Arc<str>> = state.groups.keys().chain(state.offsets.last_commits().map(|(name, _)| name)).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Looks at a group; `None` when it has neither members nor offsets.
+    pub fn look<T>(&self, name: &str, look: impl FnOnce(Option<&Group>) -> T) -> Option<T> {
+        let state = self.state();
+        let group = state.groups.get(name);
+        (group.is_some() || state.offsets.has_group(name)).then(|| look(group))
+    }
+
     /// The committed offset of a partition.
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
         self.state().offsets.get(group, topic, partition).cloned()
@@ -493,17 +508,6 @@ impl Coordinator {
         };
         state.offsets.of_group(group).map(each).collect()
     }
-}
-
-/// What all groups have committed by now, as the log says: group, topic, partition, offset.
-pub fn committed_offsets(log: &BuiltinLog) -> Vec<(String, String, i32, i64)> {
-    let read = |(key, value): &(Bytes, Bytes)| match records::read_key(key).ok()?? {
-        Key::Offset { group, topic, partition } => {
-            Some((group.to_owned(), topic.to_owned(), partition, records::read_offset_value(value).ok()?.offset))
-        }
-        Key::Group { .. } => None,
-    };
-    log.state(GROUPS_TOPIC).iter().filter_map(read).collect()
 }
 
 impl State {
