@@ -7,8 +7,10 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/needs.sh"
 need_build
+need curl curl
 need kcat kcat
 need openjdk-17-jdk-headless java javac
+need openssl openssl
 need maven mvn
 need nodejs node
 need npm npm

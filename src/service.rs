@@ -3,7 +3,9 @@
 //! Order of starting: listeners bound (a taken port is known before anything is opened), log, connectors, readers. Order of
 //! stopping: sources first, so that what they have read becomes durable and is confirmed; then the log; then the readers.
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -23,10 +25,13 @@ use crate::config::service::{LogKind, split_address};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
+use crate::connect::tokens::{Scope, Tokens};
 use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
 use crate::connect::{Definition, Schemas, definitions, slots, source};
 use crate::http;
+use crate::http::auth::Open;
 use crate::http::groups::{Change, GroupView, Groups, MemberView, Refusal};
+use crate::http::tls::Tls;
 use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
 use crate::postgres::application;
@@ -49,7 +54,11 @@ pub fn capture(log: Option<&BuiltinLog>, schemas: Option<&Arc<Schemas>>, config:
         None => external_log(config)?,
     };
     let schemas = schemas.cloned();
-    Ok(Arc::new(move |config, status, stop| source::run(config, target.clone(), schemas.clone(), status, stop)))
+    Ok(Arc::new(move |config, status, stop| {
+        // Every line that is written meanwhile says which connector it is about.
+        let span = tracing::error_span!("connector", connector = config.name.as_str());
+        span.in_scope(|| source::run(config, target.clone(), schemas.clone(), status, stop))
+    }))
 }
 
 #[cfg(feature = "kafka")]
@@ -129,6 +138,7 @@ impl Service {
         let kafka = kafka_listener.as_ref().map(local_address).transpose()?;
         // Before anything is captured: a mistake in the settings must not leave a slot behind.
         let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
+        let tls = tls_of(&config)?.map(Arc::new);
         create_data_dir(&config)?;
         application::set_instance(&instance_id(&config.data_dir));
         let log = if builtin { Some(open_log(&config).await?) } else { None };
@@ -142,6 +152,10 @@ impl Service {
         };
         let schemas = log.clone().map(Schemas::open);
         let run = capture(log.as_ref(), schemas.as_ref(), &config)?;
+        let tokens = Arc::new(Tokens::open(store.clone())?);
+        if config.http_token {
+            first_token(&tokens, &config).await?;
+        }
         let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics).asking_databases());
         let (watch, had_folder) = (Watch::new(Fingerprint::of(&config.connectors_dir), Instant::now()), config.connectors_dir.is_dir());
         registry.start(definitions(&config)?)?;
@@ -157,7 +171,7 @@ impl Service {
         let mut service =
             Self { http: local_address(&http_listener)?, kafka, registry, schemas, config, log, fatal, stop, readers: Vec::new() };
         let broker = kafka_listener.zip(advertised).and_then(|(listener, advertised)| service.serve_kafka(listener, advertised));
-        service.serve_http(http_listener, broker);
+        service.serve_http(http_listener, broker, tokens, tls);
         if service.config.watch {
             service.watch_files(watch);
         }
@@ -190,10 +204,25 @@ impl Service {
         Some(broker)
     }
 
-    fn serve_http(&mut self, listener: TcpListener, broker: Option<Arc<Broker>>) {
+    fn serve_http(&mut self, listener: TcpListener, broker: Option<Arc<Broker>>, tokens: Arc<Tokens>, tls: Option<Arc<Tls>>) {
+        if let Some(tls) = &tls {
+            self.readers.push(tokio::spawn(Arc::clone(tls).watch(self.stop.subscribe())));
+        }
         let cluster_id = self.log.as_ref().map_or("external", |log| log.cluster_id()).to_owned();
         let host = split_address(&self.config.http_listen).map(|(host, _)| host.to_owned());
-        let settings = http::Settings { own_host: host.filter(|_| self.config.http_loopback), ..http::Settings::default() };
+        let open = match (self.config.http_token, self.config.http_loopback) {
+            (true, _) => Open::Nobody,
+            (false, true) => Open::ThisMachine,
+            (false, false) => Open::Everybody,
+        };
+        let settings = http::Settings {
+            own_host: host.filter(|_| self.config.http_loopback),
+            open,
+            tokens: Some(tokens),
+            cors_origins: self.config.cors_origins.clone(),
+            tls,
+            ..http::Settings::default()
+        };
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
         let app = http::App::new(registry, self.log.clone(), self.schemas.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
         let groups = broker.map(|broker| Arc::new(KafkaGroups(broker)) as Arc<dyn http::groups::Groups>);
@@ -252,6 +281,43 @@ impl Service {
         }
         tracing::info!(ms = started.elapsed().as_millis(), "stopped");
     }
+}
+
+/// What HTTP's certificate is read from, if it has one.
+pub fn tls_of(config: &ServiceConfig) -> Result<Option<Tls>, Problem> {
+    config.http_tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()
+}
+
+/// Without any token nobody could ask for one: the first is put into a file that only this user reads.
+async fn first_token(tokens: &Tokens, config: &ServiceConfig) -> Result<(), Problem> {
+    if !tokens.list().is_empty() {
+        return Ok(());
+    }
+    let path = config.data_dir.join("admin.token");
+    let wrong = |why: String| {
+        Problem::refuse("http/first-token", "the first token cannot be made")
+            .why(why)
+            .fix("start with --set http.auth=loopback, then:  rowfeed tokens create NAME --scope admin")
+    };
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+    let (_, secret) = tokens.create("admin", vec![Scope::Admin], now_ms).await.map_err(|error| wrong(format!("{error:?}")))?;
+    if let Err(error) = write_for_this_user(&path, secret.expose()) {
+        // One that nobody knows must not be in the way of the next.
+        let _ = tokens.revoke("admin").await;
+        return Err(wrong(format!("{}: {error}", path.display())));
+    }
+    tracing::info!(file = %path.display(), "the first token, which may do everything, is in this file; commands take it with --token-file");
+    Ok(())
+}
+
+fn write_for_this_user(path: &Path, text: &str) -> std::io::Result<()> {
+    // One that is there may be readable by others.
+    if path.exists() {
+        std::fs::remove_file(path)?;
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
 }
 
 /// The broker's consumer groups, as HTTP asks for them.

@@ -21,13 +21,15 @@ mod snapshot;
 mod status;
 pub mod tail;
 mod terminal;
+mod tokens;
 pub mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::config::Secret;
 use crate::problem::Problem;
 use crate::service::Capture;
 use crate::telemetry::Colour;
@@ -138,6 +140,9 @@ enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
+    /// Tokens that the service's HTTP asks for.
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
     /// The files of the built-in log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -243,12 +248,51 @@ pub struct ServerArgs {
     /// The service's HTTP address.
     #[arg(long, env = "ROWFEED_SERVER", default_value = "http://127.0.0.1:8083", value_name = "URL")]
     server: String,
+    /// The token that the service asks for (http.auth = "token") [env: ROWFEED_TOKEN]. Other users of this machine can see it here.
+    #[arg(long, value_name = "TOKEN", value_parser = secret, conflicts_with = "token_file")]
+    token: Option<Secret>,
+    /// A file with the token [env: ROWFEED_TOKEN_FILE].
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Who may have signed the certificate of an https:// service, PEM [default: whom this machine trusts].
+    #[arg(long, env = "ROWFEED_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 impl ServerArgs {
     fn parse(&self) -> Result<Server, Problem> {
-        Server::parse(&self.server)
+        Ok(Server::parse(&self.server)?.with_token(self.token()?).with_ca(self.ca.clone()))
     }
+
+    /// A flag, then `ROWFEED_TOKEN`, then `ROWFEED_TOKEN_FILE`.
+    fn token(&self) -> Result<Option<Secret>, Problem> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let of_file = |path: &Path| crate::config::document::read_file(path);
+        let text = if let Some(token) = &self.token {
+            token.expose().to_owned()
+        } else if let Some(path) = &self.token_file {
+            of_file(path)?
+        } else if let Some(token) = variable("ROWFEED_TOKEN") {
+            token
+        } else if let Some(path) = variable("ROWFEED_TOKEN_FILE") {
+            of_file(Path::new(&path))?
+        } else {
+            return Ok(None);
+        };
+        // It goes into a header's line.
+        let text = text.trim();
+        if text.chars().any(|letter| !letter.is_ascii_graphic()) {
+            return Err(Problem::refuse("server/token", "the token has letters that no token has").fix(TOKEN_FIX));
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()).map(Secret::new))
+    }
+}
+
+/// How a token is shown.
+const TOKEN_FIX: &str = "--token-file FILE, or ROWFEED_TOKEN=TOKEN; with the right to it:  rowfeed tokens create NAME --scope SCOPE";
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
 }
 
 /// The command line's grammar: what documentation is made from and compared with.
@@ -318,6 +362,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Config(command) => settings::run(command),
         Command::Slots(command) => small_runtime()?.block_on(slots::slots(command)),
         Command::Ready { server } => small_runtime()?.block_on(lists::ready(&server.parse()?)),
+        Command::Tokens(command) => small_runtime()?.block_on(tokens::tokens(command)),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Explain { code, json } => explain::explain(code.as_deref(), json),
