@@ -24,6 +24,8 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 pub struct Server {
     /// `host:port`.
     address: String,
+    /// The context that named it.
+    context: Option<String>,
 }
 
 /// An answer whose body has not been read.
@@ -59,9 +61,15 @@ impl Server {
         }
         let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
         match crate::config::service::split_address(address) {
-            Some(_) => Ok(Self { address: address.to_owned() }),
+            Some(_) => Ok(Self { address: address.to_owned(), context: None }),
             None => refused("it must be HOST:PORT"),
         }
+    }
+
+    /// The same service, said to be of this context.
+    #[must_use]
+    pub fn of_context(self, name: String) -> Self {
+        Self { context: Some(name), ..self }
     }
 
     /// Sends a request; the path begins with `/` and is escaped already.
@@ -75,9 +83,13 @@ impl Server {
     }
 
     fn unreachable(&self, why: &str) -> Problem {
-        Problem::refuse("server/unreachable", format!("no rowfeed service at http://{}", self.address))
-            .why(why)
-            .fix("start one:  rowfeed run      or name another:  --server http://HOST:PORT")
+        let problem = Problem::refuse("server/unreachable", format!("no rowfeed service at http://{}", self.address)).why(why);
+        match &self.context {
+            None => problem.fix("start one:  rowfeed run      or name another:  --server http://HOST:PORT"),
+            Some(name) => problem.fix(format!(
+                "the address is that of the current context \"{name}\": rowfeed context use OTHER, or --server http://HOST:PORT"
+            )),
+        }
     }
 
     async fn send(&self, method: &str, path: &str, body: Option<&str>) -> std::io::Result<Response> {

@@ -7,8 +7,10 @@ pub mod apply;
 pub mod check;
 pub mod client;
 mod connectors;
+mod context;
 pub mod demo;
 mod explain;
+pub mod form;
 mod groups;
 pub mod lists;
 pub mod logs;
@@ -21,6 +23,7 @@ mod snapshot;
 mod status;
 pub mod tail;
 mod terminal;
+mod topics;
 pub mod view;
 
 use std::path::PathBuf;
@@ -32,6 +35,7 @@ use crate::problem::Problem;
 use crate::service::Capture;
 use crate::telemetry::Colour;
 use client::Server;
+use form::FormArgs;
 use terminal::print_problem;
 
 /// What a command ends with when it does not succeed.
@@ -48,7 +52,13 @@ impl From<Problem> for Failure {
         let code = match problem.code {
             "server/unreachable" => 4,
             "server/not-found" | "explain/unknown" => 5,
-            code if ["config/", "url/", "listener/", "server/", "secret/", "usage/"].iter().any(|area| code.starts_with(area)) => 2,
+            "topic/internal" | "topic/published" => 2,
+            code if ["config/", "url/", "listener/", "server/", "secret/", "usage/", "context/"]
+                .iter()
+                .any(|area| code.starts_with(area)) =>
+            {
+                2
+            }
             code if code.ends_with("/port-in-use") => 2,
             _ => 1,
         };
@@ -81,6 +91,12 @@ struct Cli {
     /// Signs in ASCII, as where the locale is not UTF-8.
     #[arg(long, global = true, help_heading = "Display")]
     ascii: bool,
+    /// Times in UTC; else in the local zone, with its offset.
+    #[arg(long, global = true, help_heading = "Display")]
+    utc: bool,
+    /// Long lists straight to the terminal, not through $PAGER.
+    #[arg(long, global = true, help_heading = "Display")]
+    no_pager: bool,
 }
 
 /// `--color`.
@@ -109,7 +125,7 @@ enum Command {
     Tail(tail::TailArgs),
     /// Topics of a running service.
     #[command(visible_alias = "t", subcommand)]
-    Topics(TopicsCommand),
+    Topics(topics::TopicsCommand),
     /// Connectors of a running service.
     #[command(visible_alias = "c", subcommand)]
     Connectors(ConnectorsCommand),
@@ -120,9 +136,8 @@ enum Command {
     Status {
         #[command(flatten)]
         server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Snapshots of a running connector.
     #[command(subcommand)]
@@ -133,6 +148,9 @@ enum Command {
     /// Replication slots: what they keep, who reads them; dropping them.
     #[command(subcommand)]
     Slots(slots::SlotsCommand),
+    /// Names for services, and which one is asked: add, use, list, remove.
+    #[command(subcommand)]
+    Context(context::ContextCommand),
     /// The files of the built-in log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -140,9 +158,8 @@ enum Command {
     Explain {
         /// The code, such as pg/wal-level; all codes when not given.
         code: Option<String>,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Completions for a shell: source <(rowfeed completions bash)
     Completions {
@@ -157,34 +174,8 @@ enum Command {
     },
     /// The program's version.
     Version {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum TopicsCommand {
-    /// All topics.
-    List {
         #[command(flatten)]
-        server: ServerArgs,
-        /// The log's own topics too.
-        #[arg(short, long)]
-        internal: bool,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// A topic: its partitions and their offsets.
-    Show {
-        /// Its name.
-        topic: String,
-        #[command(flatten)]
-        server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        form: FormArgs,
     },
 }
 
@@ -194,9 +185,8 @@ enum ConnectorsCommand {
     List {
         #[command(flatten)]
         server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     #[command(flatten)]
     One(connectors::Verb),
@@ -235,14 +225,24 @@ enum LogCommand {
 /// Which service a command talks to.
 #[derive(Debug, Args)]
 pub struct ServerArgs {
-    /// The service's HTTP address.
-    #[arg(long, env = "ROWFEED_SERVER", default_value = "http://127.0.0.1:8083", value_name = "URL")]
-    server: String,
+    /// The service's HTTP address [default: the current context's, else http://127.0.0.1:8083].
+    #[arg(long, env = "ROWFEED_SERVER", value_name = "URL")]
+    server: Option<String>,
 }
 
+/// The service of this machine, as it listens by default.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8083";
+
 impl ServerArgs {
+    /// `--server`, then `ROWFEED_SERVER`, then the current context, then this machine.
     fn parse(&self) -> Result<Server, Problem> {
-        Server::parse(&self.server)
+        match &self.server {
+            Some(server) => Server::parse(server),
+            None => match context::current()? {
+                Some((name, server)) => Ok(Server::parse(&server)?.of_context(name)),
+                None => Server::parse(DEFAULT_SERVER),
+            },
+        }
     }
 }
 
@@ -256,6 +256,8 @@ pub fn main(capture: Capture) -> ExitCode {
         Color::Never => Colour::Never,
     };
     terminal::set(colour, cli.ascii);
+    view::set_utc(cli.utc);
+    form::set_no_pager(cli.no_pager);
     match dispatch(cli.command, capture) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -290,42 +292,38 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Demo(args) => demo::demo(args, capture),
         Command::Check(args) => small_runtime()?.block_on(check::check(args)),
         Command::Tail(args) => small_runtime()?.block_on(tail::tail(args)),
-        Command::Topics(TopicsCommand::List { server, internal, json }) => {
-            small_runtime()?.block_on(lists::topics(&server.parse()?, internal, json))
-        }
-        Command::Connectors(ConnectorsCommand::List { server, json }) => {
-            small_runtime()?.block_on(lists::connectors(&server.parse()?, json))
+        Command::Topics(command) => small_runtime()?.block_on(topics::run(command)),
+        Command::Connectors(ConnectorsCommand::List { server, form }) => {
+            small_runtime()?.block_on(lists::connectors(&server.parse()?, form))
         }
         Command::Connectors(ConnectorsCommand::Diff(args)) => small_runtime()?.block_on(apply::diff(&args)),
         Command::Connectors(ConnectorsCommand::Apply { file, yes }) => small_runtime()?.block_on(apply::apply(&file, yes)),
-        Command::Topics(TopicsCommand::Show { topic, server, json }) => {
-            small_runtime()?.block_on(lists::topic(&server.parse()?, &topic, json))
-        }
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
         Command::Groups(command) => small_runtime()?.block_on(groups::run(command)),
-        Command::Status { server, json } => small_runtime()?.block_on(status::status(&server.parse()?, json)),
+        Command::Status { server, form } => small_runtime()?.block_on(status::status(&server.parse()?, form)),
+        Command::Context(command) => context::run(command),
         Command::Snapshot(command) => small_runtime()?.block_on(snapshot::run(command)),
         Command::Config(command) => settings::run(command),
         Command::Slots(command) => small_runtime()?.block_on(slots::slots(command)),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
-        Command::Explain { code, json } => explain::explain(code.as_deref(), json),
+        Command::Explain { code, form } => explain::explain(code.as_deref(), form),
         Command::Completions { shell } => {
             shells::completions(Cli::command(), shell);
             Ok(())
         }
         Command::Man { dir } => shells::man(Cli::command(), dir.as_deref()),
-        Command::Version { json } => {
-            version(json);
+        Command::Version { form } => {
+            version(form);
             Ok(())
         }
     }
 }
 
-fn version(json: bool) {
+fn version(form: FormArgs) {
     let (version, commit) = (env!("CARGO_PKG_VERSION"), crate::http::admin::COMMIT);
-    if json {
-        println!("{}", serde_json::json!({ "schema": "rowfeed/version@1", "version": version, "commit": commit }));
+    if form.is_document() {
+        form.print("rowfeed/version@1", serde_json::json!({ "version": version, "commit": commit }));
     } else {
         println!("rowfeed {version} ({commit}, {}-{})", std::env::consts::ARCH, std::env::consts::OS);
     }

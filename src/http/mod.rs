@@ -6,6 +6,7 @@
 //! to [`crate::connect`] and what a record is to [`crate::record`]; it speaks no Kafka.
 
 pub mod admin;
+mod catalog;
 pub mod config;
 pub mod connectors;
 pub mod groups;
@@ -90,6 +91,8 @@ struct Inner {
     stop: watch::Receiver<bool>,
     settings: Settings,
     started: Instant,
+    /// How fast each connector is.
+    rates: overview::Rates,
     /// The consumer groups of that log, when they are kept here.
     groups: Option<Arc<dyn groups::Groups>>,
 }
@@ -118,6 +121,7 @@ impl App {
             stop,
             settings,
             started: Instant::now(),
+            rates: overview::Rates::default(),
             groups: None,
         }))
     }
@@ -161,6 +165,7 @@ pub fn router(app: App) -> Router {
         .merge(overview::routes())
         .merge(groups::routes())
         .merge(topics::routes())
+        .merge(catalog::routes())
         .merge(schemas::routes())
         .merge(slots::routes())
         .fallback(not_found)
@@ -177,6 +182,7 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
     let mut connections = http1::Builder::new();
     connections.timer(TokioTimer::new()).header_read_timeout(app.0.settings.head_wait);
     let changes = Arc::clone(&app.0.changes);
+    tokio::spawn(overview::measure(app.clone(), stop.clone()));
     let service = TowerToHyperService::new(router(app));
     let mut listener = listener::Limited::new(listener);
     let open = GracefulShutdown::new();
