@@ -12,6 +12,7 @@ need openjdk-17-jdk-headless java javac
 need maven mvn
 need nodejs node
 need npm npm
+need prometheus promtool
 need python3 python3
 need postgresql-client psql
 # Debian has it in sbin.

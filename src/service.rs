@@ -139,7 +139,7 @@ impl Service {
         };
         let schemas = log.clone().map(Schemas::open);
         let run = capture(log.as_ref(), schemas.as_ref(), &config)?;
-        let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics));
+        let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics).asking_databases());
         let (watch, had_folder) = (Watch::new(Fingerprint::of(&config.connectors_dir), Instant::now()), config.connectors_dir.is_dir());
         registry.start(definitions(&config)?)?;
         let settings = config.clone();

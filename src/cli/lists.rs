@@ -1,4 +1,4 @@
-//! `connectors list`, and the rows that `status` shows, too.
+//! `connectors list`, the rows that `status` shows, too, and `ready`.
 
 use serde_json::{Value as Json, json};
 
@@ -6,6 +6,18 @@ use super::client::Server;
 use super::form::{self, FormArgs};
 use super::terminal::{number_at, text_at};
 use super::{Failure, view};
+use crate::problem::Problem;
+
+/// `rowfeed ready`: what `GET /readyz` says.
+pub async fn ready(server: &Server) -> Result<(), Failure> {
+    let mut answer = server.request("GET", "/readyz", None).await?;
+    let text = answer.text().await?;
+    if answer.status == 200 {
+        print!("{text}");
+        return Ok(());
+    }
+    Err(Problem::fail("service/not-ready", text.trim().to_owned()).into())
+}
 
 /// `rowfeed connectors list`.
 pub async fn connectors(server: &Server, args: FormArgs) -> Result<(), Failure> {

@@ -151,6 +151,11 @@ enum Command {
     /// Names for services, and which one is asked: add, use, list, remove.
     #[command(subcommand)]
     Context(context::ContextCommand),
+    /// Does a service answer and serve? For health checks of containers: exit code 0 or not.
+    Ready {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
     /// The files of the built-in log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -305,6 +310,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Snapshot(command) => small_runtime()?.block_on(snapshot::run(command)),
         Command::Config(command) => settings::run(command),
         Command::Slots(command) => small_runtime()?.block_on(slots::slots(command)),
+        Command::Ready { server } => small_runtime()?.block_on(lists::ready(&server.parse()?)),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Explain { code, form } => explain::explain(code.as_deref(), form),

@@ -19,6 +19,7 @@ use super::records::StartAt;
 use super::{ApiError, App, json_body, topics};
 use crate::config::suggest;
 use crate::log::builtin::BuiltinLog;
+use crate::metrics::{GROUPS_MAX, GroupReport};
 
 /// A group as an operator sees it.
 #[derive(Clone, Debug, Default)]
@@ -122,6 +123,22 @@ fn lags<'a>(log: &BuiltinLog, view: &'a GroupView) -> Vec<Lag<'a>> {
         Some(Lag { topic, partition: *partition, committed: *committed, start: range.start, end: range.end })
     };
     view.offsets.iter().filter_map(lag).collect()
+}
+
+/// How far behind each group is in each partition, for the metrics.
+pub(super) fn reports(app: &App) -> Vec<GroupReport> {
+    let (Some(groups), Some(log)) = (&app.0.groups, &app.0.log) else { return Vec::new() };
+    let report = |view: GroupView| {
+        let one = |lag: Lag<'_>| GroupReport {
+            group: view.name.clone(),
+            topic: lag.topic.to_owned(),
+            partition: lag.partition,
+            lag: lag.records(),
+        };
+        lags(log, &view).into_iter().map(one).collect::<Vec<_>>()
+    };
+    let views = groups.names().into_iter().filter_map(|name| groups.view(&name));
+    views.flat_map(report).take(GROUPS_MAX).collect()
 }
 
 fn summary(view: &GroupView, lags: &[Lag<'_>]) -> Json {

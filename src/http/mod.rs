@@ -18,12 +18,13 @@ pub mod schemas;
 mod slots;
 pub mod topics;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -93,9 +94,18 @@ struct Inner {
     started: Instant,
     /// How fast each connector is.
     rates: overview::Rates,
+    /// How often was answered what; bounded, since routes, methods and statuses are few.
+    requests: Mutex<BTreeMap<RequestKey, u64>>,
     /// The consumer groups of that log, when they are kept here.
     groups: Option<Arc<dyn groups::Groups>>,
 }
+
+/// Route, method, status.
+type RequestKey = (String, &'static str, u16);
+
+/// The route of a request as it is written in the table of routes; put into the answer by the layer behind the routing.
+#[derive(Clone)]
+struct Route(MatchedPath);
 
 impl App {
     /// The service's parts, as HTTP sees them.
@@ -110,6 +120,7 @@ impl App {
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let changes = Arc::new(Semaphore::new(CHANGES_MAX as usize));
+        let requests = Mutex::default();
         Self(Arc::new(Inner {
             registry,
             log,
@@ -122,8 +133,14 @@ impl App {
             settings,
             started: Instant::now(),
             rates: overview::Rates::default(),
+            requests,
             groups: None,
         }))
+    }
+
+    fn requests(&self) -> MutexGuard<'_, BTreeMap<RequestKey, u64>> {
+        // A panic while the lock is held leaves plain numbers.
+        self.0.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// With the consumer groups; before it is shared.
@@ -157,6 +174,7 @@ pub fn router(app: App) -> Router {
         .route("/livez", get(admin::livez))
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(admin::metrics))
+        .route("/metrics/debezium", get(admin::debezium_metrics))
         .route("/admin/loggers", get(admin::loggers))
         .route("/admin/loggers/{logger}", get(admin::logger).put(admin::set_level))
         .merge(plugins::routes())
@@ -168,13 +186,15 @@ pub fn router(app: App) -> Router {
         .merge(catalog::routes())
         .merge(schemas::routes())
         .merge(slots::routes())
+        .route_layer(middleware::from_fn(name_route))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app.clone());
     // A layer runs after routing, so the path is trimmed in a router around the one that routes.
     let around = Router::new().fallback_service(routes).layer(middleware::from_fn(trim_slash));
     let around = around.layer(middleware::from_fn_with_state(Arc::clone(&app.0.changes), finish));
-    around.layer(middleware::from_fn_with_state(app.clone(), read_body)).layer(middleware::from_fn_with_state(app, check_host))
+    let inside = around.layer(middleware::from_fn_with_state(app.clone(), read_body));
+    inside.layer(middleware::from_fn_with_state(app.clone(), check_host)).layer(middleware::from_fn_with_state(app, count))
 }
 
 /// Serves until `stop` says true; streams and open requests then end.
@@ -200,6 +220,34 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
     open.shutdown().await;
     // Also those whose clients are gone.
     let _ = tokio::time::timeout(CHANGES_END, changes.acquire_many(CHANGES_MAX)).await;
+}
+
+/// Says in the answer which route it was.
+async fn name_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned().map(Route);
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
+}
+
+/// Counts answers. Paths and methods that nobody knows are one each: whoever asks must not make series.
+async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    let route = response.extensions().get::<Route>().map_or("other", |route| route.0.as_str()).to_owned();
+    *app.requests().entry((route, method, response.status().as_u16())).or_default() += 1;
+    response
 }
 
 /// Without authentication only requests that name this machine are answered.

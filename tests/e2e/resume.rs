@@ -47,6 +47,8 @@ fn killed_in_the_middle_of_a_large_copy_every_row_comes_once_and_in_order() {
 fn postgres_may_crash_and_come_back() {
     let Some(mut server) = own_server(true, &[]) else { return };
     let Some(mut scene) = Scene::on(&server, "pgcrash", "create table t(id int primary key)", &json!({})) else { return };
+    // A crash while the slot is being made takes it along, as PostgreSQL does: then nothing has been captured yet.
+    wait_for("the slot to be made", || scene.rowfeed.log().contains("\"streaming\"").then_some(()));
     for id in 1..=3 {
         scene.sql.run(&format!("insert into t values({id})"));
         server.stop(Stop::Immediate);

@@ -212,12 +212,7 @@ async fn prepare(context: &mut Context, stored: Option<&Checkpoint>) -> Result<P
         );
     }
     let server = catalog::server_settings(&client).await.map_err(|error| context.problem(&error))?;
-    if server.wal_level != "logical" {
-        return Err(Problem::fail("pg/wal-level", "this server does not write logical WAL")
-            .at(config.connection.shown())
-            .why(format!("wal_level is \"{}\", must be \"logical\"", server.wal_level))
-            .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"));
-    }
+    server.check_wal_level(&config.connection)?;
     catalog::check_encoding(&server.encoding).map_err(|error| context.problem(&error))?;
     if let Some(patience) = server.wal_sender_timeout {
         context.status_interval = context.status_interval.min(patience / 3);
@@ -508,6 +503,13 @@ impl Prepared {
         if config.snapshot.order != TableOrder::Name {
             let estimates = catalog::row_estimates(&self.client).await.map_err(wrong)?;
             snapshot::sort_by_rows(&mut selected, config.snapshot.order, &estimates);
+        }
+        let ids: Vec<_> = selected.iter().map(|(table, _)| table.id).collect();
+        let estimates = catalog::analysed_rows(&self.client, &ids).await.map_err(wrong)?;
+        for (table, _) in &selected {
+            if let Some(rows) = estimates.get(&table.id) {
+                context.status.set_table_estimate(&table.name(), *rows);
+            }
         }
         let start = snapshot::Start { lsn: created.consistent_point, snapshot: created.snapshot };
         // Without a stream, nothing tells what happened to the rows that were read before a restart.
