@@ -367,6 +367,10 @@ impl Groups for KafkaGroups {
     fn delete<'a>(&'a self, name: &'a str) -> Change<'a> {
         Box::pin(async move { outcome(self.0.groups.delete(name).await) })
     }
+
+    fn forget<'a>(&'a self, topic: &'a str) -> Change<'a> {
+        Box::pin(async move { outcome(self.0.groups.forget_topic(topic).await) })
+    }
 }
 
 fn outcome(error: ErrorCode) -> Result<(), Refusal> {

@@ -144,6 +144,15 @@ impl World {
         (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
     }
 
+    /// Runs the program without being told which service, in such an environment.
+    fn run_in(&self, line: &str, environment: &[(&str, &str)]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rowfeed"));
+        command.args(line.split(' ')).current_dir(self.dir.path()).env_remove("ROWFEED_SERVER").stdin(Stdio::null());
+        let output = command.envs(environment.iter().copied()).output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    }
+
     fn ok(&self, line: &str) -> String {
         let (code, out, error) = self.run(line);
         assert_eq!(code, 0, "{line}: {out}{error}");
@@ -319,4 +328,131 @@ fn a_group_is_deleted_with_its_offsets() {
     assert!(code == 2 && error.contains("with its offsets in 1 partitions"), "{error}");
     assert_eq!(world.ok("groups delete old --yes"), "old   deleted\n");
     assert_eq!(world.json("groups list --json")["items"], serde_json::json!([]));
+}
+
+#[test]
+fn topics_are_made_changed_and_deleted_but_not_those_that_somebody_needs() {
+    let world = world();
+    assert_eq!(world.ok("topics create audit -p 3 -c compression.type=zstd"), "audit   created, 3 partitions\n");
+    let (code, error) = world.refused("topics create audit");
+    assert!(code == 2 && error.contains("the topic \"audit\" is there already"), "{error}");
+    let (code, error) = world.refused("topics create a/b");
+    assert!(code == 2 && error.contains("is not a legal topic name"), "{error}");
+    assert_eq!(world.ok("topics config audit"), "cleanup.policy = delete\ncompression.type = zstd\n");
+    world.ok("topics config audit compression.type=producer");
+    assert_eq!(world.json("topics config audit --json")["config"]["compression.type"], "producer");
+    for (setting, told) in [
+        ("compresion.type=zstd", "did you mean \"compression.type\"?"),
+        ("compression.type=zip", "must be one of producer"),
+        ("retention.ms=1", "log.retention in rowfeed.toml"),
+        ("cleanup.policy=compact", "must be delete"),
+        ("x", "is no setting"),
+    ] {
+        let (code, error) = world.refused(&format!("topics config audit {setting}"));
+        assert!(code == 2 && error.contains(told), "{setting}: {error}");
+    }
+
+    world.append("other.public.t", 1204);
+    world.ok("groups seek mailer --to offset:600 --topics other.public.t --yes");
+    assert!(world.ok("topics show other.public.t").contains("  read by  mailer\n"));
+    let (code, error) = world.refused("topics delete other.public.t");
+    let lost = "the topic other.public.t goes, with 1,204 records in 1 partitions; groups lose their offsets in it: mailer";
+    assert!(code == 2 && error.contains("usage/not-confirmed") && error.contains(lost), "{error}");
+    let (code, error) = world.refused("topics delete other.public.t audi --yes");
+    assert!(code == 5 && error.contains("did you mean \"audit\"?"), "{error}");
+    assert_eq!(world.ok("topics delete other.public.t audit --yes"), "other.public.t   deleted\naudit   deleted\n");
+    assert_eq!(world.json("topics list --json")["items"], serde_json::json!([]));
+    // One of this name that comes later begins at zero, and so do its groups.
+    world.append("other.public.t", 700);
+    assert_eq!(world.json("groups list --json")["items"], serde_json::json!([]));
+
+    let (code, error) = world.refused("topics delete connect-offsets --yes");
+    assert!(code == 2 && error.starts_with("error[topic/internal]: "), "{error}");
+    world.connector("shop", "h");
+    world.append("shop.public.orders", 10);
+    assert!(
+        world.ok("topics list -o wide").lines().any(|line| line.starts_with("shop.public.orders ") && line.ends_with("producer     shop"))
+    );
+    let (code, error) = world.refused("topics delete shop.public.orders --yes");
+    assert!(code == 2 && error.starts_with("error[topic/published]: the connector shop publishes to shop.public.orders\n"), "{error}");
+    assert_eq!(world.ok("topics delete shop.public.orders --yes --force"), "shop.public.orders   deleted\n");
+}
+
+#[test]
+fn one_result_comes_as_columns_json_and_yaml() {
+    let world = world();
+    world.connector("shop", "h");
+    world.connector("crm", "broken");
+    let columns = world.ok("connectors list");
+    assert!(columns.starts_with("CONNECTOR  STATE      TABLES  LAG  CHANGES/S  SNAPSHOT  SLOT  SOURCE            PROBLEM\n"), "{columns}");
+    let crm = columns.lines().find(|line| line.starts_with("crm ")).expect("crm");
+    assert!(
+        crm.contains("failed") && crm.ends_with("crm   broken:5432/shop  pg/auth: password authentication failed for user \"cdc\""),
+        "{columns}"
+    );
+    assert!(world.ok("connectors list -o wide").lines().any(|line| line.starts_with("shop ") && line.contains("  api")));
+    let json = world.json("connectors list -o json");
+    assert_eq!(json, world.json("connectors list --json"));
+    let shop = json["items"].as_array().expect("a list").iter().find(|item| item["name"] == "shop").expect("shop");
+    assert_eq!((&shop["connector"]["state"], &shop["state"]), (&"RUNNING".into(), &"streaming".into()));
+    let yaml = world.ok("connectors list -o yaml");
+    assert!(yaml.starts_with("schema: \"rowfeed/connectors@1\"\nitems:\n  - name: crm\n    connector:\n      state: RUNNING\n"), "{yaml}");
+    let (code, error) = world.refused("topics list -o xml");
+    assert!(code == 2 && error.contains("text, wide, json, yaml"), "{error}");
+    let (code, error) = world.refused("topics list -o yaml --json");
+    assert!(code == 2 && error.contains("cannot be used with"), "{error}");
+}
+
+#[test]
+fn a_context_names_the_service_that_is_asked() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = world();
+    let home = world.dir.path().join("home");
+    let xdg = [("XDG_CONFIG_HOME", home.to_str().expect("a path"))];
+    let run = |line: &str| world.run_in(line, &xdg);
+    let ok = |line: &str| {
+        let (code, out, error) = run(line);
+        assert_eq!(code, 0, "{line}: {out}{error}");
+        out
+    };
+    let address = &world.address;
+    assert_eq!(ok(&format!("context add here --server http://{address}")), "here   added, in use\n");
+    assert_eq!(ok("context add gone --server 127.0.0.1:1"), "gone   added\n");
+    let file = home.join("rowfeed").join("contexts.toml");
+    assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
+    assert!(ok("status").contains("connectors    none yet"));
+    assert_eq!(ok("context use gone"), "gone   in use\n");
+    let (code, _, error) = run("status");
+    assert!(code == 4 && error.contains("that of the current context \"gone\""), "{error}");
+    let listed = ok("context list");
+    assert!(listed.contains(&format!("   here     http://{address}\n")) && listed.contains("*  gone     127.0.0.1:1\n"), "{listed}");
+    // What is said wins: the flag over the environment, the environment over the context.
+    let both = [xdg[0], ("ROWFEED_SERVER", "127.0.0.1:2")];
+    assert!(world.run_in(&format!("status --server {address}"), &both).1.contains("none yet"));
+    let (code, _, error) = world.run_in("status", &both);
+    assert!(code == 4 && error.contains("no rowfeed service at http://127.0.0.1:2\n"), "{error}");
+    let (code, _, error) = run("context use her");
+    assert!(code == 5 && error.contains("did you mean \"here\"?"), "{error}");
+    assert_eq!(ok("context remove gone"), "gone   removed\n");
+    std::fs::write(&file, "current = 7\n").expect("written");
+    let (code, _, error) = run("status");
+    assert!(code == 2 && error.starts_with("error[context/file]: ") && error.contains("contexts.toml:1"), "{error}");
+}
+
+/// Aim: a list that does not fit is read page by page, and only by a person. Method: the program on a terminal of its own
+/// (`script`), with a pager that marks what goes through it.
+#[test]
+fn a_long_list_goes_through_the_pager_on_a_terminal() {
+    let script = |rows: u32, flags: &str| {
+        let rowfeed = env!("CARGO_BIN_EXE_rowfeed");
+        let line = format!("stty rows {rows} cols 200; PAGER='sed s/^/paged:/' {rowfeed} explain {flags}");
+        let output = Command::new("script").args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).output();
+        output.ok().map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let Some(paged) = script(10, "") else { return eprintln!("skipped: there is no program `script`") };
+    assert!(paged.contains("paged:") && paged.contains("pg/auth"), "{paged}");
+    for (rows, flags) in [(10, "--no-pager"), (5000, "")] {
+        let whole = script(rows, flags).expect("it ran before");
+        assert!(!whole.contains("paged:") && whole.contains("pg/auth"), "{whole}");
+    }
 }

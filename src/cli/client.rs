@@ -38,6 +38,8 @@ pub struct Server {
     ca: Option<PathBuf>,
     /// What it is shown.
     token: Option<Secret>,
+    /// The context that named it.
+    context: Option<String>,
 }
 
 /// An answer whose body has not been read.
@@ -77,7 +79,7 @@ impl Server {
         let secure = text.strip_prefix("https://");
         let address = secure.or_else(|| text.strip_prefix("http://")).unwrap_or(text).trim_end_matches('/');
         match crate::config::service::split_address(address) {
-            Some(_) => Ok(Self { address: address.to_owned(), secure: secure.is_some(), ca: None, token: None }),
+            Some(_) => Ok(Self { address: address.to_owned(), secure: secure.is_some(), ca: None, token: None, context: None }),
             None => refused("it must be HOST:PORT"),
         }
     }
@@ -93,6 +95,12 @@ impl Server {
         Self { ca, ..self }
     }
 
+    /// The same service, said to be of this context.
+    #[must_use]
+    pub fn of_context(self, name: String) -> Self {
+        Self { context: Some(name), ..self }
+    }
+
     /// Sends a request; the path begins with `/` and is escaped already.
     pub async fn request(&self, method: &str, path: &str, body: Option<&str>) -> Result<Response, Problem> {
         let answered = tokio::time::timeout(ANSWER_WAIT_MAX, self.send(method, path, body)).await;
@@ -104,9 +112,13 @@ impl Server {
     }
 
     fn unreachable(&self, why: &str) -> Problem {
-        Problem::refuse("server/unreachable", format!("no rowfeed service at {}", self.url()))
-            .why(why)
-            .fix("start one:  rowfeed run      or name another:  --server http://HOST:PORT")
+        let problem = Problem::refuse("server/unreachable", format!("no rowfeed service at {}", self.url())).why(why);
+        match &self.context {
+            None => problem.fix("start one:  rowfeed run      or name another:  --server http://HOST:PORT"),
+            Some(name) => problem.fix(format!(
+                "the address is that of the current context \"{name}\": rowfeed context use OTHER, or --server http://HOST:PORT"
+            )),
+        }
     }
 
     fn url(&self) -> String {

@@ -10,7 +10,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
 use super::client::{Server, escape};
-use super::terminal::{confirm, number_at, print_json, signs, text_at};
+use super::form::FormArgs;
+use super::terminal::{confirm, number_at, signs, text_at};
 use super::{Failure, ServerArgs, view};
 use crate::config::postgres::TopicDefaults;
 use crate::config::suggest;
@@ -27,9 +28,8 @@ pub enum Verb {
         /// *.toml or *.json.
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Rest, with everything kept ready; the slot keeps WAL on the server meanwhile.
     Pause(NamedArgs),
@@ -89,9 +89,8 @@ pub enum OffsetsVerb {
 pub struct OneArgs {
     /// Its name.
     pub name: String,
-    /// As JSON.
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub form: FormArgs,
     #[command(flatten)]
     pub server: ServerArgs,
 }
@@ -102,9 +101,8 @@ pub struct NamedArgs {
     /// Their names.
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -113,7 +111,7 @@ pub struct NamedArgs {
 pub async fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Show(args) => show(&args).await,
-        Verb::Validate { files, json } => validate(&files, json),
+        Verb::Validate { files, form } => validate(&files, form),
         Verb::Pause(named) => each(&named, "pause", "PUT", "/pause").await,
         Verb::Resume(named) => each(&named, "resume", "PUT", "/resume").await,
         Verb::Stop(named) => each(&named, "stop", "PUT", "/stop").await,
@@ -165,8 +163,8 @@ async fn show(args: &OneArgs) -> Result<(), Failure> {
     let native = ask_below(&server, "/v1/connectors", &args.name, "GET", "", None).await?;
     let info = ask(&server, &args.name, "GET", "", None).await?;
     let status = ask(&server, &args.name, "GET", "/status", None).await?;
-    if args.json {
-        print_json("rowfeed/connector@1", json!({ "connector": native, "info": info, "status": status }));
+    if args.form.is_document() {
+        args.form.print("rowfeed/connector@1", json!({ "connector": native, "info": info, "status": status }));
         return Ok(());
     }
     print!("{}", signs(&shown(&native, &info, &status)));
@@ -212,7 +210,7 @@ pub fn trouble(native: &Json, indent: &str) -> String {
 }
 
 /// Files are checked here: nothing has to run.
-fn validate(files: &[PathBuf], as_json: bool) -> Result<(), Failure> {
+fn validate(files: &[PathBuf], form: FormArgs) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let mut items = Vec::new();
     for file in files {
@@ -222,7 +220,7 @@ fn validate(files: &[PathBuf], as_json: bool) -> Result<(), Failure> {
         } else {
             vec![Problem::refuse("config/file", format!("{} cannot be read", file.display())).why("there is no such file")]
         };
-        if as_json {
+        if form.is_document() {
             let list: Vec<Json> = found.iter().map(Problem::json).collect();
             items.push(json!({ "file": file.display().to_string(), "ok": found.is_empty(), "problems": list }));
         } else {
@@ -231,8 +229,8 @@ fn validate(files: &[PathBuf], as_json: bool) -> Result<(), Failure> {
         problems.extend(found);
     }
     let ok = problems.is_empty();
-    if as_json {
-        print_json("rowfeed/connectors-validate@1", json!({ "ok": ok, "items": items }));
+    if form.is_document() {
+        form.print("rowfeed/connectors-validate@1", json!({ "ok": ok, "items": items }));
         return if ok { Ok(()) } else { Err(Failure::shown(2)) };
     }
     if ok { Ok(()) } else { Err(problems.into()) }
@@ -245,15 +243,15 @@ async fn each(named: &NamedArgs, verb: &str, method: &str, rest: &str) -> Result
     for name in &named.names {
         ask(&server, name, method, rest, None).await?;
         let status = ask(&server, name, "GET", "/status", None).await?;
-        if named.json {
+        if named.form.is_document() {
             items.push(status);
         } else {
             let task = status.pointer("/tasks/0/state").and_then(Json::as_str).unwrap_or("none");
             println!("{name}   {}   task {task}", text_at(&status, "/connector/state"));
         }
     }
-    if named.json {
-        print_json(&format!("rowfeed/connectors-{verb}@1"), json!({ "items": items }));
+    if named.form.is_document() {
+        named.form.print(&format!("rowfeed/connectors-{verb}@1"), json!({ "items": items }));
     }
     Ok(())
 }
@@ -273,12 +271,12 @@ async fn delete(named: &NamedArgs, yes: bool) -> Result<(), Failure> {
     confirm(loses.trim_end(), yes)?;
     for name in &named.names {
         ask(&server, name, "DELETE", "", None).await?;
-        if !named.json {
+        if !named.form.is_document() {
             println!("{name}   deleted");
         }
     }
-    if named.json {
-        print_json("rowfeed/connectors-delete@1", json!({ "items": named.names }));
+    if named.form.is_document() {
+        named.form.print("rowfeed/connectors-delete@1", json!({ "items": named.names }));
     }
     Ok(())
 }
@@ -287,8 +285,8 @@ async fn offsets(verb: OffsetsVerb) -> Result<(), Failure> {
     match verb {
         OffsetsVerb::Show(args) => {
             let answer = ask(&args.server.parse()?, &args.name, "GET", "/offsets", None).await?;
-            if args.json {
-                print_json("rowfeed/connectors-offsets@1", answer);
+            if args.form.is_document() {
+                args.form.print("rowfeed/connectors-offsets@1", answer);
             } else {
                 println!("{answer:#}");
             }
@@ -303,23 +301,23 @@ async fn offsets(verb: OffsetsVerb) -> Result<(), Failure> {
                 ),
                 yes,
             )?;
-            told(&ask(&server, name, "DELETE", "/offsets", None).await?, one.json);
+            told(&ask(&server, name, "DELETE", "/offsets", None).await?, one.form);
         }
         OffsetsVerb::Set { one, file, yes } => {
             let server = one.server.parse()?;
             let body = read_json(&file)?;
             ask(&server, &one.name, "GET", "/status", None).await?;
             confirm(&format!("the position of {} is replaced by the one in {}", one.name, file.display()), yes)?;
-            told(&ask(&server, &one.name, "PATCH", "/offsets", Some(&body)).await?, one.json);
+            told(&ask(&server, &one.name, "PATCH", "/offsets", Some(&body)).await?, one.form);
         }
     }
     Ok(())
 }
 
 /// The service's own sentence about what it has done.
-fn told(answer: &Json, as_json: bool) {
-    if as_json {
-        print_json("rowfeed/connectors-offsets@1", answer.clone());
+fn told(answer: &Json, form: FormArgs) {
+    if form.is_document() {
+        form.print("rowfeed/connectors-offsets@1", answer.clone());
     } else {
         println!("{}", text_at(answer, "/message"));
     }

@@ -5,6 +5,7 @@
 
 use serde_json::json;
 
+use super::form::{self, FormArgs};
 use super::{Failure, terminal};
 use crate::config::suggest;
 use crate::problem::Problem;
@@ -42,22 +43,22 @@ pub fn pages() -> Vec<Page> {
 }
 
 /// Prints the page of a code, or the list of all.
-pub fn explain(code: Option<&str>, as_json: bool) -> Result<(), Failure> {
+pub fn explain(code: Option<&str>, args: FormArgs) -> Result<(), Failure> {
     let pages = pages();
     let Some(code) = code else {
-        if as_json {
+        if args.is_document() {
             let items: Vec<_> = pages.iter().map(|page| json!({ "code": page.code, "part": page.part })).collect();
-            println!("{}", json!({ "schema": "rowfeed/explain@1", "items": items }));
+            args.print("rowfeed/explain@1", json!({ "items": items }));
         } else {
-            print!("{}", list(&pages));
+            form::show(&list(&pages));
         }
         return Ok(());
     };
     // As it is copied from a message: error[pg/auth]
     let asked = code.trim().trim_start_matches("error").trim_matches(['[', ']', ':']);
     let page = pages.iter().find(|page| page.code.eq_ignore_ascii_case(asked)).ok_or_else(|| unknown(asked, &pages))?;
-    if as_json {
-        println!("{}", json!({ "schema": "rowfeed/explain@1", "code": page.code, "part": page.part, "text": page.text }));
+    if args.is_document() {
+        args.print("rowfeed/explain@1", json!({ "code": page.code, "part": page.part, "text": page.text }));
     } else {
         println!("{}\n\n{}", terminal::bold(page.code), plain(page.text));
     }

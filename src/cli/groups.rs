@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 
 use super::client::{Server, escape};
 use super::connectors::{OneArgs, nobody};
-use super::terminal::{confirm, number_at, print_json, text_at};
+use super::form::{self, FormArgs};
+use super::terminal::{confirm, number_at, text_at};
 use super::{Failure, ServerArgs, view};
 use crate::problem::Problem;
 
@@ -16,9 +17,8 @@ pub enum GroupsCommand {
     List {
         #[command(flatten)]
         server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// A group: where it is in each partition, and who is in it.
     Show(OneArgs),
@@ -52,7 +52,7 @@ pub enum GroupsCommand {
 /// Does what the command says.
 pub async fn run(command: GroupsCommand) -> Result<(), Failure> {
     match command {
-        GroupsCommand::List { server, json } => list(&server.parse()?, json).await,
+        GroupsCommand::List { server, form } => list(&server.parse()?, form).await,
         GroupsCommand::Show(one) => show(&one).await,
         GroupsCommand::Seek { one, to, topics, dry_run, yes } => {
             let mut body = json!({ "to": to, "dry_run": true });
@@ -81,11 +81,11 @@ fn items<'a>(json: &'a Json, name: &str) -> &'a [Json] {
     json.get(name).and_then(Json::as_array).map_or(&[][..], Vec::as_slice)
 }
 
-async fn list(server: &Server, as_json: bool) -> Result<(), Failure> {
+async fn list(server: &Server, args: FormArgs) -> Result<(), Failure> {
     let answer = server.get_json("/v1/groups").await?;
     let groups = items(&answer, "items");
-    if as_json {
-        print_json("rowfeed/groups@1", json!({ "items": groups }));
+    if args.is_document() {
+        args.print("rowfeed/groups@1", json!({ "items": groups }));
         return Ok(());
     }
     let mut rows = vec![["GROUP", "STATE", "MEMBERS", "LAG", "LAG-MAX"].map(str::to_owned).to_vec()];
@@ -94,7 +94,7 @@ async fn list(server: &Server, as_json: bool) -> Result<(), Failure> {
         let (name, state) = (text_at(group, "/name").to_owned(), text_at(group, "/state").to_owned());
         rows.push(vec![name, state, number("/members"), number("/total_lag"), number("/max_lag")]);
     }
-    print!("{}", view::table(&rows, &[2, 3, 4]));
+    form::show(&view::table(&rows, &[2, 3, 4]));
     if groups.is_empty() {
         eprintln!("no groups yet: a consumer with a group.id makes one");
     }
@@ -104,8 +104,8 @@ async fn list(server: &Server, as_json: bool) -> Result<(), Failure> {
 /// The columns are those of Kafka's tools, so scripts and eyes go on working.
 async fn show(one: &OneArgs) -> Result<(), Failure> {
     let group = ask(&one.server.parse()?, &one.name, "GET", "", None).await?;
-    if one.json {
-        print_json("rowfeed/group@1", group);
+    if one.form.is_document() {
+        one.form.print("rowfeed/group@1", group);
         return Ok(());
     }
     let members = items(&group, "members");
@@ -141,8 +141,8 @@ async fn seek(one: &OneArgs, mut body: Json, dry_run: bool, yes: bool) -> Result
         body["dry_run"] = false.into();
         ask(&server, &one.name, "POST", "/seek", Some(&body)).await?
     };
-    if one.json {
-        print_json("rowfeed/groups-seek@1", done);
+    if one.form.is_document() {
+        one.form.print("rowfeed/groups-seek@1", done);
         return Ok(());
     }
     print!("{}", moves(&done));
@@ -181,8 +181,8 @@ async fn delete(one: &OneArgs, yes: bool) -> Result<(), Failure> {
         format!("the group {} goes, with its offsets in {partitions} partitions: consumers of it begin by auto.offset.reset", one.name);
     confirm(&loses, yes)?;
     ask(&server, &one.name, "DELETE", "", None).await?;
-    if one.json {
-        print_json("rowfeed/groups-delete@1", json!({ "group": one.name }));
+    if one.form.is_document() {
+        one.form.print("rowfeed/groups-delete@1", json!({ "group": one.name }));
     } else {
         println!("{}   deleted", one.name);
     }

@@ -1,9 +1,10 @@
-//! `topics list`, `topics show`, `connectors list` and `ready`.
+//! `connectors list`, the rows that `status` shows, too, and `ready`.
 
 use serde_json::{Value as Json, json};
 
-use super::client::{Server, escape};
-use super::terminal::{number_at, print_json, text_at};
+use super::client::Server;
+use super::form::{self, FormArgs};
+use super::terminal::{number_at, text_at};
 use super::{Failure, view};
 use crate::problem::Problem;
 
@@ -18,90 +19,98 @@ pub async fn ready(server: &Server) -> Result<(), Failure> {
     Err(Problem::fail("service/not-ready", text.trim().to_owned()).into())
 }
 
-/// `rowfeed topics list`.
-pub async fn topics(server: &Server, internal: bool, as_json: bool) -> Result<(), Failure> {
-    let answer = server.get_json("/v1/topics").await?;
-    let is_internal = |topic: &Json| topic.get("internal").and_then(Json::as_bool).unwrap_or(false);
-    let items: Vec<Json> = answer
-        .get("items")
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-        .filter(|topic| internal || !is_internal(topic))
-        .cloned()
-        .collect();
-    if as_json {
-        println!("{}", json!({ "schema": "rowfeed/topics@1", "items": items }));
-        return Ok(());
-    }
-    let mut rows = vec![["TOPIC", "PARTITIONS", "RECORDS", "END", "CLEANUP"].map(str::to_owned).to_vec()];
-    for topic in &items {
-        let text = |name: &str| topic.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
-        let partitions = topic.get("partitions").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-        let end: u64 = partitions.iter().filter_map(|partition| partition.get("end")?.as_u64()).sum();
-        let records = topic.get("records").and_then(Json::as_u64).unwrap_or(0);
-        rows.push(vec![text("name"), partitions.len().to_string(), view::count(records), view::count(end), text("cleanup")]);
-    }
-    print!("{}", view::table(&rows, &[1, 2, 3]));
-    if items.is_empty() {
-        eprintln!("no topics yet: a table's topic is made with its first change");
-    }
-    Ok(())
-}
-
-/// `rowfeed topics show`.
-pub async fn topic(server: &Server, name: &str, as_json: bool) -> Result<(), Failure> {
-    let topic = server.get_json(&format!("/v1/topics/{}", escape(name))).await?;
-    if as_json {
-        print_json("rowfeed/topic@1", topic);
-        return Ok(());
-    }
-    let records = view::count(number_at(&topic, "/records"));
-    println!("{}   {records} records   cleanup {}", text_at(&topic, "/name"), text_at(&topic, "/cleanup"));
-    let mut rows = vec![["  PARTITION", "START", "END", "RECORDS"].map(str::to_owned).to_vec()];
-    for partition in topic.get("partitions").and_then(Json::as_array).into_iter().flatten() {
-        let (start, end) = (number_at(partition, "/start"), number_at(partition, "/end"));
-        let number = format!("  {}", number_at(partition, "/partition"));
-        rows.push(vec![number, start.to_string(), end.to_string(), view::count(end.saturating_sub(start))]);
-    }
-    print!("{}", view::table(&rows, &[0, 1, 2, 3]));
-    Ok(())
-}
-
 /// `rowfeed connectors list`.
-pub async fn connectors(server: &Server, as_json: bool) -> Result<(), Failure> {
-    let answer = server.get_json("/connectors?expand=status&expand=info").await?;
-    let all = answer.as_object().cloned().unwrap_or_default();
-    if as_json {
-        let items: Vec<Json> = all.values().map(|connector| connector.get("status").cloned().unwrap_or_default()).collect();
-        println!("{}", json!({ "schema": "rowfeed/connectors@1", "items": items }));
+pub async fn connectors(server: &Server, args: FormArgs) -> Result<(), Failure> {
+    let native = server.get_json("/v1/connectors").await?;
+    let native = native.get("items").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    if args.is_document() {
+        let answer = server.get_json("/connectors?expand=status").await?;
+        args.print("rowfeed/connectors@1", json!({ "items": native.iter().map(|one| with_status(one, &answer)).collect::<Vec<_>>() }));
         return Ok(());
     }
-    let mut rows = vec![["CONNECTOR", "STATE", "TASK", "SLOT", "SOURCE", "PROBLEM"].map(str::to_owned).to_vec()];
-    for (name, connector) in &all {
-        let at = |path: &str| connector.pointer(path).and_then(Json::as_str).unwrap_or("-").to_owned();
-        let source =
-            format!("{}:{}/{}", at("/info/config/database.hostname"), at("/info/config/database.port"), at("/info/config/database.dbname"));
-        // The task's own trouble first, then that of its file, then what may become trouble.
-        let told = ["/status/tasks/0/trace", "/status/connector/trace", "/status/tasks/0/warning"];
-        let told = told.map(|path| connector.pointer(path).and_then(Json::as_str));
-        let problem = told.into_iter().flatten().next().map(in_one_line).unwrap_or_default();
-        let slot = connector.pointer("/info/config/slot.name").and_then(Json::as_str).unwrap_or("debezium").to_owned();
-        rows.push(vec![
-            name.clone(),
-            at("/status/connector/state"),
-            at("/status/tasks/0/state"),
-            slot,
-            source.replace(":-/", "/"),
-            problem,
-        ]);
+    form::show(&table(native, "", args.is_wide(), true));
+    if native.is_empty() {
+        eprintln!("no connectors yet: PUT /connectors/NAME/config, or a file in the connectors' folder");
     }
-    print!("{}", view::table(&rows, &[]));
     Ok(())
 }
 
-/// The first line of a problem's text, with its place.
-fn in_one_line(text: &str) -> String {
-    let at = text.lines().find_map(|line| line.strip_prefix("  at: ")).map(|at| format!(" ({at})"));
-    format!("{}{}", text.lines().next().unwrap_or_default(), at.unwrap_or_default())
+/// Kafka Connect's view of a connector, with what only we know of it.
+fn with_status(native: &Json, answer: &Json) -> Json {
+    let mut item = answer.get(text_at(native, "/name")).and_then(|one| one.get("status")).cloned().unwrap_or_default();
+    if let (Some(item), Some(native)) = (item.as_object_mut(), native.as_object()) {
+        for (key, value) in native {
+            item.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    item
+}
+
+/// Connectors as columns; with `trouble` in one line behind each.
+pub fn table(connectors: &[Json], indent: &str, wide: bool, trouble: bool) -> String {
+    let name = format!("{indent}CONNECTOR");
+    let mut heading = vec![name.as_str(), "STATE", "TABLES", "LAG", "CHANGES/S", "SNAPSHOT", "SLOT", "SOURCE"];
+    if wide {
+        heading.extend(["CHANGES", "RESTARTS", "WAL KEPT", "DEFINED"]);
+    }
+    if trouble {
+        heading.push("PROBLEM");
+    }
+    let mut rows: Vec<Vec<String>> = vec![heading.into_iter().map(str::to_owned).collect()];
+    for connector in connectors {
+        rows.push(row(connector, indent, wide, trouble));
+    }
+    view::table(&rows, &[2, 3, 4])
+}
+
+fn row(connector: &Json, indent: &str, wide: bool, trouble: bool) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let text = |path: &str| text_at(connector, path).to_owned();
+    let lag = connector.get("lag_ms").and_then(Json::as_u64).map_or_else(dash, view::millis);
+    let rate = connector.get("changes_per_second").and_then(Json::as_f64).map_or_else(dash, |rate| view::count(whole(rate)));
+    let tables = Some(number_at(connector, "/snapshot/tables_total")).filter(|tables| *tables > 0);
+    let mut row = vec![
+        format!("{indent}{}", text_at(connector, "/name")),
+        text("/state"),
+        tables.map_or_else(dash, |tables| tables.to_string()),
+        lag,
+        rate,
+        snapshot(connector),
+        text("/slot"),
+        text("/source"),
+    ];
+    if wide {
+        let kept = connector.get("slot_retained_bytes").and_then(Json::as_u64).map_or_else(dash, view::bytes);
+        let number = |path: &str| view::count(number_at(connector, path));
+        row.extend([number("/changes"), number("/restarts"), kept, text("/managed_by").replacen("file:", "", 1)]);
+    }
+    if trouble {
+        row.push(in_one_line(connector));
+    }
+    row
+}
+
+/// A rate as a whole number; less than one a second is not none.
+pub fn whole(rate: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is not negative, and a cast of a float saturates")]
+    let whole = rate.round() as u64;
+    if rate > 0.0 { whole.max(1) } else { 0 }
+}
+
+fn snapshot(connector: &Json) -> String {
+    let (done, total) = (number_at(connector, "/snapshot/tables_done"), number_at(connector, "/snapshot/tables_total"));
+    match connector.get("incremental").filter(|state| state.is_object()) {
+        Some(state) => format!("incremental {}", text_at(state, "/state")),
+        None if done < total => format!("{done} of {total} tables"),
+        None if total > 0 => "done".to_owned(),
+        None => "-".to_owned(),
+    }
+}
+
+/// Its own trouble first, then that of its file, then what may become trouble.
+fn in_one_line(connector: &Json) -> String {
+    let told = ["problem", "file_problem", "warning"].into_iter().filter_map(|kind| connector.get(kind));
+    let Some(problem) = told.into_iter().find(|problem| problem.is_object()) else { return String::new() };
+    let at = Some(text_at(problem, "/at")).filter(|at| !at.is_empty()).map(|at| format!(" ({})", at.lines().next().unwrap_or_default()));
+    format!("{}: {}{}", text_at(problem, "/code"), text_at(problem, "/what"), at.unwrap_or_default())
 }

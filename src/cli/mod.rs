@@ -7,8 +7,10 @@ pub mod apply;
 pub mod check;
 pub mod client;
 mod connectors;
+mod context;
 pub mod demo;
 mod explain;
+pub mod form;
 mod groups;
 pub mod lists;
 pub mod logs;
@@ -22,6 +24,7 @@ mod status;
 pub mod tail;
 mod terminal;
 mod tokens;
+mod topics;
 pub mod view;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +37,7 @@ use crate::problem::Problem;
 use crate::service::Capture;
 use crate::telemetry::Colour;
 use client::Server;
+use form::FormArgs;
 use terminal::print_problem;
 
 /// What a command ends with when it does not succeed.
@@ -50,7 +54,13 @@ impl From<Problem> for Failure {
         let code = match problem.code {
             "server/unreachable" => 4,
             "server/not-found" | "explain/unknown" => 5,
-            code if ["config/", "url/", "listener/", "server/", "secret/", "usage/"].iter().any(|area| code.starts_with(area)) => 2,
+            "topic/internal" | "topic/published" => 2,
+            code if ["config/", "url/", "listener/", "server/", "secret/", "usage/", "context/"]
+                .iter()
+                .any(|area| code.starts_with(area)) =>
+            {
+                2
+            }
             code if code.ends_with("/port-in-use") => 2,
             _ => 1,
         };
@@ -83,6 +93,12 @@ struct Cli {
     /// Signs in ASCII, as where the locale is not UTF-8.
     #[arg(long, global = true, help_heading = "Display")]
     ascii: bool,
+    /// Times in UTC; else in the local zone, with its offset.
+    #[arg(long, global = true, help_heading = "Display")]
+    utc: bool,
+    /// Long lists straight to the terminal, not through $PAGER.
+    #[arg(long, global = true, help_heading = "Display")]
+    no_pager: bool,
 }
 
 /// `--color`.
@@ -111,7 +127,7 @@ enum Command {
     Tail(tail::TailArgs),
     /// Topics of a running service.
     #[command(visible_alias = "t", subcommand)]
-    Topics(TopicsCommand),
+    Topics(topics::TopicsCommand),
     /// Connectors of a running service.
     #[command(visible_alias = "c", subcommand)]
     Connectors(ConnectorsCommand),
@@ -122,9 +138,8 @@ enum Command {
     Status {
         #[command(flatten)]
         server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Snapshots of a running connector.
     #[command(subcommand)]
@@ -135,6 +150,9 @@ enum Command {
     /// Replication slots: what they keep, who reads them; dropping them.
     #[command(subcommand)]
     Slots(slots::SlotsCommand),
+    /// Names for services, and which one is asked: add, use, list, remove.
+    #[command(subcommand)]
+    Context(context::ContextCommand),
     /// Does a service answer and serve? For health checks of containers: exit code 0 or not.
     Ready {
         #[command(flatten)]
@@ -150,9 +168,8 @@ enum Command {
     Explain {
         /// The code, such as pg/wal-level; all codes when not given.
         code: Option<String>,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Completions for a shell: source <(rowfeed completions bash)
     Completions {
@@ -167,34 +184,8 @@ enum Command {
     },
     /// The program's version.
     Version {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum TopicsCommand {
-    /// All topics.
-    List {
         #[command(flatten)]
-        server: ServerArgs,
-        /// The log's own topics too.
-        #[arg(short, long)]
-        internal: bool,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// A topic: its partitions and their offsets.
-    Show {
-        /// Its name.
-        topic: String,
-        #[command(flatten)]
-        server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        form: FormArgs,
     },
 }
 
@@ -204,9 +195,8 @@ enum ConnectorsCommand {
     List {
         #[command(flatten)]
         server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     #[command(flatten)]
     One(connectors::Verb),
@@ -245,9 +235,9 @@ enum LogCommand {
 /// Which service a command talks to.
 #[derive(Debug, Args)]
 pub struct ServerArgs {
-    /// The service's HTTP address.
-    #[arg(long, env = "ROWFEED_SERVER", default_value = "http://127.0.0.1:8083", value_name = "URL")]
-    server: String,
+    /// The service's HTTP address [default: the current context's, else http://127.0.0.1:8083].
+    #[arg(long, env = "ROWFEED_SERVER", value_name = "URL")]
+    server: Option<String>,
     /// The token that the service asks for (http.auth = "token") [env: ROWFEED_TOKEN]. Other users of this machine can see it here.
     #[arg(long, value_name = "TOKEN", value_parser = secret, conflicts_with = "token_file")]
     token: Option<Secret>,
@@ -259,13 +249,25 @@ pub struct ServerArgs {
     ca: Option<PathBuf>,
 }
 
+/// The service of this machine, as it listens by default.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8083";
+
 impl ServerArgs {
+    /// `--server`, then `ROWFEED_SERVER`, then the current context, then this machine.
     fn parse(&self) -> Result<Server, Problem> {
-        Ok(Server::parse(&self.server)?.with_token(self.token()?).with_ca(self.ca.clone()))
+        let (server, kept) = match &self.server {
+            Some(server) => (Server::parse(server)?, context::Credentials::default()),
+            None => match context::current()? {
+                Some(current) => (Server::parse(&current.server)?.of_context(current.name), current.credentials),
+                None => (Server::parse(DEFAULT_SERVER)?, context::Credentials::default()),
+            },
+        };
+        let ca = self.ca.clone().or(kept.ca);
+        Ok(server.with_token(self.token(kept.token_file.as_deref())?).with_ca(ca))
     }
 
-    /// A flag, then `ROWFEED_TOKEN`, then `ROWFEED_TOKEN_FILE`.
-    fn token(&self) -> Result<Option<Secret>, Problem> {
+    /// A flag, then `ROWFEED_TOKEN`, then `ROWFEED_TOKEN_FILE`, then the context's file.
+    fn token(&self, kept: Option<&Path>) -> Result<Option<Secret>, Problem> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let of_file = |path: &Path| crate::config::document::read_file(path);
         let text = if let Some(token) = &self.token {
@@ -276,6 +278,8 @@ impl ServerArgs {
             token
         } else if let Some(path) = variable("ROWFEED_TOKEN_FILE") {
             of_file(Path::new(&path))?
+        } else if let Some(path) = kept {
+            of_file(path)?
         } else {
             return Ok(None);
         };
@@ -310,6 +314,8 @@ pub fn main(capture: Capture) -> ExitCode {
         Color::Never => Colour::Never,
     };
     terminal::set(colour, cli.ascii);
+    view::set_utc(cli.utc);
+    form::set_no_pager(cli.no_pager);
     match dispatch(cli.command, capture) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -344,20 +350,16 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Demo(args) => demo::demo(args, capture),
         Command::Check(args) => small_runtime()?.block_on(check::check(args)),
         Command::Tail(args) => small_runtime()?.block_on(tail::tail(args)),
-        Command::Topics(TopicsCommand::List { server, internal, json }) => {
-            small_runtime()?.block_on(lists::topics(&server.parse()?, internal, json))
-        }
-        Command::Connectors(ConnectorsCommand::List { server, json }) => {
-            small_runtime()?.block_on(lists::connectors(&server.parse()?, json))
+        Command::Topics(command) => small_runtime()?.block_on(topics::run(command)),
+        Command::Connectors(ConnectorsCommand::List { server, form }) => {
+            small_runtime()?.block_on(lists::connectors(&server.parse()?, form))
         }
         Command::Connectors(ConnectorsCommand::Diff(args)) => small_runtime()?.block_on(apply::diff(&args)),
         Command::Connectors(ConnectorsCommand::Apply { file, yes }) => small_runtime()?.block_on(apply::apply(&file, yes)),
-        Command::Topics(TopicsCommand::Show { topic, server, json }) => {
-            small_runtime()?.block_on(lists::topic(&server.parse()?, &topic, json))
-        }
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
         Command::Groups(command) => small_runtime()?.block_on(groups::run(command)),
-        Command::Status { server, json } => small_runtime()?.block_on(status::status(&server.parse()?, json)),
+        Command::Status { server, form } => small_runtime()?.block_on(status::status(&server.parse()?, form)),
+        Command::Context(command) => context::run(command),
         Command::Snapshot(command) => small_runtime()?.block_on(snapshot::run(command)),
         Command::Config(command) => settings::run(command),
         Command::Slots(command) => small_runtime()?.block_on(slots::slots(command)),
@@ -365,23 +367,23 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Tokens(command) => small_runtime()?.block_on(tokens::tokens(command)),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
-        Command::Explain { code, json } => explain::explain(code.as_deref(), json),
+        Command::Explain { code, form } => explain::explain(code.as_deref(), form),
         Command::Completions { shell } => {
             shells::completions(Cli::command(), shell);
             Ok(())
         }
         Command::Man { dir } => shells::man(Cli::command(), dir.as_deref()),
-        Command::Version { json } => {
-            version(json);
+        Command::Version { form } => {
+            version(form);
             Ok(())
         }
     }
 }
 
-fn version(json: bool) {
+fn version(form: FormArgs) {
     let (version, commit) = (env!("CARGO_PKG_VERSION"), crate::http::admin::COMMIT);
-    if json {
-        println!("{}", serde_json::json!({ "schema": "rowfeed/version@1", "version": version, "commit": commit }));
+    if form.is_document() {
+        form.print("rowfeed/version@1", serde_json::json!({ "version": version, "commit": commit }));
     } else {
         println!("rowfeed {version} ({commit}, {}-{})", std::env::consts::ARCH, std::env::consts::OS);
     }

@@ -1,12 +1,12 @@
 //! `rowfeed slots list|show|drop`: through a running service, or straight from a database with `--url`.
 
-use std::io::IsTerminal;
-
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
 use super::client::Server;
-use super::{Failure, ServerArgs, terminal, view};
+use super::form::{self, FormArgs};
+use super::terminal::confirm;
+use super::{Failure, ServerArgs, view};
 use crate::config::Secret;
 use crate::config::postgres::ConnectionConfig;
 use crate::postgres::slots::SlotReport;
@@ -21,9 +21,9 @@ pub enum SlotsCommand {
         /// Where.
         #[command(flatten)]
         place: Place,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// How it is shown.
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// One slot, with who reads it.
     Show {
@@ -32,9 +32,9 @@ pub enum SlotsCommand {
         /// Where.
         #[command(flatten)]
         place: Place,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        /// How it is shown.
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Drop a slot that nobody reads: the server then forgets what only that slot kept.
     Drop {
@@ -65,8 +65,8 @@ pub struct Place {
 /// Does what the command says.
 pub async fn slots(command: SlotsCommand) -> Result<(), Failure> {
     match command {
-        SlotsCommand::List { place, json } => list(&place, json).await,
-        SlotsCommand::Show { slot, place, json } => show(&place, &slot, json).await,
+        SlotsCommand::List { place, form } => list(&place, form).await,
+        SlotsCommand::Show { slot, place, form } => show(&place, &slot, form).await,
         SlotsCommand::Drop { slot, place, yes } => drop_slot(&place, &slot, yes).await,
     }
 }
@@ -178,15 +178,26 @@ fn cells(item: &Json) -> [(&'static str, String); 10] {
     ]
 }
 
-async fn list(place: &Place, as_json: bool) -> Result<(), Failure> {
+async fn list(place: &Place, args: FormArgs) -> Result<(), Failure> {
     let items = place.items().await?;
-    if as_json {
-        println!("{}", json!({ "schema": "rowfeed/slots@1", "items": items }));
+    if args.is_document() {
+        args.print("rowfeed/slots@1", json!({ "items": items }));
         return Ok(());
     }
-    let mut rows = vec![cells(&Json::Null).map(|(heading, _)| heading.to_owned()).to_vec()];
-    rows.extend(items.iter().map(|item| cells(item).map(|(_, cell)| cell).to_vec()));
-    print!("{}", view::table(&rows, &[5, 6, 7]));
+    // Those of `wide` stand behind the others.
+    let wide = |item: &Json| {
+        let inactive = item.get("inactive_s").and_then(Json::as_u64).map_or_else(|| "-".to_owned(), |s| view::millis(s * 1000));
+        let kind = format!("{} {}", text(item, "type"), text(item, "plugin")).trim().to_owned();
+        [("UNUSED FOR", inactive), ("KIND", kind), ("READ BY", text(item, "holder").to_owned())]
+    };
+    let row = |item: &Json| {
+        let mut row = cells(item).to_vec();
+        row.extend(wide(item).into_iter().filter(|_| args.is_wide()));
+        row
+    };
+    let mut rows = vec![row(&Json::Null).into_iter().map(|(heading, _)| heading.to_owned()).collect::<Vec<_>>()];
+    rows.extend(items.iter().map(|item| row(item).into_iter().map(|(_, cell)| cell).collect()));
+    form::show(&view::table(&rows, &[5, 6, 7]));
     for item in items.iter().filter(|item| text(item, "wal_status") == "lost" && !is_on(item, "active")) {
         eprintln!("hint: {0} is lost and of no more use:  rowfeed slots drop {0}", text(item, "slot"));
     }
@@ -196,14 +207,10 @@ async fn list(place: &Place, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn show(place: &Place, slot: &str, as_json: bool) -> Result<(), Failure> {
+async fn show(place: &Place, slot: &str, args: FormArgs) -> Result<(), Failure> {
     let item = place.one(slot).await?;
-    if as_json {
-        let mut shown = json!({ "schema": "rowfeed/slot@1" });
-        if let (Some(all), Json::Object(own)) = (shown.as_object_mut(), item) {
-            all.extend(own);
-        }
-        println!("{shown}");
+    if args.is_document() {
+        args.print("rowfeed/slot@1", item);
         return Ok(());
     }
     let mut rows: Vec<Vec<String>> = cells(&item).map(|(heading, cell)| vec![heading.to_lowercase(), cell]).to_vec();
@@ -220,10 +227,7 @@ async fn drop_slot(place: &Place, slot: &str, yes: bool) -> Result<(), Failure> 
         let problem = Problem::fail("slot/active", format!("slot \"{slot}\" is being read and is not dropped")).why(text(&item, "holder"));
         return Err(problem.fix("stop its reader first: PUT /connectors/NAME/stop").into());
     }
-    if !yes && !confirmed(&item)? {
-        eprintln!("nothing was dropped");
-        return Err(Failure::shown(1));
-    }
+    confirm(&loses(&item), yes)?;
     match place.database()? {
         Some(config) => {
             let wrong = |error: PostgresError| error.problem(&config);
@@ -241,20 +245,15 @@ async fn drop_slot(place: &Place, slot: &str, yes: bool) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Says what is lost and asks.
-fn confirmed(item: &Json) -> Result<bool, Problem> {
-    let slot = text(item, "slot");
-    if !std::io::stdin().is_terminal() {
-        return Err(Problem::refuse("config/confirm", format!("dropping slot \"{slot}\" wants to be confirmed"))
-            .why("there is no terminal to ask on")
-            .fix(format!("rowfeed slots drop {slot} --yes")));
-    }
-    let kept = size(item, "retained_bytes");
-    eprint!("slot {slot} of database {} keeps {kept} of WAL", text(item, "database"));
-    match text(item, "connector") {
-        "" => eprintln!("; no connector here reads it"),
-        connector => eprintln!("; connector {connector} needs it: without it that begins anew with a snapshot"),
-    }
-    eprint!("drop it? what only it kept is gone [y/N] ");
-    Ok(terminal::is_answer_yes())
+/// What dropping it takes away.
+fn loses(item: &Json) -> String {
+    let (slot, kept) = (text(item, "slot"), size(item, "retained_bytes"));
+    let needed = match text(item, "connector") {
+        "" => "no connector here reads it".to_owned(),
+        connector => format!("connector {connector} needs it: without it that begins anew with a snapshot"),
+    };
+    format!(
+        "slot {slot} of database {} goes, with {kept} of WAL that it keeps: what only it kept is gone; {needed}",
+        text(item, "database")
+    )
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
 use super::connectors::{OneArgs, ask_below, trouble};
-use super::terminal::{number_at, print_json, signs, text_at};
+use super::terminal::{number_at, signs, text_at};
 use super::{Failure, view};
 use crate::problem::Problem;
 
@@ -90,8 +90,8 @@ async fn signal(one: &OneArgs, kind: &str, data: Json, what: &str) -> Result<(),
         body.insert("data".to_owned(), data);
     }
     let answer = ask_below(&one.server.parse()?, "/v1/connectors", &one.name, "POST", "/signals", Some(&body)).await?;
-    if one.json {
-        print_json("rowfeed/snapshot-signal@1", json!({ "connector": one.name, "type": kind, "id": answer.get("id") }));
+    if one.form.is_document() {
+        one.form.print("rowfeed/snapshot-signal@1", json!({ "connector": one.name, "type": kind, "id": answer.get("id") }));
     } else {
         println!("{what}: asked of {} as signal {}", one.name, text_at(&answer, "/id"));
         eprintln!("see it with:  rowfeed snapshot status {}", one.name);
@@ -101,13 +101,13 @@ async fn signal(one: &OneArgs, kind: &str, data: Json, what: &str) -> Result<(),
 
 async fn status(one: &OneArgs) -> Result<(), Failure> {
     let native = ask_below(&one.server.parse()?, "/v1/connectors", &one.name, "GET", "", None).await?;
-    if one.json {
+    if one.form.is_document() {
         let part = |name: &str| native.get(name).cloned().unwrap_or_default();
         let body = json!({
             "connector": one.name, "state": part("state"), "snapshot": part("snapshot"), "incremental": part("incremental"),
             "problem": part("problem"),
         });
-        print_json("rowfeed/snapshot-status@1", body);
+        one.form.print("rowfeed/snapshot-status@1", body);
     } else {
         print!("{}", signs(&shown(&native)));
     }

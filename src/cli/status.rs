@@ -3,23 +3,33 @@
 use serde_json::Value as Json;
 
 use super::connectors::trouble;
-use super::terminal::{number_at, print_json, signs, text_at};
-use super::{Failure, client::Server, view};
+use super::form::{self, FormArgs};
+use super::terminal::{number_at, signs, text_at};
+use super::{Failure, client::Server, lists, view};
 
 /// Prints it.
-pub async fn status(server: &Server, as_json: bool) -> Result<(), Failure> {
+pub async fn status(server: &Server, args: FormArgs) -> Result<(), Failure> {
     let answer = server.get_json("/v1/status").await?;
-    if as_json {
-        print_json("rowfeed/status@1", answer);
+    if args.is_document() {
+        args.print("rowfeed/status@1", answer);
     } else {
-        print!("{}", signs(&shown(&answer)));
+        form::show(&signs(&shown(&answer, args.is_wide())));
     }
     Ok(())
 }
 
-fn shown(status: &Json) -> String {
+fn shown(status: &Json, wide: bool) -> String {
     let up = up(number_at(status, "/uptime_seconds"));
-    let mut out = format!("rowfeed {} on {}, up {up}\n", text_at(status, "/version"), text_at(status, "/address"));
+    let connectors = status.get("connectors").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    let mut out = format!("rowfeed {} on {}, up {up}", text_at(status, "/version"), text_at(status, "/address"));
+    let rates: Vec<f64> = connectors.iter().filter_map(|one| one.get("changes_per_second")?.as_f64()).collect();
+    if !rates.is_empty() {
+        out.push_str(&format!("   ingest {} changes/s", view::count(lists::whole(rates.iter().sum()))));
+    }
+    if let Some(lag) = connectors.iter().filter_map(|one| one.get("lag_ms")?.as_u64()).max() {
+        out.push_str(&format!("   greatest lag {}", view::millis(lag)));
+    }
+    out.push('\n');
     out.push_str(&match text_at(status, "/log/kind") {
         "builtin" => {
             let (topics, bytes) = (number_at(status, "/log/topics"), number_at(status, "/log/size_bytes"));
@@ -30,36 +40,32 @@ fn shown(status: &Json) -> String {
     if let Some(log) = status.get("log") {
         out.push_str(&trouble(log, "  "));
     }
-    let connectors = status.get("connectors").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     if connectors.is_empty() {
         out.push_str("connectors    none yet: PUT /connectors/NAME/config, or a file in the connectors' folder\n");
         return out;
     }
     out.push_str(&format!("connectors    {}\n", states(connectors)));
-    let mut rows = vec![["  CONNECTOR", "STATE", "LAG", "CHANGES", "SNAPSHOT", "SLOT", "SOURCE"].map(str::to_owned).to_vec()];
-    for connector in connectors {
-        let lag = connector.get("lag_ms").and_then(Json::as_u64).map_or_else(|| "-".to_owned(), view::millis);
-        let (done, total) = (number_at(connector, "/snapshot/tables_done"), number_at(connector, "/snapshot/tables_total"));
-        let snapshot = match connector.get("incremental").filter(|state| state.is_object()) {
-            Some(state) => format!("incremental {}", text_at(state, "/state")),
-            None if done < total => format!("{done} of {total} tables"),
-            None => "-".to_owned(),
-        };
-        rows.push(vec![
-            format!("  {}", text_at(connector, "/name")),
-            text_at(connector, "/state").to_owned(),
-            lag,
-            view::count(number_at(connector, "/changes")),
-            snapshot,
-            text_at(connector, "/slot").to_owned(),
-            text_at(connector, "/source").to_owned(),
-        ]);
-    }
-    out.push_str(&view::table(&rows, &[2, 3]));
+    out.push_str(&slots(connectors));
+    out.push_str(&lists::table(connectors, "  ", wide, false));
     for connector in connectors.iter().filter(|connector| connector.get("problem").is_some_and(Json::is_object)) {
         out.push_str(&format!("\n{}\n{}", text_at(connector, "/name"), trouble(connector, "  ")));
     }
     out
+}
+
+/// What the slots keep, and which of them is worth a look.
+fn slots(connectors: &[Json]) -> String {
+    let mut out = String::new();
+    for connector in connectors {
+        let Some(warning) = connector.get("warning").filter(|warning| warning.is_object()) else { continue };
+        out.push_str(&format!("slots         ! {}\n", text_at(warning, "/what")));
+        out.push_str(&format!("                fix: {}\n", text_at(warning, "/fix").replace('\n', "\n                     ")));
+    }
+    let kept: Vec<u64> = connectors.iter().filter_map(|one| one.get("slot_retained_bytes")?.as_u64()).collect();
+    match kept.iter().max() {
+        Some(most) if out.is_empty() => format!("slots         {} watched, the greatest keeps {} of WAL\n", kept.len(), view::bytes(*most)),
+        _ => out,
+    }
 }
 
 /// `2 streaming, 1 failed`.
@@ -95,6 +101,7 @@ mod tests {
             json!({
                 "name": name, "state": state, "lag_ms": if state == "streaming" { json!(41) } else { Json::Null }, "changes": 1204, "slot": "s",
                 "source": "db:5432/shop", "snapshot": { "tables_total": 2, "tables_done": 2 }, "incremental": null, "problem": problem,
+                "changes_per_second": if state == "streaming" { json!(1186.6) } else { Json::Null }, "slot_retained_bytes": 16 << 20,
             })
         };
         let failed = json!({ "code": "pg/auth", "what": "password authentication failed", "at": "", "why": "", "fix": "correct it\nnow" });
@@ -104,19 +111,25 @@ mod tests {
             "connectors": [connector("shop", "streaming", Json::Null), connector("crm", "failed", failed)],
         });
         let expected = "\
-rowfeed 1.0 on 127.0.0.1:8083, up 6 d 4 h
+rowfeed 1.0 on 127.0.0.1:8083, up 6 d 4 h   ingest 1,187 changes/s   greatest lag 41 ms
 log           12 topics, 3.0 GiB
 connectors    1 streaming, 1 failed
-  CONNECTOR  STATE        LAG  CHANGES  SNAPSHOT  SLOT  SOURCE
-  shop       streaming  41 ms    1,204  -         s     db:5432/shop
-  crm        failed         -    1,204  -         s     db:5432/shop
+slots         2 watched, the greatest keeps 16.0 MiB of WAL
+  CONNECTOR  STATE      TABLES    LAG  CHANGES/S  SNAPSHOT  SLOT  SOURCE
+  shop       streaming       2  41 ms      1,187  done      s     db:5432/shop
+  crm        failed          2      -          -  done      s     db:5432/shop
 
 crm
   ✗ pg/auth: password authentication failed
       fix: correct it
            now
 ";
-        assert_eq!(shown(&status), expected);
+        assert_eq!(shown(&status, false), expected);
+        let mut worrying = status.clone();
+        let what = "slot \"s\" keeps 4301 MiB of WAL; 3891 MiB more and it is lost";
+        worrying["connectors"][1]["warning"] = json!({ "code": "slot/wal-limit", "what": what, "fix": "let it run" });
+        let shown = shown(&worrying, false);
+        assert!(shown.contains(&format!("\nslots         ! {what}\n                fix: let it run\n  CONNECTOR")), "{shown}");
         assert_eq!((up(59), up(60), up(7260)), ("59 s".into(), "1 min".into(), "2 h 1 min".into()));
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::client::{Server, escape, refusal};
 use super::view::{Change, Changes};
-use super::{Failure, ServerArgs};
+use super::{Failure, ServerArgs, view};
 use crate::http::records::StartAt;
 use crate::problem::Problem;
 
@@ -40,7 +40,7 @@ pub struct TailArgs {
 impl TailArgs {
     /// Follows topics of a service from now on, as readable diffs: what the demo shows.
     pub fn following(server: String, topics: String) -> Self {
-        let server = ServerArgs { server, token: None, token_file: None, ca: None };
+        let server = ServerArgs { server: Some(server), token: None, token_file: None, ca: None };
         Self { topics: vec![topics], from: "end".to_owned(), count: None, no_follow: false, json: false, raw: false, server }
     }
 }
@@ -183,7 +183,7 @@ impl Printer {
             (_, true) => Form::Raw,
             _ => Form::Diff,
         };
-        Self { changes: Changes::new(with_table), form, left: args.count.unwrap_or(u64::MAX) }
+        Self { changes: Changes::new(with_table, view::zone()), form, left: args.count.unwrap_or(u64::MAX) }
     }
 
     /// Prints a record; false when there is no need for more.

@@ -1,8 +1,31 @@
 //! How things look on a terminal: sizes, columns, changes as diffs.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
+
+/// Times are shown in UTC.
+static UTC: AtomicBool = AtomicBool::new(false);
+
+/// Takes over `--utc`.
+pub fn set_utc(utc: bool) {
+    UTC.store(utc, Relaxed);
+}
+
+/// The zone that times are shown in. A machine whose zone cannot be told is taken to be in UTC.
+pub fn zone() -> TimeZone {
+    if UTC.load(Relaxed) { TimeZone::UTC } else { TimeZone::try_system().unwrap_or(TimeZone::UTC) }
+}
+
+/// The time of day of an RFC 3339 time, with the zone's offset where that is not zero; empty when it is none.
+fn time_of_day(text: &str, zone: &TimeZone) -> String {
+    let Ok(time) = text.parse::<jiff::Timestamp>() else { return String::new() };
+    let time = time.to_zoned(zone.clone());
+    let form = if time.offset().is_zero() { "%H:%M:%S.%3f" } else { "%H:%M:%S.%3f%:z" };
+    time.strftime(form).to_string()
+}
 
 /// Bytes in binary units.
 pub fn bytes(bytes: u64) -> String {
@@ -61,10 +84,11 @@ pub fn table(rows: &[Vec<String>], right: &[usize]) -> String {
 const UNAVAILABLE: &str = "__debezium_unavailable_value";
 
 /// Shows change events as diffs; remembers which hints it has given.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Changes {
     hinted: BTreeSet<String>,
     with_table: bool,
+    zone: TimeZone,
 }
 
 /// A change event taken apart.
@@ -107,8 +131,8 @@ impl<'a> Change<'a> {
 
 impl Changes {
     /// Diffs; `with_table` says in each line which table it is about.
-    pub fn new(with_table: bool) -> Self {
-        Self { with_table, ..Self::default() }
+    pub fn new(with_table: bool, zone: TimeZone) -> Self {
+        Self { hinted: BTreeSet::new(), with_table, zone }
     }
 
     /// One record of `tail` as text; `None` for what is not shown (tombstones).
@@ -121,9 +145,9 @@ impl Changes {
         if value.is_null() {
             return None;
         }
-        let time = record.get("ts").and_then(Json::as_str).and_then(|ts| ts.get(11..23)).unwrap_or("");
+        let time = record.get("ts").and_then(Json::as_str).map_or_else(String::new, |ts| time_of_day(ts, &self.zone));
         match Change::parse(value) {
-            Some(change) => Some(self.change(time, record.get("key").map(payload), &change)),
+            Some(change) => Some(self.change(&time, record.get("key").map(payload), &change)),
             None => {
                 let topic = record.get("topic").and_then(Json::as_str).unwrap_or("");
                 let shown = no_text(value).unwrap_or_else(|| tame(&value.to_string()));
@@ -277,7 +301,7 @@ mod tests {
 
     #[test]
     fn changes_read_like_diffs() {
-        let mut changes = Changes::default();
+        let mut changes = Changes::new(false, TimeZone::UTC);
         let update =
             record("u", json!({"id": 42, "status": "pending", "big": "x"}), json!({"id": 42, "status": "paid", "big": UNAVAILABLE}));
         let shown = changes.show(&update).expect("shown");
@@ -297,7 +321,7 @@ mod tests {
 
     #[test]
     fn the_hint_about_old_values_comes_once_and_tombstones_are_not_shown() {
-        let mut changes = Changes::default();
+        let mut changes = Changes::new(false, TimeZone::UTC);
         let update = record("u", Json::Null, json!({"id": 42}));
         assert!(changes.show(&update).expect("shown").contains("REPLICA IDENTITY FULL"));
         assert!(!changes.show(&update).expect("shown").contains("REPLICA IDENTITY FULL"));
@@ -306,7 +330,7 @@ mod tests {
 
     #[test]
     fn schemas_are_taken_off_and_what_is_no_text_is_said() {
-        let mut changes = Changes::default();
+        let mut changes = Changes::new(false, TimeZone::UTC);
         let mut update = record("c", Json::Null, json!({"id": 42}));
         let plain = changes.show(&update);
         for part in ["key", "value"] {
@@ -324,6 +348,14 @@ mod tests {
         assert_eq!(plain(&json!("a\u{1b}[2Jb")), "\"a\\u001b[2Jb\"");
         assert_eq!(plain(&json!("a\u{9b}2Jb")), "\"a\u{fffd}2Jb\"");
         assert!(plain(&json!("x".repeat(500))).ends_with("… (500 characters)"));
+    }
+
+    #[test]
+    fn times_are_local_with_their_offset() {
+        let time = "2026-07-01T22:30:00.25Z";
+        let zone = |name: &str| TimeZone::get(name).expect("a known zone");
+        assert_eq!(time_of_day(time, &zone("Europe/Berlin")), "00:30:00.250+02:00");
+        assert_eq!((time_of_day(time, &TimeZone::UTC), time_of_day("soon", &TimeZone::UTC)), ("22:30:00.250".into(), String::new()));
     }
 
     #[test]

@@ -249,14 +249,22 @@ async fn reset_topics(State(app): State<App>, Path(name): Path<String>) -> Answe
 /// The topics of the built-in log that a connector writes to, and how many records each has had.
 fn topic_ends(app: &App, view: &ConnectorView) -> TopicEnds {
     let Some(log) = &app.0.log else { return TopicEnds::new() };
+    let records = |topic: &TopicInfo| (0..topic.partitions).filter_map(|partition| Some(log.offsets(topic.index, partition)?.end)).sum();
+    log.topics().iter().filter(|topic| writes(view, &topic.name)).map(|topic| (topic.name.clone(), records(topic))).collect()
+}
+
+/// The connector that publishes to a topic, by its prefix.
+pub(super) fn writer_of(app: &App, topic: &str) -> Option<String> {
+    app.0.registry.views().into_iter().find(|view| writes(view, topic)).map(|view| view.name)
+}
+
+fn writes(view: &ConnectorView, topic: &str) -> bool {
     let option = |name: &str, default: &'static str| view.options.get(name).map_or(default, String::as_str).to_owned();
     let server = option("topic.prefix", "");
     let prefix = format!("{server}{}", option("topic.delimiter", "."));
     let heartbeat = view.options.get("topic.heartbeat.name").cloned();
     let heartbeat = heartbeat.unwrap_or_else(|| format!("{}.{server}", option("topic.heartbeat.prefix", "__debezium-heartbeat")));
-    let of_it = |topic: &str| topic.starts_with(&prefix) || topic == heartbeat;
-    let records = |topic: &TopicInfo| (0..topic.partitions).filter_map(|partition| Some(log.offsets(topic.index, partition)?.end)).sum();
-    log.topics().iter().filter(|topic| of_it(&topic.name)).map(|topic| (topic.name.clone(), records(topic))).collect()
+    topic.starts_with(&prefix) || topic == heartbeat
 }
 
 /// The position, as Debezium keeps it.

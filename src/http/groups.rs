@@ -73,6 +73,8 @@ pub trait Groups: Send + Sync {
     fn commit<'a>(&'a self, name: &'a str, offsets: Vec<(String, u32, u64)>) -> Change<'a>;
     /// Removes it. Only while it has no members.
     fn delete<'a>(&'a self, name: &'a str) -> Change<'a>;
+    /// Forgets what all groups committed of a topic that was deleted.
+    fn forget<'a>(&'a self, topic: &'a str) -> Change<'a>;
 }
 
 /// The routes.

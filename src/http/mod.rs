@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod auth;
+mod catalog;
 pub mod config;
 pub mod connectors;
 pub mod groups;
@@ -102,6 +103,8 @@ struct Inner {
     stop: watch::Receiver<bool>,
     settings: Settings,
     started: Instant,
+    /// How fast each connector is.
+    rates: overview::Rates,
     /// How often was answered what; bounded, since routes, methods and statuses are few.
     requests: Mutex<BTreeMap<RequestKey, u64>>,
     /// The consumer groups of that log, when they are kept here.
@@ -140,6 +143,7 @@ impl App {
             stop,
             settings,
             started: Instant::now(),
+            rates: overview::Rates::default(),
             requests,
             groups: None,
         }))
@@ -190,6 +194,7 @@ pub fn router(app: App) -> Router {
         .merge(overview::routes())
         .merge(groups::routes())
         .merge(topics::routes())
+        .merge(catalog::routes())
         .merge(schemas::routes())
         .merge(slots::routes())
         .merge(auth::routes())
@@ -214,6 +219,7 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
     connections.timer(TokioTimer::new()).header_read_timeout(app.0.settings.head_wait);
     let changes = Arc::clone(&app.0.changes);
     let tls = app.0.settings.tls.clone();
+    tokio::spawn(overview::measure(app.clone(), stop.clone()));
     let service = TowerToHyperService::new(router(app));
     let mut listener = listener::Limited::new(listener);
     let open = GracefulShutdown::new();

@@ -24,6 +24,7 @@ use super::{ApiError, App, Pairs, is_on, parameter};
 use crate::log::LogError;
 use crate::log::builtin::BuiltinLog;
 use crate::log::topic::{CONFIGS_TOPIC, TopicInfo};
+use crate::record::compression::Compression;
 use crate::record::view::batches;
 
 /// One read of the log for a stream.
@@ -44,7 +45,7 @@ pub fn routes() -> Router<App> {
         .route("/v1/records", get(read_many))
 }
 
-fn log(app: &App) -> Result<&BuiltinLog, ApiError> {
+pub(super) fn log(app: &App) -> Result<&BuiltinLog, ApiError> {
     let message = "topics are in the external Kafka cluster (log.kind = \"kafka\"): read them there";
     app.0.log.as_ref().ok_or_else(|| ApiError::new(StatusCode::NOT_IMPLEMENTED, message))
 }
@@ -62,16 +63,25 @@ async fn list(State(app): State<App>) -> Result<Response, ApiError> {
     let log = log(&app)?;
     let mut topics = log.topics();
     topics.sort_by(|a, b| a.name.cmp(&b.name));
-    let items: Vec<Json> = topics.iter().map(|topic| describe(log, topic)).collect();
+    let items: Vec<Json> = topics.iter().map(|topic| describe(&app, log, topic)).collect();
     Ok(JsonBody(json!({ "items": items, "next_cursor": null })).into_response())
 }
 
 async fn show(State(app): State<App>, Path(topic): Path<String>) -> Result<Response, ApiError> {
     let log = log(&app)?;
-    Ok(JsonBody(describe(log, find(log, &topic)?.as_ref())).into_response())
+    Ok(JsonBody(described(&app, log, find(log, &topic)?.as_ref())).into_response())
 }
 
-fn describe(log: &BuiltinLog, topic: &TopicInfo) -> Json {
+/// A topic with the groups that have an offset in it.
+pub(super) fn described(app: &App, log: &BuiltinLog, topic: &TopicInfo) -> Json {
+    let mut body = describe(app, log, topic);
+    let Some(groups) = &app.0.groups else { return body };
+    let reads = |group: &String| groups.view(group).is_some_and(|view| view.offsets.iter().any(|(known, ..)| *known == topic.name));
+    body["groups"] = groups.names().into_iter().filter(reads).collect();
+    body
+}
+
+fn describe(app: &App, log: &BuiltinLog, topic: &TopicInfo) -> Json {
     let mut records = 0;
     let mut partitions = Vec::new();
     for partition in 0..topic.partitions {
@@ -80,7 +90,12 @@ fn describe(log: &BuiltinLog, topic: &TopicInfo) -> Json {
         partitions.push(json!({ "partition": partition, "start": range.start, "end": range.end }));
     }
     let cleanup = if topic.compact { "compact" } else { "delete" };
-    json!({ "name": topic.name, "partitions": partitions, "records": records, "cleanup": cleanup, "internal": topic.internal })
+    let connector = if topic.internal { None } else { super::connectors::writer_of(app, &topic.name) };
+    let compression = topic.compression.map_or("producer", |codec| if codec == Compression::None { "uncompressed" } else { codec.name() });
+    json!({
+        "name": topic.name, "partitions": partitions, "records": records, "cleanup": cleanup, "internal": topic.internal,
+        "connector": connector, "config": { "cleanup.policy": cleanup, "compression.type": compression },
+    })
 }
 
 async fn read(State(app): State<App>, Path(topic): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {

@@ -80,6 +80,9 @@ pub enum LogError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// A topic that is being written to was deleted; this writer's commit was not taken.
+    #[error("a topic that is written to was deleted")]
+    TopicGone,
     /// The log is shutting down.
     #[error("the log is closed")]
     Closed,
@@ -113,6 +116,8 @@ impl LogError {
                 .why("after a failed write or sync nobody knows what is on the disk")
                 .fix("check the disk, then start rowfeed again: PostgreSQL still has what was not confirmed"),
             Self::Io { .. } => Problem::stop("log/io", text),
+            Self::TopicGone => Problem::retry("topic/gone", text)
+                .why("the connector begins again at its position and makes the topic anew with the next change of its table"),
             Self::Closed => Problem::retry("log/closed", text),
             Self::Fenced(_) => Problem::fail("kafka/fenced", text).fix("run one instance of this connector only, then restart it here"),
             Self::External(_) => Problem::retry("kafka/unavailable", text),

@@ -431,6 +431,34 @@ impl Coordinator {
         }
     }
 
+    /// Forgets what all groups committed of a topic that was deleted; answers when that is durable. A topic that is made anew
+    /// begins at zero: an offset of the old one would pass over its records.
+    pub async fn forget_topic(&self, topic: &str) -> ErrorCode {
+        let waiting = self.begin_forget(&mut self.state(), topic);
+        for done in waiting {
+            let error = done.await.unwrap_or(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+            if !error.is_none() {
+                return error;
+            }
+        }
+        ErrorCode::NONE
+    }
+
+    fn begin_forget(&self, state: &mut State, topic: &str) -> Vec<oneshot::Receiver<ErrorCode>> {
+        let groups: Vec<Arc<str>> = state.offsets.last_commits().map(|(name, _)| Arc::clone(name)).collect();
+        let mut waiting = Vec::new();
+        for group in groups {
+            let of_topic = state.offsets.of_group(&group).find(|(known, _)| known.as_ref() == topic);
+            let Some((name, partitions)) = of_topic else { continue };
+            let partitions: Vec<(Arc<str>, i32)> = partitions.keys().map(|partition| (Arc::clone(name), *partition)).collect();
+            let records = partitions.iter().map(|(topic, partition)| (records::offset_key(&group, topic, *partition), None)).collect();
+            let (sender, receiver) = oneshot::channel();
+            self.enqueue(state, Unwritten { records, then: Then::Forget(group, partitions, sender) });
+            waiting.push(receiver);
+        }
+        waiting
+    }
+
     fn begin_delete(&self, state: &mut State, name: &str) -> Result<oneshot::Receiver<ErrorCode>, ErrorCode> {
         if state.groups.contains_key(name) {
             return Err(ErrorCode::NON_EMPTY_GROUP);

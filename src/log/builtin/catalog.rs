@@ -17,6 +17,8 @@ use crate::record::{Headers, RecordRef, RecordSink, Route, TopicIndex};
 
 /// The key of the record that names the cluster.
 const CLUSTER_KEY: &[u8] = b"";
+/// The key of the record that says which numbers were given away; there once a topic was removed.
+const NEXT_INDEX_KEY: &[u8] = b"\0next-index";
 /// Internal topics have fixed numbers, so that they can be written before any record names them.
 const INTERNAL: [&str; 5] = [CATALOG_TOPIC, OFFSETS_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, SCHEMAS_TOPIC];
 /// The first number of an ordinary topic.
@@ -112,8 +114,11 @@ impl Catalog {
         self.offsets.get(&route).copied()
     }
 
-    /// Moves a partition's next offset.
+    /// Moves a partition's next offset; not that of a topic that is gone.
     pub fn advance(&mut self, route: Route, end: u64) {
+        if !self.by_index.contains_key(&route.topic.0) {
+            return;
+        }
         let range = self.offsets.entry(route).or_default();
         range.end = range.end.max(end);
     }
@@ -162,28 +167,65 @@ impl Catalog {
     }
 
     fn replay_catalog(&mut self, key: &[u8], value: Option<&[u8]>) {
-        let (Ok(name), Some(value)) = (std::str::from_utf8(key), value) else { return };
+        let Ok(name) = std::str::from_utf8(key) else { return };
+        let Some(value) = value else { return self.remove(name) };
         if key == CLUSTER_KEY {
             self.cluster_id = String::from_utf8_lossy(value).into_owned();
+            return;
+        }
+        if key == NEXT_INDEX_KEY {
+            let given = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+            self.next_index = self.next_index.max(given);
             return;
         }
         let Ok(record) = serde_json::from_slice::<TopicRecord>(value) else { return };
         let Ok(id) = uuid::Uuid::parse_str(&record.id) else { return };
         let index = TopicIndex(record.index);
-        if self.topic_at(index).is_none() {
-            self.insert(TopicInfo {
+        let compression = record.compression.as_deref().and_then(Compression::named);
+        match self.by_index.get(&index.0).cloned() {
+            // Its settings are what can change.
+            Some(known) if known.compression != compression && !known.internal => {
+                let changed = Arc::new(TopicInfo { compression, ..TopicInfo::clone(&known) });
+                self.by_index.insert(index.0, Arc::clone(&changed));
+                self.by_name.insert(changed.name.clone(), changed);
+            }
+            Some(_) => {}
+            // A number that was given away belonged to a topic that was removed while its settings were being changed.
+            None if index.0 < self.next_index => return,
+            None => self.insert(TopicInfo {
                 name: name.to_owned(),
                 index,
                 id: *id.as_bytes(),
                 partitions: record.partitions.max(1),
                 compact: record.compact,
                 internal: is_internal(name),
-                compression: record.compression.as_deref().and_then(Compression::named),
-            });
+                compression,
+            }),
         }
         for (partition, next) in (0..).zip(record.next) {
             self.advance(Route { topic: index, partition }, next);
         }
+    }
+
+    /// Forgets a topic. Its records stay where they are until retention removes their segments, and nobody finds them.
+    fn remove(&mut self, name: &str) {
+        let Some(topic) = self.by_name.get(name).filter(|topic| !topic.internal).cloned() else { return };
+        self.by_name.remove(name);
+        self.by_index.remove(&topic.index.0);
+        self.offsets.retain(|route, _| route.topic != topic.index);
+    }
+
+    /// The value of the record that gives a topic another `compression.type`.
+    pub fn with_compression(topic: &TopicInfo, compression: Option<Compression>) -> Vec<u8> {
+        let record = TopicRecord {
+            index: topic.index.0,
+            id: uuid::Uuid::from_bytes(topic.id).to_string(),
+            partitions: topic.partitions,
+            compact: topic.compact,
+            compression: compression.map(|codec| codec.name().to_owned()),
+            next: Vec::new(),
+        };
+        serde_json::to_vec(&record).expect("a plain struct is JSON")
     }
 
     /// The record that names the cluster, for a new log.
@@ -222,6 +264,10 @@ impl Catalog {
             };
             let value = serde_json::to_vec(&record).expect("a plain struct is JSON");
             push(out, CATALOG_INDEX, time_ms, topic.name.as_bytes(), Some(&value));
+        }
+        // Behind the topics: those whose numbers are lower are all there.
+        if self.by_index.keys().next_back().is_none_or(|last| last + 1 < self.next_index) {
+            push(out, CATALOG_INDEX, time_ms, NEXT_INDEX_KEY, Some(self.next_index.to_string().as_bytes()));
         }
         for (topic, state) in &self.latest {
             for (key, value) in state {
@@ -288,6 +334,29 @@ mod tests {
         assert_eq!(other.offsets(Route { topic: orders, partition: 2 }), Some(OffsetRange { start: 0, end: 17 }));
         assert_eq!(other.latest(OFFSETS_TOPIC, b"k").as_deref(), Some(&b"new"[..]));
         assert_eq!(other.state(OFFSETS_TOPIC).len(), 1);
+    }
+
+    #[test]
+    fn the_number_of_a_removed_topic_is_not_given_away_again() {
+        let mut catalog = Catalog::new();
+        for name in ["a", "b"] {
+            let mut out = CommitBuffer::default();
+            catalog.push_topic(&mut out, 1, name, &TopicSpec::default());
+            replay_all(&mut catalog, &mut out);
+        }
+        let removed = catalog.topic("b").expect("made").clone();
+        let mut out = CommitBuffer::default();
+        push(&mut out, CATALOG_INDEX, 1, b"b", None);
+        // Its settings were changed at the same moment: that does not bring it back.
+        push(&mut out, CATALOG_INDEX, 1, b"b", Some(&Catalog::with_compression(&removed, None)));
+        replay_all(&mut catalog, &mut out);
+        assert!(catalog.topic("b").is_none() && catalog.topic("a").is_some());
+        let mut state = CommitBuffer::default();
+        catalog.push_state(&mut state, 2);
+        let mut other = Catalog::new();
+        replay_all(&mut other, &mut state);
+        assert_eq!(other.next_index, removed.index.0 + 1);
+        assert!(other.topic("b").is_none() && other.topic("a").is_some());
     }
 
     fn replay_all(catalog: &mut Catalog, out: &mut CommitBuffer) {

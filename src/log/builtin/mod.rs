@@ -37,7 +37,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
-use super::topic::TopicInfo;
+use super::topic::{CATALOG_TOPIC, TopicInfo};
 use super::{CommitSeq, LogError};
 use crate::problem::Problem;
 use crate::record::compression::Compression;
@@ -241,6 +241,24 @@ impl BuiltinLog {
         let (done, wait) = oneshot::channel();
         self.send(Command::Put { topic: info.index, records, done }).await?;
         wait.await.map_err(|_| self.closed())?
+    }
+
+    /// Gives a topic another `compression.type`; what was written keeps its own.
+    pub async fn set_compression(&self, name: &str, compression: Option<Compression>) -> Result<(), LogError> {
+        let topic = self.ordinary(name)?;
+        self.put(CATALOG_TOPIC, vec![(name.as_bytes().to_vec(), Some(Catalog::with_compression(&topic, compression)))]).await
+    }
+
+    /// Removes a topic; durable when it returns. Its number is not given away again, its records go with their segments, and a
+    /// writer that still holds it is refused and begins anew.
+    pub async fn delete_topic(&self, name: &str) -> Result<(), LogError> {
+        self.ordinary(name)?;
+        self.put(CATALOG_TOPIC, vec![(name.as_bytes().to_vec(), None)]).await
+    }
+
+    fn ordinary(&self, name: &str) -> Result<Arc<TopicInfo>, LogError> {
+        let unknown = || LogError::UnknownPartition { topic: name.to_owned(), partition: 0 };
+        self.topic(name).filter(|topic| !topic.internal).ok_or_else(unknown)
     }
 
     /// Size of all segments, bytes.

@@ -70,6 +70,53 @@ async fn read_all(log: &BuiltinLog, topic: TopicIndex, max_bytes: usize) -> Vec<
     out
 }
 
+/// Aim: a topic that was deleted is gone for good, nothing of a commit to it is taken, and no other topic gets its number.
+#[test]
+fn a_deleted_topic_is_gone_and_who_writes_to_it_begins_anew() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let log = BuiltinLog::open(settings(dir.path())).unwrap();
+        let mut writer = log.writer(Compression::None);
+        append(&log, &mut writer, "a", &[vec![1]], 1).await.unwrap();
+        append(&log, &mut writer, "b", &[vec![2]], 2).await.unwrap();
+        let (old, handle) = (log.topic("b").unwrap(), writer.topic("b", &TopicSpec::default()).await.unwrap());
+        assert!(matches!(log.delete_topic("c").await, Err(LogError::UnknownPartition { .. })));
+        assert!(matches!(log.delete_topic(OFFSETS_TOPIC).await, Err(LogError::UnknownPartition { .. })));
+        log.delete_topic("b").await.unwrap();
+        assert!(log.topic("b").is_none() && log.offsets(old.index, 0).is_none());
+        assert!(log.read(old.index, 0, 0, 100).await.is_err());
+
+        // Whoever still holds it is refused with everything behind that, and what it writes anew is taken.
+        let mut commit = writer.begin().await.unwrap();
+        commit.push(handle.route(None), RecordRef { timestamp_ms: 1, key: None, value: Some(b"x"), headers: Headers::NONE }).unwrap();
+        let seq = writer.commit(commit).await.unwrap();
+        let waited = tokio::time::timeout(Duration::from_secs(10), writer.wait_durable(seq)).await.expect("it is told");
+        assert!(matches!(waited, Err(LogError::TopicGone)));
+        assert!(matches!(append(&log, &mut writer, "a", &[vec![3]], 3).await, Err(LogError::TopicGone)));
+        assert_eq!(log.latest(OFFSETS_TOPIC, b"shop").as_deref(), Some(&b"2"[..]));
+        let mut writer = log.writer(Compression::None);
+        append(&log, &mut writer, "b", &[vec![4]], 4).await.unwrap();
+        let new = log.topic("b").unwrap();
+        assert!(new.index.0 > old.index.0 && new.id != old.id);
+        assert_eq!(read_all(&log, new.index, 1 << 20).await, [(0, vec![4])]);
+
+        log.set_compression("a", Some(Compression::Zstd)).await.unwrap();
+        log.delete_topic("b").await.unwrap();
+        for _ in 0..2 {
+            log.close();
+            let log = BuiltinLog::open(settings(dir.path())).unwrap();
+            assert!(log.topic("b").is_none());
+            assert_eq!(log.topic("a").unwrap().compression, Some(Compression::Zstd));
+            log.close();
+        }
+        let log = BuiltinLog::open(settings(dir.path())).unwrap();
+        append(&log, &mut log.writer(Compression::None), "b", &[vec![5]], 5).await.unwrap();
+        assert!(log.topic("b").unwrap().index.0 > new.index.0);
+        log.close();
+        assert!(verify::verify(dir.path()).is_ok());
+    });
+}
+
 #[test]
 fn compressed_batches_are_read_found_by_time_verified_and_recovered() {
     block_on(async {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ use super::format::{self, Entry, FRAME_BYTES_MAX, FrameHeader, SEGMENT_HEADER_BY
 use super::recover::{Recovered, UNBORN, file_name, settle_starts};
 use super::segment::Segment;
 use super::{BuiltinLog, Index, LogSettings, Shared};
-use crate::log::commit::CommitBuffer;
+use crate::log::commit::{CommitBuffer, Part};
 use crate::log::topic::{TopicSpec, is_valid_name};
 use crate::log::{Commit, CommitSeq, LogError, LogWriter};
 use crate::record::compression::{Compression, Packer};
@@ -250,7 +250,15 @@ impl Writer {
     fn take(&mut self, command: Command, shared: &Shared) -> Result<(), LogError> {
         let time_ms = now_ms().max(self.last_time_ms);
         let (commit, ack) = match command {
-            Command::Commit { commit, seq, of } => (commit, Ack::Writer(seq, of)),
+            Command::Commit { mut commit, seq, of } => {
+                let gone = |part: &Part| self.catalog.topic_at(part.route.topic).is_none();
+                // What comes behind a refused commit is refused, too: a writer's commits are in order.
+                if of.refused.load(Ordering::Relaxed) || commit.parts_mut().iter().any(gone) {
+                    of.refuse(commit);
+                    return Ok(());
+                }
+                (commit, Ack::Writer(seq, of))
+            }
             Command::Put { topic, records, done } => {
                 let bytes: usize = records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + PUT_BYTES).sum();
                 if let Some(full) = self.is_disk_full(bytes as u64, shared) {
@@ -709,9 +717,23 @@ pub(super) struct WriterShared {
     handed_over: AtomicU64,
     /// Of topics that leave it to their writer.
     compression: Compression,
+    /// A topic it wrote to was deleted: nothing more is taken from it.
+    refused: AtomicBool,
 }
 
 impl WriterShared {
+    fn refuse(&self, mut commit: CommitBuffer) {
+        self.refused.store(true, Ordering::Relaxed);
+        commit.recycle();
+        let _ = self.recycled.try_send(commit);
+        // Who waits for it looks again.
+        self.durable.send_modify(|_| {});
+    }
+
+    fn check(&self) -> Result<(), LogError> {
+        if self.refused.load(Ordering::Relaxed) { Err(LogError::TopicGone) } else { Ok(()) }
+    }
+
     fn done(&self, seq: CommitSeq, commit: CommitBuffer) {
         // There are never more buffers than places; a writer that is gone needs none.
         let _ = self.recycled.try_send(commit);
@@ -732,7 +754,13 @@ impl BuiltinWriter {
         for _ in 0..BUFFERS_PER_WRITER {
             let _ = recycled.try_send(CommitBuffer::default());
         }
-        let shared = WriterShared { durable: watch::Sender::new(CommitSeq(0)), recycled, handed_over: AtomicU64::new(0), compression };
+        let shared = WriterShared {
+            durable: watch::Sender::new(CommitSeq(0)),
+            recycled,
+            handed_over: AtomicU64::new(0),
+            compression,
+            refused: AtomicBool::new(false),
+        };
         Self { log, shared: Arc::new(shared), free }
     }
 }
@@ -754,10 +782,12 @@ impl LogWriter for BuiltinWriter {
 
     async fn begin(&mut self) -> Result<CommitBuffer, LogError> {
         let mut failure = self.log.failure();
-        tokio::select! {
+        let commit = tokio::select! {
             commit = self.free.recv() => commit.ok_or(LogError::Closed),
             _ = failure.wait_for(Option::is_some) => Err(self.log.closed()),
-        }
+        };
+        self.shared.check()?;
+        commit
     }
 
     fn is_idle(&self) -> bool {
@@ -765,6 +795,7 @@ impl LogWriter for BuiltinWriter {
     }
 
     async fn commit(&mut self, commit: CommitBuffer) -> Result<CommitSeq, LogError> {
+        self.shared.check()?;
         let seq = CommitSeq(self.shared.handed_over.fetch_add(1, Ordering::Relaxed) + 1);
         self.log.send(Command::Commit { commit, seq, of: Arc::clone(&self.shared) }).await?;
         Ok(seq)
@@ -778,7 +809,11 @@ impl LogWriter for BuiltinWriter {
         let mut durable = self.shared.durable.subscribe();
         let mut failure = self.log.failure();
         tokio::select! {
-            newest = durable.wait_for(|newest| *newest >= seq) => newest.map(|newest| *newest).map_err(|_| LogError::Closed),
+            newest = durable.wait_for(|newest| *newest >= seq || self.shared.check().is_err()) => {
+                let newest = newest.map(|newest| *newest).map_err(|_| LogError::Closed)?;
+                // What is durable is so, also when a later commit was refused.
+                if newest >= seq { Ok(newest) } else { self.shared.check().map(|()| newest) }
+            }
             _ = failure.wait_for(Option::is_some) => Err(self.log.closed()),
         }
     }
