@@ -51,6 +51,7 @@ impl From<Problem> for Failure {
             "server/unreachable" => 4,
             "server/not-found" | "explain/unknown" => 5,
             code if ["config/", "url/", "listener/", "server/", "secret/", "usage/"].iter().any(|area| code.starts_with(area)) => 2,
+            "http/tls" | "http/first-token" => 2,
             code if code.ends_with("/port-in-use") => 2,
             _ => 1,
         };
