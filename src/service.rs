@@ -34,6 +34,7 @@ use crate::http::groups::{Change, GroupView, Groups, MemberView, Refusal};
 use crate::http::tls::Tls;
 use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
+use crate::postgres::application;
 use crate::problem::Problem;
 
 /// Sources have this long to end; with the readers' time it stays within the 10 s that a service manager gives.
@@ -139,6 +140,7 @@ impl Service {
         let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
         let tls = tls_of(&config)?.map(Arc::new);
         create_data_dir(&config)?;
+        application::set_instance(&instance_id(&config.data_dir));
         let log = if builtin { Some(open_log(&config).await?) } else { None };
 
         let (fatal_sender, fatal) = mpsc::channel(4);
@@ -417,6 +419,19 @@ fn create_data_dir(config: &ServiceConfig) -> Result<(), Problem> {
         Problem::refuse("data/dir", format!("the data folder {} cannot be made", config.data_dir.display()))
             .why(error.to_string())
             .fix("choose another one: --data DIR")
+    })
+}
+
+/// This installation's id, kept in the data folder: by it, sessions of two installations are told apart at the server.
+fn instance_id(dir: &Path) -> String {
+    let file = dir.join("instance-id");
+    let known = std::fs::read_to_string(&file).ok().map(|text| text.trim().to_owned()).filter(|id| application::is_instance(id));
+    known.unwrap_or_else(|| {
+        let id = application::new_instance();
+        if let Err(error) = std::fs::write(&file, format!("{id}\n")) {
+            tracing::debug!("the instance's id is not kept: {error}");
+        }
+        id
     })
 }
 

@@ -296,6 +296,11 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
 }
 
+/// The command line's grammar: what documentation is made from and compared with.
+pub fn grammar() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main(capture: Capture) -> ExitCode {
     let matches = Cli::command().color(color_of(std::env::args())).get_matches();
