@@ -116,6 +116,7 @@ fn service_settings() -> String {
             Kind::Duration => "time: `7d`".to_owned(),
             Kind::Number(from, to) => format!("{from} to {to}"),
             Kind::Word(words) => either(words),
+            Kind::Origins => "origins: `https://app.example.com,...`".to_owned(),
         };
         row(&mut out, &[&format!("`{}`", key.name), &default, &value, key.doc]);
     }
