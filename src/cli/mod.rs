@@ -54,7 +54,7 @@ impl From<Problem> for Failure {
         let code = match problem.code {
             "server/unreachable" => 4,
             "server/not-found" | "explain/unknown" => 5,
-            "topic/internal" | "topic/published" => 2,
+            "topic/internal" | "topic/published" | "http/tls" | "http/first-token" => 2,
             code if ["config/", "url/", "listener/", "server/", "secret/", "usage/", "context/"]
                 .iter()
                 .any(|area| code.starts_with(area)) =>

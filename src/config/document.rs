@@ -52,9 +52,11 @@ impl Place {
         format!("{}:{}:{}", self.file, self.line, self.column)
     }
 
-    /// The place and, where it is safe, the line with a caret and a note.
+    /// The place and, where it is safe, the line with a caret and a note. What a note takes for a misspelt secret is one.
     pub fn show(&self, note: &str) -> String {
-        let Some(excerpt) = &self.excerpt else { return format!("{} {note}", self.short()).trim_end().to_owned() };
+        let Some(excerpt) = self.excerpt.as_ref().filter(|_| !super::secrets::is_named(note)) else {
+            return format!("{} {note}", self.short()).trim_end().to_owned();
+        };
         let number = self.line.to_string();
         let pad = " ".repeat(number.len());
         let carets = format!("{}{}", " ".repeat(self.column - 1), "^".repeat(self.width));

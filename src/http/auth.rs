@@ -45,7 +45,7 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
         "/livez" | "/health" => Vec::new(),
         "/readyz" if !query.contains("verbose") => Vec::new(),
         "/readyz" => vec![OwnedNeed::SeeConnectors],
-        "/" => vec![OwnedNeed::AnyToken],
+        "/" | "/openapi.json" => vec![OwnedNeed::AnyToken],
         "/metrics" | "/metrics/debezium" => vec![OwnedNeed::Metrics],
         "/v1/topics" => or(OwnedNeed::Topics, OwnedNeed::Admin),
         "/v1/records" => topics_of(query).into_iter().map(OwnedNeed::Topic).collect(),
@@ -54,7 +54,7 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
             _ => vec![OwnedNeed::Admin],
         },
         _ if CONNECTORS.iter().any(|area| is_within(route, area)) => or(OwnedNeed::SeeConnectors, OwnedNeed::Connectors),
-        "/v1/status" | "/v1/slots" => or(OwnedNeed::SeeConnectors, OwnedNeed::Admin),
+        "/v1/status" | "/v1/slots" | "/v1/series" => or(OwnedNeed::SeeConnectors, OwnedNeed::Admin),
         "/v1/groups" | "/v1/groups/{group}" => or(OwnedNeed::Topics, OwnedNeed::Admin),
         // Asked with a body, and nothing is changed.
         "/subjects/{subject}" if *method == Method::POST => vec![OwnedNeed::Topics],

@@ -142,7 +142,10 @@ fn commands(rowfeed: &Rowfeed, url: &str) {
     fs::create_dir(home.join("files")).expect("made");
     let (good, bad) = (home.join("files/literal.toml"), home.join("files/bad.toml"));
     fs::write(&good, connector("tables = [\"public.t\"]\n")).expect("written");
-    fs::write(&bad, connector(&format!("pasword = \"{typo}\"\nsnapshot = \"{literal}\"\n"))).expect("written");
+    fs::write(&bad, connector(&format!("pasword = \"{typo}\"\ntabels = []\n"))).expect("written");
+    let options =
+        json!({ "connector.class": "PostgresConnector", "database.pasword": typo, "database.password": literal, "snapshot.mode": "x" });
+    fs::write(home.join("files/worse.json"), options.to_string()).expect("written");
     let broken = home.join("broken.toml");
     fs::write(&broken, format!("password = \"{typo}\" \"{literal}\"\n")).expect("written");
     let [good, bad, broken, files] = [&good, &bad, &broken, &home.join("files")].map(|path| path.to_str().expect("a path").to_owned());

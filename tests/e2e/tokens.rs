@@ -27,7 +27,7 @@ fn the_first_token_is_in_a_file_and_makes_others_that_outlive_a_restart() {
     let admin = file.to_str().expect("a path").to_owned();
 
     let (code, _, said) = rowfeed(&service, None, &["connectors", "list"]);
-    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("a token is needed") && said.contains("--token-file") && said.contains("server/token"), "{said}");
     assert_eq!(rowfeed(&service, None, &["ready"]).0, Some(0), "probes are open");
     let (code, made, said) = rowfeed(&service, Some(&admin), &["tokens", "create", "grafana", "--scope", "read:metrics"]);
