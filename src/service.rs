@@ -3,6 +3,8 @@
 //! Order of starting: listeners bound (a taken port is known before anything is opened), log, connectors, readers. Order of
 //! stopping: sources first, so that what they have read becomes durable and is confirmed; then the log; then the readers.
 
+mod port;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
@@ -407,7 +409,11 @@ async fn bind(address: &str, which: &'static str) -> Result<TcpListener, Problem
     TcpListener::bind(address).await.map_err(|error| {
         let code = if which == "http" { "http/port-in-use" } else { "kafka/port-in-use" };
         let problem = match error.kind() {
-            std::io::ErrorKind::AddrInUse => Problem::refuse(code, format!("{address} is in use by another program")),
+            std::io::ErrorKind::AddrInUse => {
+                let holder = split_address(address).and_then(|(_, port)| port::holder(port));
+                let why = holder.map(|holder| format!("{holder} listens there")).unwrap_or_default();
+                Problem::refuse(code, format!("{address} is in use by another program")).why(why)
+            }
             _ => Problem::refuse("listener/bind", format!("{which}.listen = \"{address}\" cannot be listened on")).why(error.to_string()),
         };
         problem.fix(format!("end that program, or choose another address: --{which} 127.0.0.1:PORT"))

@@ -95,7 +95,7 @@ const TABLE: &[(Input, &str)] = &[
     (Toml("url = \"postgres://cdc@db/shop\"\ntables = [1979-05-27]\n"),
         "error[config/value]: a datetime cannot stand here\n  → shop.toml:2:10\n  2 | tables = [1979-05-27]\n    |          ^^^^^^^^^^^^\n  why:  settings are texts, numbers, true or false, and lists of those"),
     (Toml("url = \"postgres://cdc:p@ss@db/shop\"\n"),
-        "error[url/parse]: the connection URL has an \"@\" or \"/\" that belongs to the password\n  → shop.toml:1:7\n  why:  in a URL they must be written %40 and %2F\n  fix:  postgres://cdc:p%40ss%2Fword@db/shop     or keep it out of the URL:  password = \"${env:DB_PASSWORD}\""),
+        "error[url/parse]: the connection URL has an \"@\" or \"/\" that belongs to the password\n  → shop.toml:1:24\n  why:  in a URL they must be written %40 and %2F\n  fix:  postgres://cdc:p%40ss%2Fword@db/shop     or keep it out of the URL:  password = \"${env:DB_PASSWORD}\""),
     (Toml("url = \"postgres://cdc@db/shop\"\n[values]\ndecimals = \"exact\"\ntimestamps = \"isso\"\n"),
         "error[config/value]: values.decimals = \"exact\" is not allowed\n  → shop.toml:3:12\n  3 | decimals = \"exact\"\n    |            ^^^^^^^\n  why:  it must be one of string, precise, double\nerror[config/value]: values.timestamps = \"isso\" is not allowed\n  → shop.toml:4:14\n  4 | timestamps = \"isso\"\n    |              ^^^^^^\n  why:  it must be one of iso, adaptive\n  fix:  did you mean \"iso\"?"),
     (Toml("url = \"postgres://cdc@db/shop\"\nheartbeat = \"often\"\n"),

@@ -8,10 +8,12 @@ pub mod check;
 pub mod client;
 mod connectors;
 mod context;
+mod convert;
 pub mod demo;
 mod explain;
 pub mod form;
 mod groups;
+mod init;
 pub mod lists;
 pub mod logs;
 mod reload;
@@ -123,6 +125,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Can this database be captured? What to fix?
     Check(check::CheckArgs),
+    /// Write rowfeed.toml and the file of a first connector; nothing is overwritten.
+    Init(init::InitArgs),
     /// Live changes as readable diffs.
     Tail(tail::TailArgs),
     /// Topics of a running service.
@@ -200,6 +204,8 @@ enum ConnectorsCommand {
     },
     #[command(flatten)]
     One(connectors::Verb),
+    /// A Debezium connector's JSON file in our short form, TOML.
+    Convert(convert::ConvertArgs),
     /// What applying a connector file would change, and what that comes to.
     Diff(apply::FileArgs),
     /// Make or change a connector as a file says.
@@ -349,11 +355,13 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Run(args) => run::run(args, capture),
         Command::Demo(args) => demo::demo(args, capture),
         Command::Check(args) => small_runtime()?.block_on(check::check(args)),
+        Command::Init(args) => init::init(args),
         Command::Tail(args) => small_runtime()?.block_on(tail::tail(args)),
         Command::Topics(command) => small_runtime()?.block_on(topics::run(command)),
         Command::Connectors(ConnectorsCommand::List { server, form }) => {
             small_runtime()?.block_on(lists::connectors(&server.parse()?, form))
         }
+        Command::Connectors(ConnectorsCommand::Convert(args)) => convert::convert(&args),
         Command::Connectors(ConnectorsCommand::Diff(args)) => small_runtime()?.block_on(apply::diff(&args)),
         Command::Connectors(ConnectorsCommand::Apply { file, yes }) => small_runtime()?.block_on(apply::apply(&file, yes)),
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),

@@ -1,13 +1,17 @@
 //! `rowfeed run`: settings, then the service, until a signal.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::{Failure, runtime_problem, settings};
+use super::terminal::signs;
+use super::{Failure, runtime_problem, settings, view};
 use crate::config::ServiceConfig;
 use crate::config::service::{Sources, is_loopback, split_address};
+use crate::connect::Phase;
+use crate::connect::registry::ConnectorView;
+use crate::problem::Problem;
 use crate::service::{Capture, Service, Signals};
 use crate::telemetry;
 
@@ -99,7 +103,15 @@ pub fn run(args: RunArgs, capture: Capture) -> Result<(), Failure> {
             // Opening a large log takes its time. Nothing is captured yet, and an opening that is cut is done again.
             () = signals.end() => return Ok(()),
         };
-        banner(&service, &config, started);
+        let ready = started.elapsed();
+        tokio::select! {
+            () = settle(&service) => {}
+            () = signals.end() => {
+                service.stop().await;
+                return Ok(());
+            }
+        }
+        banner(&service, &config, ready);
         service.run(signals).await
     });
     // Whatever still blocks has been told to end and waited for already.
@@ -107,13 +119,26 @@ pub fn run(args: RunArgs, capture: Capture) -> Result<(), Failure> {
     result.map_err(Failure::from)
 }
 
+/// Connectors have this long to show what becomes of them, before the start is told.
+const SETTLE_MAX: Duration = Duration::from_millis(1500);
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// Returns when no connector is still beginning.
+async fn settle(service: &Service) {
+    let begun = Instant::now();
+    let begins = |view: &ConnectorView| matches!(view.status.phase, Phase::Created | Phase::Preparing);
+    while service.registry.views().iter().any(begins) && begun.elapsed() < SETTLE_MAX {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 /// What runs and where, for people.
-fn banner(service: &Service, config: &ServiceConfig, started: Instant) {
+fn banner(service: &Service, config: &ServiceConfig, ready: Duration) {
     let file = config.file.as_deref().map_or_else(|| "none (defaults)".to_owned(), |file| file.display().to_string());
     let commit = Some(crate::http::admin::COMMIT).filter(|commit| *commit != "unknown").map(|commit| format!(" ({commit})"));
     eprintln!("rowfeed {}{}    config {file}   data {}", env!("CARGO_PKG_VERSION"), commit.unwrap_or_default(), config.data_dir.display());
     match (service.kafka, service.log_size()) {
-        (Some(kafka), Some((topics, bytes))) => eprintln!("  kafka    {kafka}    {topics} topics, {}", super::view::bytes(bytes)),
+        (Some(kafka), Some((topics, bytes))) => eprintln!("  kafka    {kafka}    {topics} topics, {}", view::bytes(bytes)),
         _ => eprintln!("  kafka    external cluster {}", config.log.bootstrap),
     }
     eprintln!("  http     {}://{}", if config.http_tls.is_some() { "https" } else { "http" }, service.http);
@@ -128,10 +153,87 @@ fn banner(service: &Service, config: &ServiceConfig, started: Instant) {
             if loopback { " (loopback only)" } else { ": anyone who reaches these addresses can read every row" }
         );
     }
-    let connectors = service.registry.names();
-    match connectors.is_empty() {
+    let views = service.registry.views();
+    match views.is_empty() {
         true => eprintln!("  no connectors yet: put a file into {}, or PUT /connectors/NAME/config", config.connectors_dir.display()),
-        false => eprintln!("  connectors  {}", connectors.join(", ")),
+        false => eprint!("\n{}\n", signs(&connectors(&views))),
     }
-    eprintln!("ready in {:.2} s. Ctrl-C stops cleanly (nothing is lost).", started.elapsed().as_secs_f64());
+    eprintln!("ready in {:.2} s. Ctrl-C stops cleanly (nothing is lost).", ready.as_secs_f64());
+}
+
+/// The connectors as columns, and behind each that is in trouble what to do.
+fn connectors(views: &[ConnectorView]) -> String {
+    let mut rows = vec![["  connector", "source", "tables", "state"].map(str::to_owned).to_vec()];
+    rows.extend(views.iter().map(row));
+    let table = view::table(&rows, &[2]);
+    let mut lines = table.lines();
+    let mut out = format!("{}\n", lines.next().unwrap_or_default());
+    for (line, view) in lines.zip(views) {
+        out.push_str(&format!("{line}\n"));
+        for (label, text) in trouble(view).into_iter().flat_map(|problem| [("why", &problem.why), ("fix", &problem.fix)]) {
+            if !text.is_empty() {
+                out.push_str(&format!("      {label}: {}\n", text.replace('\n', "\n           ")));
+            }
+        }
+    }
+    out
+}
+
+/// Its own trouble first, then what holds it up, then that of its file.
+fn trouble(view: &ConnectorView) -> Option<&Problem> {
+    view.status.problem.as_ref().or(view.status.waiting.as_ref()).or(view.file_problem.as_ref())
+}
+
+fn row(view: &ConnectorView) -> Vec<String> {
+    let option = |name: &str, usual: &str| view.options.get(name).map_or(usual, String::as_str).to_owned();
+    let source = format!("{}:{}/{}", option("database.hostname", "?"), option("database.port", "5432"), option("database.dbname", "?"));
+    let snapshot = view.status.snapshot;
+    let tables = if snapshot.tables_total == 0 { "-".to_owned() } else { snapshot.tables_total.to_string() };
+    let phase = view.status.phase.name();
+    let state = match trouble(view) {
+        Some(problem) => format!("{phase}   {}: {}", problem.code, problem.what),
+        None if matches!(view.status.phase, Phase::Snapshotting) => {
+            format!("{phase}   {} of {} tables", snapshot.tables_done, snapshot.tables_total)
+        }
+        None => format!("{phase}   slot {}", option("slot.name", "debezium")),
+    };
+    vec![format!("  {}{}", if trouble(view).is_some() { "! " } else { "" }, view.name), source, tables, state]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::connect::status::{SnapshotProgress, StatusSnapshot};
+    use crate::connect::store::TargetState;
+
+    #[test]
+    fn each_connector_is_told_with_what_holds_it_up() {
+        let view = |name: &str, phase: Phase, problem: Option<Problem>| {
+            let options = [("database.hostname", "db"), ("database.dbname", "shop"), ("slot.name", "s")];
+            let snapshot = SnapshotProgress { tables_total: 14, tables_done: 2, rows: 7, ..SnapshotProgress::default() };
+            ConnectorView {
+                name: name.to_owned(),
+                options: options.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect(),
+                file: None,
+                status: StatusSnapshot { phase, problem, snapshot, ..StatusSnapshot::default() },
+                target: TargetState::Running,
+                file_problem: None,
+                topics_reset: Arc::default(),
+            }
+        };
+        let wrong = Problem::fail("pg/auth", "password authentication failed").fix("correct it\nnow");
+        let failed = Phase::Failed { retry: false, problem: wrong.clone() };
+        let views = [view("billing", Phase::Snapshotting, None), view("crm", failed, Some(wrong)), view("shop", Phase::Streaming, None)];
+        let expected = "
+  connector  source        tables  state
+  billing    db:5432/shop      14  snapshot   2 of 14 tables
+  ! crm      db:5432/shop      14  failed   pg/auth: password authentication failed
+      fix: correct it
+           now
+  shop       db:5432/shop      14  streaming   slot s
+";
+        assert_eq!(format!("\n{}", connectors(&views)), expected);
+    }
 }

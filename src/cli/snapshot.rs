@@ -3,10 +3,14 @@
 //! Owns how a command becomes a signal. Leaves what the signal does to the connector (`docs/signals.md`), which takes it by
 //! `POST /v1/connectors/NAME/signals`.
 
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
 use super::connectors::{OneArgs, ask_below, trouble};
+use super::form::write_out;
 use super::terminal::{number_at, signs, text_at};
 use super::{Failure, view};
 use crate::problem::Problem;
@@ -17,7 +21,13 @@ pub enum SnapshotCommand {
     /// Read tables again, beside the stream.
     Start(StartArgs),
     /// How far the snapshots of a connector are.
-    Status(OneArgs),
+    Status {
+        #[command(flatten)]
+        one: OneArgs,
+        /// Go on showing it until it is over; without a terminal a line every 10 s.
+        #[arg(short, long)]
+        follow: bool,
+    },
     /// Let the incremental snapshot rest; the stream goes on.
     Pause(OneArgs),
     /// Go on with it.
@@ -57,7 +67,8 @@ pub async fn run(command: SnapshotCommand) -> Result<(), Failure> {
             let what = format!("{kind} snapshot of {}", args.tables.join(", "));
             signal(&args.one, "execute-snapshot", data, &what).await
         }
-        SnapshotCommand::Status(one) => status(&one).await,
+        SnapshotCommand::Status { one, follow: false } => status(&one).await,
+        SnapshotCommand::Status { one, follow: true } => follow(&one).await,
         SnapshotCommand::Pause(one) => signal(&one, "pause-snapshot", Json::Null, "pause").await,
         SnapshotCommand::Resume(one) => signal(&one, "resume-snapshot", Json::Null, "resume").await,
         SnapshotCommand::Stop { one, tables } => {
@@ -109,12 +120,118 @@ async fn status(one: &OneArgs) -> Result<(), Failure> {
         });
         one.form.print("rowfeed/snapshot-status@1", body);
     } else {
-        print!("{}", signs(&shown(&native)));
+        print!("{}", signs(&shown(&native, std::io::stdout().is_terminal())));
     }
     Ok(())
 }
 
-fn shown(native: &Json) -> String {
+/// How often a snapshot is looked at, and how often a line is written where nobody sees a bar grow.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows the snapshots until they are over; a connector that has failed for good ends it with 1.
+async fn follow(one: &OneArgs) -> Result<(), Failure> {
+    if one.form.is_document() {
+        return Err(Problem::refuse("config/value", "--follow is for people").fix("ask again and again without it").into());
+    }
+    let server = one.server.parse()?;
+    let person = std::io::stdout().is_terminal();
+    let (mut before, mut height): (Option<(Instant, u64)>, usize) = (None, 0);
+    let mut line_at = Instant::now();
+    loop {
+        let native = ask_below(&server, "/v1/connectors", &one.name, "GET", "", None).await?;
+        let (rows, now) = (rows_read(&native), Instant::now());
+        let rate = before.filter(|(_, old)| rows >= *old).map(|(at, old)| rate(rows - old, now.duration_since(at)));
+        let over = !is_running(&native);
+        if person {
+            let rate = rate.map_or_else(String::new, |rate| format!("  speed          {} rows/s\n", view::count(rate)));
+            let text = format!("{}{rate}", shown(&native, true));
+            // Up to where the last picture began, and everything below it away.
+            let up = if height > 0 { format!("\x1b[{height}A\x1b[J") } else { String::new() };
+            write_out(&format!("{up}{}", signs(&text)));
+            height = text.lines().count();
+        } else if over || now >= line_at {
+            write_out(&format!("{}\n", line(&native, rate)));
+            line_at = now + LINE_EVERY;
+        }
+        if text_at(&native, "/state") == "failed" {
+            return Err(Failure::shown(1));
+        }
+        if over {
+            return Ok(());
+        }
+        if person || before.is_none() {
+            before = Some((now, rows));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = tokio::signal::ctrl_c() => return Err(Failure::shown(130)),
+        }
+    }
+}
+
+/// A connector that begins has its snapshot before it.
+fn is_running(native: &Json) -> bool {
+    let (done, total) = (number_at(native, "/snapshot/tables_done"), number_at(native, "/snapshot/tables_total"));
+    let state = text_at(native, "/state");
+    let begins = matches!(state, "created" | "starting" | "snapshot");
+    let rests = matches!(state, "failed" | "paused" | "stopped");
+    begins || (!rests && (done < total || native.get("incremental").is_some_and(Json::is_object)))
+}
+
+fn rows_read(native: &Json) -> u64 {
+    number_at(native, "/snapshot/rows_done") + number_at(native, "/incremental/rows_done")
+}
+
+fn rate(rows: u64, time: Duration) -> u64 {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+    rows.saturating_mul(1000) / millis
+}
+
+/// So many tables are shown; those that are read now come first.
+const TABLES_MAX: usize = 30;
+
+/// How far each table is. How many rows one has is the server's guess: more than that is never more than all of it.
+fn tables(native: &Json, bars: bool) -> String {
+    let all = native.pointer("/snapshot/tables").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    let guess = |table: &Json| table.get("rows_estimated").and_then(Json::as_u64);
+    let mut open: Vec<&Json> = all.iter().filter(|table| guess(table).is_none_or(|guess| number_at(table, "/rows_done") < guess)).collect();
+    open.sort_by_key(|table| number_at(table, "/rows_done") == 0);
+    let row = |table: &&Json| {
+        let done = number_at(table, "/rows_done");
+        let share = guess(table).map_or_else(String::new, |guess| {
+            let percent = format!("{:>3} %", done.saturating_mul(100) / guess.max(1));
+            if bars { format!("{}{percent}", bar(done, guess)) } else { percent }
+        });
+        let of = guess(table).map_or_else(String::new, |guess| format!(" of ~{}", view::count(guess)));
+        let state = if done == 0 { "waits" } else { "" };
+        vec![format!("    {}", text_at(table, "/table")), share, format!("{}{of}", view::count(done)), state.to_owned()]
+    };
+    let rows: Vec<Vec<String>> = open.iter().take(TABLES_MAX).map(row).collect();
+    let more = open.len().saturating_sub(TABLES_MAX);
+    let more = if more > 0 { format!("    and {more} more\n") } else { String::new() };
+    format!("{}{more}", view::table(&rows, &[2]))
+}
+
+/// One line of it, for a log.
+fn line(native: &Json, rate: Option<u64>) -> String {
+    let (done, total) = (number_at(native, "/snapshot/tables_done"), number_at(native, "/snapshot/tables_total"));
+    let left = native.pointer("/incremental/tables").and_then(Json::as_array).map_or(0, Vec::len);
+    let left = if left > 0 { format!("   incremental: {left} tables left") } else { String::new() };
+    let rate = rate.map_or_else(String::new, |rate| format!("   {} rows/s", view::count(rate)));
+    let rows = view::count(rows_read(native));
+    format!("{}   {}   {done} of {total} tables{left}   {rows} rows{rate}", text_at(native, "/name"), text_at(native, "/state"))
+}
+
+/// So many signs a bar has.
+const BAR_SIGNS: u64 = 20;
+
+fn bar(done: u64, total: u64) -> String {
+    let full = usize::try_from(done.min(total) * BAR_SIGNS / total.max(1)).unwrap_or(0);
+    format!("{}{} ", "█".repeat(full), "░".repeat(BAR_SIGNS as usize - full))
+}
+
+fn shown(native: &Json, bars: bool) -> String {
     let mut out = format!("{}   {}\n", text_at(native, "/name"), text_at(native, "/state"));
     out.push_str(&trouble(native, "  "));
     let number = |name: &str| number_at(native, &format!("/snapshot/{name}"));
@@ -122,10 +239,15 @@ fn shown(native: &Json) -> String {
     let rows = view::count(number("rows_done"));
     let whole = match total {
         0 => "none since the service started".to_owned(),
-        total if done < total => format!("running: {done} of {total} tables, {rows} rows"),
+        total if done < total => {
+            format!("running: {}{done} of {total} tables, {rows} rows", if bars { bar(done, total) } else { String::new() })
+        }
         total => format!("done: {total} tables, {rows} rows"),
     };
     out.push_str(&format!("  whole tables   {whole}\n"));
+    if done < total {
+        out.push_str(&tables(native, bars));
+    }
     let Some(state) = native.get("incremental").filter(|state| state.is_object()) else {
         out.push_str("  incremental    none\n");
         return out;
@@ -176,8 +298,29 @@ mod tests {
             "incremental": { "id": "7", "state": "paused", "tables": ["public.a", "public.b"], "rows_done": 12345 },
         });
         assert_eq!(
-            shown(&native),
+            shown(&native, false),
             "shop   streaming\n  whole tables   running: 1 of 2 tables, 4,000 rows\n  incremental    paused   signal 7\n    public.a   12,345 rows so far\n    public.b   waits\n"
         );
+        assert!(shown(&native, true).contains("running: ██████████░░░░░░░░░░ 1 of 2 tables, 4,000 rows\n"));
+        assert_eq!(
+            line(&native, Some(18_400)),
+            "shop   streaming   1 of 2 tables   incremental: 2 tables left   16,345 rows   18,400 rows/s"
+        );
+        assert!(is_running(&native) && !is_running(&json!({ "state": "streaming", "incremental": null })));
+        assert_eq!(
+            (bar(0, 0).chars().count(), bar(5, 4), rate(500, Duration::from_millis(250))),
+            (21, format!("{} ", "█".repeat(20)), 2000)
+        );
+        let tables = json!([
+            { "table": "public.a", "rows_done": 0, "rows_estimated": 4_800_000 },
+            { "table": "public.b", "rows_done": 500, "rows_estimated": 1000 },
+            { "table": "public.c", "rows_done": 12, "rows_estimated": 10 },
+        ]);
+        let native = json!({ "name": "shop", "state": "snapshot", "snapshot": { "tables_total": 3, "tables_done": 1, "rows_done": 512, "tables": tables } });
+        let expected = "\
+    public.b  ██████████░░░░░░░░░░  50 %    500 of ~1,000
+    public.a  ░░░░░░░░░░░░░░░░░░░░   0 %  0 of ~4,800,000  waits
+";
+        assert!(shown(&native, true).contains(expected), "{}", shown(&native, true));
     }
 }

@@ -35,8 +35,18 @@ pub fn signs(text: &str) -> Cow<'_, str> {
 
 fn spelled(text: &str) -> String {
     // The first three stand in a column of their own: the blanks behind them go into the longer words.
-    let words =
-        [("✓ ", "ok   "), ("✗ ", "fail "), ("  ! ", "  warn "), ("  · ", "  note "), ("→", "->"), ("·", "-"), ("…", "..."), ("–", "-")];
+    let words = [
+        ("✓ ", "ok   "),
+        ("✗ ", "fail "),
+        ("  ! ", "  warn "),
+        ("  · ", "  note "),
+        ("→", "->"),
+        ("·", "-"),
+        ("…", "..."),
+        ("–", "-"),
+        ("█", "#"),
+        ("░", "."),
+    ];
     words.iter().fold(text.to_owned(), |text, (sign, word)| text.replace(sign, word))
 }
 
@@ -76,7 +86,7 @@ pub fn confirm(loses: &str, yes: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let refused = |what: &str| Problem::refuse("usage/not-confirmed", what.to_owned()).why(loses.to_owned());
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if !is_person() {
         return Err(refused("this has to be confirmed, and there is no terminal to ask on").fix("add --yes").into());
     }
     eprint!("{}\ngo on? [y/N] ", signs(loses));
@@ -85,6 +95,20 @@ pub fn confirm(loses: &str, yes: bool) -> Result<(), Failure> {
     }
     eprintln!("nothing was changed");
     Err(Failure::shown(1))
+}
+
+/// Somebody sits there who can be asked.
+pub fn is_person() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks for a line; empty when there is none.
+pub fn ask(question: &str) -> String {
+    eprint!("{question}");
+    let mut answer = String::new();
+    // What cannot be read is no answer.
+    let _ = std::io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut answer);
+    answer.trim().to_owned()
 }
 
 /// Reads the answer to a question that was just asked.

@@ -52,6 +52,11 @@ impl Place {
         format!("{}:{}:{}", self.file, self.line, self.column)
     }
 
+    /// As [`Self::short`], of a character of a quoted text that stands here, from 0.
+    pub fn inside(&self, at: usize) -> String {
+        format!("{}:{}:{}", self.file, self.line, self.column + 1 + at)
+    }
+
     /// The place and, where it is safe, the line with a caret and a note. What a note takes for a misspelt secret is one.
     pub fn show(&self, note: &str) -> String {
         let Some(excerpt) = self.excerpt.as_ref().filter(|_| !super::secrets::is_named(note)) else {

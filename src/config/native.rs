@@ -202,7 +202,10 @@ impl Translation {
     }
 
     fn url(&mut self, url: &str, place: &Place) -> Result<(), Problem> {
-        let connection = ConnectionConfig::from_url(url)?;
+        let connection = ConnectionConfig::from_url(url).map_err(|problem| match ConnectionConfig::misplaced(url) {
+            Some(at) if place.line > 0 && problem.code == "url/parse" => problem.at(place.inside(at)),
+            _ => problem,
+        })?;
         self.set("database.hostname", connection.host, place);
         self.set("database.port", connection.port.to_string(), place);
         self.set("database.user", connection.user, place);

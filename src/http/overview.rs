@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::{ApiError, App, admin};
 use crate::connect::position;
 use crate::connect::registry::ConnectorView;
+use crate::connect::status::TableRows;
 use crate::connect::store::TargetState;
 use crate::problem::Problem;
 
@@ -134,9 +135,17 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "changes_per_second": app.0.rates.of(&view.name),
         "slot_retained_bytes": status.slot.as_ref().and_then(|slot| slot.retained_bytes),
         "slot_safe_bytes": status.slot.as_ref().and_then(|slot| slot.safe_bytes),
-        "snapshot": { "tables_total": status.snapshot.tables_total, "tables_done": status.snapshot.tables_done, "rows_done": status.snapshot.rows },
+        "snapshot": {
+            "tables_total": status.snapshot.tables_total, "tables_done": status.snapshot.tables_done, "rows_done": status.snapshot.rows,
+            "took_seconds": status.snapshot.took.map(|took| took.as_secs()),
+            "tables": status.tables.iter().map(table).collect::<Vec<_>>(),
+        },
         "incremental": incremental(app, view),
     })
+}
+
+fn table(table: &TableRows) -> Json {
+    json!({ "table": table.name, "rows_done": table.rows, "rows_estimated": table.estimated })
 }
 
 /// The incremental snapshot that the stored position knows of.

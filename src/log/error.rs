@@ -49,10 +49,12 @@ pub enum LogError {
         supported: u32,
     },
     /// Another process has the directory open.
-    #[error("{path} is used by another rowfeed process")]
+    #[error("{path} is used by another rowfeed process{}", .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
     Locked {
         /// The data directory.
         path: PathBuf,
+        /// That process, where it said so.
+        pid: Option<u32>,
     },
     /// The disk is full or below the reserve; nothing was written.
     #[error("no space left for the log in {path}: {free_bytes} bytes free, {reserve_bytes} are kept in reserve")]

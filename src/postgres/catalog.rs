@@ -89,7 +89,7 @@ impl ServerSettings {
         Err(Problem::fail("pg/wal-level", "this server does not write logical WAL")
             .at(config.shown())
             .why(format!("wal_level is \"{}\", must be \"logical\"", self.wal_level))
-            .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"))
+            .fix(super::LOGICAL_WAL))
     }
 }
 

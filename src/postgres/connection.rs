@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -121,7 +122,10 @@ impl Socket {
             let path = format!("{}/.s.PGSQL.{}", config.host, config.port);
             return Ok(Self::Unix(UnixStream::connect(path).await?));
         }
-        let mut stream = TcpStream::connect((config.host.as_str(), config.port)).await?;
+        let mut stream = match TcpStream::connect((config.host.as_str(), config.port)).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(refused(config, error).await),
+            connected => connected?,
+        };
         stream.set_nodelay(true)?;
         keep_alive(&stream)?;
         if matches!(config.ssl_mode, SslMode::Disable | SslMode::Allow) {
@@ -154,6 +158,34 @@ impl Socket {
         }
     }
 }
+
+/// PostgreSQL's usual port.
+const USUAL_PORT: u16 = 5432;
+/// A look at that port takes no longer.
+const LOOK_MAX: Duration = Duration::from_millis(500);
+
+/// Nothing listens where it should: which addresses the name stands for, and whether PostgreSQL's usual port answers there.
+async fn refused(config: &ConnectionConfig, error: io::Error) -> PostgresError {
+    let (host, port) = (config.host.as_str(), config.port);
+    let problem = PostgresError::Io(error).problem(config);
+    let found: Vec<IpAddr> = tokio::net::lookup_host((host, port)).await.map(|found| found.map(|at| at.ip()).collect()).unwrap_or_default();
+    let problem = if found.is_empty() || host.parse::<IpAddr>().is_ok() {
+        problem
+    } else {
+        let count = if found.len() == 1 { "1 address".to_owned() } else { format!("{} addresses", found.len()) };
+        let list = found.iter().take(ADDRESSES_MAX).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        problem.why(format!("connection refused by {list} ({host} stands for {count})"))
+    };
+    let look = tokio::time::timeout(LOOK_MAX, TcpStream::connect((host, USUAL_PORT)));
+    if port != USUAL_PORT && matches!(look.await, Ok(Ok(_))) {
+        let fix = format!("PostgreSQL usually listens on {USUAL_PORT}, and a server does answer on {host}:{USUAL_PORT}");
+        return PostgresError::Problem(problem.fix(fix));
+    }
+    PostgresError::Problem(problem)
+}
+
+/// So many addresses are told.
+const ADDRESSES_MAX: usize = 5;
 
 /// A peer that vanished without a word (power, firewall, failover of an address) shows after a minute, whoever was to speak.
 fn keep_alive(stream: &TcpStream) -> io::Result<()> {

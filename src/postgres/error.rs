@@ -146,8 +146,7 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
     let (user, database, place) = (&to.user, &to.database, to.shown());
     let text = message.message.clone();
     let problem = match message.code.as_str() {
-        "28P01" => Problem::fail("pg/auth", format!("password authentication failed for user \"{user}\""))
-            .fix("correct database.password (or the secret it refers to)"),
+        "28P01" => wrong_password(to),
         "28000" if text.contains("pg_hba.conf") => {
             let from = hba_address(&text);
             Problem::fail("pg/hba", "the server does not let us in from here").why(text).fix(format!(
@@ -156,9 +155,14 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
         }
         // A pooler does not know the parameters of our sessions, or drops them and hands a command to an ordinary session.
         _ if text.contains("startup parameter") || (message.code == "42601" && text.contains("IDENTIFY_SYSTEM")) => {
+            let direct = to.host.replacen("-pooler", "", 1);
             Problem::fail("pg/pooler", "this is a connection pooler, not PostgreSQL itself")
-                .why(format!("it answered: {text}"))
-                .fix("connect to the server itself, not the pooler (often port 5432)")
+                .why(format!("replication needs a direct connection; the pooler answered: {text}"))
+                .fix(if direct == to.host {
+                    "connect to the server itself, not the pooler (often port 5432)".to_owned()
+                } else {
+                    format!("remove \"-pooler\" from the host: {direct}")
+                })
         }
         "28000" => Problem::fail("pg/auth", format!("user \"{user}\" may not log in"))
             .why(text)
@@ -173,9 +177,9 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
             .why(text)
             .fix("let `rowfeed check` print the statements that grant it"),
         "55006" => Problem::retry("pg/slot-active", "the replication slot is being read by another process").why(text),
-        "55000" if text.contains("wal_level") => Problem::fail("pg/wal-level", "this server does not write logical WAL")
-            .why(text)
-            .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"),
+        "55000" if text.contains("wal_level") => {
+            Problem::fail("pg/wal-level", "this server does not write logical WAL").why(text).fix(LOGICAL_WAL)
+        }
         "55000" if text.contains("slot") => {
             Problem::fail("pg/wal-lost", "the slot can no longer deliver: changes are gone from the server")
                 .why(text)
@@ -212,6 +216,29 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
     problem.at(place)
 }
 
+/// What makes a server write logical WAL.
+pub const LOGICAL_WAL: &str = "ALTER SYSTEM SET wal_level = logical;      then restart PostgreSQL (reload is not enough)\n\
+     Docker: command: [\"postgres\", \"-c\", \"wal_level=logical\"]     Amazon RDS: rds.logical_replication = 1, and reboot";
+
+/// The server has another password. What is odd about ours is told, what it is never.
+fn wrong_password(to: &ConnectionConfig) -> Problem {
+    let problem = Problem::fail("pg/auth", format!("password authentication failed for user \"{}\"", to.user));
+    let sent = to.password.as_ref().map_or("", |password| password.expose());
+    let odd = if sent.ends_with(['\n', '\r']) {
+        "it ends with a newline"
+    } else if sent != sent.trim() {
+        "it begins or ends with a blank"
+    } else {
+        ""
+    };
+    let from = if to.password_from.is_empty() { String::new() } else { format!("the password came from {}", to.password_from) };
+    let why = [from.as_str(), odd].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+    problem.why(why).fix(match odd {
+        "it ends with a newline" => "remove the newline:  printf %s \"$PW\" > FILE      or quote the value in your env file",
+        _ => "correct database.password (or the secret it refers to)",
+    })
+}
+
 /// Where the server saw us come from, as `pg_hba.conf` writes it.
 fn hba_address(text: &str) -> String {
     let address = text.split("host \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("OUR-ADDRESS");
@@ -231,6 +258,21 @@ mod tests {
             ServerMessage { severity: "ERROR".into(), code: "42704".into(), message: "no such thing".into(), hint: "make one".into() }
         );
         assert_eq!(ServerMessage::parse(b""), ServerMessage::default());
+    }
+
+    #[test]
+    fn an_odd_password_is_told_and_a_poolers_host_is_corrected() {
+        let server = |code: &str, message: &str| {
+            PostgresError::Server(ServerMessage { code: code.into(), message: message.into(), ..ServerMessage::default() })
+        };
+        let mut to = ConnectionConfig::from_url("postgres://cdc@ep-cool-1-pooler.eu/shop").expect("a URL");
+        to.password = Some(crate::config::Secret::new("hunter2\n"));
+        to.password_from = "${env:SHOP_DB_PASSWORD}".to_owned();
+        let wrong = server("28P01", "password authentication failed").problem(&to);
+        assert_eq!(wrong.why, "the password came from ${env:SHOP_DB_PASSWORD}; it ends with a newline");
+        assert!(wrong.fix.starts_with("remove the newline:") && !wrong.to_string().contains("hunter2"));
+        let pooler = server("42601", "syntax error at or near \"IDENTIFY_SYSTEM\"").problem(&to);
+        assert_eq!((pooler.code, pooler.fix.as_str()), ("pg/pooler", "remove \"-pooler\" from the host: ep-cool-1.eu"));
     }
 
     #[test]

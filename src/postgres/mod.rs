@@ -25,7 +25,7 @@ pub mod tls;
 pub mod types;
 
 pub use connection::Connection;
-pub use error::PostgresError;
+pub use error::{LOGICAL_WAL, PostgresError};
 /// An SQL session.
 pub use tokio_postgres::Client;
 

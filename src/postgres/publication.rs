@@ -9,6 +9,7 @@ use super::catalog::Table;
 use super::{PostgresError, identifier};
 use crate::change::{RelationId, ReplicaIdentity};
 use crate::config::postgres::{PostgresConfig, PublicationAutocreate};
+use crate::config::suggest;
 use crate::problem::Problem;
 
 /// What a publication says about one table.
@@ -181,9 +182,25 @@ fn no_tables(config: &PostgresConfig, tables: &[Table]) -> PostgresError {
             } else {
                 format!("it has: {}", known.join(", "))
             })
-            .fix("correct table.include.list: comma-separated regular expressions on schema.table, matched whole"),
+            .fix(format!(
+                "{}correct table.include.list: comma-separated regular expressions on schema.table, matched whole",
+                near(config, tables)
+            )),
     )
 }
+
+/// The tables that expressions without effect may mean, a line each.
+fn near(config: &PostgresConfig, tables: &[Table]) -> String {
+    let known: Vec<String> = tables.iter().map(Table::name).collect();
+    let hint = |pattern: &str| {
+        let plain = pattern.replace('\\', "");
+        suggest::nearest(&plain, known.iter().map(String::as_str)).map(|near| format!("\"{plain}\": did you mean \"{near}\"?\n"))
+    };
+    config.tables.without_effect(&known).into_iter().filter_map(hint).take(HINTS_MAX).collect()
+}
+
+/// So many expressions are told.
+const HINTS_MAX: usize = 5;
 
 /// Why a table is published in `filtered` mode.
 const CAPTURED: &str = "it is captured, or a partition of a table that is";

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::connection::Connection;
+use super::slots::{self, SlotReport};
 use super::{PostgresError, identifier};
 use crate::change::Lsn;
 use crate::config::postgres::PostgresConfig;
@@ -161,12 +162,40 @@ pub async fn create(
             give_up(client, name).await;
             return Err(problem);
         }
+        Err(error) if error.code() == "53400" => return Err(full(client, error).await),
         other => other?,
     };
     let row = rows.into_iter().next().unwrap_or_default();
     let text = |index: usize| row.get(index).cloned().flatten().unwrap_or_default();
     let consistent_point = text(1).parse().map_err(|_| PostgresError::Protocol("no consistent point for the new slot".into()))?;
     Ok(CreatedSlot { consistent_point, snapshot: text(2) })
+}
+
+/// So many unused slots are told.
+const IDLE_MAX: usize = 5;
+
+/// No slot is free: which ones nobody reads, the greediest first.
+async fn full(client: &Client, error: PostgresError) -> PostgresError {
+    let Ok(reports) = slots::list(client).await else { return error };
+    let mut idle: Vec<&SlotReport> = reports.iter().filter(|slot| slot.active_pid.is_none()).collect();
+    idle.sort_by_key(|slot| std::cmp::Reverse(slot.retained_bytes));
+    let shown = |slot: &&SlotReport| {
+        let unused = slot.inactive_s.map(|seconds| format!(", unused for {} h", seconds / 3600)).unwrap_or_default();
+        format!("{} ({} MiB of WAL{unused})", slot.name, slot.retained_bytes.unwrap_or(0) >> 20)
+    };
+    let list = idle.iter().take(IDLE_MAX).map(shown).collect::<Vec<_>>().join("   ");
+    let used = reports.len();
+    let more = format!("ALTER SYSTEM SET max_replication_slots = {};      then restart PostgreSQL", used + 10);
+    let problem = Problem::fail("pg/slots-full", format!("no replication slot is free ({used} of {used} used)"));
+    PostgresError::Problem(match idle.first() {
+        None => problem.why("all of them are being read").fix(more),
+        Some(first) => problem
+            .why(format!(
+                "nobody reads {}:  {list}",
+                if idle.len() == 1 { "one of them".to_owned() } else { format!("{} of them", idle.len()) }
+            ))
+            .fix(format!("if nobody needs it:  SELECT pg_drop_replication_slot('{}');\nor:  {more}", first.name)),
+    })
 }
 
 async fn on_primary(client: &Client) -> Result<bool, PostgresError> {

@@ -59,6 +59,8 @@ pub struct ConnectionConfig {
     pub user: String,
     /// Its password.
     pub password: Option<Secret>,
+    /// Where that was, as a reference; empty when it stood in the configuration itself.
+    pub password_from: String,
     /// The database.
     pub database: String,
     /// Whether and how to use TLS.
@@ -76,6 +78,15 @@ pub struct ConnectionConfig {
 }
 
 impl ConnectionConfig {
+    /// Where in a URL the first "@" or "/" is that belongs to the password, in characters from 0.
+    pub fn misplaced(url: &str) -> Option<usize> {
+        let begin = url.find("://")? + 3;
+        let rest = url.get(begin..)?.split(['?', '#']).next()?;
+        let user_info = rest.rsplit_once('@')?.0;
+        let at = begin + user_info.find(['@', '/'])?;
+        Some(url.get(..at)?.chars().count())
+    }
+
     /// Reads `postgres://user:password@host:port/database?sslmode=...`, as libpq does; `?host=/folder` is a unix socket.
     pub fn from_url(url: &str) -> Result<Self, Problem> {
         let (scheme, rest) = url
@@ -113,6 +124,7 @@ impl ConnectionConfig {
             port,
             user,
             password,
+            password_from: String::new(),
             database: decode(database)?,
             ssl_mode: SslMode::Prefer,
             ssl_root_cert: None,

@@ -625,6 +625,7 @@ impl Reader<'_> {
             user: self.text("database.user"),
             // A password may begin or end with a space: it is taken as it stands.
             password: self.options.get("database.password").filter(|password| !password.is_empty()).map(Secret::new),
+            password_from: self.given.get("database.password").filter(|given| secrets::is_reference(given)).cloned().unwrap_or_default(),
             database: self.text("database.dbname"),
             ssl_mode: SslMode::parse(&self.text("database.sslmode")).unwrap_or(SslMode::Prefer),
             ssl_root_cert: self.path("database.sslrootcert"),

@@ -29,6 +29,7 @@ pub mod writer;
 mod tests;
 
 use std::collections::VecDeque;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
@@ -289,13 +290,24 @@ impl BuiltinLog {
 }
 
 /// Takes the folder for this process: two writers of one log would destroy it.
+/// A process id has no more digits.
+const PID_BYTES_MAX: u64 = 16;
+
 fn lock(dir: &Path) -> Result<std::fs::File, LogError> {
     let path = dir.join("LOCK");
     let io = |source| LogError::Io { what: "cannot lock", path: path.clone(), source };
-    let file = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io)?;
+    let mut file = std::fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(io)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(LogError::Locked { path: dir.to_owned() }),
+        Ok(()) => {
+            // For who meets the lock; what is written there decides nothing, so a full disk does not matter.
+            let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            Ok(file)
+        }
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let read = (&file).take(PID_BYTES_MAX).read_to_string(&mut text);
+            Err(LogError::Locked { path: dir.to_owned(), pid: read.ok().and_then(|_| text.trim().parse().ok()) })
+        }
         Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
     }
 }
