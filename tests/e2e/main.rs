@@ -35,6 +35,8 @@ mod installed;
 #[cfg(feature = "kafka")]
 mod kill;
 #[cfg(feature = "kafka")]
+mod metrics;
+#[cfg(feature = "kafka")]
 mod misuse;
 #[cfg(feature = "kafka")]
 mod network;
@@ -53,6 +55,7 @@ mod publication;
 mod reload;
 #[cfg(feature = "kafka")]
 mod resume;
+mod secrets;
 #[cfg(feature = "kafka")]
 mod signals;
 #[cfg(feature = "kafka")]
@@ -67,6 +70,8 @@ mod snapshot_resume;
 mod streaming;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
+mod tokens;
 #[cfg(feature = "kafka")]
 mod trial;
 #[cfg(feature = "kafka")]
