@@ -9,6 +9,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -17,15 +18,19 @@ use super::snapshot;
 use super::stream::Stream;
 use super::task::{Context, now_ns};
 use crate::change::Signal;
-use crate::change::signal::Action;
+use crate::change::signal::Action as Request;
 use crate::config::postgres::{PostgresConfig, SnapshotMode, TableFilter};
 use crate::log::LogWriter;
 use crate::postgres::catalog::{self, Table};
 use crate::postgres::{Client, PostgresError, identifier, identity, publication};
-use crate::problem::Problem;
+use crate::problem::{Action, Problem};
 
 /// So many tables are in one request for tables that were added.
 const ADDED_PER_REQUEST: usize = 500;
+
+/// Between two tries to tell the database, at first and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Has the database send the tables of the configuration.
 pub(super) async fn publish(context: &Context, client: &Client, server_version: u32) -> Result<(), Problem> {
@@ -71,8 +76,17 @@ async fn check_topics(context: &Context, client: &Client, server_version: u32, t
 /// A change of the lists that is under way: the database is being told.
 #[derive(Default)]
 pub(super) struct Change {
-    telling: JoinSet<Result<(), Problem>>,
-    told: Option<Result<(), Problem>>,
+    telling: JoinSet<Result<Told, Problem>>,
+    told: Option<Result<Told, Problem>>,
+}
+
+/// What telling the database came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// It knows.
+    Known,
+    /// It does not, and there are newer lists: those before are not waited for.
+    Overtaken,
 }
 
 impl Change {
@@ -97,10 +111,26 @@ impl Change {
     fn tell(&mut self, context: &Context, server_version: u32) {
         let context = context.clone();
         self.telling.spawn(async move {
-            let client = catalog::open(&context.config.connection, &context.application_name()).await;
-            publish(&context, &client.map_err(|error| context.problem(&error))?, server_version).await
+            let mut pause = PAUSE_MIN;
+            loop {
+                match tell_once(&context, server_version).await {
+                    // A lock that is held, a database that is away: the stream goes on, or ends by itself.
+                    Err(problem) if problem.action == Action::Retry && !context.signals.has_tables() => {
+                        tracing::warn!(connector = context.config.name, code = problem.code, "added tables wait: {}", problem.text());
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(PAUSE_MAX);
+                    }
+                    Err(problem) if problem.action == Action::Retry => return Ok(Told::Overtaken),
+                    told => return told.map(|()| Told::Known),
+                }
+            }
         });
     }
+}
+
+async fn tell_once(context: &Context, server_version: u32) -> Result<(), Problem> {
+    let client = catalog::open(&context.config.connection, &context.application_name()).await;
+    publish(context, &client.map_err(|error| context.problem(&error))?, server_version).await
 }
 
 impl<W: LogWriter> Stream<'_, W> {
@@ -113,8 +143,9 @@ impl<W: LogWriter> Stream<'_, W> {
 
     /// Between two transactions: takes up other lists, or goes on with those that the database knows now.
     pub(super) async fn take_tables(&mut self) -> Result<(), Problem> {
-        if let Some(told) = self.change.told.take() {
-            told?;
+        if let Some(told) = self.change.told.take()
+            && told? == Told::Known
+        {
             return self.follow_tables().await;
         }
         let Some(tables) = self.context.signals.take_tables() else { return Ok(()) };
@@ -166,7 +197,7 @@ impl<W: LogWriter> Stream<'_, W> {
         let id = uuid::Uuid::new_v4().to_string();
         let (connector, list) = (self.context.config.name.clone(), tables.join(", "));
         match Signal::parse(&id, "execute-snapshot", &data).map(|signal| signal.action) {
-            Ok(Action::Snapshot(request)) => {
+            Ok(Request::Snapshot(request)) => {
                 tracing::info!(connector, id, "tables were added, their rows are read beside the stream: {list}");
                 let taken = self.take_incremental(id, &request).await?;
                 if let Some(reader) = &mut self.incremental {
