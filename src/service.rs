@@ -4,11 +4,12 @@
 //! stopping: sources first, so that what they have read becomes durable and is confirmed; then the log; then the readers.
 
 mod port;
+mod settings;
 
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -38,6 +39,7 @@ use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
 use crate::postgres::application;
 use crate::problem::Problem;
+use settings::Settings;
 
 /// Sources have this long to end; with the readers' time it stays within the 10 s that a service manager gives.
 const SOURCES_WAIT_MAX: Duration = Duration::from_secs(6);
@@ -124,6 +126,7 @@ pub struct Service {
     /// The connectors.
     pub registry: Arc<Registry>,
     config: ServiceConfig,
+    settings: Settings,
     log: Option<BuiltinLog>,
     schemas: Option<Arc<Schemas>>,
     fatal: mpsc::Receiver<Problem>,
@@ -161,17 +164,28 @@ impl Service {
         let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics).asking_databases());
         let (watch, had_folder) = (Watch::new(Fingerprint::of(&config.connectors_dir), Instant::now()), config.connectors_dir.is_dir());
         registry.start(definitions(&config)?)?;
-        let settings = config.clone();
+        let of_start = config.clone();
         registry.set_files(Box::new(move || {
             if had_folder {
-                folder_is_there(&settings.connectors_dir)?;
+                folder_is_there(&of_start.connectors_dir)?;
             }
-            definitions(&settings)
+            definitions(&of_start)
         }));
+        let settings = Settings::new(config.clone());
 
         let stop = watch::Sender::new(false);
-        let mut service =
-            Self { http: local_address(&http_listener)?, kafka, registry, schemas, config, log, fatal, stop, readers: Vec::new() };
+        let mut service = Self {
+            http: local_address(&http_listener)?,
+            kafka,
+            registry,
+            schemas,
+            config,
+            settings,
+            log,
+            fatal,
+            stop,
+            readers: Vec::new(),
+        };
         let broker = kafka_listener.zip(advertised).and_then(|(listener, advertised)| service.serve_kafka(listener, advertised));
         service.serve_http(http_listener, broker, tokens, tls);
         if service.config.watch {
@@ -181,18 +195,25 @@ impl Service {
         Ok(service)
     }
 
-    /// Reads the connector files again whenever they have changed.
+    /// Reads the connector files again whenever they have changed, and so the file of settings.
     fn watch_files(&mut self, mut watch: Watch) {
         let (registry, dir, mut stop) = (Arc::clone(&self.registry), self.config.connectors_dir.clone(), self.stop.subscribe());
+        let (settings, file) = (self.settings.clone(), self.config.file.clone());
+        let seen = |file: &Option<PathBuf>| file.as_deref().map(Fingerprint::of_file).unwrap_or_default();
+        let mut own = Watch::new(seen(&file), Instant::now());
         self.readers.push(tokio::spawn(async move {
             loop {
                 tokio::select! {
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                     _ = stop.wait_for(|stop| *stop) => return,
                 }
-                let look = dir.clone();
+                let (look, of) = (dir.clone(), file.clone());
                 // A file system that hangs holds up this task, and nothing else.
-                let Ok(fingerprint) = tokio::task::spawn_blocking(move || Fingerprint::of(&look)).await else { return };
+                let looked = tokio::task::spawn_blocking(move || (Fingerprint::of(&look), seen(&of)));
+                let Ok((fingerprint, of_settings)) = looked.await else { return };
+                if own.shall_read(of_settings, Instant::now()) {
+                    settings.read_again();
+                }
                 if watch.shall_read(fingerprint, Instant::now()) {
                     drop(registry.reload().await);
                 }
@@ -248,7 +269,10 @@ impl Service {
             tokio::select! {
                 _ = signals.terminate.recv() => break Ok(()),
                 _ = signals.interrupt.recv() => break Ok(()),
-                _ = signals.reload.recv() => drop(self.registry.reload().await),
+                _ = signals.reload.recv() => {
+                    self.settings.read_again();
+                    drop(self.registry.reload().await);
+                }
                 Some(problem) = self.fatal.recv() => break Err(problem),
                 problem = &mut failed => break Err(problem),
             }
@@ -497,7 +521,8 @@ mod tests {
         let problem = Service::start(config.clone(), capture).await.err().expect("refused");
         assert_eq!((problem.code, problem.what.as_str()), ("config/missing", "kafka.advertised is missing"));
         assert!(!config.data_dir.exists());
-        let told = ServiceConfig { kafka_advertised: Some("db.internal:9092".into()), ..config };
+        let mut told = config;
+        told.kafka_advertised = Some("db.internal:9092".into());
         assert!(check_advertised(&told).is_ok());
     }
 }

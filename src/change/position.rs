@@ -85,6 +85,8 @@ pub struct Checkpoint {
     pub signal_lines: u64,
     /// How far an incremental snapshot is.
     pub incremental: Option<Incremental>,
+    /// Which tables were followed, as the configuration writes it: the rows of those that it adds later are to be read.
+    pub tables: Option<String>,
     /// Transactions whose commit record is before this are in the snapshot, not in the stream.
     pub snapshot_lsn: Lsn,
     /// Whose position this is.
@@ -169,6 +171,9 @@ impl Checkpoint {
         }
         if let Some(incremental) = &self.incremental {
             let _ = write!(out, ",\"incremental\":{}", incremental.to_json());
+        }
+        if let Some(tables) = &self.tables {
+            let _ = write!(out, ",\"tables\":{}", Quoted(tables));
         }
         out.extend_from_slice(b",\"ring\":\"");
         for commit in &self.ring {
@@ -261,6 +266,7 @@ impl Checkpoint {
             signal_offset: own.get("signal_offset").and_then(Value::as_i64),
             signal_lines: number(own, "signal_lines"),
             incremental,
+            tables: own.get("tables").and_then(Value::as_str).map(str::to_owned),
             snapshot_lsn: lsn("snapshot")?,
             slot: SlotIdentity { name: text("slot"), system_id: text("system"), timeline: number(own, "timeline") as u32 },
             ring: text("ring")
@@ -328,6 +334,7 @@ mod tests {
                 progress: partial.then(|| Progress { at: 3, first: 1, cursor: Some(vec!["7".into()]), ..Progress::default() }),
                 asked: if counted { vec![asked()] } else { Vec::new() }, signal_offset: inherited.then_some(time_us),
                 signal_lines: if partial { rows } else { 0 },
+                tables: inherited.then(|| "[[\"\",\"\",\"public.a\",\"\"],true]".to_owned()),
                 incremental: counted.then(|| Incremental { id: "s1".into(), cursor: Some(vec![None]), ..Incremental::default() }),
                 slot: SlotIdentity { name, system_id: "7412".into(), timeline: 3 }, ring: Vec::new(), lsn: Lsn(lsns[5]), xid, time_us,
             };

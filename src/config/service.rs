@@ -179,6 +179,20 @@ pub struct ServiceConfig {
     pub origins: Vec<Origin>,
     /// What a person should know although it is not an error.
     pub warnings: Vec<String>,
+    given: Given,
+}
+
+/// What the settings were made from, and as which texts: to read them again. There may be secrets in it.
+#[derive(Clone, Default)]
+struct Given {
+    sources: Sources,
+    values: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given").finish_non_exhaustive()
+    }
 }
 
 /// The log's settings.
@@ -278,6 +292,26 @@ impl Sources {
 }
 
 impl ServiceConfig {
+    /// Reads all layers once more, from where they were read before: the environment and the command line are what they were.
+    pub fn load_again(&self) -> Result<Self, Vec<Problem>> {
+        Self::load(&self.given.sources)
+    }
+
+    /// The names of the settings that other settings have another value for.
+    pub fn differs_in(&self, other: &Self) -> Vec<String> {
+        let (own, others) = (&self.given.values, &other.given.values);
+        let names: std::collections::BTreeSet<&String> = own.keys().chain(others.keys()).collect();
+        names.into_iter().filter(|name| own.get(*name) != others.get(*name)).cloned().collect()
+    }
+
+    /// Takes one setting's text over from other settings.
+    pub fn note(&mut self, name: &str, other: &Self) {
+        match other.given.values.get(name) {
+            Some(value) => drop(self.given.values.insert(name.to_owned(), value.clone())),
+            None => drop(self.given.values.remove(name)),
+        }
+    }
+
     /// Reads and merges all layers; every problem is reported, not only the first.
     pub fn load(sources: &Sources) -> Result<Self, Vec<Problem>> {
         let file = sources.find_file().map_err(|problem| vec![problem])?;
@@ -292,7 +326,9 @@ impl ServiceConfig {
         let settings = layers.merge();
         let mut reader = Reader { settings: &settings, problems: layers.problems };
         let base = file.as_deref().and_then(Path::parent).map_or_else(|| sources.working_dir.clone(), Path::to_owned);
-        let config = reader.read(file, &base, sources, layers.warnings);
+        let mut config = reader.read(file, &base, sources, layers.warnings);
+        config.given.sources = sources.clone();
+        config.given.values = settings.iter().map(|(name, setting)| (name.clone(), setting.value.trim().to_owned())).collect();
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
 }
@@ -511,6 +547,7 @@ impl Reader<'_> {
             },
             origins: self.origins(),
             warnings,
+            given: Given::default(),
         };
         self.complete(config)
     }
@@ -714,6 +751,25 @@ pub fn default_file() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_are_read_again_say_what_is_another() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let write = |text: &str| std::fs::write(dir.path().join("rowfeed.toml"), text).expect("written");
+        write("[logging]\nlevel = \"warn\"\n[log.kafka]\n\"sasl.password\" = \"planted-one\"\n");
+        let sources = Sources { set: vec!["http.listen=127.0.0.1:1".to_owned()], working_dir: dir.path().to_owned(), ..Sources::default() };
+        let mut running = load(&sources).expect("valid");
+        assert!(!format!("{running:?}").contains("planted-one"));
+        write("[logging]\nlevel = \"info\"\n[http]\nlisten = \"127.0.0.1:2\"\n[log.kafka]\n\"sasl.password\" = \"planted-two\"\n");
+        let read = running.load_again().expect("valid");
+        assert_eq!(read.differs_in(&running), ["log.kafka.sasl.password", "logging.level"], "--set wins over the file as before");
+        running.note("logging.level", &read);
+        assert_eq!(read.differs_in(&running), ["log.kafka.sasl.password"]);
+        write("[nothing]\n");
+        assert!(running.load_again().is_ok());
+        write("x = 1\n");
+        assert_eq!(running.load_again().expect_err("no such key")[0].code, "config/unknown-key");
+    }
 
     fn load(sources: &Sources) -> Result<ServiceConfig, Vec<Problem>> {
         ServiceConfig::load(sources)

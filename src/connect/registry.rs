@@ -24,7 +24,7 @@ use crate::change::Signal;
 use crate::config::Options;
 use crate::config::postgres::effect::{self, Effect};
 use crate::config::postgres::table::CLASSES;
-use crate::config::postgres::{PostgresConfig, TopicDefaults};
+use crate::config::postgres::{PostgresConfig, TableFilter, TopicDefaults};
 use crate::problem::Problem;
 
 pub use diff::Difference;
@@ -133,15 +133,17 @@ struct Connector {
 }
 
 impl Connector {
-    /// Takes a new definition. Where no change has an effect on what runs, it is for the next start.
-    fn redefine(&mut self, definition: Definition) {
+    /// Takes a new definition, which names these tables. Where no change has an effect on what runs, it is for the next start;
+    /// other tables are taken up by a task that streams, and by one that reads its first snapshot when it begins again.
+    fn redefine(&mut self, definition: Definition, tables: Option<TableFilter>) {
         let changes = effect::changes(&self.definition.options, &definition.options);
         let live = !definition.is_broken() && effect::heaviest(&changes).is_none_or(|effect| effect == Effect::Live);
-        let live = live && matches!(self.status.phase(), Phase::Snapshotting | Phase::Streaming);
         self.definition = Arc::new(definition);
-        match live {
-            true => self.supervisor.note(Arc::clone(&self.definition)),
-            false => self.supervisor.redefine(Arc::clone(&self.definition)),
+        let definition = Arc::clone(&self.definition);
+        match (self.status.phase(), tables.filter(|_| effect::names_tables(&changes))) {
+            (Phase::Streaming, Some(tables)) if live => self.supervisor.follow(definition, tables),
+            (Phase::Snapshotting | Phase::Streaming, None) if live && !effect::names_tables(&changes) => self.supervisor.note(definition),
+            _ => self.supervisor.redefine(definition),
         }
     }
 }
@@ -325,8 +327,9 @@ impl Registry {
             return self.view(&known.name);
         }
         self.store.put(&known.name, &definition.options, target).await.map_err(RegistryError::Failed)?;
+        let tables = definition.config(self.topics).ok().map(|config| config.tables);
         if let Some(connector) = self.connectors().get_mut(&known.name) {
-            connector.redefine(definition);
+            connector.redefine(definition, tables);
         }
         tracing::info!(connector = known.name, "connector changed");
         self.view(&known.name)

@@ -1,8 +1,8 @@
 //! The door through which requests come to a running connector: one queue, whatever channel they come by.
 //!
-//! Owns the requests that wait. Promises that what is accepted is acted on in its order, once, by the task that runs or
-//! the next one of this process, and that no more than [`WAITING_MAX`] wait. Leaves to the channels that a request
-//! survives the process, and to the stream what becomes of it.
+//! Owns the requests that wait, and the newest list of tables that is to be followed. Promises that what is accepted is acted
+//! on in its order, once, by the task that runs or the next one of this process, and that no more than [`WAITING_MAX`] wait.
+//! Leaves to the channels that a request survives the process, and to the stream what becomes of it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::change::Signal;
+use crate::config::postgres::TableFilter;
 
 /// So many signals may wait.
 pub const WAITING_MAX: usize = 100;
@@ -25,6 +26,10 @@ struct Inner {
     waiting: Mutex<VecDeque<(Signal, Option<Receipt>)>>,
     /// Some wait: looked at much more often than it changes.
     any: AtomicBool,
+    /// The tables that the configuration names now, for the task that runs.
+    tables: Mutex<Option<TableFilter>>,
+    /// They are other ones than before.
+    any_tables: AtomicBool,
     arrived: Notify,
 }
 
@@ -112,6 +117,35 @@ impl Signals {
         self.0.any.store(true, Relaxed);
     }
 
+    fn tables(&self) -> MutexGuard<'_, Option<TableFilter>> {
+        self.0.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Other tables are to be followed from now on; what was said before and not taken is forgotten.
+    pub fn follow(&self, tables: TableFilter) {
+        *self.tables() = Some(tables);
+        self.0.any_tables.store(true, Relaxed);
+        self.0.arrived.notify_one();
+    }
+
+    /// A task begins, whose configuration says it all.
+    pub fn forget_tables(&self) {
+        self.take_tables();
+    }
+
+    /// What [`Signals::follow`] said last.
+    pub fn take_tables(&self) -> Option<TableFilter> {
+        let mut tables = self.tables();
+        self.0.any_tables.store(false, Relaxed);
+        tables.take()
+    }
+
+    /// Other tables are to be followed.
+    #[inline]
+    pub fn has_tables(&self) -> bool {
+        self.0.any_tables.load(Relaxed)
+    }
+
     /// Some wait.
     #[inline]
     pub fn any(&self) -> bool {
@@ -128,6 +162,20 @@ impl Signals {
 mod tests {
     use super::*;
     use crate::change::signal::Action;
+
+    #[test]
+    fn of_tables_that_are_to_be_followed_the_newest_counts_once() {
+        let tables = || TableFilter::of_written(r#"[["","","public.a",""],true]"#).expect("lists");
+        let door = Signals::default();
+        door.follow(TableFilter::everything());
+        door.follow(tables());
+        assert!(door.has_tables());
+        assert_eq!(door.take_tables().map(|taken| taken.written()), Some(tables().written()));
+        assert!(!door.has_tables() && door.take_tables().is_none());
+        door.follow(tables());
+        door.forget_tables();
+        assert!(!door.has_tables(), "a task that begins has them already");
+    }
 
     #[test]
     fn signals_come_in_their_order_and_no_more_than_may_wait() {

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::signals::Signals;
 use super::state::{self, Event, Phase};
-use crate::config::postgres::TableFilter;
 use crate::problem::Problem;
 
 /// What a commit adds to the counters.
@@ -169,7 +168,6 @@ struct Slow {
     restarts: u64,
     failing_since: Option<Instant>,
     has_worked: bool,
-    followed: Option<TableFilter>,
     slot: Option<SlotHealth>,
 }
 
@@ -188,11 +186,6 @@ impl TaskStatus {
     /// A status in [`Phase::Created`].
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Notes which tables are followed from now on; those that were so far, in this process.
-    pub fn follow(&self, tables: TableFilter) -> Option<TableFilter> {
-        self.slow().followed.replace(tables)
     }
 
     /// The way to the task.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::definitions::{Definition, combine};
 use super::state::{Event, Phase, Rest};
 use super::status::TaskStatus;
-use crate::config::postgres::{PostgresConfig, TopicDefaults};
+use crate::config::postgres::{PostgresConfig, TableFilter, TopicDefaults};
 use crate::problem::{Action, Problem};
 
 /// Runs a capture until it is told to stop or fails; blocks. Given by the service, so that tests can give another.
@@ -137,6 +137,14 @@ impl Supervisor {
     /// Takes a new definition that changes nothing of what runs: the next start has it.
     pub fn note(&self, definition: Arc<Definition>) {
         self.shared.control().definition = definition;
+    }
+
+    /// Takes a new definition that names other tables and changes nothing else: the task that runs takes them up.
+    pub fn follow(&self, definition: Arc<Definition>, tables: TableFilter) {
+        // Under the lock: a task that begins just now has either the definition or the order.
+        let mut control = self.shared.control();
+        control.definition = definition;
+        self.shared.status.signals().follow(tables);
     }
 
     fn order(&self, control: &mut Control) {
@@ -286,6 +294,7 @@ impl Shared {
                 return Ended::Told;
             }
             control.stop = watch::Sender::new(false);
+            self.status.signals().forget_tables();
             (Arc::clone(&control.definition), control.stop.subscribe())
         };
         let connector = definition.name.as_str();

@@ -26,10 +26,15 @@ struct Look {
 }
 
 /// A folder from outside; `None` for one that is not there or cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint(Option<Vec<Look>>);
 
 impl Fingerprint {
+    /// One file, as it is now.
+    pub fn of_file(path: &Path) -> Self {
+        Self(path.is_file().then(|| vec![look(path.to_owned())]))
+    }
+
     /// The connector files of a folder, as they are now.
     pub fn of(dir: &Path) -> Self {
         Self(definitions::files_of(dir).ok().flatten().map(|files| files.into_iter().map(look).collect()))

@@ -6,7 +6,8 @@
 use tokio_postgres::Client;
 
 use super::catalog::Table;
-use super::{PostgresError, identifier};
+use super::connection::Connection;
+use super::{PostgresError, identifier, literal};
 use crate::change::{RelationId, ReplicaIdentity};
 use crate::config::postgres::{PostgresConfig, PublicationAutocreate};
 use crate::config::suggest;
@@ -225,6 +226,16 @@ fn refuse_breaking(tables: &[&Table], because: &str, instead: &str) -> Result<()
             ))
             .fix(format!("{}\n{instead}", fixes.join("\n"))),
     ))
+}
+
+/// Has those who read the publication look it up again, by setting what is set. Before 13.21, 14.18, 15.13, 16.9 and 17.5 a
+/// transaction that was open when a table was added to it made the walsender remember that the table is not published, also for
+/// what came later: PostgreSQL told only transactions that began behind the change. Called when the open ones are over.
+pub async fn renew(session: &mut Connection, name: &str) -> Result<(), PostgresError> {
+    let found = session.query(&format!("select pubviaroot from pg_publication where pubname = {}", literal(name))).await?;
+    let Some(Some(via_root)) = found.into_iter().next().and_then(|row| row.into_iter().next()) else { return Ok(()) };
+    let sql = format!("alter publication {} set (publish_via_partition_root = {})", identifier(name), via_root == "t");
+    session.query(&sql).await.map(drop)
 }
 
 /// The tables a publication sends, with column lists and row filters where the server has them.

@@ -34,6 +34,23 @@ impl Slot {
     pub fn is_lost(&self) -> bool {
         self.wal_status.as_deref() == Some("lost")
     }
+
+    /// Why the server has given it up; `limit` is `max_slot_wal_keep_size`.
+    pub fn why_lost(&self, limit: Option<&str>) -> String {
+        match self.invalidation.as_deref() {
+            None | Some("wal_removed") => {
+                let limit = limit.map_or_else(String::new, |limit| format!(" = {limit}"));
+                format!("wal_status is lost: max_slot_wal_keep_size{limit} was exceeded")
+            }
+            Some(reason) => format!("the server gave it up: {reason}"),
+        }
+    }
+}
+
+/// How much WAL the server keeps for slots; `None`: it does not say.
+pub async fn keep_size(client: &Client) -> Option<String> {
+    let row = client.query_one("select current_setting('max_slot_wal_keep_size', true)", &[]).await.ok()?;
+    row.try_get(0).ok().flatten()
 }
 
 /// A slot that was just made.
@@ -112,10 +129,7 @@ pub fn check(slot: &Slot, name: &str, database: &str) -> Result<(), PostgresErro
             .fix("choose another slot.name")
     } else if slot.is_lost() {
         Problem::fail("pg/wal-lost", format!("slot \"{name}\" has lost its WAL: changes are gone from the server"))
-            .why(match slot.invalidation.as_deref() {
-                None | Some("wal_removed") => "wal_status is lost: max_slot_wal_keep_size was exceeded".to_owned(),
-                Some(reason) => format!("the server gave it up: {reason}"),
-            })
+            .why(slot.why_lost(None))
             .fix(format!("SELECT pg_drop_replication_slot('{name}');\nthen delete the connector's position and start it again: it takes a new snapshot"))
     } else {
         return Ok(());

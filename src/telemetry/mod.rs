@@ -20,10 +20,14 @@ use crate::config::define::invalid;
 use crate::config::service::LoggingFormat;
 use crate::problem::Problem;
 
+/// `logging.level` is not what it must be.
+pub fn not_a_level(level: &str, why: impl std::fmt::Display) -> Problem {
+    invalid("logging.level", level, "error, warn, info, debug, trace, or module=level,...").why(why.to_string())
+}
+
 /// Starts writing log lines; once per process.
 pub fn start(level: &str, format: LoggingFormat) -> Result<(), Problem> {
-    let filter = EnvFilter::try_new(level)
-        .map_err(|error| invalid("logging.level", level, "error, warn, info, debug, trace, or module=level,...").why(error.to_string()))?;
+    let filter = EnvFilter::try_new(level).map_err(|error| not_a_level(level, error))?;
     let pretty = match format {
         LoggingFormat::Auto => std::io::stderr().is_terminal(),
         LoggingFormat::Pretty => true,
@@ -119,6 +123,18 @@ pub fn set_level(name: &str, level: Level) -> Result<Vec<String>, NotSet> {
     }
     live.levels = changed;
     Ok(affected)
+}
+
+/// Puts the setting `logging.level` in the place of all levels, also of those that were set one by one.
+pub fn set_all(setting: &str) -> Result<(), NotSet> {
+    let filter = EnvFilter::try_new(setting).map_err(|error| NotSet(error.to_string()))?;
+    let mut live = live();
+    let Some(live) = live.as_mut() else { return Ok(()) };
+    if !(live.apply)(filter) {
+        return Err(NotSet("the log takes no other levels now".to_owned()));
+    }
+    live.levels = Levels::of(setting);
+    Ok(())
 }
 
 fn now_ms() -> u64 {

@@ -6,6 +6,7 @@ use std::process::Command;
 use rowfeed::demo::cluster::{Cluster, Programs, Stop};
 use serde_json::{Value, json};
 
+use crate::support::http::request;
 use crate::support::postgres::{Sql, own_server};
 use crate::support::scene::Scene;
 use crate::support::service::with;
@@ -130,6 +131,60 @@ fn a_slot_that_was_dropped_and_made_again_is_told_with_the_gap() {
     let confirmed = scene.sql.one(&format!("select confirmed_flush_lsn from pg_replication_slots where slot_name = '{}'", scene.slot()));
     assert!(trace.contains(&format!("and {confirmed} (")) && trace.contains("/offsets"), "{trace}");
     assert_eq!(scene.reader.read(&Scene::topic("t")).len(), 1, "nothing behind the gap is published");
+}
+
+/// The server gives a slot up: what is missing is told with both ends and what to do, and what is said to be done works.
+#[test]
+fn a_slot_that_the_server_gave_up_is_told_with_the_gap_and_begun_anew() {
+    let Some(server) = own_server(false, &[("max_slot_wal_keep_size", "16MB")]) else { return };
+    let Some(mut scene) = Scene::on(&server, "given_up", TABLE, &json!({"snapshot.mode": "initial"})) else { return };
+    scene.fence();
+    scene.sql.run("insert into t values(1)");
+    scene.fence();
+    scene.rowfeed.stop();
+    for id in 2..8 {
+        scene.sql.run(&format!("insert into t values({id})"));
+        scene.sql.run("select pg_switch_wal()");
+    }
+    scene.sql.run("delete from t where id = 1");
+    let status = format!("select wal_status from pg_replication_slots where slot_name = '{}'", scene.slot());
+    wait_for("the slot to be lost", || {
+        scene.sql.run("checkpoint");
+        (scene.sql.one(&status) == "lost").then_some(())
+    });
+    let trace = failed(&mut scene);
+    let end = scene.sql.one("select pg_current_wal_flush_lsn()");
+    for part in [
+        "pg/wal-lost",
+        "changes between ",
+        &format!(" and {end} are gone"),
+        "max_slot_wal_keep_size = 16MB",
+        "committed about ",
+        "op \"r\"",
+    ] {
+        assert!(trace.contains(part), "{part}: {trace}");
+    }
+    for part in ["/connectors/scene/stop", "DELETE /connectors/scene/offsets", "snapshot.mode=when_needed", "cannot go unnoticed"] {
+        assert!(trace.contains(part), "{part}: {trace}");
+    }
+    assert_eq!(scene.reader.read(&Scene::topic("t")).len(), 1, "nothing goes on by itself");
+    let ask = |method: &str, path: &str| {
+        let answer = request(&scene.rowfeed.http(), method, &format!("/connectors/scene/{path}"), None).expect("an answer");
+        assert!(answer.status < 300, "{method} {path}: {} {}", answer.status, answer.body);
+    };
+    ask("PUT", "stop");
+    wait_for("the stop", || (scene.rowfeed.status("scene")["connector"]["state"] == "STOPPED").then_some(()));
+    ask("DELETE", "offsets");
+    scene.sql.run(&format!("select pg_drop_replication_slot('{}')", scene.slot()));
+    ask("PUT", "resume");
+    wait_for("the new snapshot", || (scene.rowfeed.log().matches("\"streaming\"").count() == 2).then_some(()));
+    scene.sql.run("insert into t values(8)");
+    // The fence's rows were read again, too: its topic does not tell.
+    let events = wait_for("the row behind it", || {
+        let events: Vec<Value> = scene.reader.read(&Scene::topic("t")).iter().map(|record| record.json()).collect();
+        (events.len() == 8).then_some(events)
+    });
+    assert_eq!(Scene::ops(&events), "crrrrrrc");
 }
 
 /// A base backup has no slots, and its end is before what was published.

@@ -195,6 +195,7 @@ fn a_table_that_is_added_is_read_beside_the_stream_and_holds_up_nobody() {
         }
         id
     });
+    let (reader, restarts) = (walsender(&scene), restarts(&scene));
     let more = with(scene.config().clone(), &json!({"table.include.list": "public.t,public.fence,public.more"}));
     let answer = scene.rowfeed.put_connector("scene", &more);
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -212,4 +213,169 @@ fn a_table_that_is_added_is_read_beside_the_stream_and_holds_up_nobody() {
     let oldest = others.iter().map(age).max().expect("some");
     eprintln!("the oldest change of another table was published {oldest} ms after its commit");
     assert!(oldest < 5_000, "{oldest} ms");
+    assert_eq!((walsender(&scene), self::restarts(&scene)), (reader, restarts), "the same replication session, the same task");
+}
+
+/// The server's process that reads the slot.
+fn walsender(scene: &Scene) -> String {
+    scene.sql.one(&format!("select active_pid from pg_replication_slots where slot_name = '{}'", scene.slot()))
+}
+
+/// How often the task was begun again, as the metric has it.
+fn restarts(scene: &Scene) -> String {
+    let page = get(&scene.rowfeed.http(), "/metrics").expect("an answer").body;
+    let line = page.lines().find(|line| line.starts_with("rowfeed_connector_restarts_total"));
+    line.unwrap_or_else(|| panic!("no such metric: {page}")).to_owned()
+}
+
+fn put_tables(scene: &Scene, tables: &str) {
+    let config = with(scene.config().clone(), &json!({"table.include.list": tables}));
+    let answer = scene.rowfeed.put_connector("scene", &config);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// Aim: lists are taken up live in both directions, and what is slow in the database holds up nobody. Method: one table goes,
+/// comes back with what changed meanwhile, and one that is added is locked by somebody while others stream.
+#[test]
+fn tables_go_and_come_back_without_a_restart_and_a_lock_delays_one_table_only() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table t(id int primary key, x int); create table gone(id int primary key); create table held(id int primary key);
+        insert into held values (1), (2)";
+    let tables = json!({"table.include.list": "public.t,public.gone,public.fence", "snapshot.mode": "initial"});
+    let scene = Scene::prepared(server, "livetables", setup, &tables);
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.fence();
+    let (reader, restarts) = (walsender(&scene), restarts(&scene));
+    scene.sql.run("insert into gone values (1)");
+    assert_eq!(scene.events("gone").len(), 1);
+
+    put_tables(&scene, "public.t,public.fence");
+    let published = format!("select count(*) from pg_publication_tables where pubname = '{}' and tablename = 'gone'", scene.slot());
+    wait_for("the publication to lose it", || (scene.sql.one(&published) == "0").then_some(()));
+    scene.sql.run("insert into gone values (2); delete from gone where id = 1; insert into t values (1)");
+    assert_eq!((scene.events("gone").len(), scene.events("t").len()), (1, 1));
+
+    let holder = scene.database.sql();
+    holder.run("begin; lock table held in access exclusive mode");
+    put_tables(&scene, "public.t,public.fence,public.gone,public.held");
+    for id in 2..20 {
+        scene.sql.run(&format!("insert into t values ({id})"));
+        scene.fence();
+    }
+    assert_eq!(scene.events("t").len(), 19, "the others stream on");
+    holder.run("commit");
+    let held = wait_for("the rows of the locked table", || Some(scene.events("held")).filter(|events| events.len() == 2));
+    assert_eq!(Scene::ops(&held), "rr");
+    let gone = wait_for("what came back", || Some(scene.events("gone")).filter(|events| events.len() == 2));
+    assert_eq!((Scene::ops(&gone).as_str(), &gone[1]["after"]["id"]), ("cr", &json!(2)));
+    scene.sql.run("insert into gone values (3)");
+    assert_eq!(Scene::ops(&scene.events("gone")), "crc");
+    assert_eq!((walsender(&scene), self::restarts(&scene)), (reader, restarts), "the same replication session, the same task");
+}
+
+/// Aim: whenever the process is killed behind the answer, the rows of an added table are read once. Method: table after table
+/// is added, and the process killed a little later each time.
+#[test]
+fn an_added_table_is_read_once_whenever_the_process_is_killed() {
+    let Some(server) = shared_server() else { return };
+    let delays = [0, 3, 8, 15, 30, 60];
+    let table =
+        |number: usize| format!("create table a{number}(id int primary key); insert into a{number} select generate_series(1, 3000);");
+    let setup: String = (0..=delays.len()).map(table).collect();
+    let more = json!({"table.include.list": "public.fence", "snapshot.mode": "initial", "incremental.snapshot.chunk.size": "200"});
+    let mut scene = Scene::prepared(server, "addkilled", &setup, &more);
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.fence();
+    let mut tables = "public.fence".to_owned();
+    for (number, delay) in delays.into_iter().enumerate() {
+        tables.push_str(&format!(",public.a{number}"));
+        put_tables(&scene, &tables);
+        std::thread::sleep(Duration::from_millis(delay));
+        scene.rowfeed.kill();
+        scene.rowfeed.run();
+        scene.rowfeed.wait_until_ready();
+    }
+    // The last one is added while nothing runs but the registry.
+    let server = format!("http://{}", scene.rowfeed.http());
+    for word in ["stop", "resume"] {
+        let done = Command::new(env!("CARGO_BIN_EXE_rowfeed")).args(["connectors", word, "scene", "--server", &server]).output();
+        assert!(done.expect("it runs").status.success(), "{word}");
+        put_tables(&scene, &format!("{tables},public.a{}", delays.len()));
+    }
+    for number in 0..=delays.len() {
+        let topic = Scene::topic(&format!("a{number}"));
+        wait_for("the rows", || (scene.reader.watermarks(&topic, 0)?.1 >= 3000).then_some(()));
+    }
+    for number in 0..=delays.len() {
+        let events = scene.events(&format!("a{number}"));
+        let ids: std::collections::BTreeSet<_> = events.iter().map(|event| event["after"]["id"].as_i64()).collect();
+        assert_eq!((events.len(), ids.len(), Scene::ops(&events).contains('c')), (3000, 3000, false), "a{number}");
+    }
+}
+
+/// Aim: what transactions write that were open when a table was added is not lost, nor what comes behind them. Method: such a
+/// transaction writes to the new table, and another one behind it.
+#[test]
+fn transactions_that_were_open_when_a_table_was_added_lose_nothing() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table t(id int primary key); create table late(id int primary key); insert into late values (1)";
+    let scene =
+        Scene::prepared(server, "addopen", setup, &json!({"table.include.list": "public.t,public.fence", "snapshot.mode": "initial"}));
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.fence();
+    let open = scene.database.sql();
+    open.run("begin; insert into t values (1)");
+    put_tables(&scene, "public.t,public.fence,public.late");
+    wait_for("the rows to be asked for", || scene.rowfeed.log().contains("their rows are read beside the stream").then_some(()));
+    open.run("insert into late values (2); commit");
+    scene.sql.run("insert into late values (3)");
+    wait_for("the rows", || scene.rowfeed.log().contains("incremental snapshot over").then_some(()));
+    scene.sql.run("insert into late values (4)");
+    let ids: std::collections::BTreeSet<_> = scene.events("late").iter().filter_map(|event| event["after"]["id"].as_i64()).collect();
+    assert_eq!(ids, [1, 2, 3, 4].into());
+}
+
+/// The same by a file.
+#[test]
+fn a_table_that_a_file_adds_is_taken_up_in_the_same_session() {
+    let Some(world) = world("fileadds") else { return };
+    world.database.sql().run("create table more(id int primary key); insert into more values (1), (2)");
+    world.write(&world.config(&json!({"snapshot.mode": "initial"})));
+    wait_for("the new file's connector", || (get(&world.rowfeed.http(), "/connectors/shop").ok()?.status == 200).then_some(()));
+    world.rowfeed.wait_until_streaming("shop", &world.database.sql(), &world.database.name);
+    wait_for("streaming", || world.metric("rowfeed_connector_state{connector=\"shop\",state=\"streaming\"} 1.0").then_some(()));
+    let reader = world.reader();
+    world.write(&world.config(&json!({"snapshot.mode": "initial", "table.include.list": "public.t,public.more"})));
+    let kafka = crate::support::reader::Reader::new(world.rowfeed.kafka());
+    wait_for("the added table's rows", || (kafka.watermarks("srv.public.more", 0)?.1 == 2).then_some(()));
+    assert_eq!((world.reader(), world.rowfeed.status("shop")["connector"]["trace"].clone()), (reader, Value::Null));
+}
+
+/// `rowfeed.toml` is followed, too: what can be taken over is, the rest is told by name, and mistakes change nothing.
+#[test]
+fn the_services_own_file_is_followed() {
+    let mut rowfeed = Rowfeed::start(&[]);
+    rowfeed.stop();
+    let file = rowfeed.home().join("rowfeed.toml");
+    let write = |text: &str| fs::write(&file, text).expect("written");
+    let level = |rowfeed: &Rowfeed| get(&rowfeed.http(), "/admin/loggers/root").ok().map(|answer| answer.json()["level"].clone());
+    write("[logging]\nlevel = \"warn\"\n");
+    rowfeed.run();
+    rowfeed.wait_until_ready();
+    assert_eq!(level(&rowfeed), Some(json!("WARN")));
+    write("[logging]\nlevel = \"info\"\n[topics]\npartitions = 3\n");
+    wait_for("the level", || (level(&rowfeed) == Some(json!("INFO"))).then_some(()));
+    wait_for("the rest", || rowfeed.log().contains("they need a restart").then_some(()));
+    let log = rowfeed.log();
+    let told = log.lines().find(|line| line.contains("they need a restart")).expect("told");
+    assert!(told.contains("topics.partitions") && !told.contains("logging.level") && told.contains("rowfeed.toml"), "{told}");
+    write("[logging]\nlevle = \"debug\"\n");
+    wait_for("the mistake", || rowfeed.log().contains("the settings are not taken over").then_some(()));
+    let log = rowfeed.log();
+    let told = log.lines().find(|line| line.contains("not taken over")).expect("told");
+    assert!(told.contains("rowfeed.toml:2:1") && told.contains("logging.level"), "{told}");
+    assert_eq!(level(&rowfeed), Some(json!("INFO")));
 }

@@ -42,6 +42,9 @@ impl Effect {
     }
 }
 
+/// Which tables are captured: the task takes up other ones while it streams.
+const TABLES: [&str; 4] = ["schema.include.list", "schema.exclude.list", "table.include.list", "table.exclude.list"];
+
 /// What a position, and every key that was published, hangs on. A publication that is made later is not there where the
 /// slot stands: PostgreSQL looks it up in the past.
 const RESNAPSHOT: [&str; 7] = [
@@ -68,7 +71,7 @@ const RESTART: [&str; 5] = [
 
 /// The class of an option.
 pub fn of(key: &ConfigKey) -> Effect {
-    if matches!(key.support, Support::Ignored(_)) {
+    if matches!(key.support, Support::Ignored(_)) || TABLES.contains(&key.name) {
         return Effect::Live;
     }
     if RESNAPSHOT.contains(&key.name) {
@@ -117,17 +120,23 @@ pub fn heaviest(changes: &[Change]) -> Option<Effect> {
     changes.iter().map(|change| change.effect).max()
 }
 
+/// Other tables are named.
+pub fn names_tables(changes: &[Change]) -> bool {
+    changes.iter().any(|change| TABLES.contains(&change.key.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every row of the table, one by one: what has no effect is live and nothing else is, what shapes events is never
+    /// Every row of the table, one by one: what has no effect is live and nothing else is but the lists of tables, what shapes events is never
     /// called a mere reconnect, and the names that the rules above list are there.
     #[test]
     fn every_option_has_the_class_of_what_it_does() {
         for key in table::OPTIONS {
             let effect = of(key);
-            assert_eq!(effect == Effect::Live, matches!(key.support, Support::Ignored(_)), "{}", key.name);
+            let live = matches!(key.support, Support::Ignored(_)) || TABLES.contains(&key.name);
+            assert_eq!(effect == Effect::Live, live, "{}", key.name);
             if matches!(key.group, "Filters" | "Types" | "Kafka Connect" | "Older names") {
                 assert_ne!(effect, Effect::Reconnect, "{}", key.name);
             }
@@ -136,7 +145,7 @@ mod tests {
             }
         }
         let there = |name: &&str| table::OPTIONS.iter().any(|key| key.name == *name);
-        assert!(RESNAPSHOT.iter().chain(&RESTART).all(there), "a rule names what is not in the table");
+        assert!(RESNAPSHOT.iter().chain(&RESTART).chain(&TABLES).all(there), "a rule names what is not in the table");
         assert!(RECONNECT.iter().all(|part| table::OPTIONS.iter().any(|key| key.name.starts_with(part))));
     }
 
@@ -148,9 +157,9 @@ mod tests {
         let found = changes(&before, &after);
         let short: Vec<_> = found.iter().map(|change| (change.key.as_str(), change.effect.name())).collect();
         let expected =
-            [("database.port", "reconnect"), ("database.user", "reconnect"), ("max.batch.size", "live"), ("table.include.list", "restart")];
+            [("database.port", "reconnect"), ("database.user", "reconnect"), ("max.batch.size", "live"), ("table.include.list", "live")];
         assert_eq!(short, expected);
-        assert_eq!(heaviest(&found), Some(Effect::Restart));
+        assert_eq!((heaviest(&found), names_tables(&found)), (Some(Effect::Reconnect), true));
         assert_eq!(heaviest(&changes(&before, &before)), None);
     }
 }

@@ -108,6 +108,8 @@ pub struct TableFilter {
     schemas: IncludeExclude,
     tables: IncludeExclude,
     ignore_builtin: bool,
+    /// The lists as they are written.
+    lists: [String; 4],
     /// Captured whatever the lists say.
     always: Option<(String, String)>,
 }
@@ -119,18 +121,44 @@ impl TableFilter {
             schemas: IncludeExclude::parse(("schema.include.list", lists.schema_include), ("schema.exclude.list", lists.schema_exclude))?,
             tables: IncludeExclude::parse(("table.include.list", lists.table_include), ("table.exclude.list", lists.table_exclude))?,
             ignore_builtin: lists.ignore_builtin,
+            lists: [lists.schema_include, lists.schema_exclude, lists.table_include, lists.table_exclude].map(str::to_owned),
             always: None,
         })
     }
 
+    /// The lists, for a checkpoint: what two filters with the same text include is the same, but for the signalling table.
+    pub fn written(&self) -> String {
+        serde_json::json!([self.lists, self.ignore_builtin]).to_string()
+    }
+
+    /// Back from [`TableFilter::written`]; `None` when it is not in that form.
+    pub fn of_written(text: &str) -> Option<Self> {
+        let ([schema_include, schema_exclude, table_include, table_exclude], ignore_builtin): ([String; 4], bool) =
+            serde_json::from_str(text).ok()?;
+        let lists = TableLists {
+            schema_include: &schema_include,
+            schema_exclude: &schema_exclude,
+            table_include: &table_include,
+            table_exclude: &table_exclude,
+            ignore_builtin,
+        };
+        Self::parse(lists).ok()
+    }
+
     /// Every table that is not one of the server's own.
     pub fn everything() -> Self {
-        Self { schemas: IncludeExclude::default(), tables: IncludeExclude::default(), ignore_builtin: true, always: None }
+        let lists = <[String; 4]>::default();
+        Self { schemas: IncludeExclude::default(), tables: IncludeExclude::default(), ignore_builtin: true, lists, always: None }
     }
 
     /// With one more table, whatever the lists say.
     pub fn with(self, table: Option<(String, String)>) -> Self {
         Self { always: table, ..self }
+    }
+
+    /// With the same one more table as another filter.
+    pub fn with_that_of(self, other: &Self) -> Self {
+        Self { always: other.always.clone(), ..self }
     }
 
     /// As in Debezium, tables are read in the order of the expressions that name them.
@@ -264,6 +292,19 @@ impl MessageKeyColumns {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_come_back_as_they_were_written() {
+        let lists =
+            TableLists { table_include: r"public\.a,public\.b\,c", schema_exclude: "x\"y", ignore_builtin: true, ..TableLists::default() };
+        let filter = TableFilter::parse(lists).expect("valid");
+        let back = TableFilter::of_written(&filter.written()).expect("its own form");
+        assert_eq!(back.written(), filter.written());
+        assert!(back.includes("public", "a") && back.includes("public", "b,c") && !back.includes("public", "b"));
+        let signals = Some(("s".to_owned(), "signals".to_owned()));
+        assert!(back.with_that_of(&filter.with(signals)).includes("s", "signals"));
+        assert!(TableFilter::of_written("[]").is_none() && TableFilter::of_written(r#"[["","","(",""],true]"#).is_none());
+    }
 
     fn tables(include: &str, exclude: &str) -> TableFilter {
         let lists = TableLists { table_include: include, table_exclude: exclude, ignore_builtin: true, ..TableLists::default() };

@@ -157,7 +157,10 @@ impl Registry {
             return Err(Problem::retry("config/ending", "a deleted connector of this name has not ended yet")
                 .fix("rowfeed config reload, in a moment"));
         }
-        let mistakes = definition.config(self.topics).err().unwrap_or_default();
+        let (tables, mistakes) = match definition.config(self.topics) {
+            Ok(config) => (Some(config.tables), Vec::new()),
+            Err(mistakes) => (None, mistakes),
+        };
         let mut connectors = self.connectors();
         let Some(known) = connectors.get_mut(&name) else {
             drop(connectors);
@@ -181,7 +184,7 @@ impl Registry {
         known.file_problem = None;
         if *known.definition != definition {
             tracing::info!(connector = name, "the connector's file changed");
-            known.redefine(definition);
+            known.redefine(definition, tables);
             reloaded.changed.push(name.clone());
         }
         if std::mem::take(&mut known.file_gone) {

@@ -140,6 +140,11 @@ impl Backfill {
         Ok((backfill, gate))
     }
 
+    /// Other tables are captured now.
+    pub fn look_up_again(&mut self) {
+        self.selected.clear();
+    }
+
     fn plan_next(&mut self, outcome: Outcome, took: Duration, behind: bool) {
         match outcome {
             // The stream gets its half of the time.

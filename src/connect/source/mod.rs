@@ -24,6 +24,7 @@ pub mod resume;
 mod signals;
 pub mod snapshot;
 pub mod stream;
+mod tables;
 pub mod task;
 mod work;
 

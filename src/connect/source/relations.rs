@@ -13,7 +13,7 @@ use crate::encode::{Draft, EventSettings, RelationPlan, values};
 use crate::log::topic::is_internal;
 use crate::log::{LogWriter, TopicSpec};
 use crate::postgres::catalog::{Catalog, Table};
-use crate::postgres::pgoutput::RelationMessage;
+use crate::postgres::pgoutput::{self, Cells, RelationMessage, WalMessage};
 use crate::postgres::{Client, PostgresError};
 use crate::problem::Problem;
 use crate::record::TopicHandle;
@@ -22,11 +22,11 @@ use crate::record::TopicHandle;
 const LOOKUP_LIMIT: Duration = Duration::from_secs(60);
 
 /// A table of the stream.
-enum Known {
-    /// Its events are written.
-    Captured(Box<RelationPlan>),
-    /// In the publication, but not in the include lists.
-    Left,
+struct Known {
+    /// As PostgreSQL described it, which it does once: who captures the table later needs it.
+    described: Box<[u8]>,
+    /// How its events are written; `None`: it is in the publication, but not in the include lists.
+    plan: Option<Box<RelationPlan>>,
 }
 
 /// Whose events a topic has: the table's object id, schema and name.
@@ -97,20 +97,49 @@ impl Relations {
         Ok(())
     }
 
-    /// Takes in a Relation message.
-    pub async fn learn<W: LogWriter>(&mut self, client: &Client, message: &RelationMessage<'_>, writer: &mut W) -> Result<(), Problem> {
-        let schema = String::from_utf8_lossy(message.schema).into_owned();
-        let table = String::from_utf8_lossy(message.table).into_owned();
-        let known = if self.config.tables.includes(&schema, &table) {
+    /// Captures the tables of this configuration from now on.
+    pub async fn follow<W: LogWriter>(&mut self, config: Arc<PostgresConfig>, client: &Client, writer: &mut W) -> Result<(), Problem> {
+        self.config = config;
+        self.last = None;
+        let tables = &self.config.tables;
+        self.topics.retain(|_, (_, schema, table)| tables.includes(schema, table));
+        let mut added = Vec::new();
+        for known in &mut self.known {
+            let Ok(WalMessage::Relation(message)) = pgoutput::decode(&known.described, &mut Cells::default()) else { continue };
+            match names_of(&message) {
+                (schema, table) if !tables.includes(&schema, &table) => known.plan = None,
+                _ if known.plan.is_none() => added.push(known.described.clone()),
+                _ => {}
+            }
+        }
+        for described in added {
+            if let Ok(WalMessage::Relation(message)) = pgoutput::decode(&described, &mut Cells::default()) {
+                self.learn(client, &message, &described, writer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a Relation message, and as what it came.
+    pub async fn learn<W: LogWriter>(
+        &mut self,
+        client: &Client,
+        message: &RelationMessage<'_>,
+        payload: &[u8],
+        writer: &mut W,
+    ) -> Result<(), Problem> {
+        let (schema, table) = names_of(message);
+        let plan = if self.config.tables.includes(&schema, &table) {
             let described = self.catalog.describe(client, message, &self.config.message_key_columns);
             let described = tokio::time::timeout(LOOKUP_LIMIT, described).await;
             let relation = described
                 .unwrap_or(Err(PostgresError::Timeout(LOOKUP_LIMIT, "describing a table")))
                 .map_err(|error| self.problem(&error))?;
-            Known::Captured(Box::new(self.plan(relation, writer).await?))
+            Some(Box::new(self.plan(relation, writer).await?))
         } else {
-            Known::Left
+            None
         };
+        let known = Known { described: payload.into(), plan };
         self.last = None;
         match self.by_id.get(&message.id) {
             Some(index) => self.known[*index] = known,
@@ -259,15 +288,17 @@ impl Relations {
                 index
             }
         };
-        Ok(match &mut self.known[index] {
-            Known::Captured(plan) => Some(plan),
-            Known::Left => None,
-        })
+        Ok(self.known[index].plan.as_deref_mut())
     }
 
     fn problem(&self, error: &PostgresError) -> Problem {
         error.problem(&self.config.connection)
     }
+}
+
+fn names_of(message: &RelationMessage<'_>) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(message.schema), text(message.table))
 }
 
 /// Why records of this table or topic cannot have the form that was asked for.

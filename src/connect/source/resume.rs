@@ -103,6 +103,11 @@ impl Resume {
         self.checkpoint.incremental = incremental;
     }
 
+    /// Notes which tables are followed from now on.
+    pub fn follow_tables(&mut self, tables: String) {
+        self.checkpoint.tables = Some(tables);
+    }
+
     /// Inside a transaction.
     pub fn in_transaction(&self) -> bool {
         self.open.is_some()

@@ -20,6 +20,7 @@ use super::relations::Relations;
 use super::reselect::Reselector;
 use super::resume::Resume;
 use super::signals::Answers;
+use super::tables::Change;
 use super::task::{Context, now_ns};
 use super::work::{HEARTBEAT_PREFIX, Held, NewRow, StreamedRow, Taken, Why, Work};
 use crate::change::{Lsn, Position, SnapshotMark};
@@ -76,6 +77,8 @@ pub struct Stream<'c, W: LogWriter> {
     pub(super) answers: Answers,
     /// What reads tables that a signal asks for.
     pub(super) incremental: Option<Reader>,
+    /// What the database is being told of other tables.
+    pub(super) change: Change,
     idle_written: Instant,
     heartbeat_due: Option<Instant>,
     /// When `source.xmin` is looked up again; `None`: never.
@@ -152,6 +155,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             backfill: None,
             answers: Answers::new(),
             incremental: None,
+            change: Change::default(),
             server_version: 0,
             context,
         }
@@ -179,6 +183,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         // The server answers with its newest position: an idle database is confirmed at once.
         self.send_status(true).await?;
+        self.follow_tables().await?;
         self.await_blocking().await?;
         loop {
             if !self.open_commit().await? {
@@ -193,6 +198,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             self.answer();
             if self.chunk_due().is_some_and(|due| due <= Instant::now()) && !self.context.is_stopping() {
                 self.read_chunk().await?;
+            }
+            if self.has_tables() {
+                Box::pin(self.take_tables()).await?;
             }
             if self.has_signals() {
                 self.take_signals().await?;
@@ -447,6 +455,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 self.check_silence()?;
             }
             () = signals.arrived() => {}
+            () = self.change.wait(), if self.change.is_telling() => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
         Ok(())

@@ -1,6 +1,5 @@
 //! One capture from its start: checks, publication, slot, snapshot, stream.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +13,8 @@ use super::relations::Relations;
 use super::resume::{Resume, begin_anew};
 use super::snapshot;
 use super::stream::Stream;
-use crate::change::{Checkpoint, Lsn, Progress, Signal, SlotIdentity};
+use super::tables;
+use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
 use crate::config::postgres::{PostgresConfig, SnapshotMode, TableOrder};
 use crate::connect::{Phase, Signals, TaskStatus};
 use crate::encode::values::ValueSettings;
@@ -24,7 +24,7 @@ use crate::postgres::application::Owner;
 use crate::postgres::connection::Session;
 use crate::postgres::replication::{self, ReplicationStream, System};
 use crate::postgres::slot::{self, CreatedSlot, Slot, SlotKind};
-use crate::postgres::{Client, Connection, PostgresError, application, catalog, identifier, identity, locks, publication};
+use crate::postgres::{Client, Connection, PostgresError, application, catalog, locks, publication};
 use crate::problem::Problem;
 use crate::record::HeaderBlock;
 use tokio::sync::watch;
@@ -38,9 +38,6 @@ const DROP_TRIES: u32 = 10;
 
 /// A slot that is made within this needs no word about what it waits for.
 const TELL_AFTER: Duration = Duration::from_secs(2);
-
-/// So many tables are in one signal for tables that were added.
-const ADDED_PER_SIGNAL: usize = 500;
 
 /// How long an end may wait for a notification of it.
 const ABORTED_LIMIT: Duration = Duration::from_secs(2);
@@ -229,13 +226,12 @@ async fn prepare(context: &mut Context, stored: Option<&Checkpoint>) -> Result<P
     }
     if let Some(slot) = &slot {
         let checked = slot::check(slot, &config.slot_name, &config.connection.database).map_err(|error| context.problem(&error));
-        checked.map_err(|problem| match stored {
-            Some(stored) if slot.is_lost() => {
-                let why = format!("{}; {}", problem.why, gap(stored.flush_lsn, system.flush_lsn));
-                problem.why(why).fix(begin_anew(&config.name, Some(&config.slot_name)))
+        match (checked, stored) {
+            (Err(_), Some(stored)) if slot.is_lost() => {
+                return Err(wal_lost(&config, slot, stored, system.flush_lsn, slot::keep_size(&client).await));
             }
-            _ => problem,
-        })?;
+            (checked, _) => checked?,
+        }
     }
     Ok(Prepared { client, connection, system, server_version, slot, gap: false, snapshotting: false, signals_taken: (None, 0) })
 }
@@ -296,7 +292,6 @@ impl Prepared {
             Some(state) => Some(Box::pin(Reader::resume(context, &self.client, self.server_version, state)).await?),
             None => None,
         };
-        ask_for_added(context, &self.client, self.server_version).await.map_err(|error| context.problem(&error))?;
         context.status.set_phase(Phase::Streaming);
         tracing::info!(connector = context.config.name, slot = context.config.slot_name, flush = %checkpoint.flush_lsn, %confirmed, "streaming");
         let channels = Channels::open(context, &checkpoint)?;
@@ -336,14 +331,8 @@ impl Prepared {
             },
             None => None,
         };
-        let mut tables = catalog::tables(&self.client).await.map_err(|error| context.problem(&error))?;
-        if identity::ensure(&self.client, &context.config, &tables).await.map_err(|error| context.problem(&error))? {
-            tables = catalog::tables(&self.client).await.map_err(|error| context.problem(&error))?;
-        }
-        check_guardrail(&context.config, &tables)?;
         // Before the slot: PostgreSQL reads publications as of the past.
-        publication::ensure(&self.client, &context.config, &tables).await.map_err(|error| context.problem(&error))?;
-        self.check_topics(context, &tables).await?;
+        tables::publish(context, &self.client, self.server_version).await?;
         match checkpoint {
             Some(checkpoint) => {
                 if checkpoint.progress.is_none() {
@@ -353,19 +342,6 @@ impl Prepared {
             }
             None => self.begin_anew(context, relations, commits).await,
         }
-    }
-
-    /// No two tables that are captured and published may share a topic.
-    async fn check_topics(&self, context: &Context, tables: &[catalog::Table]) -> Result<(), Problem> {
-        let config = &context.config;
-        let published = publication::published(&self.client, &config.publication_name, self.server_version).await;
-        let published = published.map_err(|error| context.problem(&error))?;
-        let named: HashSet<_> = published.iter().map(|one| (one.schema.as_str(), one.table.as_str())).collect();
-        let captured = tables
-            .iter()
-            .filter(|table| config.tables.includes(&table.schema, &table.table))
-            .filter(|table| named.contains(&(table.schema.as_str(), table.table.as_str())));
-        Relations::refuse_shared_topics(&context.events, captured)
     }
 
     fn identity(&self, context: &Context) -> SlotIdentity {
@@ -484,7 +460,8 @@ impl Prepared {
         let config = Arc::clone(&context.config);
         let wrong = |error: PostgresError| error.problem(&config.connection);
         let (signal_offset, signal_lines) = self.signals_taken;
-        let mut checkpoint = Checkpoint { slot: self.identity(context), signal_offset, signal_lines, ..Checkpoint::default() };
+        let tables = Some(config.tables.written());
+        let mut checkpoint = Checkpoint { slot: self.identity(context), signal_offset, signal_lines, tables, ..Checkpoint::default() };
         if config.snapshot.mode == SnapshotMode::NoData && !self.gap {
             checkpoint.flush_lsn = match &self.slot {
                 Some(slot) => slot.confirmed_flush_lsn.unwrap_or_default(),
@@ -552,42 +529,6 @@ impl Prepared {
     }
 }
 
-/// Tables that the configuration has added since the task ran last are read beside the stream, as a signal for them would
-/// have it: nobody else is held up. (Debezium leaves that signal to a person.)
-async fn ask_for_added(context: &Context, client: &Client, server_version: u32) -> Result<(), PostgresError> {
-    let config = &context.config;
-    let before = context.status.follow(config.tables.clone());
-    let Some(before) = before.filter(|_| config.snapshot.mode != SnapshotMode::NoData) else { return Ok(()) };
-    let is_new = |schema: &str, table: &str| {
-        config.tables.includes(schema, table) && !before.includes(schema, table) && config.snapshot.includes(schema, table)
-    };
-    let tables = catalog::tables(client).await?;
-    if !tables.iter().any(|table| is_new(&table.schema, &table.table)) {
-        return Ok(());
-    }
-    let published = publication::published(client, &config.publication_name, server_version).await?;
-    let selected = snapshot::select_tables(context, &tables, &published);
-    let added: Vec<String> = selected
-        .iter()
-        .filter(|(table, _)| is_new(&table.schema, &table.table))
-        .map(|(table, _)| format!("{}.{}", identifier(&table.schema), identifier(&table.table)))
-        .collect();
-    for tables in added.chunks(ADDED_PER_SIGNAL) {
-        let data = serde_json::json!({ "type": "incremental", "data-collections": tables }).to_string();
-        let id = uuid::Uuid::new_v4().to_string();
-        let list = tables.join(", ");
-        let asked = match Signal::parse(&id, "execute-snapshot", &data) {
-            Ok(signal) => context.signals.push(signal).map_err(|error| error.to_string()),
-            Err(problem) => Err(problem.text()),
-        };
-        match asked {
-            Ok(()) => tracing::info!(connector = config.name, id, "tables were added, their rows are read beside the stream: {list}"),
-            Err(why) => tracing::warn!(connector = config.name, "tables were added, send a signal to have their rows read: {list}: {why}"),
-        }
-    }
-    Ok(())
-}
-
 /// Tells that a snapshot ended before it was whole, if that goes quickly.
 async fn tell_aborted<W: LogWriter>(context: &Context, commits: &mut Commits<W>) {
     let told = async {
@@ -603,24 +544,40 @@ async fn tell_aborted<W: LogWriter>(context: &Context, commits: &mut Commits<W>)
     }
 }
 
-/// More tables than `guardrail.collections.max` are told, or fail the connector.
-fn check_guardrail(config: &PostgresConfig, tables: &[catalog::Table]) -> Result<(), Problem> {
-    let Some(guardrail) = config.guardrail else { return Ok(()) };
-    let captured = tables.iter().filter(|table| config.tables.includes(&table.schema, &table.table)).count();
-    if captured <= guardrail.tables_max {
-        return Ok(());
-    }
-    let text = format!("{captured} tables would be captured, guardrail.collections.max is {}", guardrail.tables_max);
-    if guardrail.fails {
-        return Err(Problem::fail("config/guardrail", text).fix("name fewer tables in table.include.list, or raise the limit"));
-    }
-    tracing::warn!(connector = config.name, "{text}");
-    Ok(())
-}
-
 /// What a connector that went on would miss.
 fn gap(from: Lsn, to: Lsn) -> String {
     format!("changes committed between {from} and {to} ({} bytes of WAL) would be missing", to.0.saturating_sub(from.0))
+}
+
+/// The server has removed WAL that was not read yet.
+fn wal_lost(config: &PostgresConfig, slot: &Slot, stored: &Checkpoint, now: Lsn, limit: Option<String>) -> Problem {
+    let (name, from) = (&config.slot_name, stored.flush_lsn);
+    let ago = match (now_ns() / 1000).saturating_sub(stored.time_us) {
+        _ if stored.time_us <= 0 => String::new(),
+        us => format!("; the last change before them was committed about {} ago", about(Duration::from_micros(us.max(0).unsigned_abs()))),
+    };
+    let why = slot.why_lost(limit.as_deref());
+    Problem::fail(
+        "pg/wal-lost",
+        format!("changes between {from} and {now} are gone from the server ({} bytes of WAL)", now.0.saturating_sub(from.0)),
+    )
+    .why(format!("slot \"{name}\" was invalidated: {why}{ago}; nothing goes on until you choose, so that the gap cannot go unnoticed"))
+    .fix(format!(
+        "{}\nconsumers see the rows as op \"r\"; deletes of the gap are in no snapshot. snapshot.mode=when_needed does all this by itself. \
+             Raise max_slot_wal_keep_size to what the disk can spare",
+        begin_anew(&config.name, Some(name))
+    ))
+}
+
+/// A duration as people say it.
+fn about(duration: Duration) -> String {
+    let (seconds, minutes) = (duration.as_secs(), duration.as_secs() / 60);
+    match (minutes, minutes / 60, minutes / 60 / 24) {
+        (0, _, _) => format!("{seconds} s"),
+        (_, 0, _) => format!("{minutes} min"),
+        (_, hours, 0) => format!("{hours} h {} min", minutes % 60),
+        (_, hours, days) => format!("{days} d {} h", hours % 24),
+    }
 }
 
 /// Somebody else reads the slot. It is tried again until they are gone.
@@ -694,4 +651,15 @@ fn slot_gone(config: &PostgresConfig, checkpoint: &Checkpoint, now: Lsn) -> Prob
     Problem::fail(SLOT_GONE, format!("slot \"{slot}\" does not exist; what was published came from slot \"{read}\""))
         .why("slot.name was changed: a new slot begins now, and what happened before it would be lost unnoticed")
         .fix(format!("set slot.name={read} again, or, {anew}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_its_two_largest_units() {
+        let told = [0, 59, 60, 3599, 7800, 90_000, 864_000].map(|seconds| about(Duration::from_secs(seconds)));
+        assert_eq!(told, ["0 s", "59 s", "1 min", "59 min", "2 h 10 min", "1 d 1 h", "10 d 0 h"]);
+    }
 }

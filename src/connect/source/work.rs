@@ -214,7 +214,7 @@ impl<W: LogWriter> Work<W> {
                     reselector.forget(relation.id);
                 }
                 self.note_signal_table(context, &relation);
-                self.relations.learn(client, &relation, &mut self.commits.writer).await?;
+                self.relations.learn(client, &relation, payload, &mut self.commits.writer).await?;
                 if let Some(watch) = &mut self.watch {
                     watch.relearn(relation.id, self.relations.plan_of(relation.id)?.map(|plan| &*plan.relation));
                 }

@@ -57,21 +57,42 @@ impl<W: LogWriter> Stream<'_, W> {
     /// Leaves tables out of the incremental snapshot, or ends it. False: told to stop meanwhile.
     pub(in crate::connect::source) async fn stop_incremental(&mut self, id: &str, named: &[signal::Collection]) -> Result<bool, Problem> {
         let connector = self.context.config.name.clone();
-        let Some(watch) = &self.work.watch else {
+        if self.work.watch.is_none() {
             tracing::warn!(connector, id, "there is no incremental snapshot to stop");
             return Ok(true);
-        };
+        }
         let is_named = |of: &Collection| named.is_empty() || named.iter().any(|named| named.matches(&of.schema, &of.table));
-        let stopped: Vec<_> = watch.state().left.iter().filter(|of| is_named(of)).map(Collection::name).collect();
-        if stopped.is_empty() {
+        let stopped = self.leave_out(is_named).await?;
+        if stopped.as_ref().is_some_and(String::is_empty) {
             tracing::warn!(connector, id, "the incremental snapshot has none of the tables that the signal would stop");
-            return Ok(true);
         }
-        let stops_current = watch.state().current().is_some_and(is_named);
+        Ok(stopped.is_some())
+    }
+
+    /// Leaves tables out of the incremental snapshot that are not captured any more.
+    pub(in crate::connect::source) async fn leave_out_unfollowed(&mut self) -> Result<(), Problem> {
+        let config = std::sync::Arc::clone(&self.context.config);
+        if let Some(reader) = &mut self.incremental {
+            reader.selectable.clear();
+        }
+        // Told to stop meanwhile, it is left out when it is to be read: it is found nowhere then.
+        self.leave_out(|of| !config.tables.includes(&of.schema, &of.table)).await.map(drop)
+    }
+
+    /// The names of what was left out. `None`: told to stop meanwhile.
+    async fn leave_out(&mut self, is_named: impl Fn(&Collection) -> bool) -> Result<Option<String>, Problem> {
+        let connector = self.context.config.name.clone();
+        let Some(watch) = &self.work.watch else { return Ok(Some(String::new())) };
+        let stopped: Vec<_> = watch.state().left.iter().filter(|of| is_named(of)).map(Collection::name).collect();
+        let stopped = stopped.join(",");
+        if stopped.is_empty() {
+            return Ok(Some(stopped));
+        }
+        let stops_current = watch.state().current().is_some_and(&is_named);
         if !self.open_commit().await? {
-            return Ok(false);
+            return Ok(None);
         }
-        tracing::info!(connector, id, tables = stopped.join(","), "left out of the incremental snapshot");
+        tracing::info!(connector, tables = stopped, "left out of the incremental snapshot");
         if let Some(watch) = &mut self.work.watch {
             if stops_current {
                 watch.follow(None);
@@ -87,9 +108,9 @@ impl<W: LogWriter> Stream<'_, W> {
         {
             reader.forget_table(self.context);
         }
-        self.tell("ABORTED", vec![("data_collections", stopped.join(","))]).await?;
+        self.tell("ABORTED", vec![("data_collections", stopped.clone())]).await?;
         self.end_incremental().await?;
-        Ok(true)
+        Ok(Some(stopped))
     }
 
     /// Lets the incremental snapshot rest, or go on. False: told to stop meanwhile.

@@ -22,6 +22,7 @@ use super::task::{Context, now_ns};
 use crate::change::incremental::{Collection, Place};
 use crate::change::notice::INCREMENTAL_SNAPSHOT;
 use crate::change::{Cell, Incremental, Lsn, Notice, Position, SnapshotMark, Tuple};
+use crate::config::postgres::PublicationAutocreate;
 use crate::log::LogWriter;
 use crate::postgres::catalog::{self, Table};
 use crate::postgres::connection::Session;
@@ -111,6 +112,8 @@ pub(super) struct Reader {
     repair_rounds: u32,
     /// Nothing is behind the cursor, and the stream has passed that.
     at_end: bool,
+    /// Tables were added to our publication: it is renewed before anything more is read.
+    renew: bool,
 }
 
 /// How a table is read.
@@ -171,7 +174,13 @@ impl Reader {
             repairs_at_once: REPAIRS_AT_ONCE,
             repair_rounds: 0,
             at_end: false,
+            renew: false,
         }
+    }
+
+    /// Tables were added to the publication.
+    pub(super) fn renew_publication(&mut self, context: &Context) {
+        self.renew = context.config.publication_autocreate == PublicationAutocreate::Filtered;
     }
 
     /// Goes on with what a checkpoint says.
@@ -200,7 +209,10 @@ impl Reader {
             paused = state.paused,
             "the incremental snapshot goes on"
         );
-        Ok((Self::new(context, server_version), watch))
+        let mut reader = Self::new(context, server_version);
+        // Whether it has been is not known any more.
+        reader.renew_publication(context);
+        Ok((reader, watch))
     }
 
     /// The table that is being read is left out.
@@ -305,6 +317,11 @@ impl Reader {
             return Ok(Outcome::NotYet);
         }
         self.pauses.waited();
+        if self.renew {
+            self.end(stream).await?;
+            self.renew_now(stream, &table).await?;
+            return Ok(Outcome::NotYet);
+        }
         let known = self.source.as_ref().is_some_and(|(columns, described)| {
             *columns == opened.columns && described.source.table.id == table.id && described.collection == collection
         });
@@ -326,6 +343,26 @@ impl Reader {
         self.read_rows(stream, &opened).await?;
         self.end(stream).await?;
         Ok(Outcome::Done)
+    }
+
+    /// Every transaction that was open when tables were added is over.
+    async fn renew_now<W: LogWriter>(&mut self, stream: &mut Stream<'_, W>, table: &Table) -> Result<(), Fault> {
+        let Some(session) = &mut self.session else { return Err(gone()) };
+        let name = stream.context.config.publication_name.clone();
+        match stream.keep_alive(publication::renew(session, &name)).await? {
+            Ok(()) => self.renew = false,
+            // Others alter it just now, or the server is busy.
+            Err(PostgresError::Server(message)) if ["40", "53", "55", "57", "XX"].iter().any(|class| message.code.starts_with(class)) => {
+                return Err(Fault::Later(message.message));
+            }
+            // A standby, or a role that may not: it was not us who added to it.
+            Err(PostgresError::Server(message)) => {
+                tracing::debug!(publication = name, "it is not renewed: {}", message.message);
+                self.renew = false;
+            }
+            Err(error) => return Err(fault(error, stream.context, table)),
+        }
+        Ok(())
     }
 
     /// Reads the next rows into a window, or those that are to be read again: when they are many, and at the end. An empty

@@ -1,0 +1,58 @@
+//! `rowfeed.toml`, read again while everything runs.
+//!
+//! Owns comparing what the file says with what the process runs with. Promises that a setting that can be taken over at once
+//! is (the level of log lines), that of every other one it is told by name that it holds from the next start on, and that a
+//! file with mistakes changes nothing. The environment and the command line win over the file, as at the start.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::ServiceConfig;
+use crate::problem::Problem;
+use crate::telemetry;
+
+/// The settings that need no new start.
+const LIVE: &str = "logging.level";
+
+/// What the process runs with.
+#[derive(Clone, Debug)]
+pub(super) struct Settings(Arc<Mutex<ServiceConfig>>);
+
+impl Settings {
+    /// The settings that the process was started with.
+    pub fn new(config: ServiceConfig) -> Self {
+        Self(Arc::new(Mutex::new(config)))
+    }
+
+    /// Reads the file again, takes over what can be, and tells the log of the rest.
+    pub fn read_again(&self) {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = running.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+        let read = match running.load_again() {
+            Ok(read) => read,
+            Err(problems) => return problems.iter().for_each(|problem| not_taken_over(&file, problem)),
+        };
+        let mut waiting = read.differs_in(&running);
+        if waiting.iter().any(|name| name == LIVE) {
+            waiting.retain(|name| name != LIVE);
+            match telemetry::set_all(&read.logging_level) {
+                Ok(()) => {
+                    running.note(LIVE, &read);
+                    tracing::warn!(file, level = read.logging_level, "{LIVE} is another from now on");
+                }
+                Err(error) => not_taken_over(&file, &telemetry::not_a_level(&read.logging_level, error)),
+            }
+        }
+        if !waiting.is_empty() {
+            let keys = waiting.join(", ");
+            tracing::warn!(
+                file,
+                keys,
+                "these settings are others in the file than those that rowfeed runs with: they need a restart of rowfeed"
+            );
+        }
+    }
+}
+
+fn not_taken_over(file: &str, problem: &Problem) {
+    tracing::error!(file, code = problem.code, "the settings are not taken over, rowfeed goes on as it was: {}", problem.text());
+}
