@@ -20,7 +20,7 @@ use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
 use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
-use crate::connect::{Definition, Schemas, definitions, slots, source};
+use crate::connect::{Definition, Schemas, checks, definitions, slots, source};
 use crate::http;
 use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
@@ -158,6 +158,7 @@ impl Service {
         if service.config.watch {
             service.watch_files(watch);
         }
+        service.readers.push(tokio::spawn(checks::watch(Arc::clone(&service.registry), service.stop.subscribe())));
         service.readers.push(tokio::spawn(slots::watch(Arc::clone(&service.registry), service.stop.subscribe())));
         Ok(service)
     }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value as Json, json};
 
 use super::Failure;
 use crate::config::ServiceConfig;
@@ -11,7 +10,7 @@ use crate::config::native;
 use crate::config::postgres::{PostgresConfig, TopicDefaults};
 use crate::config::service::Sources;
 use crate::connect::definitions;
-use crate::postgres::doctor::{self, Diagnosis, Finding, Mark, Step};
+use crate::postgres::doctor::{self, Depth, Diagnosis, Finding, Mark, Patient};
 use crate::problem::Problem;
 
 /// Flags of `rowfeed check`.
@@ -22,6 +21,9 @@ pub struct CheckArgs {
     /// Tables that are meant to be captured, such as public.orders,public.users or 'public.*'; all when not given.
     #[arg(long, value_name = "PATTERNS")]
     tables: Option<String>,
+    /// The role that will capture, when another one asks: the URL's must be a superuser or a member of it.
+    #[arg(long)]
+    role: Option<String>,
     /// Print what to fix as SQL only.
     #[arg(long)]
     sql: bool,
@@ -43,9 +45,12 @@ pub struct CheckArgs {
 pub async fn check(args: CheckArgs) -> Result<(), Failure> {
     let config = target(&args)?;
     let connector = (!args.target.contains("://")).then_some(&config);
-    let diagnosis = doctor::examine(&config.connection, &config.tables, connector, !args.no_slot_test).await;
+    let depth = if args.no_slot_test { Depth::Try } else { Depth::Slot };
+    let role = args.role.as_deref();
+    let patient = Patient { config: &config.connection, filter: &config.tables, connector, depth, role };
+    let diagnosis = doctor::examine_patient(patient, |_| {}).await;
     if args.json {
-        println!("{}", as_json(&diagnosis));
+        println!("{}", diagnosis.json());
     } else if args.sql {
         print!("{}", diagnosis.fix_sql());
         for finding in diagnosis.findings.iter().filter(|finding| finding.mark == Mark::Fail && finding.fix.is_empty()) {
@@ -130,28 +135,4 @@ fn line(finding: &Finding) -> String {
     let code = if finding.mark == Mark::Fail { format!("   [{}]", finding.id) } else { String::new() };
     let observed = finding.observed.replace('\n', "\n                                  ");
     format!("  {sign} {:<29} {observed}{code}\n", finding.title)
-}
-
-fn as_json(diagnosis: &Diagnosis) -> Json {
-    let status = |mark: Mark| match mark {
-        Mark::Ok => "ok",
-        Mark::Note => "note",
-        Mark::Warn => "warn",
-        Mark::Fail => "fail",
-    };
-    let step = |step: &Step<'_>| match step {
-        Step::Sql(sql) => json!({ "sql": sql }),
-        Step::Note(note) => json!({ "note": note }),
-    };
-    let check = |finding: &Finding| {
-        let steps: Vec<Json> = finding.steps().iter().map(step).collect();
-        let mut check = json!({ "id": finding.id, "group": finding.group, "status": status(finding.mark), "title": finding.title, "observed": finding.observed, "fix": steps });
-        if !finding.expected.is_empty() {
-            check["expected"] = finding.expected.into();
-        }
-        check
-    };
-    let checks: Vec<Json> = diagnosis.findings.iter().map(check).collect();
-    let ok = diagnosis.findings.iter().all(|finding| finding.mark != Mark::Fail);
-    json!({ "schema": "rowfeed/check@1", "ok": ok, "target": diagnosis.title, "checks": checks, "fix_sql": diagnosis.fix_sql() })
 }

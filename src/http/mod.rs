@@ -6,7 +6,8 @@
 //! to [`crate::connect`] and what a record is to [`crate::record`]; it speaks no Kafka.
 
 pub mod admin;
-pub mod config;
+pub mod check;
+mod config;
 pub mod connectors;
 pub mod listener;
 pub mod overview;
@@ -182,6 +183,7 @@ pub fn router(app: App) -> Router {
         .merge(topics::routes())
         .merge(schemas::routes())
         .merge(slots::routes())
+        .merge(check::routes())
         .route_layer(middleware::from_fn(name_route))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

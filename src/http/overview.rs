@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 use super::{ApiError, App, admin};
 use crate::connect::position;
 use crate::connect::registry::ConnectorView;
+use crate::connect::status::CheckResult;
 use crate::connect::store::TargetState;
 use crate::problem::Problem;
 
@@ -76,6 +77,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "restarts": status.restarts,
         "failing_seconds": status.failing_for.map(|time| time.as_secs()),
         "problem": app.trouble(view).as_ref().map(Problem::json),
+        "checks": status.checks.iter().filter(|check| matches!(check.status, "warn" | "fail")).map(check).collect::<Vec<_>>(),
         "warning": status.slot.as_ref().and_then(|slot| slot.warning.as_ref()).map(Problem::json),
         "snapshot": { "tables_total": status.snapshot.tables_total, "tables_done": status.snapshot.tables_done, "rows_done": status.snapshot.rows },
         "incremental": incremental(app, view),
@@ -98,6 +100,11 @@ fn incremental(app: &App, view: &ConnectorView) -> Option<Json> {
     Some(
         json!({ "id": state.get("id"), "state": if paused { "paused" } else { "running" }, "tables": left, "rows_done": state.get("rows") }),
     )
+}
+
+/// A check of the database that is not well.
+fn check(check: &CheckResult) -> Json {
+    json!({ "id": check.id, "status": check.status, "title": check.title, "observed": check.observed })
 }
 
 fn millis(time: Duration) -> u64 {
