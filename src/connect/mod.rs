@@ -8,6 +8,7 @@
 pub mod checks;
 pub mod claims;
 pub mod definitions;
+pub mod ground;
 pub mod position;
 pub mod registry;
 pub mod schemas;

@@ -490,3 +490,24 @@ fn a_database_that_drifts_is_told() {
     let checks = own["checks"].as_array().expect("checks");
     assert!(checks.iter().any(|check| check["id"] == "pg/wal-unlimited" && check["status"] == "warn"), "{own}");
 }
+
+/// The service's own settings are looked at with those of its connectors: here the disk of the built-in log.
+#[test]
+fn a_disk_that_is_too_small_for_the_log_is_told() {
+    let Some(server) = shared_server() else { return };
+    let database = fresh_database(server, "room");
+    database.sql().run("create table t(id int primary key)");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = folder.path().join("rowfeed.toml");
+    let found = |log: &str| {
+        std::fs::write(&settings, format!("[data]\ndir = \"{}/data\"\n[log]\n{log}\n", folder.path().display())).expect("a file");
+        Found::of(&[&as_role(&database, "postgres"), "--no-slot-test", "--config", &settings.to_string_lossy()])
+    };
+    found("max_bytes = \"64MiB\"\nsegment_bytes = \"16MiB\"\nmin_free_bytes = \"1MiB\"").is("ok", &["disk/space"]);
+    found("max_bytes = \"9000TiB\"").is("warn", &["disk/space"]);
+    let full = found("min_free_bytes = \"9000TiB\"");
+    full.is("fail", &["disk/space"]);
+    assert_eq!((full.code, &full.json["ok"]), (Some(3), &json!(false)));
+    let without = Found::of(&[&as_role(&database, "postgres"), "--no-slot-test"]);
+    assert!(without.all("disk/space").is_empty(), "nobody has named a service");
+}
