@@ -30,7 +30,7 @@ use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
 use crate::connect::tokens::{Scope, Tokens};
 use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
-use crate::connect::{Definition, Schemas, definitions, slots, source};
+use crate::connect::{Definition, Schemas, checks, definitions, slots, source};
 use crate::http;
 use crate::http::auth::Open;
 use crate::http::groups::{Change, GroupView, Groups, MemberView, Refusal};
@@ -191,6 +191,7 @@ impl Service {
         if service.config.watch {
             service.watch_files(watch);
         }
+        service.readers.push(tokio::spawn(checks::watch(Arc::clone(&service.registry), service.stop.subscribe())));
         service.readers.push(tokio::spawn(slots::watch(Arc::clone(&service.registry), service.stop.subscribe())));
         Ok(service)
     }

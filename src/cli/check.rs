@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value as Json, json};
 
 use super::Failure;
 use crate::config::ServiceConfig;
 use crate::config::native;
 use crate::config::postgres::{PostgresConfig, TopicDefaults};
 use crate::config::service::Sources;
-use crate::connect::definitions;
-use crate::postgres::doctor::{self, Diagnosis, Finding, Mark, Step};
+use crate::connect::{definitions, ground};
+use crate::postgres::doctor::{self, Depth, Diagnosis, Finding, Mark, Patient};
 use crate::problem::Problem;
 
 /// Flags of `rowfeed check`.
@@ -22,6 +21,9 @@ pub struct CheckArgs {
     /// Tables that are meant to be captured, such as public.orders,public.users or 'public.*'; all when not given.
     #[arg(long, value_name = "PATTERNS")]
     tables: Option<String>,
+    /// The role that will capture, when another one asks: the URL's must be a superuser or a member of it.
+    #[arg(long)]
+    role: Option<String>,
     /// Print what to fix as SQL only.
     #[arg(long)]
     sql: bool,
@@ -34,18 +36,24 @@ pub struct CheckArgs {
     /// Do not create the temporary slot that proves the whole way.
     #[arg(long)]
     no_slot_test: bool,
-    /// The settings file, for a connector's name.
+    /// The settings file: for a connector's name, and to look at the disk or the Kafka of the service, too.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 /// Examines a database; exit code 3 when it found problems, 4 when it did not reach it.
 pub async fn check(args: CheckArgs) -> Result<(), Failure> {
-    let config = target(&args)?;
+    let (config, service) = target(&args)?;
     let connector = (!args.target.contains("://")).then_some(&config);
-    let diagnosis = doctor::examine(&config.connection, &config.tables, connector, !args.no_slot_test).await;
+    let depth = if args.no_slot_test { Depth::Try } else { Depth::Slot };
+    let role = args.role.as_deref();
+    let patient = Patient { config: &config.connection, filter: &config.tables, connector, depth, role };
+    let mut diagnosis = doctor::examine_patient(patient, |_| {}).await;
+    if let Some(service) = service {
+        diagnosis.findings.extend(ground::examine(&service).await);
+    }
     if args.json {
-        println!("{}", as_json(&diagnosis));
+        println!("{}", diagnosis.json());
     } else if args.sql {
         print!("{}", diagnosis.fix_sql());
         for finding in diagnosis.findings.iter().filter(|finding| finding.mark == Mark::Fail && finding.fix.is_empty()) {
@@ -61,7 +69,10 @@ pub async fn check(args: CheckArgs) -> Result<(), Failure> {
     if worst == Mark::Fail || (args.strict && worst == Mark::Warn) { Err(Failure::shown(3)) } else { Ok(()) }
 }
 
-fn target(args: &CheckArgs) -> Result<PostgresConfig, Failure> {
+/// What is to be examined, with the service's settings where those are named or needed.
+fn target(args: &CheckArgs) -> Result<(PostgresConfig, Option<ServiceConfig>), Failure> {
+    let load = || ServiceConfig::load(&Sources { file: args.config.clone(), ..Sources::of_process() });
+    let mut settings = if args.config.is_some() { Some(load()?) } else { None };
     let tables = args.tables.as_deref().unwrap_or("");
     let path = Path::new(&args.target);
     let definition = if args.target.contains("://") {
@@ -73,8 +84,13 @@ fn target(args: &CheckArgs) -> Result<PostgresConfig, Failure> {
     } else if path.is_file() {
         definitions::load_file(path)
     } else {
-        let service = ServiceConfig::load(&Sources { file: args.config.clone(), ..Sources::of_process() })?;
+        let service = match settings.take() {
+            Some(service) => service,
+            None => load()?,
+        };
         let all = definitions::load_folder(&service.connectors_dir)?;
+        let dir = service.connectors_dir.display().to_string();
+        settings = Some(service);
         let names: Vec<String> = all.iter().map(|definition| definition.name.clone()).collect();
         all.into_iter().find(|definition| definition.name == args.target).ok_or_else(|| {
             let hint = crate::config::suggest::did_you_mean(&args.target, names.iter().map(String::as_str));
@@ -82,12 +98,11 @@ fn target(args: &CheckArgs) -> Result<PostgresConfig, Failure> {
                 "server/not-found",
                 format!("\"{}\" is neither a URL, a file, nor the name of a connector file", args.target),
             );
-            let why =
-                format!("{} has no file of this name; connectors made through REST are in the service", service.connectors_dir.display());
+            let why = format!("{dir} has no file of this name; connectors made through REST are in the service");
             problem.why(why).fix(if hint.is_empty() { "name the database: postgres://USER@HOST:5432/DATABASE".to_owned() } else { hint })
         })?
     };
-    Ok(definition.config(TopicDefaults::default())?)
+    Ok((definition.config(TopicDefaults::default())?, settings))
 }
 
 fn as_text(diagnosis: &Diagnosis) -> String {
@@ -130,28 +145,4 @@ fn line(finding: &Finding) -> String {
     let code = if finding.mark == Mark::Fail { format!("   [{}]", finding.id) } else { String::new() };
     let observed = finding.observed.replace('\n', "\n                                  ");
     format!("  {sign} {:<29} {observed}{code}\n", finding.title)
-}
-
-fn as_json(diagnosis: &Diagnosis) -> Json {
-    let status = |mark: Mark| match mark {
-        Mark::Ok => "ok",
-        Mark::Note => "note",
-        Mark::Warn => "warn",
-        Mark::Fail => "fail",
-    };
-    let step = |step: &Step<'_>| match step {
-        Step::Sql(sql) => json!({ "sql": sql }),
-        Step::Note(note) => json!({ "note": note }),
-    };
-    let check = |finding: &Finding| {
-        let steps: Vec<Json> = finding.steps().iter().map(step).collect();
-        let mut check = json!({ "id": finding.id, "group": finding.group, "status": status(finding.mark), "title": finding.title, "observed": finding.observed, "fix": steps });
-        if !finding.expected.is_empty() {
-            check["expected"] = finding.expected.into();
-        }
-        check
-    };
-    let checks: Vec<Json> = diagnosis.findings.iter().map(check).collect();
-    let ok = diagnosis.findings.iter().all(|finding| finding.mark != Mark::Fail);
-    json!({ "schema": "rowfeed/check@1", "ok": ok, "target": diagnosis.title, "checks": checks, "fix_sql": diagnosis.fix_sql() })
 }

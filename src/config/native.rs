@@ -107,10 +107,14 @@ pub fn from_url(name: &str, url: &str, tables: &str) -> Result<Options, Problem>
     translation.url(url, &Place::default())?;
     if !tables.trim().is_empty() {
         let globs: Vec<String> = tables.split(',').map(|glob| glob.trim().to_owned()).collect();
-        let list = regex_list(&globs, TABLE_PARTS).map_err(|why| invalid("source.tables", tables, &why))?;
-        translation.options.insert("table.include.list".to_owned(), list);
+        translation.options.insert("table.include.list".to_owned(), table_list(&globs)?);
     }
     Ok(translation.options)
+}
+
+/// Globs of tables as `table.include.list`.
+pub fn table_list(globs: &[String]) -> Result<String, Problem> {
+    regex_list(globs, TABLE_PARTS).map_err(|why| invalid("source.tables", &globs.join(","), &why))
 }
 
 struct Translation {

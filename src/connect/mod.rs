@@ -5,8 +5,10 @@
 //! others or the process, and that what was made through the API comes back after a restart. Leaves reading PostgreSQL
 //! and writing events to `source/`, and HTTP to [`crate::http`].
 
+pub mod checks;
 pub mod claims;
 pub mod definitions;
+pub mod ground;
 pub mod position;
 pub mod registry;
 pub mod schemas;

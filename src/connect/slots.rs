@@ -257,7 +257,7 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
 }
 
 /// The server refused this connector itself: trying its password again and again would lock its account.
-fn is_locked_out(source: &SourceView) -> bool {
+pub(super) fn is_locked_out(source: &SourceView) -> bool {
     matches!(source.status.phase(), Phase::Failed { problem, .. } if problem.code == "pg/auth" || problem.code == "pg/password-missing")
 }
 

@@ -106,6 +106,19 @@ pub struct SlotHealth {
     pub warning: Option<Problem>,
 }
 
+/// What the last look at a connector's database said to one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckResult {
+    /// Its code.
+    pub id: &'static str,
+    /// `ok`, `note`, `warn` or `fail`.
+    pub status: &'static str,
+    /// What was asked.
+    pub title: &'static str,
+    /// What was seen.
+    pub observed: String,
+}
+
 /// A plain copy of a [`TaskStatus`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StatusSnapshot {
@@ -135,6 +148,8 @@ pub struct StatusSnapshot {
     pub failing_for: Option<Duration>,
     /// It has streamed or read a snapshot since the process started.
     pub has_worked: bool,
+    /// What the last look at its database said; empty before the first.
+    pub checks: Vec<CheckResult>,
     /// Its slot; `None` when it has none, or the server could not be asked.
     pub slot: Option<SlotHealth>,
 }
@@ -169,6 +184,8 @@ struct Slow {
     failing_since: Option<Instant>,
     has_worked: bool,
     slot: Option<SlotHealth>,
+    checks: Vec<CheckResult>,
+    starts: u64,
 }
 
 #[derive(Debug, Default)]
@@ -216,7 +233,8 @@ impl TaskStatus {
                 slow.failing_since = None;
                 slow.problem = None;
             }
-            Phase::Preparing | Phase::Draining => {}
+            Phase::Preparing => slow.starts += 1,
+            Phase::Draining => {}
         }
         if !matches!(phase, Phase::Streaming | Phase::Snapshotting) {
             slow.waiting = None;
@@ -239,6 +257,16 @@ impl TaskStatus {
     /// What holds a running task back (a full disk, a busy slot); `None` when nothing does.
     pub fn set_waiting(&self, problem: Option<Problem>) {
         self.slow().waiting = problem;
+    }
+
+    /// How often the task has begun, reconnects included.
+    pub fn starts(&self) -> u64 {
+        self.slow().starts
+    }
+
+    /// What a look at its database said.
+    pub fn set_checks(&self, checks: Vec<CheckResult>) {
+        self.slow().checks = checks;
     }
 
     /// How its slot fares.
@@ -350,6 +378,7 @@ impl TaskStatus {
             restarts: slow.restarts,
             failing_for: slow.failing_since.map(|since| since.elapsed()),
             has_worked: slow.has_worked,
+            checks: slow.checks.clone(),
             slot: slow.slot.clone(),
         }
     }

@@ -176,6 +176,7 @@ fn connector_report(view: &ConnectorView) -> ConnectorReport {
         slot_retained: slot.and_then(|slot| slot.retained_bytes),
         slot_safe: slot.and_then(|slot| slot.safe_bytes),
         slot_active: slot.map(|slot| slot.active),
+        checks: view.status.checks.iter().map(|check| (check.id, check.status)).collect(),
         snapshot_rows: snapshot.rows,
         snapshot_tables: [("total", snapshot.tables_total), ("done", snapshot.tables_done)],
         tables: view.status.tables.iter().map(table).collect(),

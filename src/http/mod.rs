@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod auth;
 mod catalog;
+pub mod check;
 pub mod config;
 pub mod connectors;
 pub mod groups;
@@ -197,6 +198,7 @@ pub fn router(app: App) -> Router {
         .merge(catalog::routes())
         .merge(schemas::routes())
         .merge(slots::routes())
+        .merge(check::routes())
         .merge(auth::routes())
         .route_layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
         .route_layer(middleware::from_fn(name_route))

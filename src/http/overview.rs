@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::{ApiError, App, admin};
 use crate::connect::position;
 use crate::connect::registry::ConnectorView;
-use crate::connect::status::TableRows;
+use crate::connect::status::{CheckResult, TableRows};
 use crate::connect::store::TargetState;
 use crate::problem::Problem;
 
@@ -130,6 +130,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "restarts": status.restarts,
         "failing_seconds": status.failing_for.map(|time| time.as_secs()),
         "problem": app.trouble(view).as_ref().map(Problem::json),
+        "checks": status.checks.iter().filter(|check| matches!(check.status, "warn" | "fail")).map(check).collect::<Vec<_>>(),
         "warning": status.slot.as_ref().and_then(|slot| slot.warning.as_ref()).map(Problem::json),
         "file_problem": view.file_problem.as_ref().map(Problem::json),
         "changes_per_second": app.0.rates.of(&view.name),
@@ -164,6 +165,11 @@ fn incremental(app: &App, view: &ConnectorView) -> Option<Json> {
     Some(
         json!({ "id": state.get("id"), "state": if paused { "paused" } else { "running" }, "tables": left, "rows_done": state.get("rows") }),
     )
+}
+
+/// A check of the database that is not well.
+fn check(check: &CheckResult) -> Json {
+    json!({ "id": check.id, "status": check.status, "title": check.title, "observed": check.observed })
 }
 
 fn millis(time: Duration) -> u64 {

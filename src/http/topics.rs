@@ -399,7 +399,7 @@ fn interval(period: Duration) -> Interval {
 }
 
 /// The receiving end as a body.
-struct Chunks(mpsc::Receiver<Result<Bytes, LogError>>);
+pub(super) struct Chunks(pub mpsc::Receiver<Result<Bytes, LogError>>);
 
 impl futures_core::Stream for Chunks {
     type Item = Result<Bytes, LogError>;

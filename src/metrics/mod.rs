@@ -55,6 +55,8 @@ pub struct ConnectorReport {
     pub slot_safe: Option<u64>,
     /// Whether somebody reads its slot.
     pub slot_active: Option<bool>,
+    /// Questions about its database, each with the status of the last look.
+    pub checks: Vec<(&'static str, &'static str)>,
     /// Snapshot rows read.
     pub snapshot_rows: u64,
     /// Tables of the snapshot, all and done.
@@ -300,6 +302,7 @@ fn connectors(page: &mut Page, report: &Report) {
     let retained = page.gauges("rowfeed_slot_retained_bytes", "WAL that the server keeps for the connector's slot");
     let safe =
         page.gauges("rowfeed_slot_safe_bytes", "WAL that can be written until the slot is in danger; absent where nothing limits it");
+    let checks = page.gauges("rowfeed_check_status", "1 for the status of a check of the connector's database: ok, note, warn or fail");
     let active = page.gauges("rowfeed_slot_active", "1 when somebody reads the connector's slot");
     let rows = page.gauges("rowfeed_snapshot_rows", "Rows read by the snapshot, of each table");
     let estimated = page.gauges("rowfeed_snapshot_rows_estimated", "Rows a table has by the server's statistics");
@@ -320,6 +323,9 @@ fn connectors(page: &mut Page, report: &Report) {
         }
         for (stage, position) in connector.positions {
             set(&lsn, with(vec![("stage", stage.into())]), position);
+        }
+        for (check, status) in &connector.checks {
+            set(&checks, with(vec![("check", (*check).into()), ("status", (*status).into())]), 1);
         }
         for (family, value) in
             [(&retained, connector.slot_retained), (&safe, connector.slot_safe), (&active, connector.slot_active.map(u64::from))]
@@ -413,6 +419,7 @@ mod tests {
                 changes: [("c", 7), ("u", 0), ("d", 0), ("r", 0), ("t", 0), ("m", 0)],
                 lag: Some(Duration::from_millis(1500)),
                 slot_retained: Some(64),
+                checks: vec![("pg/wal-unlimited", "warn")],
                 positions: [("received", 40), ("encoded", 30), ("durable", 20), ("confirmed", 10)],
                 tables: vec![TableReport { name: "public.t".into(), rows: 5, estimated: Some(8) }],
                 skipped: 3,
@@ -434,6 +441,7 @@ mod tests {
             "rowfeed_source_lag_seconds{connector=\"shop\"} 1.5",
             "rowfeed_source_lsn_bytes{connector=\"shop\",stage=\"durable\"} 20.0",
             "rowfeed_slot_retained_bytes{connector=\"shop\"} 64.0",
+            "rowfeed_check_status{connector=\"shop\",check=\"pg/wal-unlimited\",status=\"warn\"} 1.0",
             "rowfeed_topic_end_offset{topic=\"shop.public.t\",partition=\"0\"} 9.0",
             "rowfeed_log_size_bytes 4096.0",
             "rowfeed_source_lag_bytes{connector=\"shop\"} 20.0",

@@ -12,6 +12,7 @@ mod tables;
 
 use std::time::Instant;
 
+use serde_json::{Value as Json, json};
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
@@ -34,6 +35,18 @@ pub enum Mark {
     Warn,
     /// Capture would not work, or would harm.
     Fail,
+}
+
+impl Mark {
+    /// The word in JSON and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
 }
 
 /// An answer to one question.
@@ -65,6 +78,28 @@ pub enum Step<'a> {
 }
 
 impl Finding {
+    /// Where its code is explained, from the top of the repository and of the documentation.
+    pub fn docs(&self) -> String {
+        format!("docs/errors.md#{}", self.id.replace('/', ""))
+    }
+
+    /// For programs: `rowfeed/check@1`'s `checks`.
+    pub fn json(&self) -> Json {
+        let step = |step: &Step<'_>| match step {
+            Step::Sql(sql) => json!({ "sql": sql }),
+            Step::Note(note) => json!({ "note": note }),
+        };
+        let steps: Vec<Json> = self.steps().iter().map(step).collect();
+        let mut check = json!({
+            "id": self.id, "group": self.group, "status": self.mark.name(), "title": self.title, "observed": self.observed, "fix": steps,
+            "docs": self.docs(),
+        });
+        if !self.expected.is_empty() {
+            check["expected"] = self.expected.into();
+        }
+        check
+    }
+
     /// The remedy step by step.
     pub fn steps(&self) -> Vec<Step<'_>> {
         let mut steps = Vec::new();
@@ -92,6 +127,17 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// Nothing would stop a capture.
+    pub fn is_ok(&self) -> bool {
+        self.findings.iter().all(|finding| finding.mark != Mark::Fail)
+    }
+
+    /// For programs: `rowfeed/check@1`.
+    pub fn json(&self) -> Json {
+        let checks: Vec<Json> = self.findings.iter().map(Finding::json).collect();
+        json!({ "schema": "rowfeed/check@1", "ok": self.is_ok(), "target": self.title, "checks": checks, "fix_sql": self.fix_sql() })
+    }
+
     /// All remedies as one script.
     pub fn fix_sql(&self) -> String {
         self.findings.iter().filter(|finding| !finding.fix.is_empty()).map(|finding| format!("{}\n", finding.fix)).collect()
@@ -109,13 +155,53 @@ const NAMES_MAX: usize = 5;
 /// What `pg_stat_activity` shows.
 const APPLICATION: &str = "rowfeed check";
 
+/// How far an examination goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// One session that only reads the catalogue: nothing is written or locked, and no replication session is opened.
+    Look,
+    /// Also what needs a transaction that is undone, or a replication session.
+    Try,
+    /// Also a temporary slot, the proof of the whole way.
+    Slot,
+}
+
+/// What is examined, and how.
+#[derive(Clone, Copy)]
+pub struct Patient<'a> {
+    /// The database, and the role.
+    pub config: &'a ConnectionConfig,
+    /// The tables that are meant.
+    pub filter: &'a TableFilter,
+    /// A connector: whether that one would start.
+    pub connector: Option<&'a PostgresConfig>,
+    /// How far it goes.
+    pub depth: Depth,
+    /// The role that will capture, when it is not the one that asks: whether that one could.
+    pub role: Option<&'a str>,
+}
+
 /// Examines a database as this role would see it when it captures these tables; with a connector's configuration, whether
 /// that one would start.
 pub async fn examine(config: &ConnectionConfig, filter: &TableFilter, connector: Option<&PostgresConfig>, slot_test: bool) -> Diagnosis {
+    let depth = if slot_test { Depth::Slot } else { Depth::Try };
+    examine_patient(Patient { config, filter, connector, depth, role: None }, |_| {}).await
+}
+
+/// Examines; each finding is handed to `tell` as soon as its group is done.
+pub async fn examine_patient(patient: Patient<'_>, mut tell: impl FnMut(&Finding) + Send) -> Diagnosis {
+    let mut told = 0;
+    let mut tell = |doctor: &Doctor<'_>| {
+        doctor.findings.iter().skip(told).for_each(&mut tell);
+        told = doctor.findings.len();
+    };
+    let Patient { config, filter, connector, depth, role } = patient;
     let mut doctor = Doctor {
         config,
         filter,
         connector,
+        depth,
+        role,
         provider: Provider::of_host(&config.host),
         version: 0,
         is_standby: false,
@@ -129,17 +215,26 @@ pub async fn examine(config: &ConnectionConfig, filter: &TableFilter, connector:
         Ok(client) => client,
         Err(error) => {
             doctor.not_let_in(&error).await;
+            tell(&doctor);
             return Diagnosis { title, findings: doctor.findings };
         }
     };
     doctor.provider = Provider::find(&client, &config.host).await;
     let title = doctor.server(&client, title, started.elapsed()).await;
+    tell(&doctor);
     doctor.group = "role";
     doctor.role(&client).await;
+    if doctor.has_failed(NO_ROLE) {
+        tell(&doctor);
+        return Diagnosis { title, findings: doctor.findings };
+    }
+    tell(&doctor);
     doctor.group = "tables";
     doctor.tables(&client).await;
+    tell(&doctor);
     doctor.group = "proof";
-    doctor.proof(&client, slot_test).await;
+    doctor.proof(&client).await;
+    tell(&doctor);
     Diagnosis { title, findings: doctor.findings }
 }
 
@@ -147,6 +242,8 @@ struct Doctor<'a> {
     config: &'a ConnectionConfig,
     filter: &'a TableFilter,
     connector: Option<&'a PostgresConfig>,
+    depth: Depth,
+    role: Option<&'a str>,
     provider: Provider,
     /// As `server_version_num`.
     version: i64,
@@ -158,6 +255,8 @@ struct Doctor<'a> {
 
 /// What is wrong with a question that could not be asked.
 const UNASKED: &str = "check/unasked";
+/// The role that is to capture cannot be taken on.
+const NO_ROLE: &str = "check/role";
 
 impl Doctor<'_> {
     fn found(
@@ -239,6 +338,18 @@ impl Doctor<'_> {
 
     async fn role(&mut self, client: &Client) {
         const TITLE: &str = "can replicate";
+        if let Some(role) = self.role
+            && let Err(error) = client.batch_execute(&format!("set role {}", identifier(role))).await
+        {
+            let why = error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned());
+            let fix = format!(
+                "-- it must exist (CREATE ROLE {0} LOGIN REPLICATION;), and whoever asks must be a superuser or a member of it:\nGRANT {0} TO {1};",
+                identifier(role),
+                identifier(&self.config.user)
+            );
+            self.found(NO_ROLE, "role", Mark::Fail, format!("cannot be asked for as role {role}: {why}"), fix);
+            return;
+        }
         // Managed services give the right through a role of their own.
         let query = "select rolsuper or rolreplication or exists (select 1 from pg_roles g where g.rolname in \
                      ('rds_replication', 'rds_superuser', 'azure_pg_admin', 'cloudsqlsuperuser', 'alloydbsuperuser') and pg_has_role(r.rolname, g.oid, 'MEMBER')) \
@@ -246,16 +357,21 @@ impl Doctor<'_> {
         match truth(client, query, &[]).await {
             Ok(true) => self.ok("pg/role-replication", TITLE, "REPLICATION"),
             Ok(false) => {
-                let fix = self.provider.replication(&self.config.user);
-                let observed = format!("role {} has no REPLICATION attribute", self.config.user);
+                let fix = self.provider.replication(self.captures_as());
+                let observed = format!("role {} has no REPLICATION attribute", self.captures_as());
                 self.found("pg/role-replication", TITLE, Mark::Fail, observed, fix).expected = "REPLICATION";
             }
             Err(error) => self.unasked(TITLE, &error),
         }
     }
 
+    /// The role that captures.
+    fn captures_as(&self) -> &str {
+        self.role.unwrap_or(&self.config.user)
+    }
+
     fn role_name(&self) -> String {
-        identifier(&self.config.user)
+        identifier(self.captures_as())
     }
 }
 

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod error;
 pub mod frames;
 pub mod identity;
+pub mod inventory;
 pub mod locks;
 pub mod paging;
 pub mod pgoutput;

@@ -6,7 +6,9 @@ use std::process::{Child, Command, Stdio};
 use rowfeed::demo::cluster::{Cluster, Stop, free_port};
 use serde_json::{Value, json};
 
+use crate::support::http;
 use crate::support::postgres::{Database, Sql, fresh_database, own_server, shared_server};
+use crate::support::scene::Scene;
 use crate::support::service::{connector_config, with};
 use crate::support::{missing, wait_for};
 
@@ -389,4 +391,123 @@ fn a_pooler_is_told_from_the_server() {
     }
     let found = Found::of(&[&as_role(&database, "cdc")]);
     found.is("ok", &["pg/pooler", "pg/slot-temp"]);
+}
+
+/// A superuser asks what the capturing role will meet.
+#[test]
+fn another_role_is_asked_for() {
+    let Some(server) = own_server(false, &[]) else { return };
+    let database = fresh_database(&server, "roles");
+    database.sql().run("create table t(id int primary key); create role cdc login; create role plain login");
+    let found = |asks: &str, role: &str| Found::of(&[&as_role(&database, asks), "--role", role, "--no-slot-test"]);
+    let closed = found("postgres", "cdc");
+    assert_eq!(closed.code, Some(3));
+    closed.is("fail", &["pg/role-replication", "pg/select"]);
+    assert!(closed.fix("pg/role-replication").contains("cdc") && !closed.fix("pg/select").contains("postgres"), "{:#}", closed.json);
+    assert_eq!(closed.check("pg/select")["docs"], "docs/errors.md#pgselect");
+    database.sql().run("alter role cdc replication; grant select on t to cdc");
+    found("postgres", "cdc").is("ok", &["pg/role-replication", "pg/select"]);
+    found("plain", "cdc").is("fail", &["check/role"]);
+    found("postgres", "nobody").is("fail", &["check/role"]);
+}
+
+/// `POST /v1/check`, whole and line by line, and the tables to choose from.
+#[test]
+fn the_service_examines_a_database_and_lists_its_tables() {
+    let Some(server) = own_server(false, &[]) else { return };
+    let setup = "create table t(id int primary key); create table clicks(at int); create view v as select 1 as x; \
+                 create unlogged table u(id int primary key); create table ab(b int, a int, primary key (a, b)); \
+                 insert into t select generate_series(1, 1000); analyze t";
+    let more = json!({"table.include.list": "public.t,public.fence"});
+    let Some(scene) = Scene::on(&server, "asked", setup, &more) else { return };
+    let address = scene.rowfeed.http();
+    let ask = |body: &Value| http::request(&address, "POST", "/v1/check", Some(body)).expect("rowfeed answers");
+
+    let whole = ask(&json!({"connector": "scene", "slot_test": false}));
+    assert_eq!(whole.status, 200, "{}", whole.body);
+    let found = Found { code: None, json: whole.json() };
+    assert_eq!((&found.json["schema"], &found.json["ok"]), (&json!("rowfeed/check@1"), &json!(true)), "{:#}", found.json);
+    found.is("ok", &["pg/wal-level", "pg/slot-health", "pg/publication"]);
+    let url = as_role(&scene.database, "postgres");
+    let found = Found { code: None, json: ask(&json!({"url": url, "tables": ["public.clicks"]})).json() };
+    assert_eq!(found.json["ok"], false);
+    found.is("fail", &["pg/identity-missing"]);
+    found.is("ok", &["pg/slot-temp"]);
+    let found = Found { code: None, json: ask(&json!({"connector": "scene", "tables": ["public.clicks"], "slot_test": false})).json() };
+    found.is("fail", &["pg/identity-missing"]);
+
+    let body = json!({"url": url, "slot_test": false});
+    let lines = http::request_for(&address, "POST", "/v1/check", "application/x-ndjson", Some(&body)).expect("rowfeed answers");
+    let lines: Vec<Value> = lines.body.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let (last, findings) = lines.split_last().expect("lines");
+    assert!(findings.len() > 10 && findings.iter().all(|finding| finding["id"].is_string() && finding["docs"].is_string()), "{findings:?}");
+    assert_eq!((&last["schema"], &last["ok"]), (&json!("rowfeed/check@1"), &json!(false)), "the table without a key: {last}");
+
+    assert_eq!(ask(&json!({"connector": "nobody"})).status, 404);
+    for wrong in [json!({}), json!({"url": url, "connector": "scene"}), json!({"url": "mysql://a@b/c"}), json!({"urls": url}), json!([])] {
+        assert_eq!(ask(&wrong).status, 400, "{wrong}");
+    }
+
+    let tables = http::get(&address, "/v1/sources/scene/tables").expect("rowfeed answers").json();
+    let table = |name: &str| {
+        let all = tables["items"].as_array().expect("items").iter();
+        all.clone().find(|item| item["table"] == format!("public.{name}")).unwrap_or_else(|| panic!("{name} is not in {tables:#}"))
+    };
+    let t = table("t");
+    assert_eq!((&t["primary_key"], &t["rows_estimated"], &t["captured"]), (&json!(["id"]), &json!(1000), &json!(true)), "{t}");
+    assert_eq!((&t["in_publication"], &t["capturable"], &t["replica_identity"]), (&json!(true), &json!(true), &json!("default")), "{t}");
+    assert!(t["size_bytes_estimated"].as_u64() > Some(8000), "{t}");
+    assert_eq!((&table("ab")["primary_key"], &table("ab")["in_publication"]), (&json!(["a", "b"]), &json!(false)));
+    for (name, code) in [("clicks", "pg/identity-missing"), ("v", "pg/view"), ("u", "pg/unlogged")] {
+        assert_eq!((&table(name)["capturable"], &table(name)["reasons"][0]["code"]), (&json!(false), &json!(code)));
+    }
+    assert_eq!(http::get(&address, "/v1/sources/nobody/tables").expect("rowfeed answers").status, 404);
+}
+
+/// Aim: what becomes worse while a connector runs is told once, in the log, the status and a metric. Method: a setting of the
+/// server is taken back, and the connector restarted, which has its database looked at again.
+#[test]
+fn a_database_that_drifts_is_told() {
+    let Some(server) = own_server(false, &[("max_slot_wal_keep_size", "1GB")]) else { return };
+    let Some(scene) = Scene::on(&server, "drift", "create table t(id int primary key)", &json!({})) else { return };
+    let address = scene.rowfeed.http();
+    let metric = |status: &str| {
+        let line = format!("rowfeed_check_status{{connector=\"scene\",check=\"pg/wal-unlimited\",status=\"{status}\"}} 1");
+        let page = http::get(&address, "/metrics").expect("rowfeed answers").body;
+        page.contains(&line).then_some(page)
+    };
+    let page = wait_for("the first look", || metric("ok"));
+    assert!(page.contains("check=\"pg/publication\",status=\"ok\"") && page.contains("check=\"pg/slot-health\",status=\"ok\""), "{page}");
+    assert!(!page.contains("status=\"fail\""), "{page}");
+    assert!(!scene.rowfeed.log().contains("is worse than before"), "{}", scene.rowfeed.log());
+    scene.sql.run("alter system set max_slot_wal_keep_size = -1");
+    scene.sql.run("select pg_reload_conf()");
+    let answer = http::request(&address, "POST", "/connectors/scene/restart?includeTasks=true", None).expect("rowfeed answers");
+    assert!(matches!(answer.status, 200 | 202 | 204), "{}", answer.body);
+    wait_for("the drift to be seen", || metric("warn"));
+    assert_eq!(scene.rowfeed.log().matches("is worse than before: WAL limit").count(), 1, "{}", scene.rowfeed.log());
+    let own = http::get(&address, "/v1/connectors/scene").expect("rowfeed answers").json();
+    let checks = own["checks"].as_array().expect("checks");
+    assert!(checks.iter().any(|check| check["id"] == "pg/wal-unlimited" && check["status"] == "warn"), "{own}");
+}
+
+/// The service's own settings are looked at with those of its connectors: here the disk of the built-in log.
+#[test]
+fn a_disk_that_is_too_small_for_the_log_is_told() {
+    let Some(server) = shared_server() else { return };
+    let database = fresh_database(server, "room");
+    database.sql().run("create table t(id int primary key)");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = folder.path().join("rowfeed.toml");
+    let found = |log: &str| {
+        std::fs::write(&settings, format!("[data]\ndir = \"{}/data\"\n[log]\n{log}\n", folder.path().display())).expect("a file");
+        Found::of(&[&as_role(&database, "postgres"), "--no-slot-test", "--config", &settings.to_string_lossy()])
+    };
+    found("max_bytes = \"64MiB\"\nsegment_bytes = \"16MiB\"\nmin_free_bytes = \"1MiB\"").is("ok", &["disk/space"]);
+    found("max_bytes = \"9000TiB\"").is("warn", &["disk/space"]);
+    let full = found("min_free_bytes = \"9000TiB\"");
+    full.is("fail", &["disk/space"]);
+    assert_eq!((full.code, &full.json["ok"]), (Some(3), &json!(false)));
+    let without = Found::of(&[&as_role(&database, "postgres"), "--no-slot-test"]);
+    assert!(without.all("disk/space").is_empty(), "nobody has named a service");
 }

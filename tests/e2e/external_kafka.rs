@@ -112,3 +112,33 @@ impl OtherConnector {
         self.thread.join().expect("the other connector works");
     }
 }
+
+/// `rowfeed check` with the settings of a service that writes to Apache Kafka.
+#[test]
+fn a_check_tells_whether_the_cluster_would_do() {
+    let Some(server) = shared_server() else { return };
+    let Some(kafka) = KafkaBroker::start() else { return };
+    let database = fresh_database(server, "cluster");
+    database.sql().run("create table t(id int primary key)");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = folder.path().join("rowfeed.toml");
+    let found = |bootstrap: &str, copies: u32| {
+        let text = format!("[log]\nkind = \"kafka\"\nbootstrap = \"{bootstrap}\"\n[topics]\nreplication_factor = {copies}\n");
+        std::fs::write(&settings, text).expect("a file");
+        let url = format!("postgres://postgres@127.0.0.1:{}/{}", database.port, database.name);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rowfeed"));
+        let done = command.args(["check", &url, "--no-slot-test", "--json", "--config"]).arg(&settings).output().expect("rowfeed starts");
+        let said: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&done.stderr)));
+        let status = |id: &str| {
+            let checks = said["checks"].as_array().expect("checks");
+            checks.iter().find(|check| check["id"] == id).map_or_else(String::new, |check| check["status"].to_string())
+        };
+        (status("kafka/unreachable"), status("kafka/replication"))
+    };
+    let seen = |there: &str, copies: &str| (there.to_owned(), copies.to_owned());
+    assert_eq!(found(&kafka.bootstrap(), 1), seen("\"ok\"", "\"ok\""));
+    assert_eq!(found(&kafka.bootstrap(), 3), seen("\"ok\"", "\"fail\""));
+    assert_eq!(found("127.0.0.1:1", 1), seen("\"fail\"", ""));
+    let reader = Reader::new(kafka.bootstrap());
+    assert!(reader.topics().iter().all(|(topic, _)| topic != "rowfeed-check"), "it makes nothing");
+}

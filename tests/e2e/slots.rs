@@ -184,6 +184,13 @@ fn a_locked_table_delays_the_start_audibly_and_nobody_queues_behind_it() {
         status["tasks"][0]["trace"].as_str().filter(|trace| trace.starts_with("pg/locked")).map(str::to_owned)
     });
     assert!(trace.contains("migration") && trace.contains("public.t") && trace.contains("pg_terminate_backend"), "{trace}");
+    // A migration that locks out everybody, from under the same transaction: the publication is not made in between.
+    holder.run("lock table t in access exclusive mode");
+    let trace = wait_for("who is waited for now", || {
+        let status = scene.rowfeed.status("scene");
+        status["tasks"][0]["trace"].as_str().filter(|trace| trace.contains("AccessExclusiveLock")).map(str::to_owned)
+    });
+    assert!(trace.starts_with("pg/locked") && trace.contains("migration"), "{trace}");
     holder.run("commit");
     scene.wait_until_streaming();
     scene.sql.run("insert into t values(1)");

@@ -26,13 +26,18 @@ impl Response {
 
 /// One request to `address` (`host:port`).
 pub fn request(address: &str, method: &str, path: &str, body: Option<&Value>) -> io::Result<Response> {
+    request_for(address, method, path, "*/*", body)
+}
+
+/// One request for an answer of this kind.
+pub fn request_for(address: &str, method: &str, path: &str, accept: &str, body: Option<&Value>) -> io::Result<Response> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let body = body.map(Value::to_string).unwrap_or_default();
     let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
     let length = body.len();
     stream.write_all(
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{kind}Content-Length: {length}\r\n\r\n{body}")
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAccept: {accept}\r\n{kind}Content-Length: {length}\r\n\r\n{body}")
             .as_bytes(),
     )?;
     let mut bytes = Vec::new();

@@ -115,6 +115,11 @@ pub struct TableFilter {
 }
 
 impl TableFilter {
+    /// The tables that a `table.include.list` names.
+    pub fn of_list(list: &str) -> Result<Self, Problem> {
+        Self::parse(TableLists { schema_include: "", schema_exclude: "", table_include: list, table_exclude: "", ignore_builtin: true })
+    }
+
     /// Compiles the four lists.
     pub fn parse(lists: TableLists<'_>) -> Result<Self, Problem> {
         Ok(Self {

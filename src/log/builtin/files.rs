@@ -87,8 +87,9 @@ impl Files for RealFiles {
     }
 }
 
+/// Space on the disk of a folder that may be used without privileges.
 #[expect(unsafe_code, reason = "the standard library has no statvfs")]
-fn free_bytes(dir: &Path) -> io::Result<u64> {
+pub fn free_bytes(dir: &Path) -> io::Result<u64> {
     let path = std::ffi::CString::new(dir.as_os_str().as_bytes())?;
     // SAFETY: `path` is a terminated string and `stat` is a plain struct that the call fills; both live through the call.
     let stat = unsafe {

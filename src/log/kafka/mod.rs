@@ -10,6 +10,7 @@
 
 pub mod checkpoint;
 pub mod follow;
+pub mod probe;
 pub mod producer;
 
 use std::collections::{BTreeMap, HashMap};

@@ -8,7 +8,7 @@ use super::super::application::{self, Owner};
 use super::super::connection::{Connection, Session};
 use super::super::slots::SlotReport;
 use super::super::{PostgresError, identifier, slot};
-use super::{APPLICATION, Doctor, Mark, first_of, text, truth};
+use super::{APPLICATION, Depth, Doctor, Mark, first_of, text, truth};
 
 /// A temporary slot is made within this, or somebody's long transaction is in the way.
 const SLOT_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -26,9 +26,13 @@ fn stranger(application: &str, connector: &str) -> Option<String> {
 }
 
 impl Doctor<'_> {
-    pub(super) async fn proof(&mut self, client: &Client, slot_test: bool) {
+    pub(super) async fn proof(&mut self, client: &Client) {
         self.slot_health();
         self.failover(client).await;
+        if self.depth == Depth::Look {
+            return self.long_transactions(client).await;
+        }
+        let slot_test = self.depth == Depth::Slot;
         let stuck =
             ["pg/wal-level", "pg/slots-full", "pg/senders-full", "pg/role-replication", "pg/standby"].iter().any(|id| self.has_failed(id));
         // A slot on a standby waits for the primary to write down its transactions.

@@ -121,12 +121,20 @@ impl Doctor<'_> {
         self.found("pg/slots-full", TITLE, Mark::Fail, format!("none is free ({used} of {most} used)"), fix).expected = "a free one";
     }
 
+    fn own_slot_is_read(&self) -> bool {
+        let Some(connector) = self.connector else { return false };
+        self.slots.iter().any(|slot| slot.name == connector.slot_name && slot.active_pid.is_some())
+    }
+
     async fn senders(&mut self, client: &Client) {
         const TITLE: &str = "WAL senders";
         let used = number(client, "select count(*) from pg_stat_replication").await;
         let most = number(client, "select current_setting('max_wal_senders')::bigint").await;
         match (used, most) {
-            (Ok(used), Ok(most)) if used < most => self.ok("pg/senders-full", TITLE, format!("{used} of {most} used")),
+            // One that streams has its own.
+            (Ok(used), Ok(most)) if used < most || self.own_slot_is_read() => {
+                self.ok("pg/senders-full", TITLE, format!("{used} of {most} used"))
+            }
             (Ok(used), Ok(most)) => {
                 let fix = self.provider.setting("max_wal_senders", &(most + 10).to_string(), true);
                 self.found("pg/senders-full", TITLE, Mark::Fail, format!("none is free ({used} of {most} used)"), fix).expected =

@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use super::super::catalog::{self, Table};
 use super::super::{identifier, publication};
-use super::{Doctor, Mark, first_of, names, truth};
+use super::{Depth, Doctor, Mark, first_of, names, truth};
 use crate::change::ReplicaIdentity;
 use crate::config::postgres::PostgresConfig;
 use crate::config::suggest;
@@ -111,6 +111,9 @@ impl Doctor<'_> {
     async fn publication_of(&mut self, client: &Client, connector: &PostgresConfig, tables: &[Table]) {
         const TITLE: &str = "publication";
         let name = &connector.publication_name;
+        if self.depth == Depth::Look {
+            return self.publication_now(client, connector, tables).await;
+        }
         let done = match client.batch_execute("begin").await {
             Ok(()) => publication::ensure(client, connector, tables).await,
             Err(error) => Err(error.into()),
@@ -125,20 +128,49 @@ impl Doctor<'_> {
                 if missing.is_empty() && skipped.is_empty() {
                     self.ok("pg/publication", TITLE, format!("{name} is there or can be made"));
                 }
-                if !missing.is_empty() {
-                    let quoted: Vec<String> = missing.iter().map(|table| table.quoted()).collect();
-                    let fix = format!("ALTER PUBLICATION {} ADD TABLE {};", identifier(name), quoted.join(", "));
-                    self.found("pg/publication", TITLE, Mark::Fail, format!("{name} does not send {}", names(&missing)), fix);
-                }
-                if !skipped.is_empty() {
-                    let fix = format!("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');", identifier(name));
-                    self.found("pg/publication", TITLE, Mark::Warn, format!("{name} does not send {skipped}"), fix);
-                }
+                self.not_sent_by(name, &missing, &skipped);
             }
             (Ok(()), None) => {}
         }
         if let Err(error) = undone {
             self.unasked(TITLE, &error);
+        }
+    }
+
+    /// What the publication sends as it is, without trying what a start would change.
+    async fn publication_now(&mut self, client: &Client, connector: &PostgresConfig, tables: &[Table]) {
+        const TITLE: &str = "publication";
+        let name = &connector.publication_name;
+        let there = truth(client, "select exists (select 1 from pg_publication where pubname = $1)", &[name]).await;
+        match there {
+            Ok(true) => {}
+            Ok(false) => {
+                let fix =
+                    "-- restart the connector, which makes it where it may; a publication that was dropped needs a new slot and snapshot";
+                self.found("pg/publication", TITLE, Mark::Fail, format!("{name} does not exist"), fix);
+                return;
+            }
+            Err(error) => return self.unasked(TITLE, &error),
+        }
+        match self.sent_by(client, name, connector, tables).await {
+            Ok((missing, skipped)) if missing.is_empty() && skipped.is_empty() => {
+                self.ok("pg/publication", TITLE, format!("{name} is there"))
+            }
+            Ok((missing, skipped)) => self.not_sent_by(name, &missing, &skipped),
+            Err(error) => self.failed(TITLE, &error),
+        }
+    }
+
+    fn not_sent_by(&mut self, name: &str, missing: &[&Table], skipped: &str) {
+        const TITLE: &str = "publication";
+        if !missing.is_empty() {
+            let quoted: Vec<String> = missing.iter().map(|table| table.quoted()).collect();
+            let fix = format!("ALTER PUBLICATION {} ADD TABLE {};", identifier(name), quoted.join(", "));
+            self.found("pg/publication", TITLE, Mark::Fail, format!("{name} does not send {}", names(missing)), fix);
+        }
+        if !skipped.is_empty() {
+            let fix = format!("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');", identifier(name));
+            self.found("pg/publication", TITLE, Mark::Warn, format!("{name} does not send {skipped}"), fix);
         }
     }
 
@@ -185,7 +217,7 @@ impl Doctor<'_> {
             let seen = format!("not needed: {there} sends all of them (publication.name={there}, publication.autocreate.mode=disabled)");
             return self.ok("pg/publication", TITLE, seen);
         }
-        let role = &self.config.user;
+        let role = self.captures_as();
         let observed = if create {
             format!("role {role} does not own {foreign} of {} tables", tables.len())
         } else {

@@ -1,0 +1,284 @@
+//! The doctor inside the service: on request, and by itself while connectors run.
+//!
+//! Owns when a connector's database is looked at (soon after each start or reconnect of the connector, then hourly), and what
+//! is made of a change for the worse: one line in the log, the status, a metric. Promises that few databases are looked at at
+//! once, each within a bounded time and never two connectors in step, and that the looks by itself only read the catalogue.
+//! What is looked at is [`crate::postgres::doctor`]'s.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::definitions::Definition;
+use super::registry::{Registry, SourceView};
+use super::slots::is_locked_out;
+use super::state::Phase;
+use super::status::CheckResult;
+use crate::config::native;
+use crate::config::postgres::{PostgresConfig, TableFilter, TopicDefaults};
+use crate::postgres::doctor::{self, Depth, Diagnosis, Mark, Patient};
+use crate::postgres::inventory;
+use crate::problem::Problem;
+
+pub use crate::postgres::doctor::Finding;
+pub use crate::postgres::inventory::Relation;
+
+/// How often it is looked whether a look is due.
+const TICK: Duration = Duration::from_secs(2);
+/// A connector is looked at so long after it began to work, and then so often.
+const AFTER_START: Duration = Duration::from_secs(4);
+const EVERY: Duration = Duration::from_secs(3600);
+/// So many databases are looked at at once.
+const LOOKS_MAX: usize = 4;
+/// A look takes no longer.
+const LOOK_MAX: Duration = Duration::from_secs(30);
+/// An examination that somebody waits for takes no longer.
+const EXAMINATION_MAX: Duration = Duration::from_secs(60);
+/// So many people wait at once.
+static ROOM: Semaphore = Semaphore::const_new(4);
+
+/// What somebody wants to be examined.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// A database, as `rowfeed check` takes it.
+    pub url: Option<String>,
+    /// A connector instead.
+    pub connector: Option<String>,
+    /// Patterns of tables; those of the connector, or all, when there are none.
+    pub tables: Vec<String>,
+    /// The role that will capture, when it is not the URL's.
+    pub role: Option<String>,
+    /// Whether a temporary slot may be made.
+    pub slot_test: bool,
+}
+
+/// Why it was not examined.
+#[derive(Debug)]
+pub enum Refused {
+    /// There is no such connector.
+    NotFound(String),
+    /// What was asked for cannot be understood.
+    Malformed(Problem),
+    /// Too many wait already.
+    Busy,
+    /// It took too long.
+    Late,
+}
+
+/// A database that can be examined.
+#[derive(Debug)]
+pub struct Examination {
+    config: Arc<PostgresConfig>,
+    filter: TableFilter,
+    is_connector: bool,
+    role: Option<String>,
+    slot_test: bool,
+    _room: tokio::sync::SemaphorePermit<'static>,
+}
+
+/// Understands what was asked for.
+pub fn prepare(registry: &Registry, asked: Asked) -> Result<Examination, Refused> {
+    let list = (!asked.tables.is_empty()).then(|| native::table_list(&asked.tables)).transpose().map_err(Refused::Malformed)?;
+    let (config, is_connector) = match (asked.url, asked.connector) {
+        (Some(url), None) => {
+            let mut options = native::from_url("check", &url, "").map_err(Refused::Malformed)?;
+            options.extend(list.clone().map(|list| ("table.include.list".to_owned(), list)));
+            let config = Definition::of_api("check", options).config(TopicDefaults::default());
+            (Arc::new(config.map_err(|problems| Refused::Malformed(super::definitions::combine(problems)))?), false)
+        }
+        (None, Some(name)) => (source(registry, &name)?.config, true),
+        _ => return Err(Refused::Malformed(Problem::refuse("config/missing", "one of url and connector is needed"))),
+    };
+    let filter = match list.filter(|_| is_connector) {
+        Some(list) => TableFilter::of_list(&list).map_err(Refused::Malformed)?,
+        None => config.tables.clone(),
+    };
+    let room = ROOM.try_acquire().map_err(|_| Refused::Busy)?;
+    Ok(Examination { config, filter, is_connector, role: asked.role, slot_test: asked.slot_test, _room: room })
+}
+
+fn source(registry: &Registry, name: &str) -> Result<SourceView, Refused> {
+    let view = registry.view(name).map_err(|error| Refused::NotFound(error.to_string()))?;
+    registry.sources().into_iter().find(|source| source.name == view.name).ok_or_else(|| {
+        Refused::Malformed(Problem::refuse("config/value", format!("the configuration of connector \"{name}\" cannot be read")))
+    })
+}
+
+impl Examination {
+    /// Examines; `tell` gets each finding as soon as its group is done.
+    pub async fn run(self, tell: impl FnMut(&Finding) + Send) -> Result<Diagnosis, Refused> {
+        let patient = Patient {
+            config: &self.config.connection,
+            filter: &self.filter,
+            connector: self.is_connector.then_some(&*self.config),
+            depth: if self.slot_test { Depth::Slot } else { Depth::Try },
+            role: self.role.as_deref(),
+        };
+        tokio::time::timeout(EXAMINATION_MAX, Box::pin(doctor::examine_patient(patient, tell))).await.map_err(|_| Refused::Late)
+    }
+}
+
+/// The relations of a connector's database.
+pub async fn relations(registry: &Registry, name: &str) -> Result<Result<Vec<Relation>, Problem>, Refused> {
+    let config = source(registry, name)?.config;
+    let _room = ROOM.try_acquire().map_err(|_| Refused::Busy)?;
+    let looked = inventory::look(&config.connection, &config.publication_name, &config.tables);
+    let looked = tokio::time::timeout(LOOK_MAX, looked).await.map_err(|_| Refused::Late)?;
+    Ok(looked.map_err(|error| error.problem(&config.connection)))
+}
+
+/// What is remembered of a connector.
+struct Plan {
+    /// Its starts so far, as its status counts them.
+    starts: u64,
+    due: Instant,
+    looking: bool,
+    marks: Option<BTreeMap<&'static str, Mark>>,
+}
+
+/// Looks at the connectors' databases until `stop` says true.
+pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
+    let mut plans: BTreeMap<String, Plan> = BTreeMap::new();
+    let mut looks: JoinSet<(SourceView, Option<Diagnosis>)> = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            Some(done) = looks.join_next(), if !looks.is_empty() => {
+                let Ok((source, diagnosis)) = done else { continue };
+                let Some(plan) = plans.get_mut(&source.name) else { continue };
+                plan.looking = false;
+                if let Some(diagnosis) = diagnosis {
+                    note(&source, &diagnosis, &mut plan.marks);
+                }
+                continue;
+            }
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let sources = registry.sources();
+        plans.retain(|name, _| sources.iter().any(|source| source.name == *name));
+        for source in sources {
+            let starts = source.status.starts();
+            let now = Instant::now();
+            let plan = plans.entry(source.name.clone()).or_insert_with(|| Plan {
+                starts: 0,
+                due: now + jittered(EVERY),
+                looking: false,
+                marks: None,
+            });
+            if plan.starts != starts && matches!(source.status.phase(), Phase::Streaming | Phase::Snapshotting) {
+                plan.starts = starts;
+                plan.due = plan.due.min(now + jittered(AFTER_START));
+            }
+            if plan.looking || plan.due > now || looks.len() >= LOOKS_MAX {
+                continue;
+            }
+            plan.due = now + jittered(EVERY);
+            if !source.wanted || is_locked_out(&source) {
+                continue;
+            }
+            plan.looking = true;
+            looks.spawn(async move {
+                let diagnosis = tokio::time::timeout(LOOK_MAX, Box::pin(look(&source.config))).await.ok();
+                (source, diagnosis)
+            });
+        }
+    }
+}
+
+async fn look(config: &PostgresConfig) -> Diagnosis {
+    let patient = Patient { config: &config.connection, filter: &config.tables, connector: Some(config), depth: Depth::Look, role: None };
+    doctor::examine_patient(patient, |_| {}).await
+}
+
+/// 75 to 125 %.
+fn jittered(time: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0_u8) % 512;
+    time * (768 + u32::try_from(random).unwrap_or(0)) / 1024
+}
+
+/// By question, the worst answer.
+fn worst(diagnosis: &Diagnosis) -> BTreeMap<&'static str, &Finding> {
+    let mut worst: BTreeMap<&'static str, &Finding> = BTreeMap::new();
+    for finding in &diagnosis.findings {
+        let known = worst.entry(finding.id).or_insert(finding);
+        if finding.mark > known.mark {
+            *known = finding;
+        }
+    }
+    worst
+}
+
+/// Puts the answers into the status; what became worse since the last look is logged once.
+fn note(source: &SourceView, diagnosis: &Diagnosis, before: &mut Option<BTreeMap<&'static str, Mark>>) {
+    let worst = worst(diagnosis);
+    for finding in worst.values() {
+        let was = before.as_ref().map(|before| before.get(finding.id).copied().unwrap_or(Mark::Ok));
+        match drift(was, finding.mark) {
+            Drift::Worse => tracing::warn!(
+                connector = source.name,
+                check = finding.id,
+                status = finding.mark.name(),
+                fix = finding.fix,
+                "a check of the database is worse than before: {}: {}",
+                finding.title,
+                finding.observed
+            ),
+            Drift::Better => {
+                tracing::info!(connector = source.name, check = finding.id, "a check of the database is well again: {}", finding.title)
+            }
+            Drift::None => {}
+        }
+    }
+    let results = worst.values().map(|finding| CheckResult {
+        id: finding.id,
+        status: finding.mark.name(),
+        title: finding.title,
+        observed: finding.observed.clone(),
+    });
+    source.status.set_checks(results.collect());
+    *before = Some(worst.into_iter().map(|(id, finding)| (id, finding.mark)).collect());
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Drift {
+    None,
+    Worse,
+    Better,
+}
+
+/// What a mark means after the one before; `None`: the first look, where advice is not news, and what fails is.
+fn drift(before: Option<Mark>, now: Mark) -> Drift {
+    match before {
+        None if now == Mark::Fail => Drift::Worse,
+        Some(before) if now >= Mark::Warn && now > before => Drift::Worse,
+        Some(before) if now < Mark::Warn && before >= Mark::Warn => Drift::Better,
+        _ => Drift::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changes_is_news() {
+        use Mark::{Fail, Note, Ok, Warn};
+        assert_eq!(drift(None, Warn), Drift::None);
+        assert_eq!(drift(None, Fail), Drift::Worse);
+        for (before, now, expected) in [
+            (Ok, Warn, Drift::Worse),
+            (Warn, Warn, Drift::None),
+            (Warn, Fail, Drift::Worse),
+            (Fail, Warn, Drift::None),
+            (Fail, Ok, Drift::Better),
+            (Ok, Note, Drift::None),
+            (Warn, Note, Drift::Better),
+        ] {
+            assert_eq!(drift(Some(before), now), expected, "{before:?} {now:?}");
+        }
+    }
+}

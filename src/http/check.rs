@@ -1,0 +1,106 @@
+//! `POST /v1/check` and `GET /v1/sources/{connector}/tables`: what a person asks before a connector is made or changed.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json as JsonBody, Router};
+use serde_json::{Value as Json, json};
+use tokio::sync::mpsc;
+
+use super::topics::Chunks;
+use super::{ApiError, App, json_body};
+use crate::connect::checks::{self, Asked, Refused, Relation};
+
+/// More findings than a database has: a reader that is slow loses none.
+const FINDINGS_MAX: usize = 4096;
+
+/// The routes.
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/check", post(check)).route("/v1/sources/{connector}/tables", get(tables))
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotFound(message) => Self::new(StatusCode::NOT_FOUND, message),
+            Refused::Malformed(problem) => Self::bad_request(problem.text()),
+            Refused::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, "too many databases are being examined: try again in a moment"),
+            Refused::Late => Self::new(StatusCode::GATEWAY_TIMEOUT, "the database took too long to answer"),
+        }
+    }
+}
+
+/// As a whole (`rowfeed/check@1`), or line by line: each finding as soon as it is known, then the sum of all.
+async fn check(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
+    let examination = checks::prepare(&app.0.registry, asked(&json_body(&headers, &body)?)?)?;
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if !accepts.contains("application/x-ndjson") {
+        return Ok(JsonBody(examination.run(|_| {}).await?.json()).into_response());
+    }
+    let (lines, inbox) = mpsc::channel(FINDINGS_MAX);
+    let line = |value: &Json| Ok(Bytes::from(format!("{value}\n")));
+    let findings = lines.clone();
+    tokio::spawn(async move {
+        let done = examination.run(|finding| drop(findings.try_send(line(&finding.json())))).await;
+        let last = match done {
+            Ok(diagnosis) => {
+                json!({ "schema": "rowfeed/check@1", "ok": diagnosis.is_ok(), "target": diagnosis.title, "fix_sql": diagnosis.fix_sql() })
+            }
+            Err(refused) => json!({ "schema": "rowfeed/check@1", "ok": false, "error": ApiError::from(refused).message }),
+        };
+        // A reader that is gone wants nothing any more.
+        let _ = lines.send(line(&last)).await;
+    });
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::from_stream(Chunks(inbox))).into_response())
+}
+
+fn asked(body: &Json) -> Result<Asked, ApiError> {
+    let map = body.as_object().ok_or_else(|| ApiError::bad_request("the body is an object: {\"url\": ...} or {\"connector\": ...}"))?;
+    let mut asked = Asked { slot_test: true, ..Asked::default() };
+    for (key, value) in map {
+        let text = || value.as_str().map(str::to_owned).ok_or_else(|| ApiError::bad_request(format!("{key} is a text")));
+        match key.as_str() {
+            "url" => asked.url = Some(text()?),
+            "connector" => asked.connector = Some(text()?),
+            "role" => asked.role = Some(text()?),
+            "slot_test" => asked.slot_test = value.as_bool().ok_or_else(|| ApiError::bad_request("slot_test is true or false"))?,
+            "tables" => {
+                let list = value.as_array().ok_or_else(|| ApiError::bad_request("tables is a list of patterns"))?;
+                let table = |table: &Json| table.as_str().map(str::to_owned);
+                asked.tables =
+                    list.iter().map(table).collect::<Option<_>>().ok_or_else(|| ApiError::bad_request("tables is a list of texts"))?;
+            }
+            _ => return Err(ApiError::bad_request(format!("unknown key \"{key}\": there are url, connector, tables, role, slot_test"))),
+        }
+    }
+    Ok(asked)
+}
+
+async fn tables(State(app): State<App>, Path(connector): Path<String>) -> Result<Response, ApiError> {
+    match checks::relations(&app.0.registry, &connector).await? {
+        Ok(relations) => {
+            let items: Vec<Json> = relations.iter().map(item).collect();
+            Ok(JsonBody(json!({ "items": items })).into_response())
+        }
+        Err(problem) => Err(ApiError::new(StatusCode::BAD_GATEWAY, problem.text())),
+    }
+}
+
+fn item(relation: &Relation) -> Json {
+    let reason = |(code, text): &(&str, &str)| json!({ "code": code, "text": text });
+    json!({
+        "table": format!("{}.{}", relation.schema, relation.table),
+        "kind": relation.kind,
+        "primary_key": relation.primary_key,
+        "replica_identity": relation.identity,
+        "rows_estimated": relation.rows,
+        "size_bytes_estimated": relation.bytes,
+        "in_publication": relation.published,
+        "captured": relation.captured,
+        "capturable": relation.reasons.is_empty(),
+        "reasons": relation.reasons.iter().map(reason).collect::<Vec<_>>(),
+    })
+}
