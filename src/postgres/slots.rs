@@ -52,7 +52,7 @@ const QUERY: &str = "with here as (select case when pg_is_in_recovery() then pg_
                                     coalesce(', from ' || host(a.client_addr), '')) \
                       from pg_stat_activity a where a.pid = s.active_pid), 'pid ' || s.active_pid, ''), \
             s.temporary, s.wal_status, \
-            greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::bigint, greatest(s.safe_wal_size, 0), \
+            greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::bigint, case when s.safe_wal_size is not null then greatest(s.safe_wal_size, 0) end, \
             greatest(pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn), 0)::bigint, \
             coalesce((to_jsonb(s) ->> 'failover')::boolean, false), \
             greatest(extract(epoch from now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz), 0)::bigint \
