@@ -7,11 +7,14 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/needs.sh"
 need_build
+need curl curl
 need kcat kcat
 need openjdk-17-jdk-headless java javac
+need openssl openssl
 need maven mvn
 need nodejs node
 need npm npm
+need prometheus promtool
 need python3 python3
 need postgresql-client psql
 # Debian has it in sbin.

@@ -3,26 +3,38 @@
 //! Order of starting: listeners bound (a taken port is known before anything is opened), log, connectors, readers. Order of
 //! stopping: sources first, so that what they have read becomes durable and is confirmed; then the log; then the readers.
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::broker::{self, BrokerSettings, HostPort};
+use crate::broker::error_code::ErrorCode;
+use crate::broker::groups::group::Member;
+use crate::broker::groups::records::Committed;
+use crate::broker::groups::{CommittedPartition, MemberRef};
+use crate::broker::{self, Broker, BrokerSettings, HostPort};
 use crate::config::ServiceConfig;
 use crate::config::service::{LogKind, split_address};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
+use crate::connect::tokens::{Scope, Tokens};
 use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
 use crate::connect::{Definition, Schemas, definitions, slots, source};
 use crate::http;
+use crate::http::auth::Open;
+use crate::http::groups::{Change, GroupView, Groups, MemberView, Refusal};
+use crate::http::tls::Tls;
 use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
+use crate::postgres::application;
 use crate::problem::Problem;
 
 /// Sources have this long to end; with the readers' time it stays within the 10 s that a service manager gives.
@@ -42,7 +54,11 @@ pub fn capture(log: Option<&BuiltinLog>, schemas: Option<&Arc<Schemas>>, config:
         None => external_log(config)?,
     };
     let schemas = schemas.cloned();
-    Ok(Arc::new(move |config, status, stop| source::run(config, target.clone(), schemas.clone(), status, stop)))
+    Ok(Arc::new(move |config, status, stop| {
+        // Every line that is written meanwhile says which connector it is about.
+        let span = tracing::error_span!("connector", connector = config.name.as_str());
+        span.in_scope(|| source::run(config, target.clone(), schemas.clone(), status, stop))
+    }))
 }
 
 #[cfg(feature = "kafka")]
@@ -122,7 +138,9 @@ impl Service {
         let kafka = kafka_listener.as_ref().map(local_address).transpose()?;
         // Before anything is captured: a mistake in the settings must not leave a slot behind.
         let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
+        let tls = tls_of(&config)?.map(Arc::new);
         create_data_dir(&config)?;
+        application::set_instance(&instance_id(&config.data_dir));
         let log = if builtin { Some(open_log(&config).await?) } else { None };
 
         let (fatal_sender, fatal) = mpsc::channel(4);
@@ -134,7 +152,11 @@ impl Service {
         };
         let schemas = log.clone().map(Schemas::open);
         let run = capture(log.as_ref(), schemas.as_ref(), &config)?;
-        let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics));
+        let tokens = Arc::new(Tokens::open(store.clone())?);
+        if config.http_token {
+            first_token(&tokens, &config).await?;
+        }
+        let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics).asking_databases());
         let (watch, had_folder) = (Watch::new(Fingerprint::of(&config.connectors_dir), Instant::now()), config.connectors_dir.is_dir());
         registry.start(definitions(&config)?)?;
         let settings = config.clone();
@@ -148,10 +170,8 @@ impl Service {
         let stop = watch::Sender::new(false);
         let mut service =
             Self { http: local_address(&http_listener)?, kafka, registry, schemas, config, log, fatal, stop, readers: Vec::new() };
-        if let (Some(listener), Some(advertised)) = (kafka_listener, advertised) {
-            service.serve_kafka(listener, advertised);
-        }
-        service.serve_http(http_listener);
+        let broker = kafka_listener.zip(advertised).and_then(|(listener, advertised)| service.serve_kafka(listener, advertised));
+        service.serve_http(http_listener, broker, tokens, tls);
         if service.config.watch {
             service.watch_files(watch);
         }
@@ -178,18 +198,35 @@ impl Service {
         }));
     }
 
-    fn serve_kafka(&mut self, listener: TcpListener, advertised: HostPort) {
-        let Some(log) = &self.log else { return };
-        let served = broker::serve(BrokerSettings::new(advertised), log.clone(), listener, self.stop.subscribe());
-        self.readers.push(tokio::spawn(served));
+    fn serve_kafka(&mut self, listener: TcpListener, advertised: HostPort) -> Option<Arc<Broker>> {
+        let broker = Arc::new(Broker::new(BrokerSettings::new(advertised), self.log.clone()?, self.stop.subscribe()));
+        self.readers.push(tokio::spawn(broker::serve_broker(Arc::clone(&broker), listener)));
+        Some(broker)
     }
 
-    fn serve_http(&mut self, listener: TcpListener) {
+    fn serve_http(&mut self, listener: TcpListener, broker: Option<Arc<Broker>>, tokens: Arc<Tokens>, tls: Option<Arc<Tls>>) {
+        if let Some(tls) = &tls {
+            self.readers.push(tokio::spawn(Arc::clone(tls).watch(self.stop.subscribe())));
+        }
         let cluster_id = self.log.as_ref().map_or("external", |log| log.cluster_id()).to_owned();
         let host = split_address(&self.config.http_listen).map(|(host, _)| host.to_owned());
-        let settings = http::Settings { own_host: host.filter(|_| self.config.http_loopback), ..http::Settings::default() };
+        let open = match (self.config.http_token, self.config.http_loopback) {
+            (true, _) => Open::Nobody,
+            (false, true) => Open::ThisMachine,
+            (false, false) => Open::Everybody,
+        };
+        let settings = http::Settings {
+            own_host: host.filter(|_| self.config.http_loopback),
+            open,
+            tokens: Some(tokens),
+            cors_origins: self.config.cors_origins.clone(),
+            tls,
+            ..http::Settings::default()
+        };
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
         let app = http::App::new(registry, self.log.clone(), self.schemas.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
+        let groups = broker.map(|broker| Arc::new(KafkaGroups(broker)) as Arc<dyn http::groups::Groups>);
+        let app = app.with_groups(groups);
         self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
     }
 
@@ -246,6 +283,103 @@ impl Service {
     }
 }
 
+/// What HTTP's certificate is read from, if it has one.
+pub fn tls_of(config: &ServiceConfig) -> Result<Option<Tls>, Problem> {
+    config.http_tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()
+}
+
+/// Without any token nobody could ask for one: the first is put into a file that only this user reads.
+async fn first_token(tokens: &Tokens, config: &ServiceConfig) -> Result<(), Problem> {
+    if !tokens.list().is_empty() {
+        return Ok(());
+    }
+    let path = config.data_dir.join("admin.token");
+    let wrong = |why: String| {
+        Problem::refuse("http/first-token", "the first token cannot be made")
+            .why(why)
+            .fix("start with --set http.auth=loopback, then:  rowfeed tokens create NAME --scope admin")
+    };
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+    let (_, secret) = tokens.create("admin", vec![Scope::Admin], now_ms).await.map_err(|error| wrong(format!("{error:?}")))?;
+    if let Err(error) = write_for_this_user(&path, secret.expose()) {
+        // One that nobody knows must not be in the way of the next.
+        let _ = tokens.revoke("admin").await;
+        return Err(wrong(format!("{}: {error}", path.display())));
+    }
+    tracing::info!(file = %path.display(), "the first token, which may do everything, is in this file; commands take it with --token-file");
+    Ok(())
+}
+
+fn write_for_this_user(path: &Path, text: &str) -> std::io::Result<()> {
+    // One that is there may be readable by others.
+    if path.exists() {
+        std::fs::remove_file(path)?;
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
+}
+
+/// The broker's consumer groups, as HTTP asks for them.
+pub struct KafkaGroups(pub Arc<Broker>);
+
+impl Groups for KafkaGroups {
+    fn names(&self) -> Vec<String> {
+        self.0.groups.names().iter().map(ToString::to_string).collect()
+    }
+
+    fn view(&self, name: &str) -> Option<GroupView> {
+        let seen = self.0.groups.look(name, |group| {
+            let Some(group) = group else { return GroupView { name: name.to_owned(), state: "Empty", ..GroupView::default() } };
+            let member = |(id, member): (&String, &Member)| MemberView {
+                id: id.clone(),
+                instance: member.instance_id.clone(),
+                client_id: member.client_id.clone(),
+                host: member.client_host.clone(),
+            };
+            let (state, protocol) = (group.phase().name(), group.protocol().map(str::to_owned));
+            GroupView { name: name.to_owned(), state, protocol, members: group.members().iter().map(member).collect(), offsets: Vec::new() }
+        });
+        let mut view = seen?;
+        for (topic, partitions) in self.0.groups.all_committed(name) {
+            let offset = |(partition, committed): &(i32, Committed)| {
+                Some((topic.to_string(), u32::try_from(*partition).ok()?, u64::try_from(committed.offset).ok()?))
+            };
+            view.offsets.extend(partitions.iter().filter_map(offset));
+        }
+        Some(view)
+    }
+
+    fn commit<'a>(&'a self, name: &'a str, offsets: Vec<(String, u32, u64)>) -> Change<'a> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let committed_at_ms = i64::try_from(now).unwrap_or(i64::MAX);
+        let committed = move |(topic, partition, offset): (String, u32, u64)| {
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            let committed = Committed { offset, leader_epoch: -1, metadata: "".into(), committed_at_ms };
+            (Arc::from(topic), i32::try_from(partition).unwrap_or(i32::MAX), committed)
+        };
+        let offsets: Vec<CommittedPartition> = offsets.into_iter().map(committed).collect();
+        // Nobody of the group: the coordinator lets that be only while it has no members.
+        let nobody = MemberRef { id: "", instance: None, generation: -1 };
+        Box::pin(async move { outcome(self.0.groups.commit(name, nobody, offsets).await) })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Change<'a> {
+        Box::pin(async move { outcome(self.0.groups.delete(name).await) })
+    }
+}
+
+fn outcome(error: ErrorCode) -> Result<(), Refusal> {
+    match error {
+        ErrorCode::NONE => Ok(()),
+        ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::NON_EMPTY_GROUP | ErrorCode::REBALANCE_IN_PROGRESS => Err(Refusal::Active),
+        ErrorCode::GROUP_ID_NOT_FOUND => Err(Refusal::NotFound),
+        ErrorCode::COORDINATOR_NOT_AVAILABLE => Err(Refusal::Other("the log takes nothing now: try again when it does".to_owned())),
+        ErrorCode::INVALID_COMMIT_OFFSET_SIZE => Err(Refusal::Other("committed offsets take all the memory they may".to_owned())),
+        other => Err(Refusal::Other(format!("the group cannot be changed: Kafka's error {}", other.0))),
+    }
+}
+
 async fn wait_failure(failure: Option<watch::Receiver<Option<Problem>>>) -> Problem {
     if let Some(mut failure) = failure
         && let Ok(problem) = failure.wait_for(Option::is_some).await
@@ -285,6 +419,19 @@ fn create_data_dir(config: &ServiceConfig) -> Result<(), Problem> {
         Problem::refuse("data/dir", format!("the data folder {} cannot be made", config.data_dir.display()))
             .why(error.to_string())
             .fix("choose another one: --data DIR")
+    })
+}
+
+/// This installation's id, kept in the data folder: by it, sessions of two installations are told apart at the server.
+fn instance_id(dir: &Path) -> String {
+    let file = dir.join("instance-id");
+    let known = std::fs::read_to_string(&file).ok().map(|text| text.trim().to_owned()).filter(|id| application::is_instance(id));
+    known.unwrap_or_else(|| {
+        let id = application::new_instance();
+        if let Err(error) = std::fs::write(&file, format!("{id}\n")) {
+            tracing::debug!("the instance's id is not kept: {error}");
+        }
+        id
     })
 }
 

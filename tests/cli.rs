@@ -7,6 +7,8 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use rowfeed::broker::groups::group::Join;
+use rowfeed::broker::{Broker, BrokerSettings, HostPort};
 use rowfeed::config::postgres::TopicDefaults;
 use rowfeed::connect::registry::Registry;
 use rowfeed::connect::store::Store;
@@ -18,11 +20,13 @@ use rowfeed::log::builtin::{BuiltinLog, LogSettings};
 use rowfeed::problem::Problem;
 use rowfeed::record::compression::Compression;
 use rowfeed::record::{Headers, RecordRef, RecordSink};
+use rowfeed::service::KafkaGroups;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 
 /// A service on a free port; dropped, it ends.
 struct World {
+    broker: Arc<Broker>,
     runtime: tokio::runtime::Runtime,
     address: String,
     log: BuiltinLog,
@@ -50,16 +54,21 @@ fn world() -> World {
     let log = BuiltinLog::open(LogSettings { min_free_bytes: 0, ..LogSettings::new(dir.path().join("log")) }).expect("a log");
     let registry = Arc::new(Registry::new(Store::Log(log.clone()), fake_task(), Arc::new(|_| {}), TopicDefaults::default()));
     let stop = watch::Sender::new(false);
-    let (kept, own, told) = (log.clone(), Arc::clone(&registry), stop.subscribe());
+    let settings = BrokerSettings::new(HostPort { host: "127.0.0.1".to_owned(), port: 1 });
+    let broker = Arc::new(Broker::new(settings, log.clone(), stop.subscribe()));
+    let (kept, own, told, groups) = (log.clone(), Arc::clone(&registry), stop.subscribe(), Arc::clone(&broker));
+    let served = Arc::clone(&broker);
     let address = runtime.block_on(async move {
         own.start(Vec::new()).expect("started");
+        tokio::spawn(async move { groups.groups.run().await });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let app = http::App::new(own, Some(kept), None, "cluster".into(), address.clone(), told.clone(), http::Settings::default());
+        let app = app.with_groups(Some(Arc::new(KafkaGroups(broker))));
         tokio::spawn(http::serve(app, listener, told));
         address
     });
-    World { runtime, address, log, registry, stop, dir }
+    World { broker: served, runtime, address, log, registry, stop, dir }
 }
 
 impl Drop for World {
@@ -103,6 +112,24 @@ impl World {
             let seq = writer.commit(commit).await.expect("accepted");
             writer.wait_durable(seq).await.expect("durable");
         });
+    }
+
+    /// A client joins a group, and works no further than that.
+    fn join(&self, group: &str) {
+        let join = Join {
+            member_id: String::new(),
+            instance_id: None,
+            client_id: "mailer-1".to_owned(),
+            client_host: "10.0.0.8".to_owned(),
+            session_timeout: std::time::Duration::from_secs(60),
+            rebalance_timeout: std::time::Duration::from_secs(60),
+            protocol_type: "consumer".to_owned(),
+            protocols: vec![("range".to_owned(), Default::default())],
+            requires_id: false,
+            can_skip: false,
+        };
+        let joined = self.runtime.block_on(self.broker.groups.join(group, join));
+        assert!(joined.error.is_none(), "{joined:?}");
     }
 
     /// Runs the program against this service; gives its exit code, what it wrote, and its errors.
@@ -244,4 +271,52 @@ fn snapshots_are_asked_for_by_signals() {
     world.ok("connectors pause shop");
     let (code, error) = world.refused("snapshot start shop --table public.orders");
     assert!(code == 2 && error.starts_with("error[server/refused]: "), "{error}");
+}
+
+#[test]
+fn groups_show_their_lag_and_are_moved_while_nobody_works() {
+    let world = world();
+    world.append("shop.public.orders", 1000);
+    assert!(world.ok("groups list").starts_with("GROUP"));
+    let (code, error) = world.refused("groups seek mailer --to start --topics shop.public.orders");
+    assert!(code == 2 && error.contains("usage/not-confirmed"), "{error}");
+    let begun = world.ok("groups seek mailer --to offset:600 --topics shop.public.orders --yes");
+    let expected = "\
+TOPIC               PARTITION  BEFORE  AFTER  CHANGE
+shop.public.orders          0       -    600       -
+";
+    assert_eq!(begun, expected);
+    let shown = world.ok("groups show mailer");
+    assert!(shown.starts_with("group mailer   Empty   0 members   total lag 400 records\nTOPIC "), "{shown}");
+    assert!(shown.ends_with("             600                 0            1000  400\n"), "{shown}");
+    assert_eq!(world.json("g list --json")["items"][0]["total_lag"], 400);
+
+    let planned = world.ok("groups seek mailer --to -100 --dry-run");
+    assert!(planned.contains("     600    900    +300\n"), "{planned}");
+    assert_eq!(world.json("groups show mailer --json")["offsets"][0]["committed"], 600);
+    assert_eq!(world.json("groups seek mailer --to start --yes --json")["offsets"][0]["after"], 0);
+    assert_eq!(world.json("groups show mailer --json")["total_lag"], 1000);
+    let (code, error) = world.refused("groups seek mailer --to offset:5000 --yes");
+    assert!(code == 2 && error.contains("server/refused"), "{error}");
+    let (code, error) = world.refused("groups show maler");
+    assert!(code == 5 && error.contains("did you mean \"mailer\"?"), "{error}");
+
+    world.join("mailer");
+    let (code, error) = world.refused("groups seek mailer --to end --yes");
+    assert!(code == 2 && error.contains("the group \"mailer\" has members: stop them first"), "{error}");
+    let (code, error) = world.refused("groups delete mailer --yes");
+    assert!(code == 2 && error.contains("has members"), "{error}");
+    assert!(world.ok("groups show mailer").contains("\nMEMBER "), "members are shown");
+    assert_eq!(world.json("groups show mailer --json")["offsets"][0]["committed"], 0, "nothing was moved");
+}
+
+#[test]
+fn a_group_is_deleted_with_its_offsets() {
+    let world = world();
+    world.append("shop.public.orders", 10);
+    world.ok("groups seek old --to end --topics shop.public.orders --yes");
+    let (code, error) = world.refused("groups delete old");
+    assert!(code == 2 && error.contains("with its offsets in 1 partitions"), "{error}");
+    assert_eq!(world.ok("groups delete old --yes"), "old   deleted\n");
+    assert_eq!(world.json("groups list --json")["items"], serde_json::json!([]));
 }

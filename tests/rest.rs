@@ -6,10 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rowfeed::cli::client::{Response, Server};
 use rowfeed::config::postgres::TopicDefaults;
 use rowfeed::connect::registry::Registry;
 use rowfeed::connect::store::Store;
+use rowfeed::connect::tokens::{Scope, Tokens};
 use rowfeed::connect::{Phase, RunTask, Schemas, definitions};
 use rowfeed::http;
 use rowfeed::log::builtin::{BuiltinLog, LogSettings};
@@ -551,4 +554,134 @@ async fn a_full_disk_is_told_and_not_waited_for() {
     assert!(code == 200 && lines.contains("[-]log no space left") && lines.contains("[-]connector shop"), "{lines}");
     assert_eq!(world.ask("GET", "/readyz?require=connectors", None).await.0, 503);
     waits.abort();
+}
+
+/// A request with these header lines; status line and all.
+async fn asked(world: &World, method: &str, path: &str, headers: &str, body: &str) -> String {
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n{headers}{kind}");
+    raw(world, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).await
+}
+
+fn status_of(answer: &str) -> u16 {
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{answer}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_tokens_nobody_does_more_than_a_token_says() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let tokens = Arc::new(Tokens::open(Store::File(dir.path().join("tokens.json"))).expect("opened"));
+    let make = async |name: &str, scopes: &[&str]| {
+        let scopes = scopes.iter().map(|scope| Scope::parse(scope).expect("a scope")).collect();
+        tokens.create(name, scopes, 0).await.expect("made").1.expose().to_owned()
+    };
+    let (admin, reader) = (make("admin", &["admin"]).await, make("reader", &["read:topics:shop.*", "read:connectors"]).await);
+    let settings = http::Settings { open: http::auth::Open::Nobody, tokens: Some(Arc::clone(&tokens)), ..http::Settings::default() };
+    let world = world_with(&[], settings).await;
+    world.append("shop.public.t", &["1"]).await;
+    world.append("crm.public.t", &["1"]).await;
+    let bearer = |token: &str| format!("Authorization: Bearer {token}\r\n");
+    for open in ["/livez", "/readyz", "/health"] {
+        assert_eq!(status_of(&asked(&world, "GET", open, "", "").await), 200, "{open}");
+    }
+    let body = config("h").to_string();
+    for (method, path) in [
+        ("GET", "/"),
+        ("GET", "/metrics"),
+        ("GET", "/metrics/debezium"),
+        ("GET", "/connectors"),
+        ("GET", "/connectors/"),
+        ("PUT", "/connectors/a/config"),
+        ("GET", "/v1/topics"),
+        ("GET", "/v1/topics/shop.public.t/records"),
+        ("GET", "/v1/records"),
+        ("GET", "/v1/tokens"),
+        ("POST", "/v1/tokens"),
+        ("GET", "/subjects"),
+        ("GET", "/readyz?verbose"),
+        ("GET", "/connector-plugins"),
+    ] {
+        let body = if method == "GET" { "" } else { &body };
+        let answer = asked(&world, method, path, "", body).await;
+        assert_eq!(status_of(&answer), 401, "{method} {path}");
+        assert!(answer.to_ascii_lowercase().contains("www-authenticate: bearer realm=\"rowfeed\", basic"), "{answer}");
+        let json: Json = serde_json::from_str(answer.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
+        match path.starts_with("/v1/") {
+            true => {
+                assert!(answer.contains("application/problem+json"), "{answer}");
+                assert_eq!((&json["status"], &json["code"]), (&401.into(), &"http/token-missing".into()));
+            }
+            false => assert_eq!(json["error_code"], 401, "{path}"),
+        }
+        for wrong in [
+            "Authorization: Bearer rf_wrong\r\n",
+            "Authorization: Basic OnJmX3dyb25n\r\n",
+            "Authorization: Bearer\r\n",
+            "Authorization: Basic !\r\n",
+        ] {
+            assert_eq!(status_of(&asked(&world, method, path, wrong, body).await), 401, "{method} {path} {wrong}");
+        }
+        assert!((200..300).contains(&status_of(&asked(&world, "GET", "/connectors", &bearer(&admin), "").await)));
+    }
+    assert_eq!(status_of(&asked(&world, "PUT", "/connectors/a/config", &bearer(&admin), &body).await), 201);
+    for (method, path, expected) in [
+        ("GET", "/connectors/a/status", 200),
+        ("PUT", "/connectors/a/pause", 403),
+        ("DELETE", "/connectors/a", 403),
+        ("GET", "/v1/topics/shop.public.t/records", 200),
+        ("GET", "/v1/topics/crm.public.t/records", 403),
+        ("GET", "/v1/topics/%63rm.public.t/records", 403),
+        ("GET", "/v1/records?topic=shop.public.*", 200),
+        ("GET", "/v1/records?topic=shop.public.*&topic=crm.*", 403),
+        ("GET", "/v1/records", 403),
+        ("GET", "/v1/tokens", 403),
+        ("GET", "/metrics", 403),
+        ("GET", "/nowhere", 404),
+    ] {
+        assert_eq!(status_of(&asked(&world, method, path, &bearer(&reader), "").await), expected, "{method} {path}");
+    }
+    // As kcctl shows it: user and password.
+    let basic = format!("Authorization: Basic {}\r\n", BASE64.encode(format!("me:{reader}")));
+    assert_eq!(status_of(&asked(&world, "GET", "/connectors", &basic, "").await), 200);
+    // Made and revoked over HTTP; the secret is in the first answer only.
+    let made = asked(&world, "POST", "/v1/tokens", &bearer(&admin), "{\"name\":\"ci\",\"scopes\":[\"read:metrics\"]}").await;
+    assert_eq!(status_of(&made), 201, "{made}");
+    let made: Json = serde_json::from_str(made.split("\r\n\r\n").nth(1).expect("a body")).expect("JSON");
+    let secret = made["token"].as_str().expect("the token").to_owned();
+    let listed = asked(&world, "GET", "/v1/tokens", &bearer(&admin), "").await;
+    assert!(listed.contains("\"ci\"") && !listed.contains(&secret), "{listed}");
+    assert_eq!(status_of(&asked(&world, "GET", "/metrics", &bearer(&secret), "").await), 200);
+    assert_eq!(status_of(&asked(&world, "POST", "/v1/tokens", &bearer(&admin), "{\"name\":\"x\",\"scopes\":[\"root\"]}").await), 400);
+    assert_eq!(status_of(&asked(&world, "DELETE", "/v1/tokens/ci", &bearer(&admin), "").await), 204);
+    assert_eq!(status_of(&asked(&world, "GET", "/metrics", &bearer(&secret), "").await), 401);
+    // A browser that remembers a password shows it for any page.
+    let page = format!("{}Origin: https://evil.example\r\n", bearer(&admin));
+    assert_eq!(status_of(&asked(&world, "PUT", "/connectors/a/pause", &page, "").await), 403);
+    // Where everybody is let in, nobody may make a token for later.
+    let open = world_with(&[], http::Settings { tokens: Some(Arc::clone(&tokens)), ..http::Settings::default() }).await;
+    assert_eq!(status_of(&asked(&open, "POST", "/v1/tokens", "", "{\"name\":\"x\",\"scopes\":[\"admin\"]}").await), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_listed_origins_are_allowed_and_none_because_it_asked() {
+    let listed = "https://app.example.com";
+    let world = world_with(&[], http::Settings { cors_origins: vec![listed.to_owned()], ..http::Settings::default() }).await;
+    let allowed = |answer: &str| {
+        let line = answer.lines().find(|line| line.to_ascii_lowercase().starts_with("access-control-allow-origin:"));
+        line.map(|line| line.split_once(':').expect("a header").1.trim().to_owned())
+    };
+    let answer = asked(&world, "GET", "/connectors", &format!("Origin: {listed}\r\n"), "").await;
+    assert_eq!((status_of(&answer), allowed(&answer).as_deref()), (200, Some(listed)));
+    assert!(answer.to_ascii_lowercase().contains("vary: origin"), "{answer}");
+    let preflight = format!("Origin: {listed}\r\nAccess-Control-Request-Method: PUT\r\n");
+    let answer = asked(&world, "OPTIONS", "/connectors/a/config", &preflight, "").await;
+    assert_eq!((status_of(&answer), allowed(&answer).as_deref()), (204, Some(listed)));
+    for other in ["https://evil.example", "https://app.example.com.evil.example", "http://app.example.com", "null"] {
+        for headers in [format!("Origin: {other}\r\n"), format!("Origin: {other}\r\nAccess-Control-Request-Method: PUT\r\n")] {
+            assert_eq!(allowed(&asked(&world, "GET", "/connectors", &headers, "").await), None, "{other}");
+            assert_eq!(allowed(&asked(&world, "OPTIONS", "/connectors", &headers, "").await), None, "{other}");
+        }
+    }
+    let none = world_with(&[], http::Settings::default()).await;
+    assert_eq!(allowed(&asked(&none, "GET", "/connectors", &format!("Origin: {listed}\r\n"), "").await), None);
 }

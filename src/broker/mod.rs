@@ -86,7 +86,11 @@ impl BrokerSettings {
 
 /// Serves clients on `listener` until `stop` says true; then parked requests are answered or dropped within two seconds.
 pub async fn serve(settings: BrokerSettings, log: BuiltinLog, listener: TcpListener, stop: watch::Receiver<bool>) {
-    let broker = Arc::new(Broker::new(settings, log, stop));
+    serve_broker(Arc::new(Broker::new(settings, log, stop)), listener).await;
+}
+
+/// The same for a broker that others look into, too.
+pub async fn serve_broker(broker: Arc<Broker>, listener: TcpListener) {
     tokio::select! {
         () = broker.groups.run() => {}
         () = listener::run(&broker, listener) => {}

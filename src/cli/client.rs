@@ -1,13 +1,21 @@
 //! A small HTTP client for the commands that talk to a running service, and for tests.
 //!
-//! HTTP/1.1 over TCP, one request per connection, bodies whole or streamed. Everything that comes from the server has a
+//! HTTP/1.1 over TCP or TLS, one request per connection, bodies whole or streamed. Everything that comes from the server has a
 //! bound.
 
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
+use crate::config::Secret;
 use crate::problem::Problem;
 
 /// A line of a response head, or of a streamed body.
@@ -24,6 +32,12 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 pub struct Server {
     /// `host:port`.
     address: String,
+    /// TLS is spoken to it.
+    secure: bool,
+    /// Who may have signed its certificate; `None`: whom this machine trusts.
+    ca: Option<PathBuf>,
+    /// What it is shown.
+    token: Option<Secret>,
 }
 
 /// An answer whose body has not been read.
@@ -33,11 +47,17 @@ pub struct Response {
     pub status: u16,
     /// Header names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Stream>,
     body: Body,
     /// What is left of a chunk that was read in part, as text without its line's end.
     partial: Vec<u8>,
 }
+
+/// A connection, encrypted or not.
+type Stream = Box<dyn Connection>;
+
+trait Connection: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Connection for T {}
 
 #[derive(Debug)]
 enum Body {
@@ -47,21 +67,30 @@ enum Body {
 }
 
 impl Server {
-    /// Reads `http://host:port` or `host:port`.
+    /// Reads `http://host:port`, `https://host:port` or `host:port`.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let refused = |why: &str| {
             Err(Problem::refuse("server/url", format!("--server {text} is not the address of a service"))
                 .why(why)
                 .fix("--server http://127.0.0.1:8083"))
         };
-        if text.starts_with("https://") {
-            return refused("TLS is not spoken here; forward the port (ssh -L)");
-        }
-        let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+        let secure = text.strip_prefix("https://");
+        let address = secure.or_else(|| text.strip_prefix("http://")).unwrap_or(text).trim_end_matches('/');
         match crate::config::service::split_address(address) {
-            Some(_) => Ok(Self { address: address.to_owned() }),
+            Some(_) => Ok(Self { address: address.to_owned(), secure: secure.is_some(), ca: None, token: None }),
             None => refused("it must be HOST:PORT"),
         }
+    }
+
+    /// Shows this token with every request.
+    pub fn with_token(self, token: Option<Secret>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// Believes the authorities of this file, and no others.
+    #[must_use]
+    pub fn with_ca(self, ca: Option<PathBuf>) -> Self {
+        Self { ca, ..self }
     }
 
     /// Sends a request; the path begins with `/` and is escaped already.
@@ -69,28 +98,81 @@ impl Server {
         let answered = tokio::time::timeout(ANSWER_WAIT_MAX, self.send(method, path, body)).await;
         match answered {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.unreachable(&error.to_string())),
+            Ok(Err(problem)) => Err(problem),
             Err(_) => Err(self.unreachable("it does not answer")),
         }
     }
 
     fn unreachable(&self, why: &str) -> Problem {
-        Problem::refuse("server/unreachable", format!("no rowfeed service at http://{}", self.address))
+        Problem::refuse("server/unreachable", format!("no rowfeed service at {}", self.url()))
             .why(why)
             .fix("start one:  rowfeed run      or name another:  --server http://HOST:PORT")
     }
 
-    async fn send(&self, method: &str, path: &str, body: Option<&str>) -> std::io::Result<Response> {
-        let mut stream = TcpStream::connect(&self.address).await?;
+    fn url(&self) -> String {
+        format!("{}://{}", if self.secure { "https" } else { "http" }, self.address)
+    }
+
+    /// What checks the service's certificate.
+    fn trust(&self) -> Result<TlsConnector, Problem> {
+        let mut roots = RootCertStore::empty();
+        match &self.ca {
+            Some(path) => {
+                let wrong = |error: &dyn std::fmt::Display| {
+                    Problem::refuse("server/ca", format!("--ca {} has no certificate to believe", path.display())).why(error.to_string())
+                };
+                for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {
+                    roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+                }
+                if roots.is_empty() {
+                    return Err(wrong(&"there is none in it; it is to be in PEM"));
+                }
+            }
+            None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| self.untrusted(&error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+
+    fn untrusted(&self, why: &str) -> Problem {
+        Problem::refuse("server/tls", format!("no TLS connection to {}", self.url()))
+            .why(why)
+            .fix("--ca FILE with the certificate of its authority (ROWFEED_CA), or http:// where the service speaks no TLS")
+    }
+
+    async fn connect(&self) -> Result<Stream, Problem> {
+        let stream = TcpStream::connect(&self.address).await.map_err(|error| self.unreachable(&error.to_string()))?;
+        if !self.secure {
+            return Ok(Box::new(stream));
+        }
+        let host = crate::config::service::split_address(&self.address).map_or("", |(host, _)| host);
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| self.untrusted(&error.to_string()))?;
+        let encrypted = self.trust()?.connect(name, stream).await;
+        Ok(Box::new(encrypted.map_err(|error| self.untrusted(&error.to_string()))?))
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<&str>) -> Result<Response, Problem> {
+        let stream = self.connect().await?;
+        let answered = self.exchange(stream, method, path, body).await;
+        answered.map_err(|error| self.unreachable(&error.to_string()))
+    }
+
+    async fn exchange(&self, mut stream: Stream, method: &str, path: &str, body: Option<&str>) -> std::io::Result<Response> {
         let body = body.unwrap_or("");
         let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+        let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {}\r\n", token.expose())).unwrap_or_default();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: application/json\r\n{kind}Content-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: application/json\r\n{token}{kind}Content-Length: {}\r\n\r\n",
             self.address,
             body.len()
         );
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body.as_bytes()).await?;
+        stream.flush().await?;
         Response::read_head(BufReader::new(stream)).await
     }
 
@@ -118,13 +200,17 @@ impl Server {
 /// A service's refusal as a problem.
 pub fn refusal(status: u16, body: &str) -> Problem {
     let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
-    let message = json.as_ref().and_then(|json| json.get("message")).and_then(|message| message.as_str()).unwrap_or(body);
-    let code = if status == 404 { "server/not-found" } else { "server/refused" };
-    Problem::refuse(code, message.trim().to_owned()).why(if message.trim().is_empty() {
-        format!("HTTP status {status}")
-    } else {
-        String::new()
-    })
+    // Kafka Connect's shape, or RFC 9457's.
+    let field = |name: &str| json.as_ref().and_then(|json| json.get(name)).and_then(|text| text.as_str());
+    let message = field("message").or_else(|| field("detail")).unwrap_or(body);
+    let code = match status {
+        401 => "server/token",
+        404 => "server/not-found",
+        _ => "server/refused",
+    };
+    let problem = Problem::refuse(code, message.trim().to_owned());
+    let problem = if status == 401 { problem.fix(super::TOKEN_FIX) } else { problem };
+    problem.why(if message.trim().is_empty() { format!("HTTP status {status}") } else { String::new() })
 }
 
 fn malformed(what: &str) -> std::io::Error {
@@ -132,7 +218,7 @@ fn malformed(what: &str) -> std::io::Error {
 }
 
 impl Response {
-    async fn read_head(mut reader: BufReader<TcpStream>) -> std::io::Result<Self> {
+    async fn read_head(mut reader: BufReader<Stream>) -> std::io::Result<Self> {
         let first = read_line(&mut reader).await?;
         let status = first.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(|| malformed("no status line"))?;
         let mut headers = Vec::new();
@@ -232,7 +318,7 @@ fn broken(error: &std::io::Error) -> Problem {
     Problem::refuse("server/unreachable", "the service ended the connection").why(error.to_string())
 }
 
-async fn next_chunk(reader: &mut BufReader<TcpStream>) -> std::io::Result<u64> {
+async fn next_chunk(reader: &mut BufReader<Stream>) -> std::io::Result<u64> {
     let line = read_line(reader).await?;
     let size = line.split(';').next().unwrap_or("").trim();
     let size = u64::from_str_radix(size, 16).map_err(|_| malformed("a chunk without size"))?;
@@ -243,7 +329,7 @@ async fn next_chunk(reader: &mut BufReader<TcpStream>) -> std::io::Result<u64> {
 }
 
 /// A line of the head, bounded.
-async fn read_line(reader: &mut BufReader<TcpStream>) -> std::io::Result<String> {
+async fn read_line(reader: &mut BufReader<Stream>) -> std::io::Result<String> {
     let mut line = Vec::new();
     let read = reader.take(HEAD_LINE_BYTES_MAX).read_until(b'\n', &mut line).await?;
     if read == 0 {

@@ -1,10 +1,22 @@
-//! `topics list`, `topics show` and `connectors list`.
+//! `topics list`, `topics show`, `connectors list` and `ready`.
 
 use serde_json::{Value as Json, json};
 
 use super::client::{Server, escape};
 use super::terminal::{number_at, print_json, text_at};
 use super::{Failure, view};
+use crate::problem::Problem;
+
+/// `rowfeed ready`: what `GET /readyz` says.
+pub async fn ready(server: &Server) -> Result<(), Failure> {
+    let mut answer = server.request("GET", "/readyz", None).await?;
+    let text = answer.text().await?;
+    if answer.status == 200 {
+        print!("{text}");
+        return Ok(());
+    }
+    Err(Problem::fail("service/not-ready", text.trim().to_owned()).into())
+}
 
 /// `rowfeed topics list`.
 pub async fn topics(server: &Server, internal: bool, as_json: bool) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ pub mod client;
 mod connectors;
 pub mod demo;
 mod explain;
+mod groups;
 pub mod lists;
 pub mod logs;
 mod reload;
@@ -20,13 +21,15 @@ mod snapshot;
 mod status;
 pub mod tail;
 mod terminal;
+mod tokens;
 pub mod view;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::config::Secret;
 use crate::problem::Problem;
 use crate::service::Capture;
 use crate::telemetry::Colour;
@@ -112,6 +115,9 @@ enum Command {
     /// Connectors of a running service.
     #[command(visible_alias = "c", subcommand)]
     Connectors(ConnectorsCommand),
+    /// Consumer groups of a running service.
+    #[command(visible_alias = "g", subcommand)]
+    Groups(groups::GroupsCommand),
     /// One screen about a running service: connectors, lag, log, trouble.
     Status {
         #[command(flatten)]
@@ -129,6 +135,14 @@ enum Command {
     /// Replication slots: what they keep, who reads them; dropping them.
     #[command(subcommand)]
     Slots(slots::SlotsCommand),
+    /// Does a service answer and serve? For health checks of containers: exit code 0 or not.
+    Ready {
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Tokens that the service's HTTP asks for.
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
     /// The files of the built-in log.
     #[command(subcommand)]
     Log(LogCommand),
@@ -234,12 +248,56 @@ pub struct ServerArgs {
     /// The service's HTTP address.
     #[arg(long, env = "ROWFEED_SERVER", default_value = "http://127.0.0.1:8083", value_name = "URL")]
     server: String,
+    /// The token that the service asks for (http.auth = "token") [env: ROWFEED_TOKEN]. Other users of this machine can see it here.
+    #[arg(long, value_name = "TOKEN", value_parser = secret, conflicts_with = "token_file")]
+    token: Option<Secret>,
+    /// A file with the token [env: ROWFEED_TOKEN_FILE].
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Who may have signed the certificate of an https:// service, PEM [default: whom this machine trusts].
+    #[arg(long, env = "ROWFEED_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 impl ServerArgs {
     fn parse(&self) -> Result<Server, Problem> {
-        Server::parse(&self.server)
+        Ok(Server::parse(&self.server)?.with_token(self.token()?).with_ca(self.ca.clone()))
     }
+
+    /// A flag, then `ROWFEED_TOKEN`, then `ROWFEED_TOKEN_FILE`.
+    fn token(&self) -> Result<Option<Secret>, Problem> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let of_file = |path: &Path| crate::config::document::read_file(path);
+        let text = if let Some(token) = &self.token {
+            token.expose().to_owned()
+        } else if let Some(path) = &self.token_file {
+            of_file(path)?
+        } else if let Some(token) = variable("ROWFEED_TOKEN") {
+            token
+        } else if let Some(path) = variable("ROWFEED_TOKEN_FILE") {
+            of_file(Path::new(&path))?
+        } else {
+            return Ok(None);
+        };
+        // It goes into a header's line.
+        let text = text.trim();
+        if text.chars().any(|letter| !letter.is_ascii_graphic()) {
+            return Err(Problem::refuse("server/token", "the token has letters that no token has").fix(TOKEN_FIX));
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()).map(Secret::new))
+    }
+}
+
+/// How a token is shown.
+const TOKEN_FIX: &str = "--token-file FILE, or ROWFEED_TOKEN=TOKEN; with the right to it:  rowfeed tokens create NAME --scope SCOPE";
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
+
+/// The command line's grammar: what documentation is made from and compared with.
+pub fn grammar() -> clap::Command {
+    Cli::command()
 }
 
 /// Reads the command line, does what it says, and gives the exit code.
@@ -298,10 +356,13 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
             small_runtime()?.block_on(lists::topic(&server.parse()?, &topic, json))
         }
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
+        Command::Groups(command) => small_runtime()?.block_on(groups::run(command)),
         Command::Status { server, json } => small_runtime()?.block_on(status::status(&server.parse()?, json)),
         Command::Snapshot(command) => small_runtime()?.block_on(snapshot::run(command)),
         Command::Config(command) => settings::run(command),
         Command::Slots(command) => small_runtime()?.block_on(slots::slots(command)),
+        Command::Ready { server } => small_runtime()?.block_on(lists::ready(&server.parse()?)),
+        Command::Tokens(command) => small_runtime()?.block_on(tokens::tokens(command)),
         Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Explain { code, json } => explain::explain(code.as_deref(), json),

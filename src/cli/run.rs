@@ -116,10 +116,18 @@ fn banner(service: &Service, config: &ServiceConfig, started: Instant) {
         (Some(kafka), Some((topics, bytes))) => eprintln!("  kafka    {kafka}    {topics} topics, {}", super::view::bytes(bytes)),
         _ => eprintln!("  kafka    external cluster {}", config.log.bootstrap),
     }
-    eprintln!("  http     http://{}", service.http);
+    eprintln!("  http     {}://{}", if config.http_tls.is_some() { "https" } else { "http" }, service.http);
     let loopback =
         [&config.http_listen, &config.kafka_listen].iter().all(|address| split_address(address).is_some_and(|(host, _)| is_loopback(host)));
-    eprintln!("  auth     none{}", if loopback { " (loopback only)" } else { ": anyone who reaches these addresses can read every row" });
+    if config.http_token {
+        let plain = config.http_tls.is_none() && !split_address(&config.http_listen).is_some_and(|(host, _)| is_loopback(host));
+        eprintln!("  auth     http: a token{}; kafka: none", if plain { ", unencrypted (http.tls_cert)" } else { "" });
+    } else {
+        eprintln!(
+            "  auth     none{}",
+            if loopback { " (loopback only)" } else { ": anyone who reaches these addresses can read every row" }
+        );
+    }
     let connectors = service.registry.names();
     match connectors.is_empty() {
         true => eprintln!("  no connectors yet: put a file into {}, or PUT /connectors/NAME/config", config.connectors_dir.display()),

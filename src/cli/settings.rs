@@ -15,7 +15,7 @@ use crate::config::define::{ConfigKey, KeyType, Rule, Support};
 use crate::config::postgres::table::OPTIONS;
 use crate::config::service::{KEYS, Kind, Sources};
 use crate::problem::Problem;
-use crate::service::check_advertised;
+use crate::service::{check_advertised, tls_of};
 
 /// What is done with settings.
 #[derive(Debug, Subcommand)]
@@ -106,7 +106,7 @@ const CHECKED: &str = "rowfeed/config-check@1";
 
 /// Are all files good? No database is asked, so CI can.
 pub fn check(config: &ServiceConfig, as_json: bool) -> Result<(), Failure> {
-    let mut problems: Vec<_> = check_advertised(config).err().into_iter().collect();
+    let mut problems: Vec<_> = check_advertised(config).err().into_iter().chain(tls_of(config).err()).collect();
     let mut connectors = Vec::new();
     for definition in crate::service::definitions(config)? {
         let found = definition.config(config.topics).err().unwrap_or_default();
@@ -167,6 +167,7 @@ fn kind(kind: Kind) -> String {
         Kind::Duration => "time, 7d".to_owned(),
         Kind::Number(from, to) => format!("{from} to {to}"),
         Kind::Word(words) => words.join("|"),
+        Kind::Origins => "https://host,...".to_owned(),
     }
 }
 
@@ -189,7 +190,7 @@ fn service_schema() -> Json {
     let mut root = Map::new();
     for key in KEYS {
         let mut about = match key.kind {
-            Kind::Text | Kind::Address | Kind::AddressOrEmpty | Kind::Duration => json!({ "type": "string" }),
+            Kind::Text | Kind::Address | Kind::AddressOrEmpty | Kind::Duration | Kind::Origins => json!({ "type": "string" }),
             Kind::Bytes => json!({ "type": ["string", "integer"] }),
             Kind::Number(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
             Kind::Word(words) => json!({ "enum": words }),

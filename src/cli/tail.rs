@@ -40,7 +40,7 @@ pub struct TailArgs {
 impl TailArgs {
     /// Follows topics of a service from now on, as readable diffs: what the demo shows.
     pub fn following(server: String, topics: String) -> Self {
-        let server = ServerArgs { server };
+        let server = ServerArgs { server, token: None, token_file: None, ca: None };
         Self { topics: vec![topics], from: "end".to_owned(), count: None, no_follow: false, json: false, raw: false, server }
     }
 }

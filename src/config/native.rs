@@ -46,6 +46,8 @@ const KEYS: &[NativeKey] = &[
     works("exclude_columns", "column.exclude.list"),
     works("slot", "slot.name"),
     works("slot_on_stop", "slot.drop.on.stop"),
+    works("max_slot_wal", "slot.max.retained.bytes"),
+    works("max_slot_wal_policy", "slot.max.retained.policy"),
     works("publication", "publication.name"),
     works("publication_mode", "publication.autocreate.mode"),
     works("heartbeat", "heartbeat.interval.ms"),
@@ -63,14 +65,18 @@ const KEYS: &[NativeKey] = &[
     later("mask_columns", "the columns would be published as they are"),
     later("strict_tables", "a pattern that matches no table yet is not an error"),
     later("new_tables", "new tables that match are captured"),
-    later("max_slot_wal", "the slot's WAL is not watched"),
     later("outbox.*", "events would keep their original shape"),
     later("routes.*", "events would go to the table's own topic"),
     later("values.envelope", "events would keep their original shape"),
 ];
 
+/// The keys that work, each with the Debezium option it becomes (empty for `options.*`, which passes them on as they are).
+pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KEYS.iter().filter(|key| key.not_yet.is_none()).map(|key| (key.name, key.option))
+}
+
 /// The defaults of a native file, where they differ from Debezium's.
-const READABLE_DEFAULTS: [(&str, &str); 5] = [
+pub const READABLE_DEFAULTS: [(&str, &str); 5] = [
     ("connector.class", "io.debezium.connector.postgresql.PostgresConnector"),
     ("publication.autocreate.mode", "filtered"),
     ("decimal.handling.mode", "string"),

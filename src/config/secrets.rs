@@ -1,7 +1,8 @@
 //! Secrets: references resolved when they are used, values never printed.
 //!
 //! The syntax is Kafka's ConfigProvider pattern, so Debezium files work unchanged:
-//! `${env:NAME}`, `${file:/path.properties:key}`, `${directory:/run/secrets:name}`, and our `${file:/path}` for a whole file.
+//! `${env:NAME}`, `${file:/path.properties:key}`, `${directory:/run/secrets:name}`, and our `${file:/path}` for a whole file and
+//! `${credential:name}` for what systemd hands a service (`LoadCredential=`).
 
 use std::fmt;
 use std::path::Path;
@@ -33,13 +34,18 @@ impl fmt::Debug for Secret {
 /// What stands for a secret wherever a configuration is shown (Kafka Connect clients know it as "keep the old value").
 pub const MASK: &str = "********";
 
+/// Where systemd puts a service's credentials.
+const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+
 /// A secret file is a password or a small properties file.
 const SECRET_FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// True when the whole text is one reference that is resolved: then it says where a secret is, and not what it is.
 pub fn is_reference(text: &str) -> bool {
     let inner = text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).filter(|inner| !inner.contains(['{', '}']));
-    inner.and_then(|inner| inner.split_once(':')).is_some_and(|(provider, _)| matches!(provider, "env" | "file" | "directory" | "dir"))
+    inner
+        .and_then(|inner| inner.split_once(':'))
+        .is_some_and(|(provider, _)| matches!(provider, "env" | "file" | "directory" | "dir" | "credential"))
 }
 
 /// True for names of options whose value is a secret.
@@ -87,6 +93,16 @@ fn lookup(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Strin
         Some(("directory" | "dir", rest)) => match rest.rsplit_once(':') {
             Some((dir, name)) if !name.contains('/') && name != ".." => whole_file(reference, &Path::new(dir).join(name)),
             _ => Err(missing(reference, "it must be ${directory:/folder:name}, with a plain file name".to_owned())),
+        },
+        Some(("credential", name)) if name.contains('/') || name == ".." || name.is_empty() => {
+            Err(missing(reference, "it must be ${credential:name}, with a plain name".to_owned()))
+        }
+        Some(("credential", name)) => match env(CREDENTIALS_VARIABLE).filter(|folder| !folder.is_empty()) {
+            Some(folder) => whole_file(reference, &Path::new(&folder).join(name)),
+            None => Err(missing(
+                reference,
+                format!("{CREDENTIALS_VARIABLE} is not set: this is no service of systemd with LoadCredential={name}:FILE"),
+            )),
         },
         _ => Ok(reference.to_owned()),
     }
@@ -137,7 +153,7 @@ mod tests {
 
     #[test]
     fn only_a_whole_reference_is_shown() {
-        for whole in ["${env:PW}", "${file:/a/b:key}", "${file:/a}", "${directory:/run:pw}"] {
+        for whole in ["${credential:pw}", "${env:PW}", "${file:/a/b:key}", "${file:/a}", "${directory:/run:pw}"] {
             assert!(is_reference(whole), "{whole}");
         }
         for part in ["hunter${2}", "pre${env:PW}", "${env:PW}post", "${env:A}${env:B}", "${hunter2}", "${vault:x}", "$}{", ""] {
@@ -166,6 +182,20 @@ mod tests {
         let problem = resolve(&format!("${{file:{at}/db.properties:pasword}}")).expect_err("no such key");
         assert_eq!(problem.code, "secret/missing");
         assert!(problem.why.ends_with("did you mean \"password\"?"), "{}", problem.why);
+    }
+
+    #[test]
+    fn credentials_of_systemd_are_read_by_name() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(dir.path().join("db_password"), "s3cret\n").expect("written");
+        let folder = dir.path().display().to_string();
+        let env = |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| folder.clone());
+        assert_eq!(resolve_with("${credential:db_password}", &env).as_deref(), Ok("s3cret"));
+        for outside in ["${credential:../db_password}", "${credential:..}", "${credential:}", "${credential:none}"] {
+            assert_eq!(resolve_with(outside, &env).expect_err(outside).code, "secret/missing");
+        }
+        let problem = resolve_with("${credential:db_password}", &|_| None).expect_err("no service of systemd");
+        assert!(problem.why.starts_with("CREDENTIALS_DIRECTORY is not set"), "{}", problem.why);
     }
 
     #[test]

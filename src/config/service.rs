@@ -37,6 +37,8 @@ pub enum Kind {
     Number(u64, u64),
     /// One of these words.
     Word(&'static [&'static str]),
+    /// Origins of web pages with commas between them, or empty.
+    Origins,
 }
 
 /// One setting of the service.
@@ -57,6 +59,7 @@ const fn setting(name: &'static str, default: &'static str, kind: Kind, doc: &'s
 }
 
 const SWITCH: Kind = Kind::Word(&["true", "false"]);
+const HTTP_AUTH: Kind = Kind::Word(&["loopback", "token", "none"]);
 const AUTH: Kind = Kind::Word(&["loopback", "none"]);
 
 /// Every setting. `rowfeed.toml` at the top of the repository is this table written out, and a test keeps it so.
@@ -68,11 +71,19 @@ pub static KEYS: &[ServiceKey] = &[
     setting(
         "http.auth",
         "loopback",
-        AUTH,
-        "\"loopback\": no authentication, refuses other addresses; \"none\": no authentication anywhere",
+        HTTP_AUTH,
+        "\"loopback\": no authentication, refuses other addresses; \"token\": a token for everything but the probes; \"none\": no authentication anywhere",
     ),
+    setting(
+        "http.cors_origins",
+        "",
+        Kind::Origins,
+        "origins whose pages may ask, such as https://app.example.com,https://b.example.com; empty: none",
+    ),
+    setting("http.tls_cert", "", Kind::Text, "certificate chain (PEM): HTTP speaks TLS; read again when it changes"),
+    setting("http.tls_key", "", Kind::Text, "its private key (PEM)"),
     setting("kafka.listen", "127.0.0.1:9092", Kind::Address, "the Kafka protocol over the built-in log"),
-    setting("kafka.auth", "loopback", AUTH, "as http.auth"),
+    setting("kafka.auth", "loopback", AUTH, "\"loopback\" or \"none\", as http.auth"),
     setting("kafka.advertised", "", Kind::AddressOrEmpty, "the address Kafka clients are told to use; empty: the one that is listened on"),
     setting("log.kind", "builtin", Kind::Word(&["builtin", "kafka"]), "\"builtin\", or \"kafka\" for an external Apache Kafka cluster"),
     setting("log.segment_bytes", "128MiB", Kind::Bytes, "size of one file of the built-in log"),
@@ -102,7 +113,7 @@ const KAFKA_PROPERTIES: &str = "log.kafka.";
 const ENV_PREFIX: &str = "ROWFEED_";
 
 /// Variables that are not settings of the service: the file itself, and what client commands read.
-const ENV_OTHERS: [&str; 2] = ["ROWFEED_CONFIG", "ROWFEED_SERVER"];
+const ENV_OTHERS: [&str; 5] = ["ROWFEED_CONFIG", "ROWFEED_SERVER", "ROWFEED_TOKEN", "ROWFEED_TOKEN_FILE", "ROWFEED_CA"];
 
 /// Another spelling of ROWFEED_CONNECTORS_DIR, which wins over it.
 const ENV_CONNECTORS: &str = "ROWFEED_CONNECTORS";
@@ -142,6 +153,12 @@ pub struct ServiceConfig {
     pub http_listen: String,
     /// Without authentication HTTP answers this machine only.
     pub http_loopback: bool,
+    /// HTTP asks for a token.
+    pub http_token: bool,
+    /// Certificate and key of HTTP; `None`: plain HTTP.
+    pub http_tls: Option<(PathBuf, PathBuf)>,
+    /// Origins whose pages may ask.
+    pub cors_origins: Vec<String>,
     /// Where the Kafka protocol listens.
     pub kafka_listen: String,
     /// What Kafka clients are told; `None` is the address bound.
@@ -461,7 +478,12 @@ impl Reader<'_> {
             watch: text("watch").eq_ignore_ascii_case("true"),
             data_dir: self.folder("data.dir", base, sources),
             http_listen: text("http.listen"),
-            http_loopback: text("http.auth") != "none",
+            http_loopback: text("http.auth") == "loopback",
+            http_token: text("http.auth") == "token",
+            http_tls: not_empty("http.tls_cert")
+                .and(not_empty("http.tls_key"))
+                .map(|_| (self.folder("http.tls_cert", base, sources), self.folder("http.tls_key", base, sources))),
+            cors_origins: origins(&text("http.cors_origins")).map(str::to_owned).collect(),
             kafka_listen: text("kafka.listen"),
             kafka_advertised: not_empty("kafka.advertised"),
             log: LogConfig {
@@ -496,6 +518,12 @@ impl Reader<'_> {
     /// What concerns several settings at once.
     fn complete(&mut self, mut config: ServiceConfig) -> ServiceConfig {
         config.log.kafka = self.kafka_properties();
+        for (given, missing) in [("http.tls_cert", "http.tls_key"), ("http.tls_key", "http.tls_cert")] {
+            if !self.text(given).is_empty() && self.text(missing).is_empty() {
+                let problem = Problem::refuse("config/missing", format!("{missing} is missing")).why(format!("{given} is of no use alone"));
+                self.problem_at(given, problem);
+            }
+        }
         self.refuse_open_listener("http");
         self.refuse_open_listener("kafka");
         if config.log.kind == LogKind::Kafka && config.log.bootstrap.is_empty() {
@@ -566,6 +594,10 @@ impl Reader<'_> {
                 Ok(number) if (low..=high).contains(&number) => Ok(()),
                 _ => Err(invalid(key.name, &value, &format!("a number from {low} to {high}"))),
             },
+            Kind::Origins => match origins(&value).find(|origin| !is_origin(origin)) {
+                None => Ok(()),
+                Some(wrong) => Err(invalid(key.name, wrong, "origins such as https://app.example.com, never *")),
+            },
             Kind::Word(words) if words.contains(&value.as_str()) => Ok(()),
             Kind::Word(words) => {
                 let hint = suggest::did_you_mean(&value, words.iter().copied());
@@ -594,13 +626,17 @@ impl Reader<'_> {
         let (listen, auth) = (format!("{which}.listen"), format!("{which}.auth"));
         let address = self.text(&listen);
         let Some((host, _)) = split_address(&address) else { return };
-        if self.text(&auth) != "none" && !is_loopback(host) {
+        if !matches!(self.text(&auth).as_str(), "none" | "token") && !is_loopback(host) {
             let problem = Problem::refuse(
                 "listener/insecure",
                 format!("{listen} = \"{address}\" would be open to other machines without authentication"),
             )
             .why(format!("anyone who reaches {address} could read every captured row"))
-            .fix(format!("listen on 127.0.0.1, or say so in words:  {auth} = \"none\"   ({}=none)", variable_of_setting(&auth)));
+            .fix(format!(
+                "listen on 127.0.0.1, {}or say so in words:  {auth} = \"none\"   ({}=none)",
+                if which == "http" { "or ask for tokens (http.auth = \"token\"), " } else { "" },
+                variable_of_setting(&auth)
+            ));
             self.problem_at(&listen, problem);
         }
     }
@@ -625,6 +661,17 @@ impl Reader<'_> {
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// A position inside a segment must fit 32 bits with room to spare.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+
+fn origins(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|origin| !origin.is_empty())
+}
+
+/// As browsers write an origin: scheme and host in small letters, a port only where it is not the scheme's, no path.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '.' | '-' | ':' | '[' | ']');
+    matches!(scheme, "http" | "https") && !host.is_empty() && host.chars().all(plain)
+}
 
 /// Splits `host:port`; IPv6 stands in brackets and comes without them.
 pub fn split_address(text: &str) -> Option<(&str, u16)> {
@@ -735,6 +782,22 @@ mod tests {
         assert!(load(&sources).is_ok());
         sources.set = vec!["kafka.listen=[::1]:9092".into()];
         assert!(load(&sources).is_ok());
+    }
+
+    #[test]
+    fn with_tokens_http_may_listen_anywhere_and_origins_are_named_whole() {
+        let (_dir, mut sources) = in_folder();
+        sources.set = vec!["http.listen=0.0.0.0:8083".into(), "http.auth=token".into()];
+        let config = load(&sources).expect("a token is asked for");
+        assert!(config.http_token && !config.http_loopback);
+        sources.set.push("http.cors_origins=https://app.example.com, http://localhost:3000".into());
+        assert_eq!(load(&sources).expect("two origins").cors_origins, ["https://app.example.com", "http://localhost:3000"]);
+        for wrong in ["*", "https://*.example.com", "app.example.com", "https://app.example.com/", "null", "https://App.example.com"] {
+            sources.set = vec![format!("http.cors_origins={wrong}")];
+            assert_eq!(load(&sources).expect_err(wrong)[0].code, "config/value", "{wrong}");
+        }
+        sources.set = vec!["kafka.auth=token".into()];
+        assert!(load(&sources).is_err(), "the Kafka protocol knows no tokens");
     }
 
     #[test]

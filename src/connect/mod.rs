@@ -17,6 +17,7 @@ pub mod state;
 pub mod status;
 pub mod store;
 pub mod supervisor;
+pub mod tokens;
 pub mod validation;
 pub mod watch;
 
@@ -27,3 +28,4 @@ pub use signals::Signals;
 pub use state::Phase;
 pub use status::TaskStatus;
 pub use supervisor::RunTask;
+pub use tokens::Tokens;

@@ -154,6 +154,8 @@ pub struct Registry {
     /// Held over a whole change, durability included: what is kept and what runs cannot disagree.
     changing: tokio::sync::Mutex<()>,
     validating: tokio::sync::Semaphore,
+    /// Turns at asking databases whether they let a connector in; `None`: nobody is asked.
+    reaching: Option<tokio::sync::Semaphore>,
     store: Store,
     run: RunTask,
     on_fatal: OnFatal,
@@ -170,6 +172,7 @@ impl Registry {
             ending: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             validating: tokio::sync::Semaphore::new(VALIDATIONS_MAX),
+            reaching: None,
             store,
             run,
             on_fatal,
@@ -177,6 +180,14 @@ impl Registry {
             delete_wait_max: DELETE_WAIT_MAX,
             files: reload::Files::default(),
         }
+    }
+
+    /// Asks the database of a connector that is made or changed through the API whether it lets the connector in, as Debezium
+    /// does: a mistyped host is told to its author at once. Files are not asked about: they hold, and their connectors try again.
+    #[must_use]
+    pub fn asking_databases(mut self) -> Self {
+        self.reaching = Some(tokio::sync::Semaphore::new(REACHING_MAX));
+        self
     }
 
     fn connectors(&self) -> MutexGuard<'_, BTreeMap<String, Connector>> {
@@ -242,6 +253,9 @@ impl Registry {
 
     /// Makes a connector that does not exist yet.
     pub async fn create(&self, name: &str, options: Options, target: TargetState) -> Result<ConnectorView, RegistryError> {
+        if target == TargetState::Running && self.view(name).is_err() {
+            self.reach(name, options.clone()).await?;
+        }
         let _changing = self.changing.lock().await;
         if self.connectors().contains_key(name) {
             return Err(RegistryError::Exists(name.to_owned()));
@@ -251,6 +265,7 @@ impl Registry {
 
     /// Makes or changes a connector; true when it was made.
     pub async fn put(&self, name: &str, options: Options) -> Result<(bool, ConnectorView), RegistryError> {
+        self.reach(name, options.clone()).await?;
         let _changing = self.changing.lock().await;
         let known = self.connectors().get(name).map(|known| (Arc::clone(&known.definition), known.target));
         match known {
@@ -261,17 +276,29 @@ impl Registry {
 
     /// Changes some options of a connector: `None` removes one. Two requests at once both have their effect.
     pub async fn patch(&self, name: &str, changes: Vec<(String, Option<String>)>) -> Result<ConnectorView, RegistryError> {
+        let definition = self.definition(name)?;
+        self.reach(name, patched(&definition, changes.clone())).await?;
         let _changing = self.changing.lock().await;
         let known = self.connectors().get(name).map(|known| (Arc::clone(&known.definition), known.target));
         let (definition, target) = known.ok_or_else(|| RegistryError::NotFound(name.to_owned()))?;
-        let mut options = definition.options.clone();
-        for (option, value) in changes {
-            match value {
-                Some(value) => drop(options.insert(option, value)),
-                None => drop(options.remove(&option)),
+        self.redefine(&definition, patched(&definition, changes), target).await
+    }
+
+    /// Whether the database lets a connector in that is about to be made or changed, and to run. Before anything is locked:
+    /// a database that does not answer holds up nobody else. What is wrong otherwise, or has an owner, is told by who changes it.
+    async fn reach(&self, name: &str, mut options: Options) -> Result<(), RegistryError> {
+        let Some(turns) = &self.reaching else { return Ok(()) };
+        let known = self.connectors().get(name).map(|known| (Arc::clone(&known.definition), known.target));
+        if let Some((known, target)) = known {
+            validation::unmask(&mut options, &known.options);
+            if target != TargetState::Running || known.file.is_some() || known.options == options {
+                return Ok(());
             }
         }
-        self.redefine(&definition, options, target).await
+        let Ok(definition) = self.checked(name, options) else { return Ok(()) };
+        let Ok(config) = definition.config(self.topics) else { return Ok(()) };
+        let Ok(_turn) = turns.acquire().await else { return Ok(()) };
+        validation::reach(&config.connection).await.map_err(|problem| RegistryError::Invalid(vec![problem]))
     }
 
     async fn define(&self, name: &str, options: Options, target: TargetState) -> Result<ConnectorView, RegistryError> {
@@ -519,6 +546,8 @@ impl Registry {
 const DELETE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Validations at a time: each has sessions in a database.
 const VALIDATIONS_MAX: usize = 4;
+/// Databases that are asked at a time whether they let a connector in.
+const REACHING_MAX: usize = 16;
 /// How long one waits for its turn.
 const VALIDATION_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often it looks.
@@ -530,6 +559,18 @@ fn goal_of(target: TargetState) -> Goal {
         TargetState::Paused => Goal::Rest(Rest::Pause),
         TargetState::Stopped => Goal::Rest(Rest::Stop),
     }
+}
+
+/// A connector's options with changes: `None` removes one.
+fn patched(definition: &Definition, changes: Vec<(String, Option<String>)>) -> Options {
+    let mut options = definition.options.clone();
+    for (option, value) in changes {
+        match value {
+            Some(value) => drop(options.insert(option, value)),
+            None => drop(options.remove(&option)),
+        }
+    }
+    options
 }
 
 fn refuse_file(definition: &Definition) -> Result<(), RegistryError> {

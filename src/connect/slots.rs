@@ -2,8 +2,11 @@
 //!
 //! Owns which servers there are (by host and port, each asked once whatever the number of its connectors), which connector a
 //! slot belongs to, and the watch: it looks at the slots of connectors that rest or have failed, too, because those are the
-//! ones that fill a disk. Promises that no question lasts longer than `ASK_MAX` and that a server that refuses is asked more
-//! and more rarely. What slots are is [`crate::postgres::slots`].
+//! ones that fill a disk, and drops one that keeps too much where its connector chose that (`slot.max.retained.policy=drop`).
+//! Promises that no question lasts longer than `ASK_MAX` and that a server that refuses is asked more and more rarely. What
+//! slots are is [`crate::postgres::slots`], how much they may keep [`budget`].
+
+mod budget;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +18,12 @@ use tokio::task::JoinSet;
 use super::registry::{Registry, SourceView};
 use super::state::Phase;
 use super::status::SlotHealth;
+use super::store::TargetState;
 use crate::config::postgres::ConnectionConfig;
 use crate::postgres::slots::{self, SlotReport};
 use crate::postgres::{PostgresError, catalog, slot};
 use crate::problem::Problem;
+use budget::{Trend, Worry};
 
 /// A server that does not answer within this is left out.
 const ASK_MAX: Duration = Duration::from_secs(5);
@@ -29,8 +34,9 @@ const WATCH_EVERY: Duration = Duration::from_secs(10);
 const WATCH_AGAIN_MAX: Duration = Duration::from_secs(300);
 /// A warning that stays is said again after this.
 const SAY_AGAIN: Duration = Duration::from_secs(3600);
-/// Where the server sets no limit, a slot that keeps more than this is worth a warning.
-const UNLIMITED_BYTES_MAX: u64 = 10 << 30;
+/// A slot whose reader was told to end is tried to be dropped so long; then again at the next look.
+const DROP_WAIT_MAX: Duration = Duration::from_secs(8);
+const DROP_PAUSE: Duration = Duration::from_millis(200);
 /// What `pg_stat_activity` shows.
 const APPLICATION: &str = "rowfeed slots";
 
@@ -181,48 +187,28 @@ pub async fn drop_slot(registry: &Registry, name: &str, server: Option<&str>) ->
     Err(Refused::Failed(last))
 }
 
-/// What is worrying about a connector's slot.
-fn worry(report: &SlotReport) -> Option<Problem> {
-    let (name, kept) = (&report.name, report.retained_bytes.unwrap_or(0));
-    let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-    let fix = "let the connector run and catch up, or raise max_slot_wal_keep_size while the disk allows it";
-    match (report.wal_status.as_deref(), report.safe_bytes) {
-        // A connector that meets it fails with what to do.
-        (Some("lost"), _) => {
-            Some(Problem::fail("pg/wal-lost", format!("slot \"{name}\" has lost its WAL: changes are gone from the server")))
-        }
-        (Some("unreserved"), _) => Some(
-            Problem::retry("slot/wal-limit", format!("slot \"{name}\" is about to lose its WAL: it keeps {}", mib(kept)))
-                .why("max_slot_wal_keep_size is exceeded: the next checkpoint removes what it needs")
-                .fix(fix),
-        ),
-        (_, Some(safe)) if kept > safe => Some(
-            Problem::retry("slot/wal-limit", format!("slot \"{name}\" keeps {} of WAL; {} more and it is lost", mib(kept), mib(safe)))
-                .why("more than half of max_slot_wal_keep_size is used")
-                .fix(fix),
-        ),
-        (_, None) if kept > UNLIMITED_BYTES_MAX => Some(
-            Problem::retry(
-                "slot/wal-growing",
-                format!("slot \"{name}\" keeps {} of WAL, and nothing limits it: it can fill the disk", mib(kept)),
-            )
-            .why("max_slot_wal_keep_size is -1")
-            .fix("let the connector run and catch up; ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf();"),
-        ),
-        _ => None,
-    }
-}
-
 /// What the watch remembers of a server that did not answer.
 struct Away {
     next: Instant,
     wait: Duration,
 }
 
+/// What the watch remembers of a connector's slot.
+#[derive(Default)]
+struct Memory {
+    /// The worry that was logged last, and when.
+    said: Option<(&'static str, u8, Instant)>,
+    trend: Trend,
+    /// It was dropped for what it kept, and the connector was not resumed since.
+    dropped: Option<Problem>,
+}
+
+type Memories = BTreeMap<String, Memory>;
+
 /// Looks at every connector's slot until `stop` says true: for the metrics, the status, and a warning in time.
 pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
     let mut away: BTreeMap<String, Away> = BTreeMap::new();
-    let mut said: BTreeMap<String, (&'static str, Instant)> = BTreeMap::new();
+    let mut memories = Memories::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(WATCH_EVERY) => {}
@@ -231,7 +217,7 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
         let mut asked = JoinSet::new();
         let servers = servers(&registry);
         away.retain(|name, _| servers.iter().any(|server| server.name == *name));
-        said.retain(|name, _| servers.iter().any(|server| server.sources.iter().any(|source| source.name == *name)));
+        memories.retain(|name, _| servers.iter().any(|server| server.sources.iter().any(|source| source.name == *name)));
         for server in servers {
             let later = away.get(&server.name).is_some_and(|away| away.next > Instant::now());
             if !later && server.sources.iter().any(|source| !is_locked_out(source)) {
@@ -239,12 +225,15 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
             }
         }
         let round = async {
+            let mut dropping = JoinSet::new();
             while let Some(answer) = asked.join_next().await {
                 let Ok((answer, server)) = answer else { continue };
                 match answer {
                     Ok(reports) => {
                         away.remove(&server.name);
-                        look(&server, &reports, &mut said);
+                        for (source, kept) in look(&server, &reports, &mut memories) {
+                            dropping.spawn(give_up(Arc::clone(&registry), source, kept));
+                        }
                     }
                     Err(problem) => {
                         tracing::debug!(server = server.name, code = problem.code, "its slots could not be looked at");
@@ -253,6 +242,11 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
                         server.sources.iter().for_each(|source| source.status.set_slot(None));
                     }
                 }
+            }
+            while let Some(done) = dropping.join_next().await {
+                let Ok(Some((source, problem))) = done else { continue };
+                source.status.set_slot(Some(gone(&source, problem.clone())));
+                memories.entry(source.name).or_default().dropped = Some(problem);
             }
         };
         tokio::select! {
@@ -267,56 +261,95 @@ fn is_locked_out(source: &SourceView) -> bool {
     matches!(source.status.phase(), Phase::Failed { problem, .. } if problem.code == "pg/auth" || problem.code == "pg/password-missing")
 }
 
-fn look(server: &Server, reports: &[SlotReport], said: &mut BTreeMap<String, (&'static str, Instant)>) {
+/// Notes how the slots of a server fare. Those that keep more than their connectors allow are returned, with how much.
+fn look(server: &Server, reports: &[SlotReport], memories: &mut Memories) -> Vec<(SourceView, u64)> {
+    let mut exceeded = Vec::new();
     for source in &server.sources {
+        let memory = memories.entry(source.name.clone()).or_default();
+        let budget = &source.config.slot_budget;
         let report = reports.iter().find(|report| owns(source, report));
-        let warning = report.and_then(worry);
-        match &warning {
-            Some(problem) => {
-                let known = said.get(&source.name).is_some_and(|(code, at)| *code == problem.code && at.elapsed() < SAY_AGAIN);
-                if !known {
-                    said.insert(source.name.clone(), (problem.code, Instant::now()));
-                    tracing::warn!(connector = source.name, code = problem.code, "{}", problem.text());
-                }
-            }
-            None => {
-                if said.remove(&source.name).is_some() {
-                    tracing::info!(connector = source.name, slot = source.config.slot_name, "the slot is out of danger");
-                }
-            }
+        if report.is_some() || source.wanted {
+            memory.dropped = None;
         }
-        source.status.set_slot(report.map(|report| SlotHealth {
+        let Some(report) = report else {
+            memory.trend = Trend::default();
+            source.status.set_slot(memory.dropped.clone().map(|problem| gone(source, problem)));
+            continue;
+        };
+        memory.trend.note(Instant::now(), report.retained_bytes.unwrap_or(0));
+        let worry = budget::worry(report, budget, &memory.trend);
+        say(source, worry.as_ref(), memory);
+        if budget.drops && budget::is_exceeded(report, budget) {
+            exceeded.push((source.clone(), report.retained_bytes.unwrap_or(0)));
+        }
+        source.status.set_slot(Some(SlotHealth {
             name: report.name.clone(),
             active: report.active_pid.is_some(),
             retained_bytes: report.retained_bytes,
-            safe_bytes: report.safe_bytes,
-            warning,
+            safe_bytes: budget::left(report, budget),
+            warning: worry.map(|worry| worry.problem),
         }));
+    }
+    exceeded
+}
+
+/// A worry is logged when it is new, another or worse, and again after a while.
+fn say(source: &SourceView, worry: Option<&Worry>, memory: &mut Memory) {
+    match worry {
+        Some(Worry { level, problem }) => {
+            let known = memory.said.is_some_and(|(code, said, at)| code == problem.code && said >= *level && at.elapsed() < SAY_AGAIN);
+            if !known {
+                memory.said = Some((problem.code, *level, Instant::now()));
+                tracing::warn!(connector = source.name, code = problem.code, "{}", problem.text());
+            }
+        }
+        None => {
+            if memory.said.take().is_some() {
+                tracing::info!(connector = source.name, slot = source.config.slot_name, "the slot is out of danger");
+            }
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The health of a slot that is not there any more.
+fn gone(source: &SourceView, problem: Problem) -> SlotHealth {
+    SlotHealth { name: source.config.slot_name.clone(), warning: Some(problem), ..SlotHealth::default() }
+}
 
-    fn report(wal_status: &str, retained_mib: u64, safe_mib: Option<u64>) -> SlotReport {
-        SlotReport {
-            name: "s".into(),
-            wal_status: Some(wal_status.into()),
-            retained_bytes: Some(retained_mib << 20),
-            safe_bytes: safe_mib.map(|mib| mib << 20),
-            ..SlotReport::default()
+/// `slot.max.retained.policy=drop`: stops the connector, for good until a person resumes it, and drops its slot. `None`: it
+/// could not be done now, and is tried again at the next look.
+async fn give_up(registry: Arc<Registry>, source: SourceView, kept: u64) -> Option<(SourceView, Problem)> {
+    let (connector, slot) = (source.name.as_str(), source.config.slot_name.as_str());
+    if source.wanted {
+        tracing::warn!(connector, slot, kept, "slot.max.retained.bytes is exceeded: the connector is stopped, its slot will be dropped");
+        if let Err(error) = registry.set_target(connector, TargetState::Stopped).await {
+            tracing::warn!(connector, slot, "the connector could not be stopped, its slot stays: {error}");
+            return None;
         }
     }
-
-    #[test]
-    fn a_slot_is_worrying_before_it_is_lost() {
-        let code = |report: SlotReport| worry(&report).map(|problem| problem.code);
-        assert_eq!(code(report("reserved", 40, Some(60))), None);
-        assert_eq!(code(report("extended", 60, Some(40))), Some("slot/wal-limit"));
-        assert_eq!(code(report("unreserved", 101, Some(0))), Some("slot/wal-limit"));
-        assert_eq!(code(report("lost", 0, None)), Some("pg/wal-lost"));
-        assert_eq!(code(report("extended", 10 << 10, None)), None);
-        assert_eq!(code(report("extended", 11 << 10, None)), Some("slot/wal-growing"));
+    let config = &source.config.connection;
+    let dropped = async {
+        let client = catalog::open(config, APPLICATION).await?;
+        while !slot::drop(&client, slot).await? {
+            tokio::time::sleep(DROP_PAUSE).await;
+        }
+        Ok::<_, PostgresError>(())
+    };
+    let late = Err(PostgresError::Timeout(DROP_WAIT_MAX, "dropping the slot, which is still being read"));
+    match tokio::time::timeout(DROP_WAIT_MAX, dropped).await.unwrap_or(late) {
+        Ok(()) => {
+            let problem = budget::dropped(connector, slot, kept, &source.config.slot_budget);
+            tracing::error!(connector, code = problem.code, "{}", problem.text());
+            Some((source, problem))
+        }
+        Err(error) => {
+            tracing::warn!(
+                connector,
+                slot,
+                "slot.max.retained.policy=drop: the slot could not be dropped yet: {}",
+                error.problem(config).text()
+            );
+            None
+        }
     }
 }

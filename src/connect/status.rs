@@ -33,7 +33,36 @@ pub struct Counts {
     pub transactions: u64,
     /// Bytes of the events.
     pub bytes: u64,
+    /// Changes that `skipped.operations` left out.
+    pub skipped: u64,
 }
+
+/// Tables with rows of their own in [`StatusSnapshot::tables`]; more are not told one by one.
+pub const TABLES_MAX: usize = 500;
+
+/// What a snapshot read of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableRows {
+    /// Its name.
+    pub name: String,
+    /// Rows read.
+    pub rows: u64,
+    /// Rows the table has, by the server's statistics.
+    pub estimated: Option<u64>,
+}
+
+/// How many transactions took how long; see [`TaskStatus::published_after`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Timings {
+    /// How many took no longer than the bound of [`TIMING_BOUNDS`] at this place, and longer than the one before; the last are
+    /// those above all bounds.
+    pub counts: [u64; TIMING_BOUNDS.len() + 1],
+    /// All of them together, microseconds.
+    pub sum_us: u64,
+}
+
+/// Seconds. From a log on a fast disk beside its database to a backlog of an hour.
+pub const TIMING_BOUNDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0];
 
 /// How far a snapshot is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +73,10 @@ pub struct SnapshotProgress {
     pub tables_done: u32,
     /// Rows read.
     pub rows: u64,
+    /// There was one since the process started.
+    pub begun: bool,
+    /// How long it took, or has taken so far.
+    pub took: Option<Duration>,
 }
 
 /// Positions in the source's log: the distance between neighbours says which stage is slow.
@@ -75,7 +108,7 @@ pub struct SlotHealth {
 }
 
 /// A plain copy of a [`TaskStatus`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct StatusSnapshot {
     /// Where in its life.
     pub phase: Phase,
@@ -91,6 +124,12 @@ pub struct StatusSnapshot {
     pub lag: Option<Duration>,
     /// The snapshot.
     pub snapshot: SnapshotProgress,
+    /// Its tables, at most [`TABLES_MAX`].
+    pub tables: Vec<TableRows>,
+    /// From commit to durable in the log.
+    pub timings: Timings,
+    /// How long ago a change was published last, and a row of a snapshot.
+    pub since_event: [Option<Duration>; 2],
     /// How often the task was started again after a problem.
     pub restarts: u64,
     /// How long it has been failing, when it is.
@@ -105,7 +144,7 @@ pub struct StatusSnapshot {
 #[derive(Debug, Default)]
 pub struct TaskStatus {
     slow: Mutex<Slow>,
-    counts: [AtomicU64; 9],
+    counts: [AtomicU64; 10],
     positions: [AtomicU64; 4],
     /// -1 before the first transaction.
     lag_us: AtomicI64,
@@ -113,6 +152,11 @@ pub struct TaskStatus {
     tables_total: AtomicU32,
     tables_done: AtomicU32,
     rows: AtomicU64,
+    timings: [AtomicU64; TIMING_BOUNDS.len() + 1],
+    timings_sum_us: AtomicU64,
+    /// When a change was published last, and a row of a snapshot: microseconds since 1970, 0 before the first.
+    last_event_us: [AtomicU64; 2],
+    tables: Mutex<Tables>,
     signals: Signals,
 }
 
@@ -127,6 +171,17 @@ struct Slow {
     has_worked: bool,
     followed: Option<TableFilter>,
     slot: Option<SlotHealth>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    rows: Vec<TableRows>,
+    began: Option<Instant>,
+    ended: Option<Instant>,
+}
+
+fn now_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
 }
 
 impl TaskStatus {
@@ -203,6 +258,43 @@ impl TaskStatus {
         for (counter, count) in self.counts.iter().zip(counts.as_array()) {
             counter.fetch_add(count, Relaxed);
         }
+        for (last, events) in self.last_event_us.iter().zip([counts.events - counts.reads, counts.reads]) {
+            if events > 0 {
+                last.store(now_us(), Relaxed);
+            }
+        }
+    }
+
+    /// A transaction was durable in the log this long after its commit.
+    pub fn published_after(&self, age: Duration) {
+        let at = TIMING_BOUNDS.iter().position(|bound| age.as_secs_f64() <= *bound).unwrap_or(TIMING_BOUNDS.len());
+        self.timings[at].fetch_add(1, Relaxed);
+        self.timings_sum_us.fetch_add(u64::try_from(age.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many rows of a table the snapshot has read; not called for every row.
+    pub fn set_table_rows(&self, table: &str, rows: u64) {
+        self.with_table(table, |entry| entry.rows = rows);
+    }
+
+    /// How many rows a table has, by the server's statistics.
+    pub fn set_table_estimate(&self, table: &str, rows: u64) {
+        self.with_table(table, |entry| entry.estimated = Some(rows));
+    }
+
+    fn with_table(&self, table: &str, change: impl FnOnce(&mut TableRows)) {
+        let tables = &mut self.tables().rows;
+        if let Some(entry) = tables.iter_mut().find(|entry| entry.name == table) {
+            change(entry);
+        } else if tables.len() < TABLES_MAX {
+            let mut entry = TableRows { name: table.to_owned(), ..TableRows::default() };
+            change(&mut entry);
+            tables.push(entry);
+        }
     }
 
     /// Where each stage is, as LSNs.
@@ -214,7 +306,7 @@ impl TaskStatus {
 
     /// The commit time (microseconds since 1970) of the transaction that was published just now.
     pub fn set_lag(&self, commit_time_us: i64) {
-        let now_us = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
+        let now_us = i64::try_from(now_us()).unwrap_or(i64::MAX);
         self.lag_us.store(now_us.saturating_sub(commit_time_us).max(0), Relaxed);
         self.has_lag.store(true, Relaxed);
     }
@@ -224,10 +316,24 @@ impl TaskStatus {
         self.tables_total.store(tables_total, Relaxed);
         self.tables_done.store(tables_done, Relaxed);
         self.rows.store(rows, Relaxed);
+        let mut tables = self.tables();
+        if tables.began.is_none() || (tables_done == 0 && rows == 0) || (tables.ended.is_some() && tables_done < tables_total) {
+            tables.began = Some(Instant::now());
+            tables.ended = None;
+        }
+        if tables_done >= tables_total && tables.ended.is_none() {
+            tables.ended = Some(Instant::now());
+        }
     }
 
     /// A plain copy for REST and metrics.
     pub fn snapshot(&self) -> StatusSnapshot {
+        let (tables, began, ended) = {
+            let tables = self.tables();
+            (tables.rows.clone(), tables.began, tables.ended)
+        };
+        let now_us = now_us();
+        let since = |last: u64| (last > 0).then(|| Duration::from_micros(now_us.saturating_sub(last)));
         let slow = self.slow();
         let [received, encoded, durable, confirmed] = load(&self.positions);
         let lag = || Duration::from_micros(u64::try_from(self.lag_us.load(Relaxed)).unwrap_or(0));
@@ -242,7 +348,12 @@ impl TaskStatus {
                 tables_total: self.tables_total.load(Relaxed),
                 tables_done: self.tables_done.load(Relaxed),
                 rows: self.rows.load(Relaxed),
+                begun: began.is_some(),
+                took: began.map(|began| ended.unwrap_or_else(Instant::now).saturating_duration_since(began)),
             },
+            tables,
+            timings: Timings { counts: load(&self.timings), sum_us: self.timings_sum_us.load(Relaxed) },
+            since_event: load(&self.last_event_us).map(since),
             restarts: slow.restarts,
             failing_for: slow.failing_since.map(|since| since.elapsed()),
             has_worked: slow.has_worked,
@@ -256,13 +367,13 @@ fn load<const N: usize>(atomics: &[AtomicU64; N]) -> [u64; N] {
 }
 
 impl Counts {
-    fn as_array(&self) -> [u64; 9] {
-        let Self { events, inserts, updates, deletes, reads, truncates, messages, transactions, bytes } = *self;
-        [events, inserts, updates, deletes, reads, truncates, messages, transactions, bytes]
+    fn as_array(&self) -> [u64; 10] {
+        let Self { events, inserts, updates, deletes, reads, truncates, messages, transactions, bytes, skipped } = *self;
+        [events, inserts, updates, deletes, reads, truncates, messages, transactions, bytes, skipped]
     }
 
-    fn of_array([events, inserts, updates, deletes, reads, truncates, messages, transactions, bytes]: [u64; 9]) -> Self {
-        Self { events, inserts, updates, deletes, reads, truncates, messages, transactions, bytes }
+    fn of_array([events, inserts, updates, deletes, reads, truncates, messages, transactions, bytes, skipped]: [u64; 10]) -> Self {
+        Self { events, inserts, updates, deletes, reads, truncates, messages, transactions, bytes, skipped }
     }
 }
 
@@ -281,10 +392,30 @@ mod tests {
         let copy = status.snapshot();
         assert_eq!((copy.counts.events, copy.counts.bytes, copy.counts.reads), (6, 198, 0));
         assert_eq!(copy.positions, Positions { received: 4, encoded: 3, durable: 2, confirmed: 1 });
-        assert_eq!(copy.snapshot, SnapshotProgress { tables_total: 3, tables_done: 1, rows: 100 });
+        let progress = copy.snapshot;
+        assert_eq!((progress.tables_total, progress.tables_done, progress.rows, progress.begun), (3, 1, 100, true));
+        assert!(copy.since_event[0].is_some() && copy.since_event[1].is_none());
         assert_eq!(copy.lag, None);
         status.set_lag(0);
         assert!(status.snapshot().lag > Some(Duration::from_secs(1_000_000_000)));
+    }
+
+    #[test]
+    fn timings_fall_under_their_bound_and_tables_have_a_limit() {
+        let status = TaskStatus::new();
+        for millis in [1, 2, 7_200_000] {
+            status.published_after(Duration::from_millis(millis));
+        }
+        let timings = status.snapshot().timings;
+        assert_eq!((timings.counts[0], timings.counts[1], timings.counts[TIMING_BOUNDS.len()]), (1, 1, 1));
+        assert_eq!((timings.counts.iter().sum::<u64>(), timings.sum_us), (3, 7_200_003_000));
+        status.set_table_estimate("public.t0", 9);
+        for number in 0..=TABLES_MAX {
+            status.set_table_rows(&format!("public.t{number}"), 7);
+        }
+        let tables = status.snapshot().tables;
+        assert_eq!(tables.len(), TABLES_MAX);
+        assert_eq!(tables[0], TableRows { name: "public.t0".into(), rows: 7, estimated: Some(9) });
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Where definitions made through the REST API live: the log itself, in Kafka Connect's own record format.
 //!
 //! Keys and values on the compacted topic `connect-configs` are Kafka Connect's: `connector-<name>` holds
-//! `{"properties": {...}}`, `target-state-<name>` holds `{"state": ..., "state.v2": ...}`. With an external log they are
-//! in one small file of the data folder, replaced atomically.
+//! `{"properties": {...}}`, `target-state-<name>` holds `{"state": ..., "state.v2": ...}`; `token-<name>` is ours and holds a
+//! token's hash. With an external log they are in one small file of the data folder, replaced atomically.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
@@ -76,6 +77,7 @@ pub enum Store {
 
 const CONNECTOR: &str = "connector-";
 const TARGET: &str = "target-state-";
+const TOKEN: &str = "token-";
 /// Ours: Kafka Connect keeps the topics themselves, in a topic of its own.
 const TOPICS: &str = "topics-reset-";
 
@@ -85,15 +87,29 @@ type Record = (Vec<u8>, Option<Vec<u8>>);
 impl Store {
     /// Everything that is kept.
     pub fn load(&self) -> Result<Kept, Problem> {
-        let records: Vec<(String, Json)> = match self {
+        Ok(of_records(self.records()?))
+    }
+
+    /// The tokens by name.
+    pub fn load_tokens(&self) -> Result<Vec<(String, Json)>, Problem> {
+        let token = |(key, value): (String, Json)| Some((key.strip_prefix(TOKEN)?.to_owned(), value));
+        Ok(self.records()?.into_iter().filter_map(token).collect())
+    }
+
+    /// Keeps a token, or forgets it.
+    pub async fn put_token(&self, name: &str, value: Option<&Json>) -> Result<(), Problem> {
+        self.write(vec![(key(TOKEN, name), value.map(|value| value.to_string().into_bytes()))]).await
+    }
+
+    fn records(&self) -> Result<Vec<(String, Json)>, Problem> {
+        Ok(match self {
             Self::Memory => Vec::new(),
             Self::Log(log) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 log.state(CONFIGS_TOPIC).iter().filter_map(|(key, value)| Some((text(key), serde_json::from_slice(value).ok()?))).collect()
             }
             Self::File(path) => read_file(path)?.into_iter().collect(),
-        };
-        Ok(of_records(records))
+        })
     }
 
     /// Keeps a definition and its target state.
@@ -168,7 +184,11 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, Json>, Problem> {
 }
 
 /// Writes a new file beside the old one, syncs it and takes its name, so that a crash leaves one of the two whole.
+/// Connectors and tokens change the same file: one after the other.
+static WRITING: Mutex<()> = Mutex::new(());
+
 fn write_file(path: &Path, records: Vec<Record>) -> Result<(), Problem> {
+    let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all = read_file(path)?;
     for (key, value) in records {
         let key = String::from_utf8_lossy(&key).into_owned();

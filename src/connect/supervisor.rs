@@ -165,8 +165,8 @@ impl Supervisor {
 /// What a thread remembers of the trouble it had.
 struct Trouble {
     back_off: Duration,
-    /// The code that was logged last, and when.
-    said: Option<(&'static str, Instant)>,
+    /// The code that was logged last, when, and how often it was not since.
+    said: Option<(&'static str, Instant, u64)>,
 }
 
 impl Trouble {
@@ -177,13 +177,20 @@ impl Trouble {
         wait
     }
 
-    /// True when this trouble is new, or was not logged for a while.
-    fn is_news(&mut self, code: &'static str) -> bool {
-        let old = self.said.is_some_and(|(said, at)| said == code && at.elapsed() < SAY_AGAIN);
-        if !old {
-            self.said = Some((code, Instant::now()));
+    /// When this trouble is new, or was not logged for a while: how often it was not.
+    fn news(&mut self, code: &'static str) -> Option<u64> {
+        let mut repeated = 0;
+        if let Some((said, at, times)) = &mut self.said
+            && *said == code
+        {
+            if at.elapsed() < SAY_AGAIN {
+                *times += 1;
+                return None;
+            }
+            repeated = *times;
         }
-        !old
+        self.said = Some((code, Instant::now(), 0));
+        Some(repeated)
     }
 }
 
@@ -313,8 +320,9 @@ impl Shared {
         match problem.action {
             Action::Retry => {
                 let wait = trouble.wait();
-                if trouble.is_news(problem.code) {
-                    tracing::warn!(connector, code = problem.code, retry_ms = wait.as_millis(), "{}", problem.text());
+                if let Some(repeated) = trouble.news(problem.code) {
+                    let repeated = (repeated > 0).then_some(repeated);
+                    tracing::warn!(connector, code = problem.code, retry_ms = wait.as_millis(), repeated, "{}", problem.text());
                 } else {
                     tracing::debug!(connector, code = problem.code, retry_ms = wait.as_millis(), "still the same problem");
                 }
@@ -455,7 +463,9 @@ mod tests {
     #[test]
     fn the_same_trouble_is_told_once_a_minute_and_waits_double() {
         let mut trouble = Trouble { back_off: BACK_OFF_MIN, said: None };
-        assert!(trouble.is_news("a") && !trouble.is_news("a") && trouble.is_news("b"));
+        assert_eq!((trouble.news("a"), trouble.news("a"), trouble.news("a")), (Some(0), None, None));
+        trouble.said = trouble.said.and_then(|(code, at, times)| Some((code, at.checked_sub(SAY_AGAIN)?, times)));
+        assert_eq!((trouble.news("a"), trouble.news("a"), trouble.news("b")), (Some(2), None, Some(0)));
         for _ in 0..10 {
             trouble.wait();
         }

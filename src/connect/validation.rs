@@ -9,14 +9,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::define::{KeyProblem, required};
-use crate::config::postgres::{PostgresConfig, TopicDefaults};
+use crate::config::postgres::{ConnectionConfig, PostgresConfig, TopicDefaults};
 use crate::config::{Options, secrets};
+use crate::postgres::catalog;
 use crate::postgres::choices::{self, Choices};
 use crate::postgres::doctor::{self, Finding, Mark};
 use crate::problem::Problem;
 
 /// The database has this long to answer: a form waits for it, and the clients of Kafka Connect wait 30 s at least.
 const LOOK_MAX: Duration = Duration::from_secs(10);
+
+/// A database has this long to let a connector in that is being made: Kafka Connect's clients wait 30 s at least.
+const REACH_MAX: Duration = Duration::from_secs(5);
 
 /// What is known about a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +72,24 @@ pub async fn validate(options: &Options, topics: TopicDefaults) -> Validation {
         }
     }
     validation
+}
+
+/// Whether a database lets a connector in and could stream to it, as Debezium asks before it takes a configuration. One that is
+/// just restarting does not, as with Debezium: who made the request repeats it.
+pub async fn reach(to: &ConnectionConfig) -> Result<(), Problem> {
+    // Debezium runs no statement of its own here either.
+    let plain = ConnectionConfig { initial_statements: Vec::new(), ..to.clone() };
+    let ask = async {
+        let client = catalog::open(&plain, "rowfeed check").await?;
+        catalog::server_settings(&client).await
+    };
+    match tokio::time::timeout(REACH_MAX, ask).await {
+        Ok(Ok(settings)) => settings.check_wal_level(to),
+        Ok(Err(error)) => Err(error.problem(to)),
+        Err(_) => Err(Problem::retry("pg/timeout", format!("the database did not answer within {} s", REACH_MAX.as_secs()))
+            .at(to.shown())
+            .fix("check the address and the firewall; with \"initial_state\": \"STOPPED\" a connector is made without asking")),
+    }
 }
 
 /// A configuration to ask the database with, though other options are wrong; `None` when those of the connection are.

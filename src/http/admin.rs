@@ -1,5 +1,7 @@
 //! Health, metrics, the levels of the log, and what the worker says about itself.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -7,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::rejection::QueryRejection};
 use serde_json::{Map, Value, json};
 
-use super::{ApiError, App, Pairs, is_on, json_body, parameter};
+use super::{ApiError, App, Pairs, RequestKey, is_on, json_body, parameter};
 use crate::connect::registry::ConnectorView;
 use crate::connect::state::Phase;
-use crate::metrics::{self, ConnectorReport, PartitionReport, Report};
+use crate::connect::status::{TIMING_BOUNDS, TableRows, Timings};
+use crate::metrics::{self, ConnectorReport, PartitionReport, Report, RequestReport, TableReport, TimingReport};
 use crate::telemetry::{self, Level, Logger};
 
 /// The commit this program was built from, when the build said it.
@@ -115,9 +118,22 @@ pub async fn set_level(Path(name): Path<String>, Query(pairs): Pairs, headers: H
 }
 
 /// `GET /metrics`.
-pub async fn metrics(State(app): State<App>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], metrics::render(&report(&app))).into_response()
+pub async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    page(&headers, metrics::render(&report(&app)))
+}
+
+/// `GET /metrics/debezium`: the names that Debezium's dashboards ask for.
+pub async fn debezium_metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    page(&headers, metrics::debezium::render(&report(&app)))
+}
+
+/// In OpenMetrics's form for those who ask for it, as Prometheus does; else in the older one, which everybody reads.
+fn page(headers: &HeaderMap, page: String) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accepts.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+        return ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page).into_response();
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::as_text(&page)).into_response()
 }
 
 fn report(app: &App) -> Report {
@@ -132,6 +148,8 @@ fn report(app: &App) -> Report {
         log_paused: app.paused().is_some(),
         stream_clients: super::STREAMS_MAX - app.0.streams.available_permits(),
         reload_successful: app.0.registry.last_reload().map(|last| last.is_successful()),
+        groups: super::groups::reports(app),
+        requests: requests(app),
     }
 }
 
@@ -140,6 +158,7 @@ fn connector_report(view: &ConnectorView) -> ConnectorReport {
     let slot = view.status.slot.as_ref();
     ConnectorReport {
         name: view.name.clone(),
+        server: view.options.get("topic.prefix").cloned().unwrap_or_default(),
         state: view.status.phase.name(),
         restarts: view.status.restarts,
         changes: [
@@ -159,7 +178,34 @@ fn connector_report(view: &ConnectorView) -> ConnectorReport {
         slot_active: slot.map(|slot| slot.active),
         snapshot_rows: snapshot.rows,
         snapshot_tables: [("total", snapshot.tables_total), ("done", snapshot.tables_done)],
+        tables: view.status.tables.iter().map(table).collect(),
+        reads_snapshot: snapshot.begun,
+        snapshot_took: snapshot.took,
+        events: counts.events,
+        skipped: counts.skipped,
+        since_event: view.status.since_event,
+        timings: timings(&view.status.timings),
+        queue_size: view.options.get("max.queue.size").and_then(|size| size.trim().parse().ok()),
     }
+}
+
+fn table(table: &TableRows) -> TableReport {
+    TableReport { name: table.name.clone(), rows: table.rows, estimated: table.estimated }
+}
+
+fn timings(timings: &Timings) -> TimingReport {
+    let bounds = TIMING_BOUNDS.into_iter().chain([f64::INFINITY]);
+    TimingReport { buckets: bounds.zip(timings.counts).collect(), sum: Duration::from_micros(timings.sum_us).as_secs_f64() }
+}
+
+fn requests(app: &App) -> Vec<RequestReport> {
+    let report = |((route, method, status), count): (&RequestKey, &u64)| RequestReport {
+        route: route.clone(),
+        method: (*method).to_owned(),
+        status: *status,
+        count: *count,
+    };
+    app.requests().iter().map(report).collect()
 }
 
 fn partitions(app: &App) -> Vec<PartitionReport> {

@@ -367,8 +367,16 @@ fn state_info(app: &App, view: &ConnectorView) -> Json {
     if let (Some(problem), Some(map)) = (&view.file_problem, connector.as_object_mut()) {
         map.insert("trace".into(), problem.text().into());
     }
+    // A stopped one has no task that could say it.
+    if let (Some(warning), Some(map), false) = (slot_warning(view), connector.as_object_mut(), has_task(view)) {
+        map.insert("warning".into(), warning.text().into());
+    }
     let tasks = if has_task(view) { vec![task_info(app, view)] } else { Vec::new() };
     json!({ "name": view.name, "connector": connector, "tasks": tasks, "type": "source" })
+}
+
+fn slot_warning(view: &ConnectorView) -> Option<&crate::problem::Problem> {
+    view.status.slot.as_ref()?.warning.as_ref()
 }
 
 fn task_info(app: &App, view: &ConnectorView) -> Json {
@@ -377,7 +385,7 @@ fn task_info(app: &App, view: &ConnectorView) -> Json {
         map.insert("trace".into(), problem.text().into());
     }
     // Not in Kafka Connect's answer, and only there while something is the matter.
-    if let (Some(warning), Some(map)) = (view.status.slot.as_ref().and_then(|slot| slot.warning.as_ref()), task.as_object_mut()) {
+    if let (Some(warning), Some(map)) = (slot_warning(view), task.as_object_mut()) {
         map.insert("warning".into(), warning.text().into());
     }
     task

@@ -48,6 +48,17 @@ pub struct Connection {
     _room: OwnedSemaphorePermit,
 }
 
+impl Connection {
+    /// What the client says first, left where it is; `None` when it says nothing and goes.
+    pub async fn first_byte(&self) -> Option<u8> {
+        let mut first = [0];
+        match self.stream.peek(&mut first).await {
+            Ok(1) => Some(first[0]),
+            _ => None,
+        }
+    }
+}
+
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)

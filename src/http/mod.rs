@@ -2,26 +2,31 @@
 //!
 //! Owns the listener, the routes, the shape of errors and the limits (body size, connections, streams, time). Promises
 //! Kafka Connect's paths, bodies and codes, trailing slashes included, that a secret never leaves, that a silent client is
-//! disconnected, and that without authentication no page of a browser reaches it by a name of its own. Leaves what a connector is
-//! to [`crate::connect`] and what a record is to [`crate::record`]; it speaks no Kafka.
+//! disconnected, and that without authentication no page of a browser reaches it by a name of its own, and with it
+//! ([`auth`]) nobody without a token. Leaves what a connector is to [`crate::connect`] and what a record is to [`crate::record`];
+//! it speaks no Kafka.
 
 pub mod admin;
+pub mod auth;
 pub mod config;
 pub mod connectors;
+pub mod groups;
 pub mod listener;
 pub mod overview;
 pub mod plugins;
 pub mod records;
 pub mod schemas;
 mod slots;
+pub mod tls;
 pub mod topics;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -36,7 +41,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::service::is_loopback;
 use crate::connect::registry::{ConnectorView, RegistryError};
 use crate::connect::state::Phase;
-use crate::connect::{Registry, Schemas};
+use crate::connect::{Registry, Schemas, Tokens};
 use crate::log::builtin::BuiltinLog;
 use crate::problem::Problem;
 
@@ -55,6 +60,14 @@ pub struct Settings {
     /// The host that is listened on, when only this machine may ask: then requests must name it or a loopback address, or
     /// a page in a browser could have its own name point here (DNS rebinding) and read everything.
     pub own_host: Option<String>,
+    /// Who may ask without a token.
+    pub open: auth::Open,
+    /// The tokens; `None` where there are none to be.
+    pub tokens: Option<Arc<Tokens>>,
+    /// Origins whose pages may ask.
+    pub cors_origins: Vec<String>,
+    /// The certificate that is shown; `None`: plain HTTP.
+    pub tls: Option<Arc<tls::Tls>>,
     /// A request's head has this long to arrive, from the connection or the answer before on.
     pub head_wait: Duration,
     /// A request's body has this long to arrive.
@@ -66,7 +79,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (head_wait, body_wait, beat) = (Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(15));
-        Self { own_host: None, head_wait, body_wait, beat }
+        Self { own_host: None, open: auth::Open::Everybody, tokens: None, cors_origins: Vec::new(), tls: None, head_wait, body_wait, beat }
     }
 }
 
@@ -89,7 +102,18 @@ struct Inner {
     stop: watch::Receiver<bool>,
     settings: Settings,
     started: Instant,
+    /// How often was answered what; bounded, since routes, methods and statuses are few.
+    requests: Mutex<BTreeMap<RequestKey, u64>>,
+    /// The consumer groups of that log, when they are kept here.
+    groups: Option<Arc<dyn groups::Groups>>,
 }
+
+/// Route, method, status.
+type RequestKey = (String, &'static str, u16);
+
+/// The route of a request as it is written in the table of routes; put into the answer by the layer behind the routing.
+#[derive(Clone)]
+struct Route(MatchedPath);
 
 impl App {
     /// The service's parts, as HTTP sees them.
@@ -104,7 +128,35 @@ impl App {
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let changes = Arc::new(Semaphore::new(CHANGES_MAX as usize));
-        Self(Arc::new(Inner { registry, log, schemas, cluster_id, worker_id, streams, changes, stop, settings, started: Instant::now() }))
+        let requests = Mutex::default();
+        Self(Arc::new(Inner {
+            registry,
+            log,
+            schemas,
+            cluster_id,
+            worker_id,
+            streams,
+            changes,
+            stop,
+            settings,
+            started: Instant::now(),
+            requests,
+            groups: None,
+        }))
+    }
+
+    fn requests(&self) -> MutexGuard<'_, BTreeMap<RequestKey, u64>> {
+        // A panic while the lock is held leaves plain numbers.
+        self.0.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// With the consumer groups; before it is shared.
+    #[must_use]
+    pub fn with_groups(mut self, groups: Option<Arc<dyn groups::Groups>>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.groups = groups;
+        }
+        self
     }
 
     /// Why the log takes nothing now: its disk is full.
@@ -129,22 +181,31 @@ pub fn router(app: App) -> Router {
         .route("/livez", get(admin::livez))
         .route("/readyz", get(admin::readyz))
         .route("/metrics", get(admin::metrics))
+        .route("/metrics/debezium", get(admin::debezium_metrics))
         .route("/admin/loggers", get(admin::loggers))
         .route("/admin/loggers/{logger}", get(admin::logger).put(admin::set_level))
         .merge(plugins::routes())
         .merge(connectors::routes())
         .merge(config::routes())
         .merge(overview::routes())
+        .merge(groups::routes())
         .merge(topics::routes())
         .merge(schemas::routes())
         .merge(slots::routes())
+        .merge(auth::routes())
+        .route_layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
+        .route_layer(middleware::from_fn(name_route))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app.clone());
     // A layer runs after routing, so the path is trimmed in a router around the one that routes.
     let around = Router::new().fallback_service(routes).layer(middleware::from_fn(trim_slash));
     let around = around.layer(middleware::from_fn_with_state(Arc::clone(&app.0.changes), finish));
-    around.layer(middleware::from_fn_with_state(app.clone(), read_body)).layer(middleware::from_fn_with_state(app, check_host))
+    let inside = around.layer(middleware::from_fn_with_state(app.clone(), read_body));
+    inside
+        .layer(middleware::from_fn_with_state(app.clone(), check_host))
+        .layer(middleware::from_fn_with_state(app.clone(), auth::cors))
+        .layer(middleware::from_fn_with_state(app, count))
 }
 
 /// Serves until `stop` says true; streams and open requests then end.
@@ -152,6 +213,7 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
     let mut connections = http1::Builder::new();
     connections.timer(TokioTimer::new()).header_read_timeout(app.0.settings.head_wait);
     let changes = Arc::clone(&app.0.changes);
+    let tls = app.0.settings.tls.clone();
     let service = TowerToHyperService::new(router(app));
     let mut listener = listener::Limited::new(listener);
     let open = GracefulShutdown::new();
@@ -161,9 +223,25 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
             // An error means that the sender is gone, and so is the service.
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let connection = open.watch(connections.serve_connection(TokioIo::new(stream), service.clone()));
+        let (connections, watcher, service) = (connections.clone(), open.watcher(), service.clone());
         // It ends with an error when the client goes or is too slow: neither is worth a line.
-        tokio::spawn(async move { drop(connection.await) });
+        match &tls {
+            None => {
+                let connection = watcher.watch(connections.serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(async move { drop(connection.await) });
+            }
+            Some(tls) => {
+                let (tls, mut stop) = (Arc::clone(tls), stop.clone());
+                tokio::spawn(async move {
+                    let shaken = tokio::select! {
+                        shaken = tls.accept(stream) => shaken,
+                        _ = stop.wait_for(|stop| *stop) => None,
+                    };
+                    let Some(stream) = shaken else { return };
+                    drop(watcher.watch(connections.serve_connection(TokioIo::new(stream), service)).await);
+                });
+            }
+        }
     }
     drop(listener);
     open.shutdown().await;
@@ -171,9 +249,44 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
     let _ = tokio::time::timeout(CHANGES_END, changes.acquire_many(CHANGES_MAX)).await;
 }
 
-/// Without authentication only requests that name this machine are answered.
+/// Says in the answer which route it was.
+async fn name_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned().map(Route);
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
+}
+
+/// Counts answers. Paths and methods that nobody knows are one each: whoever asks must not make series.
+async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    };
+    let response = next.run(request).await;
+    let route = response.extensions().get::<Route>().map_or("other", |route| route.0.as_str()).to_owned();
+    *app.requests().entry((route, method, response.status().as_u16())).or_default() += 1;
+    response
+}
+
+/// Without authentication only requests that name this machine are answered. A browser that knows a token (Basic) shows it for
+/// any page, so with tokens, too, only listed origins change anything.
 async fn check_host(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
-    let Some(own) = &app.0.settings.own_host else { return Ok(next.run(request).await) };
+    let Some(own) = &app.0.settings.own_host else {
+        return if app.0.settings.open == auth::Open::Nobody && comes_from_another_page(&app, &request) {
+            Err(other_page())
+        } else {
+            Ok(next.run(request).await)
+        };
+    };
     let is_ours = match request.headers().get(header::HOST) {
         Some(host) => host.to_str().is_ok_and(|host| {
             let host = without_port(host);
@@ -181,23 +294,27 @@ async fn check_host(State(app): State<App>, request: Request, next: Next) -> Res
         }),
         None => request.version() == Version::HTTP_10,
     };
-    if is_ours && !comes_from_another_page(&request) {
+    if is_ours && !comes_from_another_page(&app, &request) {
         return Ok(next.run(request).await);
     }
     if is_ours {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "a page of another origin may not change anything here"));
+        return Err(other_page());
     }
-    let message =
-        "the Host of the request is not this machine: ask by localhost or the address in http.listen, or set http.auth = \"none\"";
+    let message = "the Host of the request is not this machine: ask by localhost or the address in http.listen, or set http.auth = \"token\" or \"none\"";
     Err(ApiError::new(StatusCode::FORBIDDEN, message))
 }
 
+fn other_page() -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "a page of another origin may not change anything here: http.cors_origins lists those that may")
+}
+
 /// A browser says which page a request that changes something comes from; programs say nothing.
-fn comes_from_another_page(request: &Request) -> bool {
+fn comes_from_another_page(app: &App, request: &Request) -> bool {
     let headers = request.headers();
     let Some(origin) = headers.get(header::ORIGIN).filter(|_| !request.method().is_safe()) else { return false };
     let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, host)| host) != own
+    let origin = origin.to_str().unwrap_or_default();
+    !auth::is_listed(app, origin) && origin.split_once("://").map(|(_, host)| host) != own
 }
 
 /// The host of `host`, `host:port`, `[v6]` or `[v6]:port`.
@@ -279,7 +396,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = json!({ "error_code": self.status.as_u16(), "message": self.message });
-        (self.status, axum::Json(body)).into_response()
+        auth::challenged((self.status, axum::Json(body)).into_response())
     }
 }
 

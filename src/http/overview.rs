@@ -76,6 +76,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "restarts": status.restarts,
         "failing_seconds": status.failing_for.map(|time| time.as_secs()),
         "problem": app.trouble(view).as_ref().map(Problem::json),
+        "warning": status.slot.as_ref().and_then(|slot| slot.warning.as_ref()).map(Problem::json),
         "snapshot": { "tables_total": status.snapshot.tables_total, "tables_done": status.snapshot.tables_done, "rows_done": status.snapshot.rows },
         "incremental": incremental(app, view),
     })

@@ -49,7 +49,7 @@ fn log(app: &App) -> Result<&BuiltinLog, ApiError> {
     app.0.log.as_ref().ok_or_else(|| ApiError::new(StatusCode::NOT_IMPLEMENTED, message))
 }
 
-fn find(log: &BuiltinLog, name: &str) -> Result<Arc<TopicInfo>, ApiError> {
+pub(super) fn find(log: &BuiltinLog, name: &str) -> Result<Arc<TopicInfo>, ApiError> {
     log.topic(name).ok_or_else(|| {
         let topics = log.topics();
         let hint = crate::config::suggest::did_you_mean(name, topics.iter().map(|topic| topic.name.as_str()));
@@ -239,6 +239,11 @@ async fn find_cursors(log: &BuiltinLog, topic: &Arc<TopicInfo>, from: StartAt, o
         cursors.push(Cursor { topic: Arc::clone(topic), partition, next, end: range.end });
     }
     Ok(cursors)
+}
+
+/// The offset that a place means in each partition of a topic.
+pub(super) async fn places(log: &BuiltinLog, topic: &Arc<TopicInfo>, at: StartAt) -> Result<Vec<(u32, u64)>, LogError> {
+    Ok(find_cursors(log, topic, at, None).await?.into_iter().map(|cursor| (cursor.partition, cursor.next)).collect())
 }
 
 /// A reader that feeds one client.

@@ -94,6 +94,19 @@ pub fn check_encoding(encoding: &str) -> Result<(), PostgresError> {
     ))
 }
 
+impl ServerSettings {
+    /// A server that writes no logical WAL cannot be captured.
+    pub fn check_wal_level(&self, config: &ConnectionConfig) -> Result<(), Problem> {
+        if self.wal_level == "logical" {
+            return Ok(());
+        }
+        Err(Problem::fail("pg/wal-level", "this server does not write logical WAL")
+            .at(config.shown())
+            .why(format!("wal_level is \"{}\", must be \"logical\"", self.wal_level))
+            .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"))
+    }
+}
+
 /// Reads [`ServerSettings`].
 pub async fn server_settings(client: &Client) -> Result<ServerSettings, PostgresError> {
     let row = client
@@ -199,6 +212,14 @@ pub async fn row_estimates(client: &Client) -> Result<HashMap<RelationId, f64>, 
         )
         .await?;
     rows.iter().map(|row| Ok((RelationId(row.try_get(0)?), row.try_get::<_, Option<f64>>(1)?.unwrap_or_default()))).collect()
+}
+
+/// How many rows tables have by the server's statistics, where they were ever made: cheap, and old.
+pub async fn analysed_rows(client: &Client, tables: &[RelationId]) -> Result<HashMap<RelationId, u64>, PostgresError> {
+    let ids: Vec<u32> = tables.iter().map(|id| id.0).collect();
+    let sql = "select oid, reltuples::int8 from pg_class where oid = any($1) and reltuples > 0";
+    let rows = client.query(sql, &[&ids]).await?;
+    rows.iter().map(|row| Ok((RelationId(row.try_get(0)?), u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or(0)))).collect()
 }
 
 /// What pgoutput does not say about a table.

@@ -4,6 +4,7 @@
 //! nothing of events or logs. Bytes from the server are bytes from outside: lengths are checked, buffers grow with what
 //! arrives, and nothing panics.
 
+pub mod application;
 pub mod catalog;
 pub mod choices;
 pub mod connection;
@@ -13,6 +14,7 @@ pub mod doctor;
 pub mod error;
 pub mod frames;
 pub mod identity;
+pub mod locks;
 pub mod paging;
 pub mod pgoutput;
 pub mod publication;

@@ -122,7 +122,7 @@ async fn update(client: &Client, name: &str, tables: &[Table], wanted: &[&Table]
         let names: Vec<_> = drop.iter().map(|(schema, table)| format!("{}.{}", identifier(schema), identifier(table))).collect();
         sql.push(format!("alter publication {} drop table {}", identifier(name), names.join(", ")));
     }
-    // Several statements of one message are one transaction.
+    // In one transaction.
     run(client, &sql.join("; ")).await
 }
 
@@ -156,8 +156,13 @@ fn list(tables: &[&Table]) -> String {
     tables.iter().map(|table| table.quoted()).collect::<Vec<_>>().join(", ")
 }
 
+/// What alters a table waits behind us as long as we wait for its lock.
+const LOCK_LIMIT_MS: u32 = 2000;
+
 async fn run(client: &Client, sql: &str) -> Result<(), PostgresError> {
-    client.batch_execute(sql).await.map_err(|error| match PostgresError::from(error) {
+    // Several statements of one message are one transaction: the limit is of this one only.
+    let limited = format!("set local lock_timeout = {LOCK_LIMIT_MS}; {sql}");
+    client.batch_execute(&limited).await.map_err(|error| match PostgresError::from(error) {
         PostgresError::Server(message) if message.code == "42501" => PostgresError::Problem(
             Problem::fail("pg/publication", "the role may not make or change the publication").why(message.message).fix(format!(
                 "run as the tables' owner (a superuser for all tables), then set publication.autocreate.mode=disabled:\n{sql};"

@@ -65,20 +65,32 @@ pub async fn find(client: &Client, name: &str) -> Result<Option<Slot>, PostgresE
     }))
 }
 
+/// Who reads a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process.
+    pub pid: i32,
+    /// Process, user, client, application, for people.
+    pub shown: String,
+    /// Its `application_name`.
+    pub application: String,
+}
+
 /// Who reads a slot now, as far as this role may see it: process, user, client, application. `None`: nobody does any more.
-pub async fn holder(client: &Client, name: &str) -> Option<(i32, String)> {
+pub async fn holder(client: &Client, name: &str) -> Option<Holder> {
     let row = client
         .query_opt(
             "select slot.active_pid, format('pid %s, user %s, client %s, application \"%s\"', slot.active_pid, coalesce(usename::text, '?'), \
                  coalesce(client_addr::text, client_hostname, 'local'), coalesce(nullif(application_name, ''), '?')) \
-               || coalesce(format(', for %s s', extract(epoch from now() - backend_start)::bigint), '') \
+               || coalesce(format(', for %s s', extract(epoch from now() - backend_start)::bigint), ''), \
+                 coalesce(application_name, '') \
              from pg_replication_slots as slot left join pg_stat_activity as activity on activity.pid = slot.active_pid \
              where slot.slot_name = $1 and slot.active_pid is not null",
             &[&name],
         )
         .await;
     let row = row.ok().flatten()?;
-    Some((row.try_get(0).ok()?, row.try_get(1).ok()?))
+    Some(Holder { pid: row.try_get(0).ok()?, shown: row.try_get(1).ok()?, application: row.try_get(2).ok()? })
 }
 
 /// The oldest transaction whose rows of the catalogue the slot still needs.
@@ -172,15 +184,20 @@ pub async fn give_up(client: &Client, name: &str) {
 
 /// Making a slot waits for all open transactions: says which.
 async fn waiting(client: &Client, name: &str) -> PostgresError {
+    let what = format!("slot \"{name}\" could not be made within {} s", CREATE_LIMIT.as_secs());
+    PostgresError::Problem(waits_for(client, what).await)
+}
+
+/// What the making of a slot waits for, while it does.
+pub async fn being_made(client: &Client, name: &str) -> Problem {
+    waits_for(client, format!("slot \"{name}\" is being made, which waits")).await
+}
+
+async fn waits_for(client: &Client, what: String) -> Problem {
     let list = open_transactions(client).await;
-    PostgresError::Problem(
-        Problem::retry("pg/slot-waiting", format!("slot \"{name}\" could not be made within {} s", CREATE_LIMIT.as_secs()))
-            .why(format!(
-                "it waits for transactions that are open: {}",
-                if list.is_empty() { "none seen now".into() } else { list.join("; ") }
-            ))
-            .fix("end those transactions: SELECT pg_terminate_backend(PID); for prepared ones COMMIT PREPARED or ROLLBACK PREPARED"),
-    )
+    Problem::retry("pg/slot-waiting", what)
+        .why(format!("it waits for transactions that are open: {}", if list.is_empty() { "none seen now".into() } else { list.join("; ") }))
+        .fix("end those transactions: SELECT pg_terminate_backend(PID); for prepared ones COMMIT PREPARED or ROLLBACK PREPARED")
 }
 
 /// The oldest transactions that hold up a new slot: of sessions, and prepared ones, which no session has. Of every database.

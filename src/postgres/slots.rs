@@ -22,6 +22,8 @@ pub struct SlotReport {
     pub active_pid: Option<i32>,
     /// Who that is: process, user, application, address, as far as this role may see it.
     pub holder: String,
+    /// The reader's `application_name`, as far as this role may see it.
+    pub application: String,
     /// It goes with its session.
     pub temporary: bool,
     /// `reserved`, `extended`, `unreserved` or `lost`.
@@ -45,17 +47,19 @@ impl SlotReport {
     }
 }
 
-/// Columns that came with later versions are asked for by name in JSON.
+/// Columns that came with later versions are asked for by name in JSON. What a server without a limit leaves out stays NULL: `greatest`
+/// would make 0 of it.
 const QUERY: &str = "with here as (select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as lsn) \
      select s.slot_name::text, s.slot_type = 'logical', coalesce(s.plugin::text, ''), coalesce(s.database::text, ''), s.active_pid, \
             coalesce((select format('pid %s (user %s, application %L%s)', a.pid, coalesce(a.usename::text, '?'), coalesce(a.application_name, ''), \
                                     coalesce(', from ' || host(a.client_addr), '')) \
                       from pg_stat_activity a where a.pid = s.active_pid), 'pid ' || s.active_pid, ''), \
             s.temporary, s.wal_status, \
-            greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::bigint, case when s.safe_wal_size is not null then greatest(s.safe_wal_size, 0) end, \
+            greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::bigint, case when s.safe_wal_size < 0 then 0 else s.safe_wal_size end, \
             greatest(pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn), 0)::bigint, \
             coalesce((to_jsonb(s) ->> 'failover')::boolean, false), \
-            greatest(extract(epoch from now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz), 0)::bigint \
+            greatest(extract(epoch from now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz), 0)::bigint, \
+            coalesce((select a.application_name from pg_stat_activity a where a.pid = s.active_pid), '') \
      from pg_replication_slots s, here order by s.slot_name collate \"C\"";
 
 /// All slots of the server.
@@ -77,6 +81,7 @@ pub async fn list(client: &Client) -> Result<Vec<SlotReport>, PostgresError> {
             lag_bytes: size(10)?,
             failover: row.try_get(11)?,
             inactive_s: size(12)?,
+            application: row.try_get(13)?,
         })
     };
     rows.iter().map(report).collect()

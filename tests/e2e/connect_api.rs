@@ -1,10 +1,14 @@
 //! The REST interface as Kafka Connect's tools use it: shapes, codes, and what a restart keeps.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::http::{get, request};
+use crate::support::postgres::{fresh_database, shared_server};
+use crate::support::proxy::Proxy;
 use crate::support::scene::Scene;
-use crate::support::service::Rowfeed;
+use crate::support::service::{Rowfeed, connector_config, with};
 
 #[test]
 fn a_connector_is_created_read_updated_and_deleted() {
@@ -59,6 +63,55 @@ fn what_is_not_there_is_404_and_what_is_wrong_is_400_with_a_message() {
         rowfeed.put_connector("x", &json!({"connector.class": "io.debezium.connector.postgresql.PostgresConnector", "topic.prefx": "a"}));
     assert_eq!(typo.status, 400);
     assert_eq!(get(&http, "/connectors").expect("an answer").json(), json!([]));
+}
+
+/// As Debezium's validation does, and in bounded time; who wants a connector all the same makes it at rest.
+#[test]
+fn a_connection_that_leads_nowhere_is_refused_when_it_is_made_or_changed() {
+    let Some(server) = shared_server() else { return };
+    let database = fresh_database(server, "nowhere");
+    database.sql().run("create table t(id int primary key)");
+    let hanging = Proxy::start(database.port);
+    hanging.freeze(true);
+    let rowfeed = Rowfeed::start(&[]);
+    let http = rowfeed.http();
+    let right = connector_config(&database, "nowhere", "public.t");
+    let refused = |answer: crate::support::http::Response, code: &str| {
+        let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+        let begins = "Connector configuration is invalid and contains the following 1 error(s):\n";
+        assert!(answer.status == 400 && message.starts_with(&format!("{begins}{code}: ")), "{} {message}", answer.status);
+        assert!(message.contains("You can also find the above list of errors at the endpoint"), "{message}");
+    };
+    let post = |body: &Value| request(&http, "POST", "/connectors", Some(body)).expect("an answer");
+    for (key, value, code) in [("database.port", "1", "pg/refused"), ("database.dbname", "nonsense", "pg/database")] {
+        let wrong = with(right.clone(), &json!({ key: value }));
+        refused(rowfeed.put_connector("shop", &wrong), code);
+        refused(post(&json!({"name": "shop", "config": wrong})), code);
+    }
+    // One that takes the connection and says nothing holds up nobody else.
+    let silent =
+        with(right.clone(), &json!({"database.port": hanging.port().to_string(), "topic.prefix": "silent", "slot.name": "silent"}));
+    let asked = std::thread::spawn({
+        let (http, body) = (http.clone(), json!({"name": "silent", "config": silent.clone()}));
+        move || {
+            let began = Instant::now();
+            (request(&http, "POST", "/connectors", Some(&body)).expect("an answer"), began.elapsed())
+        }
+    });
+    assert_eq!(rowfeed.put_connector("shop", &right).status, 201);
+    assert!(!asked.is_finished(), "one waits, the other does not");
+    let (answer, took) = asked.join().expect("no panic");
+    refused(answer, "pg/timeout");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+
+    rowfeed.wait_until_streaming("shop", &database.sql(), &database.name);
+    let patch = |body: &Value| request(&http, "PATCH", "/connectors/shop/config", Some(body)).expect("an answer");
+    refused(patch(&json!({"database.port": "1"})), "pg/refused");
+    assert_eq!(get(&http, "/connectors/shop/config").expect("an answer").json()["database.port"], database.port.to_string());
+    // At rest nobody is asked.
+    assert_eq!(request(&http, "PUT", "/connectors/shop/stop", None).expect("an answer").status, 204);
+    assert_eq!(patch(&json!({"database.port": "1"})).status, 200);
+    assert_eq!(post(&json!({"name": "silent", "config": silent, "initial_state": "STOPPED"})).status, 201);
 }
 
 #[test]

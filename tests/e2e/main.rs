@@ -37,6 +37,8 @@ mod kill;
 #[cfg(feature = "kafka")]
 mod many;
 #[cfg(feature = "kafka")]
+mod metrics;
+#[cfg(feature = "kafka")]
 mod misuse;
 #[cfg(feature = "kafka")]
 mod network;
@@ -55,6 +57,7 @@ mod publication;
 mod reload;
 #[cfg(feature = "kafka")]
 mod resume;
+mod secrets;
 #[cfg(feature = "kafka")]
 mod signals;
 #[cfg(feature = "kafka")]
@@ -69,6 +72,8 @@ mod snapshot_resume;
 mod streaming;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
+mod tokens;
 #[cfg(feature = "kafka")]
 mod trial;
 #[cfg(feature = "kafka")]

@@ -25,6 +25,8 @@ pub struct Rowfeed {
     kafka_port: u16,
     http_port: u16,
     extra: Vec<String>,
+    /// Variables of its environment.
+    variables: Vec<(String, String)>,
     /// Size of a file system of its own for the data, MiB.
     disk_mib: Option<u32>,
     child: Option<Child>,
@@ -35,7 +37,8 @@ impl Rowfeed {
     pub fn prepared(extra: &[&str]) -> Self {
         let home = tempfile::Builder::new().prefix("rowfeed-test-data-").tempdir().expect("a temporary folder");
         let (kafka_port, http_port) = (free_port().expect("a port"), free_port().expect("a port"));
-        Self { home, kafka_port, http_port, extra: extra.iter().map(|text| (*text).to_owned()).collect(), disk_mib: None, child: None }
+        let extra = extra.iter().map(|text| (*text).to_owned()).collect();
+        Self { home, kafka_port, http_port, extra, variables: Vec::new(), disk_mib: None, child: None }
     }
 
     /// An installation whose data directory is a small disk in memory, which ends with the process. Not started yet;
@@ -59,6 +62,11 @@ impl Rowfeed {
         rowfeed
     }
 
+    /// Gives it a variable of the environment, from the next start on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts the process; does not wait.
     pub fn run(&mut self) {
         assert!(self.child.is_none(), "it runs already");
@@ -80,6 +88,7 @@ impl Rowfeed {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROWFEED_")) {
             command.env_remove(name);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.home.path()).stdin(Stdio::null()).stdout(log.try_clone().expect("a log file")).stderr(log);
         self.child = Some(command.spawn().expect("the rowfeed binary starts"));
     }

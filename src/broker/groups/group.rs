@@ -187,6 +187,18 @@ pub enum Phase {
     Stable,
 }
 
+impl Phase {
+    /// Kafka's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Preparing { .. } => "PreparingRebalance",
+            Self::Completing { .. } => "CompletingRebalance",
+            Self::Stable => "Stable",
+        }
+    }
+}
+
 /// A member.
 #[derive(Clone, Debug)]
 pub struct Member {

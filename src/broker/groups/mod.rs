@@ -479,6 +479,22 @@ impl Coordinator {
         }
     }
 
+    /// The names of all groups that have members or offsets, in order.
+    pub fn names(&self) -> Vec<Arc<str>> {
+        let state = self.state();
+        let mut names: Vec<Arc<str>> = state.groups.keys().chain(state.offsets.last_commits().map(|(name, _)| name)).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Looks at a group; `None` when it has neither members nor offsets.
+    pub fn look<T>(&self, name: &str, look: impl FnOnce(Option<&Group>) -> T) -> Option<T> {
+        let state = self.state();
+        let group = state.groups.get(name);
+        (group.is_some() || state.offsets.has_group(name)).then(|| look(group))
+    }
+
     /// The committed offset of a partition.
     pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
         self.state().offsets.get(group, topic, partition).cloned()

@@ -3,6 +3,7 @@
 //! Owns turning an option map (a Debezium configuration, see [`table`]) into [`PostgresConfig`]. Promises to report every
 //! wrong option at once, each with its key, and to resolve secrets only here, so that nothing else holds them.
 
+pub mod budget;
 pub mod channels;
 pub mod connection;
 pub mod effect;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use budget::SlotBudget;
 pub use channels::{KafkaSignals, NotificationConfig, SignalConfig};
 pub use connection::{ConnectionConfig, SslMode};
 pub use filters::{ColumnFilter, MessageKeyColumns, PrefixFilter, TableFilter};
@@ -207,6 +209,8 @@ pub struct PostgresConfig {
     pub slot_drop_on_stop: bool,
     /// `slot.failover`.
     pub slot_failover: bool,
+    /// `slot.max.retained.bytes` and `slot.max.retained.policy`.
+    pub slot_budget: SlotBudget,
     /// `slot.stream.params`.
     pub slot_stream_params: Vec<(String, String)>,
     /// `replica.identity.autoset.values`.
@@ -473,6 +477,10 @@ impl Reader<'_> {
             slot_name: self.slot_name(),
             slot_drop_on_stop: self.flag("slot.drop.on.stop"),
             slot_failover: self.flag("slot.failover"),
+            slot_budget: {
+                let policy = self.word(budget::POLICY);
+                self.read(budget::SIZE, |size| SlotBudget::parse(size, &policy))
+            },
             slot_stream_params: self.read("slot.stream.params", preparation::stream_parameters),
             replica_identities: self.read("replica.identity.autoset.values", ReplicaIdentities::parse),
             guardrail: self.guardrail(),

@@ -217,6 +217,8 @@ pub static OPTIONS: &[ConfigKey] = &[
     key("slot.name", String, Some("debezium"), Any, High).within("Replication").doc("The replication slot: lower-case letters, digits, underscores."),
     key("slot.drop.on.stop", Boolean, Some("false"), Any, Medium).within("Replication").doc("Drop the slot when the connector is stopped in order. What happens meanwhile is then lost."),
     key("slot.failover", Boolean, Some("false"), Any, Medium).within("Replication").doc("Make the slot so that standbys keep it (PostgreSQL 17+, on a primary; others ignore it). One that exists is left as it is."),
+    key("slot.max.retained.bytes", String, Some("0"), Any, Medium).within("Replication").doc("Rowfeed's own: how much WAL the slot may make the server keep, such as 8GiB. A warning comes at half and at nine tenths of it, or of max_slot_wal_keep_size where that is less; 0 leaves it to that."),
+    key("slot.max.retained.policy", String, Some("warn"), OneOf(&["warn", "drop"]), Medium).within("Replication").doc("Rowfeed's own: drop stops the connector and drops its slot, running or resting, when that keeps more than slot.max.retained.bytes; the changes of the gap are then told on resume."),
     key("slot.stream.params", String, None, Any, Low).within("Replication").doc("Extra parameters of START_REPLICATION: name=value;name=value, such as origin=none."),
     key("slot.max.retries", Int, Some("6"), NOT_NEGATIVE, Medium).within("Replication").doc("How often to try a slot that is in use.").ignored("a slot in use is tried until it is free, with growing waits"),
     key("slot.retry.delay.ms", Long, Some("10000"), NOT_NEGATIVE_LONG, Medium).within("Replication").doc("Wait between those tries.").ignored("the waits grow from 0.1 s to 30 s"),

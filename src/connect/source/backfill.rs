@@ -377,6 +377,7 @@ impl Backfill {
         }
         if let (Wanted::Next(_), Some((_, rows))) = (wanted, &mut self.being_read) {
             *rows += if more { got.saturating_sub(1) } else { got };
+            stream.context.status.set_table_rows(&source.table.name(), *rows);
             if !more {
                 let read = self.notices.read(source.table.name(), *rows);
                 notices::tell(stream.context, &mut stream.work.commits, &read).await?;

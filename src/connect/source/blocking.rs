@@ -300,6 +300,7 @@ impl<W: LogWriter> Stream<'_, W> {
                 return Err(Broken::Stopped);
             }
             reader.tell_chunks_read(self.context, &mut self.work.commits, index, &name, told).await?;
+            self.context.status.set_table_rows(&name, reader.rows - before);
             notices::tell(self.context, &mut self.work.commits, &told.read(name, reader.rows - before)).await?;
             self.context.status.set_snapshot(total, index as u32 + 1, reader.rows);
         }

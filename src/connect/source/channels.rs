@@ -52,7 +52,8 @@ impl Channels {
 
     fn spawn(&mut self, connector: &str, follow: impl FnOnce(&Door) + Send + 'static) -> Result<(), Problem> {
         let door = Door { signals: self.signals.clone(), stop: Arc::clone(&self.stop) };
-        let thread = std::thread::Builder::new().name(format!("sig-{connector}")).spawn(move || follow(&door));
+        let span = tracing::Span::current();
+        let thread = std::thread::Builder::new().name(format!("sig-{connector}")).spawn(move || span.in_scope(|| follow(&door)));
         let wrong = |error: std::io::Error| Problem::retry("service/thread", "a channel of signals got no thread").why(error.to_string());
         self.threads.push(thread.map_err(wrong)?);
         Ok(())

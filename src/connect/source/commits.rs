@@ -87,6 +87,12 @@ impl<W: LogWriter> Commits<W> {
         (self.open.as_mut().expect("a commit is opened before messages are taken"), &mut self.counts)
     }
 
+    /// Counts a change that `skipped.operations` leaves out.
+    #[inline]
+    pub fn skip(&mut self) {
+        self.counts.skipped += 1;
+    }
+
     /// Records in the open commit.
     #[inline]
     pub fn records(&self) -> u64 {

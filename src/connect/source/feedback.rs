@@ -1,7 +1,7 @@
 //! What is confirmed to PostgreSQL, and when: never more than is durable, never more than was received.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::change::Lsn;
 use crate::log::CommitSeq;
@@ -27,7 +27,17 @@ pub struct Feedback {
     confirmed: Lsn,
     sent: Instant,
     /// Commits handed to the log, and what may be confirmed once they are durable.
-    in_flight: VecDeque<(CommitSeq, Lsn)>,
+    in_flight: VecDeque<InFlight>,
+    /// How old transactions were when they became durable; as many as commits that did, since they were last taken.
+    ages: Vec<Duration>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    seq: CommitSeq,
+    flush: Lsn,
+    /// When its last transaction was committed, microseconds since 1970.
+    time_us: Option<i64>,
 }
 
 impl Feedback {
@@ -43,6 +53,7 @@ impl Feedback {
             confirmed: Lsn(0),
             sent: Instant::now(),
             in_flight: VecDeque::new(),
+            ages: Vec::new(),
         }
     }
 
@@ -65,18 +76,34 @@ impl Feedback {
 
     /// A commit was handed over whose checkpoint says `flush`.
     pub fn hand_over(&mut self, seq: CommitSeq, flush: Lsn) {
-        self.in_flight.push_back((seq, flush));
+        self.in_flight.push_back(InFlight { seq, flush, time_us: None });
+    }
+
+    /// When the last transaction of the commit handed over last was committed, microseconds since 1970.
+    pub fn note_time(&mut self, time_us: i64) {
+        if let Some(last) = self.in_flight.back_mut() {
+            last.time_us = Some(time_us);
+        }
+    }
+
+    /// How long after its commit each batch's last transaction became durable, since this was last asked.
+    pub fn take_ages(&mut self) -> std::vec::Drain<'_, Duration> {
+        self.ages.drain(..)
     }
 
     /// Everything up to `seq` is durable.
     pub fn durable(&mut self, seq: CommitSeq) {
-        while let Some((first, flush)) = self.in_flight.front()
-            && *first <= seq
+        while self.in_flight.front().is_some_and(|first| first.seq <= seq)
+            && let Some(first) = self.in_flight.pop_front()
         {
             if self.confirms {
-                self.flushed = self.flushed.max(*flush);
+                self.flushed = self.flushed.max(first.flush);
             }
-            self.in_flight.pop_front();
+            if let Some(time_us) = first.time_us {
+                let committed = UNIX_EPOCH + Duration::from_micros(u64::try_from(time_us).unwrap_or(0));
+                // A server's clock that is ahead of ours makes no negative age.
+                self.ages.push(SystemTime::now().duration_since(committed).unwrap_or_default());
+            }
         }
     }
 
@@ -141,5 +168,18 @@ mod tests {
         feedback.durable(CommitSeq(2));
         assert_eq!(feedback.take(), (Lsn(100), Lsn(80)));
         assert!(feedback.is_idle() && feedback.due() > Instant::now() + Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_age_of_a_transaction_is_taken_when_it_is_durable() {
+        let mut feedback = Feedback::new(Duration::from_secs(10), Lsn(5), Lsn(5));
+        feedback.hand_over(CommitSeq(1), Lsn(40));
+        feedback.note_time(0);
+        feedback.hand_over(CommitSeq(2), Lsn(80));
+        assert_eq!(feedback.take_ages().count(), 0);
+        feedback.durable(CommitSeq(2));
+        let ages: Vec<_> = feedback.take_ages().collect();
+        assert!(ages.len() == 1 && ages[0] > Duration::from_secs(1_000_000_000), "{ages:?}");
+        assert_eq!(feedback.take_ages().count(), 0);
     }
 }

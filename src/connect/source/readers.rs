@@ -173,8 +173,8 @@ impl Readers {
             let orders = Arc::clone(&for_readers);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let thread = runtime.and_then(|runtime| {
-                let name = "rowfeed-reader".into();
-                std::thread::Builder::new().name(name).spawn(move || runtime.block_on(reader.run(orders)))
+                let (name, span) = ("rowfeed-reader".into(), tracing::Span::current());
+                std::thread::Builder::new().name(name).spawn(move || span.in_scope(|| runtime.block_on(reader.run(orders))))
             });
             thread.map_err(|error| Problem::retry("system/thread", "no thread for a reader of the snapshot").why(error.to_string()))?;
         }

@@ -16,7 +16,7 @@ use crate::change::{Cell, CellSpan, Relation, RelationId, Tuple};
 use crate::config::postgres::{PostgresConfig, Reselect};
 use crate::encode::EventSettings;
 use crate::postgres::connection::Session;
-use crate::postgres::{Client, Connection, PostgresError, identifier, literal, reading};
+use crate::postgres::{Client, Connection, PostgresError, application, identifier, literal, reading};
 use crate::problem::Problem;
 
 /// How often and with which pauses a row is asked for whose transaction others do not see yet: about ten seconds.
@@ -176,7 +176,7 @@ impl Reselector {
         let session = match &mut self.session {
             Some(session) => session,
             None => {
-                let name = format!("rowfeed {} reselect", self.config.name);
+                let name = application::name(&self.config.name, "reselect");
                 let mut opened = Connection::open(&self.config.connection, Session::Sql, &name).await?;
                 opened.query(&format!("set statement_timeout = {STATEMENT_LIMIT_MS}")).await?;
                 self.session.insert(opened)

@@ -494,12 +494,14 @@ impl Reader {
                 }
                 if self.rows.is_multiple_of(ROWS_PER_LOOK) {
                     context.status.set_snapshot(total, index as u32, self.rows);
+                    context.status.set_table_rows(&name, self.rows - rows_before);
                     self.encoder.set_now(now_ns());
                     if context.is_stopping() {
                         return Ok(false);
                     }
                 }
             }
+            context.status.set_table_rows(&name, self.rows - rows_before);
             self.tell_chunks_read(context, commits, index, &name, told).await?;
             notices::tell(context, commits, &told.read(name, self.rows - rows_before)).await?;
         }
@@ -603,11 +605,13 @@ impl Reader {
                     commits.hand_over(pending, self.encoder.now_ms(), &context.status).await?;
                 }
                 context.status.set_snapshot(total, index as u32, self.rows);
+                context.status.set_table_rows(&name, self.rows - rows_before);
                 if context.is_stopping() {
                     return Ok(false);
                 }
             }
             if range.is_last() {
+                context.status.set_table_rows(&name, self.rows - rows_before);
                 self.tell_chunks_read(context, commits, index, &name, told).await?;
                 notices::tell(context, commits, &told.read(name, self.rows - rows_before)).await?;
             }

@@ -349,6 +349,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         work.bytes_before = 0;
         if let Some(time_us) = work.published_time_us.take() {
             self.context.status.set_lag(time_us);
+            self.feedback.note_time(time_us);
         }
         self.show_positions();
         Ok(())
@@ -504,7 +505,10 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         keep_open(&mut self.client, self.context).await.map_err(|error| self.context.problem(&error))
     }
 
-    fn show_positions(&self) {
+    fn show_positions(&mut self) {
+        for age in self.feedback.take_ages() {
+            self.context.status.published_after(age);
+        }
         let (received, flushed, confirmed) = self.feedback.positions();
         let encoded = self.work.resume.checkpoint().flush_lsn;
         self.context.status.set_positions(received.0, encoded.0, flushed.0, confirmed.0);

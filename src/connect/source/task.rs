@@ -20,10 +20,11 @@ use crate::connect::{Phase, Signals, TaskStatus};
 use crate::encode::values::ValueSettings;
 use crate::encode::{EventSettings, header};
 use crate::log::LogWriter;
+use crate::postgres::application::Owner;
 use crate::postgres::connection::Session;
 use crate::postgres::replication::{self, ReplicationStream, System};
-use crate::postgres::slot::{self, Slot, SlotKind};
-use crate::postgres::{Client, Connection, PostgresError, catalog, identifier, identity, publication};
+use crate::postgres::slot::{self, CreatedSlot, Slot, SlotKind};
+use crate::postgres::{Client, Connection, PostgresError, application, catalog, identifier, identity, locks, publication};
 use crate::problem::Problem;
 use crate::record::HeaderBlock;
 use tokio::sync::watch;
@@ -34,6 +35,9 @@ const SLOT_TRIES: u32 = 20;
 const SLOT_PAUSE: Duration = Duration::from_millis(100);
 /// How often dropping the slot is tried, with the same pause: about a second.
 const DROP_TRIES: u32 = 10;
+
+/// A slot that is made within this needs no word about what it waits for.
+const TELL_AFTER: Duration = Duration::from_secs(2);
 
 /// So many tables are in one signal for tables that were added.
 const ADDED_PER_SIGNAL: usize = 500;
@@ -93,7 +97,7 @@ impl Context {
 
     /// What `pg_stat_activity` shows.
     pub fn application_name(&self) -> String {
-        format!("rowfeed {}", self.config.name)
+        application::name(&self.config.name, "")
     }
 
     /// An error of the server, worded for a person.
@@ -240,12 +244,7 @@ async fn prepare(context: &mut Context, stored: Option<&Checkpoint>) -> Result<P
         );
     }
     let server = catalog::server_settings(&client).await.map_err(|error| context.problem(&error))?;
-    if server.wal_level != "logical" {
-        return Err(Problem::fail("pg/wal-level", "this server does not write logical WAL")
-            .at(config.connection.shown())
-            .why(format!("wal_level is \"{}\", must be \"logical\"", server.wal_level))
-            .fix("ALTER SYSTEM SET wal_level = logical;\nthen restart PostgreSQL (reload is not enough)"));
-    }
+    server.check_wal_level(&config.connection)?;
     catalog::check_encoding(&server.encoding).map_err(|error| context.problem(&error))?;
     if let Some(patience) = server.wal_sender_timeout {
         context.status_interval = context.status_interval.min(patience / 3);
@@ -300,7 +299,10 @@ impl Prepared {
         if self.snapshotting {
             tell_aborted(context, &mut commits).await;
         }
-        let checkpoint = begun?;
+        let checkpoint = match begun {
+            Ok(checkpoint) => checkpoint,
+            Err(problem) => return Err(locks::explain(&self.client, &context.config, problem).await),
+        };
         let Some(checkpoint) = checkpoint.filter(|_| !initial_only) else { return Ok(()) };
         let confirmed = self.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn).unwrap_or(checkpoint.flush_lsn);
         let replication = tokio::select! {
@@ -480,6 +482,26 @@ impl Prepared {
         }
     }
 
+    /// Makes the connector's slot, or a temporary one on a session of its own. What that waits for is told meanwhile.
+    async fn make_slot(&mut self, context: &Context, temporary: Option<(&mut Connection, &str)>) -> Result<CreatedSlot, PostgresError> {
+        let (connection, name, kind) = match temporary {
+            Some((connection, name)) => (connection, name, SlotKind::Temporary),
+            None => (&mut self.connection, context.config.slot_name.as_str(), SlotKind::of(&context.config)),
+        };
+        let client = &self.client;
+        let making = slot::create(connection, client, name, self.server_version, kind);
+        tokio::pin!(making);
+        loop {
+            tokio::select! {
+                made = &mut making => {
+                    context.status.set_waiting(None);
+                    return made;
+                }
+                () = tokio::time::sleep(TELL_AFTER) => context.status.set_waiting(Some(slot::being_made(client, name).await)),
+            }
+        }
+    }
+
     /// No position to go on from: makes the slot, takes the snapshot where one is wanted. `None`: told to stop.
     async fn begin_anew<W: LogWriter>(
         &mut self,
@@ -494,12 +516,7 @@ impl Prepared {
         if config.snapshot.mode == SnapshotMode::NoData && !self.gap {
             checkpoint.flush_lsn = match &self.slot {
                 Some(slot) => slot.confirmed_flush_lsn.unwrap_or_default(),
-                None => {
-                    slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, SlotKind::of(&config))
-                        .await
-                        .map_err(wrong)?
-                        .consistent_point
-                }
+                None => self.make_slot(context, None).await.map_err(wrong)?.consistent_point,
             };
             commits.begin().await?;
             notices::tell(context, commits, &notices::snapshot("SKIPPED", Vec::new())).await?;
@@ -512,12 +529,12 @@ impl Prepared {
         let mut temporary = None;
         // A snapshot that no stream follows leaves no slot behind: nobody would ever confirm it.
         let created = if self.slot.is_none() && config.snapshot.mode != SnapshotMode::InitialOnly {
-            slot::create(&mut self.connection, &self.client, &config.slot_name, self.server_version, SlotKind::of(&config)).await
+            self.make_slot(context, None).await
         } else {
             let connection =
                 Connection::open(&config.connection, Session::Replication, &context.application_name()).await.map_err(wrong)?;
             let name = format!("rowfeed_snapshot_{}", uuid::Uuid::new_v4().simple());
-            slot::create(temporary.insert(connection), &self.client, &name, self.server_version, SlotKind::Temporary).await
+            self.make_slot(context, Some((temporary.insert(connection), &name))).await
         };
         let created = created.map_err(wrong)?;
         checkpoint.snapshot_pending = true;
@@ -536,6 +553,13 @@ impl Prepared {
         if config.snapshot.order != TableOrder::Name {
             let estimates = catalog::row_estimates(&self.client).await.map_err(wrong)?;
             snapshot::sort_by_rows(&mut selected, config.snapshot.order, &estimates);
+        }
+        let ids: Vec<_> = selected.iter().map(|(table, _)| table.id).collect();
+        let estimates = catalog::analysed_rows(&self.client, &ids).await.map_err(wrong)?;
+        for (table, _) in &selected {
+            if let Some(rows) = estimates.get(&table.id) {
+                context.status.set_table_estimate(&table.name(), *rows);
+            }
         }
         let start = snapshot::Start { lsn: created.consistent_point, snapshot: created.snapshot };
         // Without a stream, nothing tells what happened to the rows that were read before a restart.
@@ -630,10 +654,29 @@ fn gap(from: Lsn, to: Lsn) -> String {
 /// Somebody else reads the slot. It is tried again until they are gone.
 async fn slot_active(context: &Context, client: &Client, error: &PostgresError) -> Problem {
     let (problem, slot) = (context.problem(error), &context.config.slot_name);
-    let Some((pid, holder)) = slot::holder(client, slot).await else { return problem };
-    Problem { what: format!("slot \"{slot}\" is being read by another process: {holder}"), ..problem }
-        .why("a slot has one reader; this connector goes on by itself when that one is gone (a session that was cut ends after wal_sender_timeout)")
-        .fix(format!("stop that program, or set another slot.name here; to end its session now: SELECT pg_terminate_backend({pid});"))
+    let Some(holder) = slot::holder(client, slot).await else { return problem };
+    let (pid, shown) = (holder.pid, &holder.shown);
+    let end = format!("to end its session now: SELECT pg_terminate_backend({pid});");
+    const GOES_ON: &str = "this connector goes on by itself when that one is gone (a session that was cut ends after wal_sender_timeout)";
+    let (who, why, fix) = match application::owner(&holder.application, &context.config.name) {
+        Owner::Own => ("a session of this process that has not ended yet".to_owned(), GOES_ON.to_owned(), format!("nothing; {end}")),
+        Owner::OtherRun => (
+            "a session of this instance before it was started again, or of a copy of its data".to_owned(),
+            GOES_ON.to_owned(),
+            format!("nothing, unless a copy of this data folder runs elsewhere: stop that; {end}"),
+        ),
+        Owner::OtherInstance(id) => (
+            format!("another rowfeed instance (id {id}; this one is {})", application::instance().unwrap_or("not known")),
+            format!("two instances have a connector \"{}\" with this slot, and a slot has one reader; {GOES_ON}", context.config.name),
+            format!("stop one of the two, or set another slot.name here; {end}"),
+        ),
+        Owner::SameConnector | Owner::Stranger => (
+            "another process".to_owned(),
+            format!("a slot has one reader; {GOES_ON}"),
+            format!("stop that program, or set another slot.name here; {end}"),
+        ),
+    };
+    Problem { what: format!("slot \"{slot}\" is being read by {who}: {shown}"), ..problem }.why(why).fix(fix)
 }
 
 /// Starts the stream; a slot that is still held is tried again for a moment. `None`: told to stop.

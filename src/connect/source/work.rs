@@ -262,7 +262,7 @@ impl<W: LogWriter> Work<W> {
         // While a snapshot is read, what becomes of an update is known only after it is judged; an incremental one has to know
         // of rows that move in the table that it reads.
         if is_skipped(context, op) && self.gate.is_none() && !self.watch.as_ref().is_some_and(|watch| watch.follows(id)) {
-            return Ok(None);
+            return Ok(self.skip());
         }
         self.at.lsn = start;
         self.encode(context, id, op, old, payload)
@@ -279,13 +279,13 @@ impl<W: LogWriter> Work<W> {
             watch.see(&plan.relation, op, !is_skipped(context, op), before, old == OldRow::Key, after);
         }
         let Some(gate) = &mut self.gate else {
-            return if is_skipped(context, op) { Ok(None) } else { self.push(row, payload) };
+            return if is_skipped(context, op) { Ok(self.skip()) } else { self.push(row, payload) };
         };
         let Some(plan) = self.relations.plan_of(id)? else { return Ok(None) };
         let before = (old != OldRow::None).then(|| self.cells.old(payload));
         let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
         let op = match gate.judge(&plan.relation, op, before, after)? {
-            Verdict::Publish | Verdict::OldOnly if is_skipped(context, op) => return Ok(None),
+            Verdict::Publish | Verdict::OldOnly if is_skipped(context, op) => return Ok(self.skip()),
             Verdict::Publish => op,
             Verdict::Withhold => return Ok(None),
             // Half of a changed key: an update, as `skipped.operations` sees it.
@@ -295,6 +295,13 @@ impl<W: LogWriter> Work<W> {
             Verdict::NewOnly => Op::Create,
         };
         self.push(StreamedRow { op, ..row }, payload)
+    }
+
+    /// Counts a change that `skipped.operations` leaves out.
+    #[inline]
+    fn skip(&mut self) -> Option<Held> {
+        self.commits.skip();
+        None
     }
 
     /// Publishes a change that is judged.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
+use super::super::application::{self, Owner};
 use super::super::connection::{Connection, Session};
 use super::super::slots::SlotReport;
 use super::super::{PostgresError, identifier, slot};
@@ -14,6 +15,15 @@ const SLOT_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// How to see all of them.
 const OLD_TRANSACTIONS: &str = "-- end or wait for old transactions:  SELECT pid, usename, xact_start, left(query, 60) FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start;\n-- and prepared ones:  SELECT gid, prepared, owner, database FROM pg_prepared_xacts;";
+
+/// Who reads a connector's slot, where it is not that connector.
+fn stranger(application: &str, connector: &str) -> Option<String> {
+    match application::owner(application, connector) {
+        Owner::Own | Owner::OtherRun | Owner::SameConnector => None,
+        Owner::OtherInstance(id) => Some(format!("another rowfeed instance (id {id})")),
+        Owner::Stranger => Some("another program".to_owned()),
+    }
+}
 
 impl Doctor<'_> {
     pub(super) async fn proof(&mut self, client: &Client, slot_test: bool) {
@@ -126,10 +136,10 @@ impl Doctor<'_> {
         const TITLE: &str = "slots";
         let slots = std::mem::take(&mut self.slots);
         let before = self.findings.len();
-        let own = self.connector.map(|config| (config.slot_name.as_str(), format!("rowfeed {}", config.name)));
+        let own = self.connector.map(|config| (config.slot_name.as_str(), config.name.as_str()));
         for slot in &slots {
             match &own {
-                Some((name, application)) if slot.name == *name => self.own_slot(slot, application),
+                Some((name, connector)) if slot.name == *name => self.own_slot(slot, connector),
                 _ if slot.is_endangered() => {
                     let status = slot.wal_status.as_deref().unwrap_or_default();
                     let fix = format!("-- if nobody needs it:  SELECT pg_drop_replication_slot('{}');", slot.name);
@@ -144,7 +154,7 @@ impl Doctor<'_> {
         self.slots = slots;
     }
 
-    fn own_slot(&mut self, slot: &SlotReport, application: &str) {
+    fn own_slot(&mut self, slot: &SlotReport, connector: &str) {
         const TITLE: &str = "its slot";
         let name = &slot.name;
         let drop = format!("SELECT pg_drop_replication_slot('{name}');       -- and begin anew: what it kept is gone");
@@ -158,8 +168,10 @@ impl Doctor<'_> {
         } else if status == "lost" {
             self.found("pg/slot-health", TITLE, Mark::Fail, format!("{name} has lost its WAL: changes are gone from the server"), drop)
                 .expected = "reserved";
-        } else if slot.active_pid.is_some() && !slot.holder.contains(&format!("'{application}")) {
-            let seen = format!("{name} is read by {}", slot.holder);
+        } else if slot.active_pid.is_some()
+            && let Some(who) = stranger(&slot.application, connector)
+        {
+            let seen = format!("{name} is read by {who}: {}", slot.holder);
             self.found("pg/slot-health", TITLE, Mark::Fail, seen, "-- end that reader, or choose another slot.name").expected =
                 "no other reader";
         } else if status == "unreserved" {

@@ -1,9 +1,11 @@
 //! Log lines: what they look like and which are written.
 //!
-//! Owns the process's one log: its format, and the level of each logger, which `/admin/loggers` reads and changes while the
+//! Owns the process's one log: its format ([`lines`]), and the level of each logger, which `/admin/loggers` reads and changes while the
 //! process runs. Promises that a command's data on stdout stays clean (lines go to stderr), that a level set on a name holds for
 //! everything below it, and that names Kafka Connect's operators are used to are understood. A change lasts until the process
 //! ends; the setting `logging.level` is what a start begins with.
+
+pub mod lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
@@ -11,6 +13,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::define::invalid;
 use crate::config::service::LoggingFormat;
@@ -27,13 +31,13 @@ pub fn start(level: &str, format: LoggingFormat) -> Result<(), Problem> {
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let (started, apply): (_, Apply) = if pretty {
-        let lines = lines.with_target(false).with_ansi(colour()).with_filter_reloading();
+        let lines = lines.with_ansi(colour()).event_format(lines::Lines::pretty()).with_filter_reloading();
         let handle = lines.reload_handle();
-        (lines.try_init().is_ok(), Box::new(move |filter| handle.reload(filter).is_ok()))
+        (lines.finish().with(lines::Connectors).try_init().is_ok(), Box::new(move |filter| handle.reload(filter).is_ok()))
     } else {
-        let lines = lines.json().flatten_event(true).with_filter_reloading();
+        let lines = lines.fmt_fields(lines::json_fields()).event_format(lines::Lines::json()).with_filter_reloading();
         let handle = lines.reload_handle();
-        (lines.try_init().is_ok(), Box::new(move |filter| handle.reload(filter).is_ok()))
+        (lines.finish().with(lines::Connectors).try_init().is_ok(), Box::new(move |filter| handle.reload(filter).is_ok()))
     };
     // A second start (a test's) keeps the first one's settings.
     if started {

@@ -1,0 +1,298 @@
+//! Who may ask: tokens with scopes, and pages of other origins.
+//!
+//! Owns what each route needs, how a token is shown (`Authorization: Bearer`, or Basic with the token as password, because kcctl and
+//! others speak only that), `/v1/tokens` and CORS. Promises that with `http.auth = "token"` only the probes are open, that a route which
+//! nobody put into the table needs `admin`, and that another origin is allowed by the list in the settings alone, never because it asked.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{MatchedPath, Path, RawPathParams, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value as Json, json};
+
+use super::{ApiError, App, json_body};
+use crate::connect::tokens::{Need, Scope, Token, TokenError};
+use crate::problem::Problem;
+
+/// Who may ask without a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Open {
+    /// Whoever reaches the listener.
+    #[default]
+    Everybody,
+    /// Whoever is on this machine.
+    ThisMachine,
+    /// Nobody: a token is needed.
+    Nobody,
+}
+
+/// The routes of tokens.
+pub fn routes() -> Router<App> {
+    Router::new().route("/v1/tokens", get(list).post(create)).route("/v1/tokens/{name}", delete(revoke))
+}
+
+/// What a request needs, each of these; empty: nothing, not even a token.
+fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<OwnedNeed> {
+    let or = |safe, change| vec![if method.is_safe() { safe } else { change }];
+    match route {
+        "/livez" | "/health" => Vec::new(),
+        "/readyz" if !query.contains("verbose") => Vec::new(),
+        "/readyz" => vec![OwnedNeed::SeeConnectors],
+        "/" => vec![OwnedNeed::AnyToken],
+        "/metrics" | "/metrics/debezium" => vec![OwnedNeed::Metrics],
+        "/v1/topics" => or(OwnedNeed::Topics, OwnedNeed::Admin),
+        "/v1/records" => topics_of(query).into_iter().map(OwnedNeed::Topic).collect(),
+        _ if route.starts_with("/v1/topics/") => match topic {
+            Some(topic) if method.is_safe() => vec![OwnedNeed::Topic(topic.to_owned())],
+            _ => vec![OwnedNeed::Admin],
+        },
+        _ if CONNECTORS.iter().any(|area| is_within(route, area)) => or(OwnedNeed::SeeConnectors, OwnedNeed::Connectors),
+        "/v1/status" | "/v1/slots" => or(OwnedNeed::SeeConnectors, OwnedNeed::Admin),
+        "/v1/groups" | "/v1/groups/{group}" => or(OwnedNeed::Topics, OwnedNeed::Admin),
+        // Asked with a body, and nothing is changed.
+        "/subjects/{subject}" if *method == Method::POST => vec![OwnedNeed::Topics],
+        _ if is_within(route, "/compatibility") => vec![OwnedNeed::Topics],
+        _ if ["/subjects", "/schemas", "/config", "/mode", "/contexts"].iter().any(|area| is_within(route, area)) => {
+            or(OwnedNeed::Topics, OwnedNeed::Schemas)
+        }
+        _ => vec![OwnedNeed::Admin],
+    }
+}
+
+/// Paths about connectors.
+const CONNECTORS: [&str; 4] = ["/connectors", "/connector-plugins", "/v1/connectors", "/v1/config/reload"];
+
+fn is_within(route: &str, area: &str) -> bool {
+    route.strip_prefix(area).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// As [`Need`], with its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum OwnedNeed {
+    AnyToken,
+    Admin,
+    Metrics,
+    Topic(String),
+    Topics,
+    SeeConnectors,
+    Connectors,
+    Schemas,
+}
+
+impl OwnedNeed {
+    fn met_by(&self, token: &Token) -> bool {
+        let need = match self {
+            Self::AnyToken => return true,
+            Self::Admin => Need::Admin,
+            Self::Metrics => Need::Metrics,
+            Self::Topic(topic) => Need::Topic(topic),
+            Self::Topics => Need::Topics,
+            Self::SeeConnectors => Need::SeeConnectors,
+            Self::Connectors => Need::Connectors,
+            Self::Schemas => Need::Schemas,
+        };
+        token.scopes.iter().any(|scope| scope.covers(need))
+    }
+}
+
+/// The topics, and patterns of them, that `/v1/records` is asked for; without any it is all.
+fn topics_of(query: &str) -> Vec<String> {
+    let uri = format!("/?{query}").parse::<axum::http::Uri>().unwrap_or_default();
+    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|pairs| pairs.0).unwrap_or_default();
+    let asked: Vec<String> = pairs.into_iter().filter(|(name, _)| name == "topic").map(|(_, topic)| topic).collect();
+    if asked.is_empty() { vec!["*".to_owned()] } else { asked }
+}
+
+/// Lets a request through when its token may do what it asks for.
+pub async fn authorize(
+    State(app): State<App>,
+    route: Option<MatchedPath>,
+    parameters: RawPathParams,
+    request: Request,
+    next: Next,
+) -> Response {
+    if app.0.settings.open != Open::Nobody {
+        return next.run(request).await;
+    }
+    let topic = parameters.iter().find(|(name, _)| *name == "topic" || *name == "name").map(|(_, topic)| topic);
+    let query = request.uri().query().unwrap_or_default();
+    let needs = needs(route.as_ref().map_or("", MatchedPath::as_str), request.method(), query, topic);
+    if needs.is_empty() {
+        return next.run(request).await;
+    }
+    let shown = secret(request.headers());
+    let token = shown.as_deref().zip(app.0.settings.tokens.as_deref()).and_then(|(secret, tokens)| tokens.of_secret(secret));
+    let problem = match token {
+        None if shown.is_some() => Problem::refuse("http/token-unknown", "the token is not known here: it may have been revoked"),
+        None => Problem::refuse("http/token-missing", "a token is needed: Authorization: Bearer TOKEN, or Basic with it as password"),
+        Some(token) if needs.iter().all(|need| need.met_by(&token)) => return next.run(request).await,
+        Some(token) => {
+            let scopes: Vec<String> = token.scopes.iter().map(Scope::to_string).collect();
+            Problem::refuse("http/scope", format!("the token \"{}\" may not do this; its scopes are: {}", token.name, scopes.join(", ")))
+        }
+    };
+    refusal(request.uri().path(), problem)
+}
+
+/// Under `/v1` as RFC 9457 has it, elsewhere as Kafka Connect does.
+fn refusal(path: &str, problem: Problem) -> Response {
+    let (status, title) = match problem.code {
+        "http/scope" => (StatusCode::FORBIDDEN, "Forbidden"),
+        _ => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+    };
+    if !path.starts_with("/v1/") {
+        return ApiError::new(status, problem.what).into_response();
+    }
+    let body = json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": problem.what, "code": problem.code });
+    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+    challenged((status, kind, body.to_string()).into_response())
+}
+
+/// Says how a token is shown to whoever showed none.
+pub fn challenged(mut response: Response) -> Response {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let how = HeaderValue::from_static("Bearer realm=\"rowfeed\", Basic realm=\"rowfeed\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+    }
+    response
+}
+
+/// The token of a request.
+fn secret(headers: &HeaderMap) -> Option<String> {
+    let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    text.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// Says to pages of the listed origins that they may read the answer.
+pub async fn cors(State(app): State<App>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let Some(listed) = origin.and_then(|origin| listed(&app, origin)) else {
+        let mut response = next.run(request).await;
+        if !app.0.settings.cors_origins.is_empty() {
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        return response;
+    };
+    let asks_first = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if asks_first { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    if asks_first {
+        let mut allow = |name: HeaderName, value| headers.insert(name, HeaderValue::from_static(value));
+        allow(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE");
+        allow(header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept");
+        allow(header::ACCESS_CONTROL_MAX_AGE, "600");
+    }
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, listed);
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    response
+}
+
+/// The origin as the settings write it, when they name it.
+fn listed(app: &App, origin: &str) -> Option<HeaderValue> {
+    let known = app.0.settings.cors_origins.iter().find(|known| *known == origin)?;
+    HeaderValue::from_str(known).ok()
+}
+
+/// Whether a page of this origin may change things here.
+pub fn is_listed(app: &App, origin: &str) -> bool {
+    listed(app, origin).is_some()
+}
+
+type Answer = Result<Response, ApiError>;
+
+/// Where everybody is let in, anybody could make a token that works when nobody is any more.
+fn tokens(app: &App) -> Result<&crate::connect::Tokens, ApiError> {
+    let tokens = app.0.settings.tokens.as_deref().filter(|_| app.0.settings.open != Open::Everybody);
+    tokens.ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "tokens are made with http.auth = \"token\" or \"loopback\" only"))
+}
+
+fn shown(token: &Token) -> Json {
+    let scopes: Vec<String> = token.scopes.iter().map(Scope::to_string).collect();
+    json!({ "name": token.name, "scopes": scopes, "created_ms": token.created_ms })
+}
+
+async fn list(State(app): State<App>) -> Answer {
+    let items: Vec<Json> = tokens(&app)?.list().iter().map(shown).collect();
+    Ok(axum::Json(json!({ "items": items })).into_response())
+}
+
+async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answer {
+    let body = json_body(&headers, &body)?;
+    let name = body.get("name").and_then(Json::as_str).ok_or_else(|| ApiError::bad_request("the token has no name"))?;
+    let asked = body.get("scopes").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    let mut scopes = Vec::new();
+    for scope in asked {
+        let text = scope.as_str().unwrap_or_default();
+        let known = Scope::parse(text);
+        scopes.push(known.ok_or_else(|| ApiError::bad_request(format!("\"{text}\" is no scope; there are: {}", Scope::FORMS)))?);
+    }
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+    let (token, secret) = tokens(&app)?.create(name, scopes, now_ms).await?;
+    let mut answer = shown(&token);
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("token".into(), secret.expose().into());
+    }
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::CREATED, no_store, axum::Json(answer)).into_response())
+}
+
+async fn revoke(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    tokens(&app)?.revoke(&name).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::NotFound(name) => Self::new(StatusCode::NOT_FOUND, format!("there is no token \"{name}\"")),
+            TokenError::Exists(name) => Self::new(StatusCode::CONFLICT, format!("there is a token \"{name}\" already: revoke it first")),
+            TokenError::Invalid(what) => Self::bad_request(what),
+            TokenError::Failed(problem) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, problem.text()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_put_into_the_table_needs_admin() {
+        let need = |route: &str, method: Method| needs(route, &method, "", Some("t"));
+        assert_eq!(need("/subjects/{subject}", Method::POST), [OwnedNeed::Topics]);
+        assert_eq!(need("/v1/slots", Method::GET), [OwnedNeed::SeeConnectors]);
+        for route in ["/v1/slots/{slot}", "/v1/groups/{group}", "/v1/topics"] {
+            assert_eq!(need(route, Method::DELETE), [OwnedNeed::Admin], "{route}");
+        }
+        for route in ["", "/v1/tokens", "/v1/tokens/{name}", "/admin/loggers", "/connectorsx", "/v1/new"] {
+            assert_eq!(need(route, Method::GET), [OwnedNeed::Admin], "{route}");
+        }
+        assert_eq!(need("/v1/topics/{topic}/records", Method::GET), [OwnedNeed::Topic("t".into())]);
+        assert_eq!(need("/v1/topics/{topic}", Method::DELETE), [OwnedNeed::Admin]);
+        assert_eq!(need("/connectors/{name}/config", Method::PUT), [OwnedNeed::Connectors]);
+        assert_eq!(need("/v1/connectors/{name}/signals", Method::POST), [OwnedNeed::Connectors]);
+        assert_eq!(need("/subjects/{subject}/versions", Method::POST), [OwnedNeed::Schemas]);
+        assert!(need("/livez", Method::GET).is_empty() && need("/readyz", Method::GET).is_empty());
+        assert_eq!(needs("/readyz", &Method::GET, "verbose", None), [OwnedNeed::SeeConnectors]);
+    }
+
+    #[test]
+    fn records_of_several_topics_need_each_of_them() {
+        assert_eq!(topics_of(""), ["*"]);
+        assert_eq!(topics_of("topic=a&from=-5&topic=b%2A"), ["a", "b*"]);
+    }
+}
