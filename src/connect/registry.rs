@@ -373,7 +373,7 @@ impl Registry {
 
     /// Ends and forgets a connector. Its slot stays unless `slot.drop.on.stop` says otherwise, its topics stay.
     pub async fn delete(&self, name: &str) -> Result<(), RegistryError> {
-        let _changing = self.changing.lock().await;
+        let changing = self.changing.lock().await;
         let definition = self.definition(name)?;
         // One whose file is deleted has nobody else who could delete it.
         if !self.connectors().get(name).is_some_and(|known| known.file_gone) {
@@ -385,6 +385,8 @@ impl Registry {
             connector.supervisor.set_goal(Goal::Quit);
             // Kept before waiting: a client that does not wait for the answer must not free the name.
             self.ending().insert(name.to_owned(), connector.supervisor);
+            // Who changes another connector does not wait for the end of this one.
+            drop(changing);
             // The answer waits for the end, so that the same name can be made again at once; but not for ever.
             let deadline = Instant::now() + self.delete_wait_max;
             while self.is_ending(name) && Instant::now() < deadline {

@@ -1,9 +1,11 @@
 //! A commit of the built-in log while it is being filled: one batch per touched partition, memory reused.
 //!
 //! Promises that a batch stays under [`BATCH_BYTES_MAX`] unless a single record is larger, so that clients with
-//! Kafka's default limits read it. Leaves offsets and checksums to the log's writer, which seals the batches.
+//! Kafka's default limits read it, and that all buffers of a process together keep a bounded memory. Leaves offsets and checksums to the log's writer, which seals the batches.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Commit;
 use crate::record::builder::BatchBuilder;
@@ -15,6 +17,14 @@ pub const BATCH_BYTES_MAX: usize = 512 * 1024;
 pub const RECORD_BYTES_MAX: usize = 1 << 30;
 /// Memory a recycled buffer may keep, in bytes; above it the spare batches are dropped.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Memory that all recycled buffers of a process may keep together, in bytes: more than two busy connectors have. Buffers
+/// beyond it give theirs back after each commit.
+const KEPT_BYTES_OF_ALL_MAX: usize = 64 * 1024 * 1024;
+/// A buffer that has this many times what its commits need, so many commits long, gives its memory back.
+const TOO_LARGE: usize = 16;
+const TOO_LARGE_COMMITS: u8 = 64;
+/// Less than this is not worth giving back.
+const KEPT_BYTES_ALWAYS: usize = 64 * 1024;
 /// What the first record of a batch reserves.
 const BATCH_BYTES_FIRST: usize = 4 * 1024;
 
@@ -36,6 +46,48 @@ pub struct CommitBuffer {
     last: Option<(Route, usize)>,
     bytes: usize,
     records: u64,
+    /// How many commits in a row were small for what it keeps.
+    small: u8,
+    kept: Option<Share>,
+}
+
+/// How much the buffers of a process keep.
+#[derive(Debug, Default)]
+pub struct KeptBytes(Arc<AtomicUsize>);
+
+/// One buffer's share of it.
+#[derive(Debug)]
+struct Share {
+    bytes: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl KeptBytes {
+    /// Counts what a recycled buffer keeps, or has it give that back when all together keep too much.
+    pub fn keep(&self, commit: &mut CommitBuffer) {
+        commit.kept = None;
+        let bytes = commit.capacity();
+        if bytes <= KEPT_BYTES_ALWAYS {
+            return;
+        }
+        if self.0.fetch_add(bytes, Ordering::Relaxed) + bytes > KEPT_BYTES_OF_ALL_MAX {
+            commit.parts = Vec::new();
+            self.0.fetch_sub(bytes, Ordering::Relaxed);
+            return;
+        }
+        commit.kept = Some(Share { bytes, of: Arc::clone(&self.0) });
+    }
+
+    /// How much that is now.
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl CommitBuffer {
@@ -46,9 +98,12 @@ impl CommitBuffer {
 
     /// Empties it for the next commit.
     pub fn recycle(&mut self) {
-        let kept: usize = self.parts.iter().map(|part| part.batch.capacity()).sum();
-        if kept > KEPT_BYTES_MAX {
+        let kept = self.capacity();
+        let is_small = kept > KEPT_BYTES_ALWAYS && self.bytes < kept / TOO_LARGE;
+        self.small = if is_small { self.small + 1 } else { 0 };
+        if kept > KEPT_BYTES_MAX || self.small >= TOO_LARGE_COMMITS {
             self.parts = Vec::new();
+            self.small = 0;
         }
         for part in &mut self.parts[..] {
             part.batch.clear();
@@ -58,6 +113,11 @@ impl CommitBuffer {
         self.last = None;
         self.bytes = 0;
         self.records = 0;
+    }
+
+    /// What its batches have room for.
+    fn capacity(&self) -> usize {
+        self.parts.iter().map(|part| part.batch.capacity()).sum()
     }
 
     fn part_for(&mut self, route: Route, record_bytes: usize) -> usize {
@@ -141,6 +201,54 @@ mod tests {
             assert_eq!(seen[1], (1..20).step_by(2).collect::<Vec<_>>());
             commit.recycle();
         }
+    }
+
+    fn filled(bytes: usize) -> CommitBuffer {
+        let mut commit = CommitBuffer::default();
+        fill(&mut commit, bytes);
+        commit
+    }
+
+    fn fill(commit: &mut CommitBuffer, bytes: usize) {
+        let value = vec![7u8; 1024];
+        let record = RecordRef { timestamp_ms: 0, key: None, value: Some(&value), headers: Headers::NONE };
+        while commit.bytes() < bytes {
+            commit.push(Route { topic: TopicIndex(0), partition: 0 }, record).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_all_buffers_keep_has_a_bound_and_who_ends_gives_back() {
+        let kept = KeptBytes::default();
+        let mut commits: Vec<_> = (0..40).map(|_| filled(4 << 20)).collect();
+        for commit in &mut commits {
+            commit.recycle();
+            kept.keep(commit);
+        }
+        assert!(kept.bytes() <= KEPT_BYTES_OF_ALL_MAX, "{}", kept.bytes());
+        let full = commits.iter().filter(|commit| commit.capacity() > 0).count();
+        assert!((8..40).contains(&full), "{full} keep theirs");
+        // One that counts a second time counts once.
+        let before = kept.bytes();
+        kept.keep(&mut commits[0]);
+        assert_eq!(kept.bytes(), before);
+        commits.clear();
+        assert_eq!(kept.bytes(), 0);
+    }
+
+    #[test]
+    fn a_buffer_that_is_long_too_large_gives_its_memory_back() {
+        let mut commit = filled(4 << 20);
+        commit.recycle();
+        for round in 0..TOO_LARGE_COMMITS {
+            assert!(commit.capacity() >= 4 << 20, "round {round}");
+            fill(&mut commit, 2_000);
+            commit.recycle();
+        }
+        assert_eq!(commit.capacity(), 0);
+        fill(&mut commit, 4 << 20);
+        commit.recycle();
+        assert!(commit.capacity() >= 4 << 20, "it is used again");
     }
 
     #[test]

@@ -6,12 +6,16 @@ use std::time::Duration;
 use tokio_postgres::{Client, NoTls};
 
 use super::connection::{PINNED, Socket, initial_statement, pins, with_tls};
+use super::deadline::Deadline;
 use super::pgoutput::RelationMessage;
 use super::types::{self, TypeRow};
 use super::{PostgresError, identifier};
 use crate::change::{Column, Relation, RelationId, ReplicaIdentity, TypeKind};
 use crate::config::postgres::{ConnectionConfig, MessageKeyColumns};
 use crate::problem::Problem;
+
+/// How long a server may be silent after a question. Its own limit for a statement, set below, ends first.
+const ANSWER_MAX: Duration = Duration::from_secs(90);
 
 /// Opens an SQL session by `tokio-postgres`, over our own sockets and TLS. Its task ends with the client.
 pub async fn open(config: &ConnectionConfig, application_name: &str) -> Result<Client, PostgresError> {
@@ -37,7 +41,7 @@ async fn open_as(config: &ConnectionConfig, application_name: &str) -> Result<Cl
         PINNED.iter().filter(|(name, _)| *name != "statement_timeout").map(|(name, value)| format!("-c {name}={value}")).collect();
     settings
         .options(format!("{} -c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s", options.join(" ")));
-    let login = settings.connect_raw(socket, NoTls);
+    let login = settings.connect_raw(Deadline::new(socket, ANSWER_MAX), NoTls);
     let (client, connection) = tokio::time::timeout(config.connect_timeout, login)
         .await
         .map_err(|_| PostgresError::Timeout(config.connect_timeout, "logging in"))?
@@ -46,15 +50,25 @@ async fn open_as(config: &ConnectionConfig, application_name: &str) -> Result<Cl
             let own = error.as_db_error().is_none() && error.to_string().starts_with("invalid configuration");
             if without_password && own { PostgresError::no_password() } else { error.into() }
         })?;
+    let server = config.shown();
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!("a catalogue session ended: {error}");
+        match connection.await {
+            Err(error) if is_silent(&error) => {
+                tracing::warn!(code = "pg/timeout", server, "a question about the catalogue was not answered within {ANSWER_MAX:?}");
+            }
+            Err(error) => tracing::debug!("a catalogue session ended: {error}"),
+            Ok(()) => {}
         }
     });
     for statement in config.initial_statements.iter().chain(&pins(config)) {
         client.batch_execute(statement).await.map_err(|error| initial_statement(statement, error.into()))?;
     }
     Ok(client)
+}
+
+fn is_silent(error: &tokio_postgres::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::TimedOut)
 }
 
 /// Settings of the server that capture depends on.

@@ -61,8 +61,9 @@ impl FrameBuffer {
                 self.bytes = Vec::new();
             }
         }
-        if self.bytes.len() < BUFFER_BYTES {
-            self.bytes.resize(BUFFER_BYTES, 0);
+        if self.bytes.is_empty() {
+            // Fresh from the system: a session with little to say never touches most of it.
+            self.bytes = vec![0; BUFFER_BYTES];
         }
         let room = self.bytes.len() - self.end;
         if room >= self.bytes.len() / 4 {

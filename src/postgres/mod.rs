@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod choices;
 pub mod connection;
 pub mod copy_text;
+mod deadline;
 pub mod doctor;
 pub mod error;
 pub mod frames;

@@ -35,6 +35,8 @@ mod installed;
 #[cfg(feature = "kafka")]
 mod kill;
 #[cfg(feature = "kafka")]
+mod many;
+#[cfg(feature = "kafka")]
 mod metrics;
 #[cfg(feature = "kafka")]
 mod misuse;

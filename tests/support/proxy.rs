@@ -20,6 +20,8 @@ struct Shared {
     open: Mutex<Vec<TcpStream>>,
     /// Connections that were cut.
     cut: AtomicU64,
+    /// How many bytes pass before nothing does.
+    left: AtomicU64,
 }
 
 impl Proxy {
@@ -27,7 +29,13 @@ impl Proxy {
     pub fn start(target: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("a port").port();
-        let shared = Arc::new(Shared { target, frozen: AtomicBool::new(false), open: Mutex::default(), cut: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            target,
+            frozen: AtomicBool::new(false),
+            open: Mutex::default(),
+            cut: AtomicU64::new(0),
+            left: AtomicU64::new(u64::MAX),
+        });
         let relay = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -57,7 +65,18 @@ impl Proxy {
 
     /// Lets nothing pass until told otherwise.
     pub fn freeze(&self, frozen: bool) {
+        self.shared.left.store(u64::MAX, Ordering::Relaxed);
         self.shared.frozen.store(frozen, Ordering::Relaxed);
+    }
+
+    /// Lets about so many bytes more pass, and then nothing.
+    pub fn freeze_after(&self, bytes: u64) {
+        self.shared.left.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether nothing passes now.
+    pub fn is_frozen(&self) -> bool {
+        self.shared.frozen.load(Ordering::Relaxed)
     }
 }
 
@@ -76,6 +95,11 @@ impl Shared {
         // Odd on purpose: messages are cut anywhere.
         let mut bytes = [0; 7919];
         while let Ok(read @ 1..) = from.read(&mut bytes) {
+            let left = self.left.load(Ordering::Relaxed);
+            if left != u64::MAX && self.left.fetch_sub((read as u64).min(left), Ordering::Relaxed) <= read as u64 {
+                self.left.store(u64::MAX, Ordering::Relaxed);
+                self.frozen.store(true, Ordering::Relaxed);
+            }
             while self.frozen.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(5));
             }

@@ -39,6 +39,16 @@ const DROP_TRIES: u32 = 10;
 /// A slot that is made within this needs no word about what it waits for.
 const TELL_AFTER: Duration = Duration::from_secs(2);
 
+/// Both sessions are opened, and what they say of the server is known, within this: each login has its own limit inside it.
+const PREPARE_MAX: Duration = Duration::from_secs(120);
+
+/// How long a capture that is told to stop may take to hand over, confirm and close, whatever it waits for: longer than
+/// the drain of the stream, shorter than the service waits at its end.
+const STOP_MAX: Duration = Duration::from_millis(5500);
+
+/// How long dropping the slot may take then.
+const DROP_MAX: Duration = Duration::from_secs(3);
+
 /// How long an end may wait for a notification of it.
 const ABORTED_LIMIT: Duration = Duration::from_secs(2);
 
@@ -150,14 +160,31 @@ pub async fn capture<W: LogWriter>(
         let key = Checkpoint::key(&context.config.name, &context.config.topic_prefix);
         let commits = Commits::new(writer, key, context.config.topics.default.replication_factor).await?;
         let stored = commits.stored().await?;
-        let prepared = prepare(&mut context, stored.as_ref()).await?;
+        let prepared = tokio::time::timeout(PREPARE_MAX, Box::pin(prepare(&mut context, stored.as_ref()))).await;
+        let prepared = prepared.unwrap_or_else(|_| Err(context.problem(&PostgresError::Timeout(PREPARE_MAX, "preparing"))))?;
         Ok::<_, Problem>((commits, stored, prepared))
     };
     let (commits, stored, prepared) = tokio::select! {
         begun = begin => begun?,
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
     };
-    let result = prepared.run(&mut context, commits, stored).await;
+    let overdue = async {
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            // Nobody is left who could tell it to stop.
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(STOP_MAX).await;
+    };
+    let name = context.config.name.clone();
+    let result = tokio::select! {
+        biased;
+        result = Box::pin(prepared.run(&mut context, commits, stored)) => result,
+        // As if the process had been killed: what was not confirmed comes again and is recognised.
+        () = overdue => {
+            tracing::warn!(connector = name, "the server did not let it end within {STOP_MAX:?}; its session is given up");
+            Ok(())
+        }
+    };
     if result.is_ok() && context.config.slot_drop_on_stop && context.is_stopping() {
         drop_slot(&context).await;
     }
@@ -177,7 +204,8 @@ async fn drop_slot(context: &Context) {
         }
         Ok::<_, PostgresError>(false)
     };
-    match dropped.await {
+    let late = PostgresError::Timeout(DROP_MAX, "dropping the slot");
+    match tokio::time::timeout(DROP_MAX, dropped).await.unwrap_or(Err(late)) {
         Ok(true) => tracing::info!(slot = name, "slot.drop.on.stop: the slot is dropped"),
         Ok(false) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: it is still being read"),
         Err(error) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: {error}"),

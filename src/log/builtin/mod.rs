@@ -12,13 +12,14 @@
 //! - **It has a limit** in age and size from the first day: whole sealed segments go, oldest first. What the newest
 //!   checkpoint, the group offsets and the topics need stays, because every segment begins with all of it ([`catalog`]).
 //!
-//! One thread writes ([`writer`]); any number of readers read the files through their own file positions ([`reader`]) and
+//! One thread writes ([`writer`]) what connectors hand over, in fair turns (`queue`); any number of readers read the files through their own file positions ([`reader`]) and
 //! never wait for the writer. It does not know what a row or an LSN is.
 
 pub mod catalog;
 pub mod direct;
 pub mod files;
 pub mod format;
+mod queue;
 pub mod reader;
 pub mod recover;
 pub mod segment;
@@ -38,6 +39,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
+use super::commit::KeptBytes;
 use super::topic::{CATALOG_TOPIC, TopicInfo};
 use super::{CommitSeq, LogError};
 use crate::problem::Problem;
@@ -46,6 +48,7 @@ use crate::record::{Route, TopicIndex};
 use catalog::Catalog;
 pub use catalog::OffsetRange;
 use files::{Files, RealFiles};
+use queue::{Entrance, Queue, QueueClosed};
 use segment::Segment;
 pub use writer::BuiltinWriter;
 use writer::Command;
@@ -97,6 +100,10 @@ struct Shared {
     followed: AtomicBool,
     /// Told to end, also while the disk is full.
     closing: AtomicBool,
+    /// What the commits of all connectors have that wait for the log's thread.
+    waiting_bytes: AtomicU64,
+    /// What the buffers of all connectors keep.
+    kept: KeptBytes,
 }
 
 impl Shared {
@@ -109,7 +116,7 @@ impl Shared {
 #[derive(Clone)]
 pub struct BuiltinLog {
     shared: Arc<Shared>,
-    commands: std::sync::mpsc::SyncSender<Command>,
+    entrance: Arc<Entrance>,
     thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
 }
 
@@ -136,7 +143,7 @@ impl BuiltinLog {
     /// Opens the log on any file system; the tests give one that loses writes.
     pub(crate) fn open_with(settings: LogSettings, files: Arc<dyn Files>, lock: Option<std::fs::File>) -> Result<Self, LogError> {
         let recovered = recover::recover(&settings, files.as_ref())?;
-        let (commands, inbox) = std::sync::mpsc::sync_channel(writer::COMMANDS_MAX);
+        let queue = Arc::new(Queue::default());
         let (writer, index) = writer::Writer::start(settings, files, recovered)?;
         let shared = Arc::new(Shared {
             cluster_id: index.catalog.cluster_id().to_owned(),
@@ -146,17 +153,21 @@ impl BuiltinLog {
             uncached: AtomicU64::new(0),
             followed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            waiting_bytes: AtomicU64::new(0),
+            kept: KeptBytes::default(),
             index: RwLock::new(index),
         });
+        let entrance = Arc::new(Entrance::new(Arc::clone(&queue)));
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("rowfeed-log".into())
             .spawn(move || {
-                writer.run(&inbox, &for_thread);
+                writer.run(&queue, &for_thread);
+                queue.end();
                 drop(lock);
             })
             .map_err(|source| LogError::Io { what: "cannot start the log thread of", path: PathBuf::new(), source })?;
-        Ok(Self { shared, commands, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self { shared, entrance, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// Writes what was handed over, syncs it and ends the thread. Later calls do nothing.
@@ -164,8 +175,7 @@ impl BuiltinLog {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             self.shared.closing.store(true, Ordering::Relaxed);
-            // A thread that has ended already (a failed disk) has dropped its end: nothing to tell it.
-            let _ = self.commands.send(Command::Close);
+            self.entrance.close();
             let _ = thread.join();
         }
     }
@@ -240,7 +250,8 @@ impl BuiltinLog {
             return Err(LogError::Paused(full.what.clone()));
         }
         let (done, wait) = oneshot::channel();
-        self.send(Command::Put { topic: info.index, records, done }).await?;
+        let bytes = records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
+        self.request(bytes, Command::Put { topic: info.index, records, done }).await?;
         wait.await.map_err(|_| self.closed())?
     }
 
@@ -267,17 +278,9 @@ impl BuiltinLog {
         self.shared.index().segments.iter().map(|segment| segment.end).sum()
     }
 
-    /// Hands a command to the thread without blocking an async worker: the queue is short and drained fast, but a full
-    /// disk holds it up for long.
-    async fn send(&self, mut command: Command) -> Result<(), LogError> {
-        loop {
-            match self.commands.try_send(command) {
-                Ok(()) => return Ok(()),
-                Err(std::sync::mpsc::TrySendError::Full(back)) => command = back,
-                Err(std::sync::mpsc::TrySendError::Disconnected(_)) => return Err(self.closed()),
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+    /// Hands a request to the thread; waits while many are waiting (a full disk holds it up for long).
+    async fn request(&self, bytes: usize, command: Command) -> Result<(), LogError> {
+        self.entrance.request(bytes as u64, command).await.map_err(|QueueClosed| self.closed())
     }
 
     fn closed(&self) -> LogError {

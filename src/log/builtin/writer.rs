@@ -1,13 +1,12 @@
 //! The one writer of the built-in log: assigns offsets, writes frames, syncs them as a group, publishes.
 //!
-//! It runs on a thread of its own with plain blocking I/O. It takes what is waiting, compresses what is to be, writes one frame per commit, and
-//! syncs once for all of them; while it syncs, the next commits gather. Only then do readers see them, and only then are
-//! their writers told. A failed write or sync poisons the log.
+//! It runs on a thread of its own with plain blocking I/O. It takes what is waiting, in the fair turns of [`super::queue`],
+//! compresses what is to be, writes one frame per commit, and syncs once for all of them; while it syncs, the next commits
+//! gather. Only then do readers see them, and only then are their writers told. A failed write or sync poisons the log.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,6 +16,7 @@ use super::catalog::{self, Catalog};
 use super::direct::Direct;
 use super::files::Files;
 use super::format::{self, Entry, FRAME_BYTES_MAX, FrameHeader, SEGMENT_HEADER_BYTES};
+use super::queue::{Found, LaneId, Queue, QueueClosed};
 use super::recover::{Recovered, UNBORN, file_name, settle_starts};
 use super::segment::Segment;
 use super::{BuiltinLog, Index, LogSettings, Shared};
@@ -26,10 +26,13 @@ use crate::log::{Commit, CommitSeq, LogError, LogWriter};
 use crate::record::compression::{Compression, Packer};
 use crate::record::{Route, TopicHandle, TopicIndex};
 
-/// How many commands may wait for the thread.
-pub const COMMANDS_MAX: usize = 64;
 /// A group is synced when it has this many bytes, also when more is waiting.
 const GROUP_BYTES_MAX: u64 = 16 << 20;
+/// As soon as more than one connector is in it, this many: who has little waits for the sync of what others have much of.
+const SHARED_GROUP_BYTES_MAX: u64 = 4 << 20;
+/// While so much of all connectors together is on its way, each may have one commit on its way. One connector alone never has
+/// so much, and more in the queue makes no disk faster.
+const WAITING_BYTES_MAX: u64 = 64 << 20;
 /// Batches up to this size are gathered into one write; larger ones are written from where they are.
 const GATHER_BYTES_MAX: usize = 64 * 1024;
 /// Commits in flight per writer: one being filled, two waiting, one being written.
@@ -61,10 +64,6 @@ pub(super) enum Command {
     Put { topic: TopicIndex, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, done: oneshot::Sender<Result<(), LogError>> },
     /// Make a topic.
     Topic { name: String, spec: TopicSpec, done: oneshot::Sender<Result<TopicHandle, LogError>> },
-    /// Make durable what was handed over before, then answer.
-    Settle { done: oneshot::Sender<()> },
-    /// Finish.
-    Close,
 }
 
 /// Whom to tell when a frame is durable.
@@ -187,9 +186,9 @@ impl Writer {
     }
 
     /// The thread's loop.
-    pub(super) fn run(mut self, inbox: &Receiver<Command>, shared: &Shared) {
+    pub(super) fn run(mut self, queue: &Queue, shared: &Shared) {
         // Whoever waits for this thread must learn of its end, whatever ended it.
-        let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve(inbox, shared)));
+        let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.serve(queue, shared)));
         let result = served.unwrap_or_else(|_| Err(LogError::Poisoned("its thread ended with a defect of the program".into())));
         if let Err(error) = result {
             if matches!(error, LogError::DiskFull { .. }) {
@@ -210,34 +209,34 @@ impl Writer {
         }
     }
 
-    fn serve(&mut self, inbox: &Receiver<Command>, shared: &Shared) -> Result<(), LogError> {
+    fn serve(&mut self, queue: &Queue, shared: &Shared) -> Result<(), LogError> {
         let mut housekept = Instant::now();
         loop {
-            let first = match inbox.recv_timeout(HOUSEKEEPING) {
-                Ok(command) => Some(command),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => Some(Command::Close),
-            };
-            let mut closing = false;
-            let mut group_bytes = 0;
-            let mut next = first;
-            while let Some(command) = next.take() {
-                if matches!(command, Command::Close) {
-                    closing = true;
-                    break;
+            let (mut next, mut closed) = (None, false);
+            match queue.wait(HOUSEKEEPING) {
+                Found::Command(lane, command) => next = Some((lane, command)),
+                Found::Nothing => {}
+                Found::Closed => closed = true,
+            }
+            let (mut group_bytes, mut group_max) = (0, GROUP_BYTES_MAX);
+            let mut first: Option<LaneId> = None;
+            while let Some((lane, command)) = next.take() {
+                if *first.get_or_insert(lane) != lane {
+                    group_max = SHARED_GROUP_BYTES_MAX;
                 }
                 let before = self.end;
                 self.take(command, shared)?;
                 group_bytes += self.end - before;
-                if group_bytes < GROUP_BYTES_MAX && self.end < self.settings.segment_bytes {
-                    next = inbox.try_recv().ok();
+                if group_bytes < group_max && self.end < self.settings.segment_bytes {
+                    next = queue.next();
                 }
             }
             self.sync_and_publish(shared)?;
+            queue.answer();
             if self.is_segment_full() && Instant::now() >= self.next_roll && !self.roll(shared)? {
                 self.next_roll = Instant::now() + ROLL_RETRY;
             }
-            if closing {
+            if closed {
                 return Ok(());
             }
             if housekept.elapsed() >= HOUSEKEEPING {
@@ -251,6 +250,7 @@ impl Writer {
         let time_ms = now_ms().max(self.last_time_ms);
         let (commit, ack) = match command {
             Command::Commit { mut commit, seq, of } => {
+                shared.waiting_bytes.fetch_sub(commit.bytes() as u64, Ordering::Relaxed);
                 let gone = |part: &Part| self.catalog.topic_at(part.route.topic).is_none();
                 // What comes behind a refused commit is refused, too: a writer's commits are in order.
                 if of.refused.load(Ordering::Relaxed) || commit.parts_mut().iter().any(gone) {
@@ -282,16 +282,10 @@ impl Writer {
                 self.catalog.push_topic(&mut commit, time_ms, &name, &spec);
                 (commit, Ack::Topic(name, done))
             }
-            Command::Settle { done } => {
-                self.sync_and_publish(shared)?;
-                let _ = done.send(());
-                return Ok(());
-            }
-            Command::Close => return Ok(()),
         };
         if commit.records() == 0 {
             self.sync_and_publish(shared)?;
-            self.acknowledge(ack, commit);
+            self.acknowledge(ack, commit, shared);
             return Ok(());
         }
         self.append(commit, Some(ack), time_ms, shared)
@@ -382,7 +376,7 @@ impl Writer {
         for done in pending.drain(..) {
             self.spare_entries.push(done.entries);
             if let Some(ack) = done.ack {
-                self.acknowledge(ack, done.commit);
+                self.acknowledge(ack, done.commit, shared);
             }
         }
         self.pending = pending;
@@ -395,10 +389,13 @@ impl Writer {
         Ok(())
     }
 
-    fn acknowledge(&mut self, ack: Ack, mut commit: CommitBuffer) {
+    fn acknowledge(&mut self, ack: Ack, mut commit: CommitBuffer, shared: &Shared) {
         commit.recycle();
         match ack {
-            Ack::Writer(seq, of) => of.done(seq, commit),
+            Ack::Writer(seq, of) => {
+                shared.kept.keep(&mut commit);
+                of.done(seq, commit);
+            }
             Ack::Put(done) => {
                 self.keep(commit);
                 let _ = done.send(Ok(()));
@@ -744,6 +741,7 @@ impl WriterShared {
 /// A connector's end of the built-in log.
 pub struct BuiltinWriter {
     log: BuiltinLog,
+    lane: LaneId,
     shared: Arc<WriterShared>,
     free: mpsc::Receiver<CommitBuffer>,
 }
@@ -761,7 +759,7 @@ impl BuiltinWriter {
             compression,
             refused: AtomicBool::new(false),
         };
-        Self { log, shared: Arc::new(shared), free }
+        Self { lane: log.entrance.lane(), log, shared: Arc::new(shared), free }
     }
 }
 
@@ -776,12 +774,20 @@ impl LogWriter for BuiltinWriter {
             return Err(LogError::InvalidTopicName(name.to_owned()));
         }
         let (done, wait) = oneshot::channel();
-        self.log.send(Command::Topic { name: name.to_owned(), spec: spec.clone(), done }).await?;
+        self.log.request(name.len() + PUT_BYTES, Command::Topic { name: name.to_owned(), spec: spec.clone(), done }).await?;
         wait.await.map_err(|_| self.log.closed())?
     }
 
     async fn begin(&mut self) -> Result<CommitBuffer, LogError> {
         let mut failure = self.log.failure();
+        let mut durable = self.shared.durable.subscribe();
+        while !self.is_idle() && self.log.shared.waiting_bytes.load(Ordering::Relaxed) >= WAITING_BYTES_MAX {
+            self.shared.check()?;
+            tokio::select! {
+                changed = durable.changed() => changed.map_err(|_| LogError::Closed)?,
+                _ = failure.wait_for(Option::is_some) => return Err(self.log.closed()),
+            }
+        }
         let commit = tokio::select! {
             commit = self.free.recv() => commit.ok_or(LogError::Closed),
             _ = failure.wait_for(Option::is_some) => Err(self.log.closed()),
@@ -797,7 +803,10 @@ impl LogWriter for BuiltinWriter {
     async fn commit(&mut self, commit: CommitBuffer) -> Result<CommitSeq, LogError> {
         self.shared.check()?;
         let seq = CommitSeq(self.shared.handed_over.fetch_add(1, Ordering::Relaxed) + 1);
-        self.log.send(Command::Commit { commit, seq, of: Arc::clone(&self.shared) }).await?;
+        let bytes = commit.bytes() as u64;
+        self.log.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let command = Command::Commit { commit, seq, of: Arc::clone(&self.shared) };
+        self.log.entrance.commit(self.lane, bytes, command).map_err(|QueueClosed| self.log.closed())?;
         Ok(seq)
     }
 
@@ -824,7 +833,7 @@ impl LogWriter for BuiltinWriter {
 
     async fn latest(&self, topic: &str, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
         let (done, wait) = oneshot::channel();
-        self.log.send(Command::Settle { done }).await?;
+        self.log.entrance.ask(done).await.map_err(|QueueClosed| self.log.closed())?;
         wait.await.map_err(|_| self.log.closed())?;
         Ok(self.log.latest(topic, key).map(|value| value.to_vec()))
     }
