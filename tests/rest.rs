@@ -425,6 +425,26 @@ async fn what_a_plugin_can_be_told_is_listed() {
         world.ask("GET", "/connector-plugins/Nonsense/config", None).await,
         (404, json!({ "error_code": 404, "message": "Unknown plugin Nonsense." }))
     );
+    // Every plugin that is listed tells its options.
+    for plugin in all.as_array().expect("a list") {
+        let path = format!("/connector-plugins/{}/config", plugin["class"].as_str().expect("a class"));
+        let (code, options) = world.ask("GET", &path, None).await;
+        assert!(
+            code == 200 && options.as_array().is_some_and(|list| list.iter().all(|option| option["order"].is_u64())),
+            "{path}: {options}"
+        );
+    }
+    let names = async |plugin: &str| {
+        let (_, options) = world.ask("GET", &format!("/connector-plugins/{plugin}/config"), None).await;
+        options.as_array().into_iter().flatten().filter_map(|option| option["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(names("org.apache.kafka.connect.transforms.ValueToKey").await, ["fields", "replace.null.with.default"]);
+    assert!(names("io.debezium.transforms.outbox.EventRouter").await.contains(&"route.by.field".to_owned()));
+    assert!(names("JsonConverter").await.contains(&"schemas.enable".to_owned()));
+    assert_eq!(names("HasHeaderKey").await, ["name"]);
+    let (_, options) = world.ask("GET", "/connector-plugins/io.debezium.transforms.ByLogicalTableRouter/config", None).await;
+    let unique = options.as_array().and_then(|all| all.iter().find(|option| option["name"] == "key.enforce.uniqueness")).expect("listed");
+    assert_eq!((&unique["type"], &unique["group"]), (&json!("BOOLEAN"), &json!("Transformation")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -684,4 +704,135 @@ async fn only_listed_origins_are_allowed_and_none_because_it_asked() {
     }
     let none = world_with(&[], http::Settings::default()).await;
     assert_eq!(allowed(&asked(&none, "GET", "/connectors", &format!("Origin: {listed}\r\n"), "").await), None);
+}
+
+/// The description of the API is committed, so that a change of it is seen.
+#[test]
+fn the_committed_openapi_is_what_the_code_makes() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    let made = serde_json::to_string_pretty(&http::document()).expect("JSON") + "\n";
+    if std::env::var_os("ROWFEED_RENEW").is_some() {
+        std::fs::write(path, &made).expect("written");
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == made, "docs/openapi.json is not what the code makes; renew it: ROWFEED_RENEW=1 cargo test --test rest openapi");
+    // Every reference leads somewhere.
+    let document = http::document();
+    for name in made.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_is_served_and_knows_every_path() {
+    let world = world(&[]).await;
+    let (code, document) = world.ask("GET", "/openapi.json", None).await;
+    assert_eq!((code, &document), (200, &http::document()));
+    let mut ids = std::collections::BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            assert!(ids.insert(operation["operationId"].to_string()), "{method} {path}");
+            let answers = operation["responses"].as_object().expect("answers");
+            assert!(answers.keys().any(|status| status.starts_with('2')), "{method} {path}");
+        }
+    }
+    assert!(ids.len() >= 70, "{}", ids.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_under_v1_is_a_problem_with_an_id_and_others_keep_kafka_connects_shape() {
+    let world = world(&[]).await;
+    let mut told = world.send("GET", "/v1/connectors/none", None).await;
+    assert_eq!((told.status, told.header("content-type")), (404, Some("application/problem+json")));
+    let id = told.header("x-request-id").expect("an id").to_owned();
+    let body: Json = serde_json::from_str(&told.text().await.expect("a body")).expect("JSON");
+    let message = "Connector none not found";
+    let expected = json!({ "type": "about:blank", "title": "Not Found", "status": 404, "detail": message, "request_id": id,
+        "error_code": 404, "message": message });
+    assert_eq!(body, expected);
+    // The client's own id is kept, and what is known of the problem is told.
+    world.ask("PUT", "/connectors/shop/config", Some(config("h"))).await;
+    let signal = "{\"type\": \"execute-snapshot\", \"data\": \"nonsense\"}";
+    let head = format!(
+        "POST /v1/connectors/shop/signals HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: mine-1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{signal}",
+        signal.len()
+    );
+    world.wait_for("/connectors/shop/status", "/tasks/0/state", "RUNNING").await;
+    let answer = raw(&world, &head).await;
+    assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("x-request-id: mine-1\r\n"), "{answer}");
+    assert!(answer.contains("\"request_id\":\"mine-1\"") && answer.contains("\"type\":\"urn:rowfeed:error:"), "{answer}");
+    let plain = world.send("GET", "/connectors/none", None).await;
+    assert_eq!((plain.header("content-type"), plain.header("x-request-id").is_some()), (Some("application/json"), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_is_changed_only_as_it_was_read() {
+    let world = world(&[]).await;
+    world.ask("PUT", "/connectors/shop/config", Some(config("h"))).await;
+    let tag = world.send("GET", "/connectors/shop/config", None).await.header("etag").expect("a tag").to_owned();
+    let change = async |method: &str, path: &str, tag: &str, body: Json| {
+        let body = body.to_string();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nIf-Match: {tag}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        raw(&world, &head).await
+    };
+    let path = "/connectors/shop/config";
+    let answer = change("PATCH", path, &tag, json!({ "database.password": "another" })).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("etag: \""), "{answer}");
+    // Another password is another configuration, though both are shown as stars.
+    for (method, body) in [("PATCH", json!({ "slot.name": "late" })), ("PUT", config("h2"))] {
+        let answer = change(method, path, &tag, body).await;
+        assert!(answer.starts_with("HTTP/1.1 412") && answer.contains("read it again"), "{answer}");
+    }
+    assert!(change("PUT", "/connectors/none/config", "*", config("elsewhere")).await.starts_with("HTTP/1.1 412"));
+    assert!(change("PUT", path, "*", config("h2")).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeline_tells_the_changes_of_state_and_their_causes() {
+    let world = world(&[]).await;
+    assert_eq!(world.ask("GET", "/v1/connectors/bad/timeline", None).await.0, 404);
+    world.ask("PUT", "/connectors/bad/config", Some(config("broken"))).await;
+    world.wait_for("/connectors/bad/status", "/tasks/0/state", "FAILED").await;
+    let (code, told) = world.ask("GET", "/v1/connectors/bad/timeline", None).await;
+    let items = told["items"].as_array().expect("items");
+    let states: Vec<_> = items.iter().map(|item| item["state"].as_str().unwrap_or_default()).collect();
+    assert_eq!((code, states), (200, vec!["starting", "failed"]));
+    let last = &items[1];
+    assert_eq!((&last["code"], &last["fix"], &items[0]["code"]), (&json!("pg/auth"), &json!("correct it"), &Json::Null));
+    world.ask("PUT", "/connectors/bad/stop", None).await;
+    let (_, told) = world.ask("GET", "/v1/connectors/bad/timeline?from=now-1h", None).await;
+    assert_eq!(told["items"][2]["state"], "stopped");
+    assert_eq!(world.ask("GET", "/v1/connectors/bad/timeline?from=4102444800000", None).await.1["items"], json!([]));
+    assert_eq!(world.ask("GET", "/v1/connectors/bad/timeline?from=yesterday", None).await.0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_tells_how_a_connector_fared() {
+    let file = json!({ "config": config("db") }).to_string();
+    let world = world(&[("shop.json", &file)]).await;
+    let path = "/v1/series?connector=shop&metric=lag_ms";
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let told = loop {
+        let (code, told) = world.ask("GET", path, None).await;
+        assert_eq!(code, 200, "{told}");
+        if told["points"].as_array().is_some_and(|points| !points.is_empty()) {
+            break told;
+        }
+        assert!(Instant::now() < deadline, "the first sample is taken at once");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!((&told["unit"], &told["step_ms"]), (&json!("milliseconds"), &json!(10_000)));
+    // No transaction came yet.
+    assert!(told["points"][0]["value"].is_null() && told["points"][0]["ts"].is_string(), "{told}");
+    let step = async |query: &str| world.ask("GET", &format!("{path}&{query}"), None).await.1["step_ms"].clone();
+    assert_eq!((step("from=now-1d").await, step("step=5m").await), (json!(60_000), json!(300_000)));
+    for (bad, code) in [("connector=shop&metric=x", 400), ("metric=lag_ms", 400), ("connector=none&metric=lag_ms", 404)] {
+        assert_eq!(world.ask("GET", &format!("/v1/series?{bad}"), None).await.0, code, "{bad}");
+    }
+    for bad in ["step=1s", "step=x", "from=end"] {
+        assert_eq!(world.ask("GET", &format!("{path}&{bad}"), None).await.0, 400, "{bad}");
+    }
 }

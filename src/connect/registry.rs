@@ -16,7 +16,7 @@ use super::claims;
 use super::definitions::{Definition, check_name, check_size};
 use super::signals::TooMany;
 use super::state::{Phase, Rest};
-use super::status::{StatusSnapshot, TaskStatus};
+use super::status::{StateChange, StatusSnapshot, TaskStatus};
 use super::store::{Kept, Store, TargetState, TopicEnds};
 use super::supervisor::{Goal, OnFatal, RunTask, Supervisor, Work};
 use super::validation::{self, Validation};
@@ -67,6 +67,9 @@ pub enum RegistryError {
         /// What is known about that.
         text: String,
     },
+    /// It is not as it was when the change was thought of.
+    #[error("the configuration of connector {0} is not the one that If-Match names: read it again")]
+    Changed(String),
     /// Others are validating already.
     #[error("too many configurations are being validated: try again in a moment")]
     Busy,
@@ -248,6 +251,12 @@ impl Registry {
         self.connectors().get(name).map(view).ok_or_else(|| RegistryError::NotFound(name.to_owned()))
     }
 
+    /// A connector's last changes of state, oldest first.
+    pub fn changes(&self, name: &str) -> Result<Vec<StateChange>, RegistryError> {
+        let connectors = self.connectors();
+        connectors.get(name).map(|known| known.status.changes()).ok_or_else(|| RegistryError::NotFound(name.to_owned()))
+    }
+
     /// All connectors.
     pub fn views(&self) -> Vec<ConnectorView> {
         self.connectors().values().map(view).collect()
@@ -267,9 +276,15 @@ impl Registry {
 
     /// Makes or changes a connector; true when it was made.
     pub async fn put(&self, name: &str, options: Options) -> Result<(bool, ConnectorView), RegistryError> {
+        self.put_over(name, options, None).await
+    }
+
+    /// As [`Self::put`], but only while its options are those that were `read`.
+    pub async fn put_over(&self, name: &str, options: Options, read: Option<&Options>) -> Result<(bool, ConnectorView), RegistryError> {
         self.reach(name, options.clone()).await?;
         let _changing = self.changing.lock().await;
         let known = self.connectors().get(name).map(|known| (Arc::clone(&known.definition), known.target));
+        is_as_read(name, known.as_ref().map(|(definition, _)| &definition.options), read)?;
         match known {
             None => Ok((true, self.define(name, options, TargetState::Running).await?)),
             Some((definition, target)) => Ok((false, self.redefine(&definition, options, target).await?)),
@@ -278,11 +293,22 @@ impl Registry {
 
     /// Changes some options of a connector: `None` removes one. Two requests at once both have their effect.
     pub async fn patch(&self, name: &str, changes: Vec<(String, Option<String>)>) -> Result<ConnectorView, RegistryError> {
+        self.patch_over(name, changes, None).await
+    }
+
+    /// As [`Self::patch`], but only while its options are those that were `read`.
+    pub async fn patch_over(
+        &self,
+        name: &str,
+        changes: Vec<(String, Option<String>)>,
+        read: Option<&Options>,
+    ) -> Result<ConnectorView, RegistryError> {
         let definition = self.definition(name)?;
         self.reach(name, patched(&definition, changes.clone())).await?;
         let _changing = self.changing.lock().await;
         let known = self.connectors().get(name).map(|known| (Arc::clone(&known.definition), known.target));
         let (definition, target) = known.ok_or_else(|| RegistryError::NotFound(name.to_owned()))?;
+        is_as_read(name, Some(&definition.options), read)?;
         self.redefine(&definition, patched(&definition, changes), target).await
     }
 
@@ -562,6 +588,11 @@ fn goal_of(target: TargetState) -> Goal {
         TargetState::Paused => Goal::Rest(Rest::Pause),
         TargetState::Stopped => Goal::Rest(Rest::Stop),
     }
+}
+
+/// Whether a connector's options are still those that a change is meant for.
+fn is_as_read(name: &str, now: Option<&Options>, read: Option<&Options>) -> Result<(), RegistryError> {
+    if read.is_none() || now == read { Ok(()) } else { Err(RegistryError::Changed(name.to_owned())) }
 }
 
 /// A connector's options with changes: `None` removes one.

@@ -3,6 +3,7 @@
 //! Written by the capture thread once per commit with relaxed stores, read by REST and metrics whenever they like. Nothing
 //! here is on the path of a single event, and nothing waits for a reader.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -119,6 +120,20 @@ pub struct CheckResult {
     pub observed: String,
 }
 
+/// A change of a connector's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateChange {
+    /// When.
+    pub at: SystemTime,
+    /// The new state, by [`Phase::name`].
+    pub state: &'static str,
+    /// Why, where there was a problem.
+    pub problem: Option<Problem>,
+}
+
+/// Changes of state that are kept for each connector: a day of an hourly fault, or an hour of one that is tried again each minute.
+const CHANGES_KEPT: usize = 256;
+
 /// A plain copy of a [`TaskStatus`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StatusSnapshot {
@@ -186,6 +201,7 @@ struct Slow {
     slot: Option<SlotHealth>,
     checks: Vec<CheckResult>,
     starts: u64,
+    changes: VecDeque<StateChange>,
 }
 
 #[derive(Debug, Default)]
@@ -239,7 +255,19 @@ impl TaskStatus {
         if !matches!(phase, Phase::Streaming | Phase::Snapshotting) {
             slow.waiting = None;
         }
+        if slow.changes.back().is_none_or(|last| last.state != phase.name()) {
+            let problem = if let Phase::Failed { problem, .. } = &phase { Some(problem.clone()) } else { None };
+            if slow.changes.len() >= CHANGES_KEPT {
+                slow.changes.pop_front();
+            }
+            slow.changes.push_back(StateChange { at: SystemTime::now(), state: phase.name(), problem });
+        }
         slow.phase = phase;
+    }
+
+    /// The last changes of state, oldest first: since the service started, and no more than are kept.
+    pub fn changes(&self) -> Vec<StateChange> {
+        self.slow().changes.iter().cloned().collect()
     }
 
     /// Moves by the state machine; returns the new phase, or `None` for a transition that cannot be.
@@ -438,6 +466,21 @@ mod tests {
         let tables = status.snapshot().tables;
         assert_eq!(tables.len(), TABLES_MAX);
         assert_eq!(tables[0], TableRows { name: "public.t0".into(), rows: 7, estimated: Some(9) });
+    }
+
+    #[test]
+    fn the_last_changes_of_state_are_kept_with_their_cause() {
+        let status = TaskStatus::new();
+        for _ in 0..CHANGES_KEPT {
+            status.set_phase(Phase::Preparing);
+            status.apply(Event::Fault(Problem::retry("pg/refused", "away"))).expect("a running task can fail");
+        }
+        status.set_phase(Phase::Streaming);
+        status.set_phase(Phase::Streaming);
+        let changes = status.changes();
+        assert_eq!(changes.len(), CHANGES_KEPT);
+        let last: Vec<_> = changes.iter().rev().take(3).map(|change| (change.state, change.problem.is_some())).collect();
+        assert_eq!(last, [("streaming", false), ("waiting", true), ("starting", false)]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Health, metrics, the levels of the log, and what the worker says about itself.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::rejection::QueryRejection};
 use serde_json::{Map, Value, json};
 
+use super::described::{Routes, does};
 use super::{ApiError, App, Pairs, RequestKey, is_on, json_body, parameter};
 use crate::connect::registry::ConnectorView;
 use crate::connect::state::Phase;
@@ -21,6 +23,83 @@ pub const COMMIT: &str = match option_env!("ROWFEED_COMMIT") {
     Some(commit) => commit,
     None => "unknown",
 };
+
+/// The routes.
+pub fn routes() -> Routes {
+    let health_of = || json!({ "status": "healthy|unhealthy", "message": "Worker has completed startup and is ready to handle requests." });
+    let plain = "text/plain; charset=utf-8";
+    Routes::of("Service")
+        .shape("Error", json!({ "error_code": 404, "message": "Connector shop not found" }))
+        .shape(
+            "Problem",
+            json!({ "type": "about:blank", "title": "Not Found", "status": 404, "detail": "Connector shop not found", "code?": "pg/refused",
+                "at?": "db:5432/shop", "why?": "connection refused", "fix?": "start PostgreSQL", "request_id": "01934d2c-6c1f-7a52-8d0e-6f3a3f0d9b1c",
+                "error_code": 404, "message": "Connector shop not found" }),
+        )
+        .shape("Logger", json!({ "level": "INFO|OFF|ERROR|WARN|DEBUG|TRACE", "last_modified~": 1_795_233_128_832_u64 }))
+        .get(
+            "/",
+            root,
+            does("Says which version this is")
+                .answers(200, "As a worker of Kafka Connect.", json!({ "version": "4.1.0-rowfeed-0.1.0", "commit": "4f2c1ab", "kafka_cluster_id": "c1" })),
+        )
+        .get(
+            "/health",
+            health,
+            does("Says whether the worker is well").answers(200, "It is.", health_of()).answers(500, "It is not.", health_of()),
+        )
+        .get("/livez", livez, does("Says that the process answers").text(200, "It does.", plain, "ok\n"))
+        .get(
+            "/readyz",
+            readyz,
+            does("Says whether consumers can be served")
+                .query("verbose", json!(true), "A line for the log and one for each connector.")
+                .query("require", json!("connectors"), "connectors: they must all work.")
+                .text(200, "They can.", plain, "ok\n")
+                .text(503, "They cannot.", plain, "connectors are not all working\n"),
+        )
+        .get(
+            "/metrics",
+            metrics,
+            does("Tells the metrics")
+                .text(200, "In Prometheus's format; in that of OpenMetrics when it is accepted.", METRICS, "# TYPE rowfeed_build info\n")
+                .text(200, "", OPEN_METRICS, "# TYPE rowfeed_build info\n"),
+        )
+        .get(
+            "/metrics/debezium",
+            debezium_metrics,
+            does("Tells the metrics by Debezium's names")
+                .text(200, "In Prometheus's format; in that of OpenMetrics when it is accepted.", METRICS, "# TYPE debezium_metrics_Connected gauge\n")
+                .text(200, "", OPEN_METRICS, "# TYPE debezium_metrics_Connected gauge\n"),
+        )
+        .get("/openapi.json", openapi, does("Tells this document").answers(200, "An OpenAPI document.", json!({ "<openapi>": null })))
+        .get("/admin/loggers", loggers, does("Lists the loggers whose level is set").answers(200, "By name.", json!({ "<root>": "@Logger" })))
+        .get(
+            "/admin/loggers/{logger}",
+            logger,
+            does("Shows a logger's level").answers(200, "It.", json!("@Logger")).fails(404, "Logger x not found."),
+        )
+        .put(
+            "/admin/loggers/{logger}",
+            set_level,
+            does("Sets a logger's level")
+                .query("scope", json!("worker"), "cluster: nothing is answered.")
+                .takes(json!({ "level": "DEBUG" }))
+                .answers(200, "The loggers that it changes.", json!(["rowfeed::postgres"]))
+                .empty(204, "It is set.")
+                .fails(404, "invalid log level 'x'."),
+        )
+}
+
+/// `GET /openapi.json`.
+async fn openapi() -> Response {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(super::document().to_string()));
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
+}
+
+/// The types of metrics: Prometheus's own, and OpenMetrics.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /`: clients parse the first two numbers of the version as Kafka's.
 pub async fn root(State(app): State<App>) -> Response {
@@ -131,9 +210,9 @@ pub async fn debezium_metrics(State(app): State<App>, headers: HeaderMap) -> Res
 fn page(headers: &HeaderMap, page: String) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     if accepts.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
-        return ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page).into_response();
+        return ([(header::CONTENT_TYPE, OPEN_METRICS)], page).into_response();
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::as_text(&page)).into_response()
+    ([(header::CONTENT_TYPE, METRICS)], metrics::as_text(&page)).into_response()
 }
 
 fn report(app: &App) -> Report {

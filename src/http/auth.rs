@@ -6,17 +6,16 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{MatchedPath, Path, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
+use super::described::{Routes, does};
 use super::{ApiError, App, json_body};
 use crate::connect::tokens::{Need, Scope, Token, TokenError};
 use crate::problem::Problem;
@@ -34,8 +33,34 @@ pub enum Open {
 }
 
 /// The routes of tokens.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/tokens", get(list).post(create)).route("/v1/tokens/{name}", delete(revoke))
+pub fn routes() -> Routes {
+    let open = "tokens are made with http.auth = \"token\" or \"loopback\" only";
+    Routes::of("Tokens")
+        .shape("Token", json!({ "name": "grafana", "scopes": ["read:metrics"], "created_ms": 1_795_233_128_832_u64 }))
+        .get(
+            "/v1/tokens",
+            list,
+            does("Lists the tokens").answers(200, "Without their secrets.", json!({ "items": ["@Token"] })).fails(403, open),
+        )
+        .post(
+            "/v1/tokens",
+            create,
+            does("Makes a token")
+                .takes(json!({ "name": "grafana", "scopes": ["read:metrics"] }))
+                .answers(
+                    201,
+                    "It, with its secret, which is shown this once.",
+                    json!({ "name": "grafana", "scopes": ["read:metrics"], "created_ms": 1_795_233_128_832_u64, "token": "the secret" }),
+                )
+                .fails(400, "the token has no name")
+                .fails(403, open)
+                .fails(409, "there is a token \"grafana\" already: revoke it first"),
+        )
+        .delete(
+            "/v1/tokens/{name}",
+            revoke,
+            does("Revokes a token").empty(204, "It is gone.").fails(403, open).fails(404, "there is no token \"grafana\""),
+        )
 }
 
 /// What a request needs, each of these; empty: nothing, not even a token.
@@ -67,7 +92,7 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
 }
 
 /// Paths about connectors.
-const CONNECTORS: [&str; 4] = ["/connectors", "/connector-plugins", "/v1/connectors", "/v1/config/reload"];
+const CONNECTORS: [&str; 5] = ["/connectors", "/connector-plugins", "/v1/connectors", "/v1/config/reload", "/v1/sources"];
 
 fn is_within(route: &str, area: &str) -> bool {
     route.strip_prefix(area).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

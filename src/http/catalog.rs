@@ -4,14 +4,14 @@
 //! connector publishes to is not deleted by accident, and that no group keeps an offset in a topic that is gone. Leaves the
 //! topics to the log.
 
+use axum::Json as JsonBody;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json as JsonBody, Router};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
+use super::described::{Routes, does};
 use super::{ApiError, App, Pairs, is_on, json_body, topics};
 use crate::config::suggest;
 use crate::log::topic::is_internal;
@@ -19,8 +19,46 @@ use crate::log::{LogError, LogWriter, TopicSpec};
 use crate::record::compression::Compression;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/topics", post(create)).route("/v1/topics/{topic}", axum::routing::patch(alter).delete(remove))
+pub fn routes() -> Routes {
+    let own = "\"__rowfeed_catalog\" is the log's own topic: nobody else makes, changes or deletes it";
+    let missing = "there is no topic \"shop.public.order\"; did you mean \"shop.public.orders\"?";
+    let elsewhere = "topics are in the external Kafka cluster (log.kind = \"kafka\"): read them there";
+    let settings = json!({ "compression.type?": "producer|uncompressed|gzip|snappy|lz4|zstd", "cleanup.policy?": "delete" });
+    Routes::of("Topics")
+        .post(
+            "/v1/topics",
+            create,
+            does("Makes a topic")
+                .takes(json!({ "name": "audit", "partitions?": 3, "config?": settings }))
+                .answers(201, "It.", json!("@Topic"))
+                .fails(400, "name is missing")
+                .fails(403, own)
+                .fails(409, "the topic \"audit\" is there already")
+                .fails(429, "there are 10000 topics already")
+                .fails(501, elsewhere),
+        )
+        .patch(
+            "/v1/topics/{topic}",
+            alter,
+            does("Changes a topic's settings")
+                .takes(json!({ "config": settings }))
+                .answers(200, "It.", json!("@Topic"))
+                .fails(400, "unknown setting \"compresion.type\"; did you mean \"compression.type\"?")
+                .fails(403, own)
+                .fails(404, missing)
+                .fails(501, elsewhere),
+        )
+        .delete(
+            "/v1/topics/{topic}",
+            remove,
+            does("Deletes a topic and what groups committed of it")
+                .query("force", json!(true), "Also where a connector publishes to it, which makes it anew with its next change.")
+                .empty(204, "It is gone.")
+                .fails(403, own)
+                .fails(404, missing)
+                .fails(409, "the connector shop publishes to \"shop.public.orders\"")
+                .fails(501, elsewhere),
+        )
 }
 
 type Answer = Result<Response, ApiError>;

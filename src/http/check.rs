@@ -1,14 +1,14 @@
 //! `POST /v1/check` and `GET /v1/sources/{connector}/tables`: what a person asks before a connector is made or changed.
 
+use axum::Json as JsonBody;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json as JsonBody, Router};
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
+use super::described::{Routes, does};
 use super::topics::Chunks;
 use super::{ApiError, App, json_body};
 use crate::connect::checks::{self, Asked, Refused, Relation};
@@ -17,8 +17,46 @@ use crate::connect::checks::{self, Asked, Refused, Relation};
 const FINDINGS_MAX: usize = 4096;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/check", post(check)).route("/v1/sources/{connector}/tables", get(tables))
+pub fn routes() -> Routes {
+    let finding = json!({ "id": "pg/wal-level", "group": "server", "status": "ok|note|warn|fail", "title": "wal_level", "observed": "replica",
+        "expected?": "logical", "fix": [{ "sql?": "ALTER SYSTEM SET wal_level = logical;", "note?": "then restart PostgreSQL" }],
+        "docs": "docs/errors.md#pgwal-level" });
+    Routes::of("Sources")
+        .shape("Finding", finding)
+        .post(
+            "/v1/check",
+            check,
+            does("Examines a database: can it be captured?")
+                .detail("With Accept: application/x-ndjson each finding is a line as soon as it is known, and the last line is the sum of all.")
+                .takes(json!({ "url?": "postgres://cdc@db.internal:5432/shop", "connector?": "shop", "tables?": ["public.*"], "role?": "cdc", "slot_test?": true }))
+                .answers(
+                    200,
+                    "What was found, and the script that mends it.",
+                    json!({ "schema": "rowfeed/check@1", "ok": false, "target": "db.internal:5432/shop", "checks": ["@Finding"],
+                        "fix_sql": "ALTER SYSTEM SET wal_level = logical;" }),
+                )
+                .fails(400, "the body is an object: {\"url\": ...} or {\"connector\": ...}")
+                .fails(404, "Connector shop not found")
+                .fails(429, "too many databases are being examined: try again in a moment")
+                .fails(504, "the database took too long to answer"),
+        )
+        .get(
+            "/v1/sources/{connector}/tables",
+            tables,
+            does("Lists the relations of a connector's database")
+                .detail("Numbers are the server's estimates; nothing is locked.")
+                .answers(
+                    200,
+                    "All of them, and why one cannot be captured.",
+                    json!({ "items": [{ "table": "public.orders", "kind": "table", "primary_key": ["id"], "replica_identity": "default",
+                        "rows_estimated~": 1000, "size_bytes_estimated~": 81_920, "in_publication": true, "captured": true, "capturable": true,
+                        "reasons": [{ "code": "pg/select", "text": "the role may not read it" }] }] }),
+                )
+                .fails(404, "Connector shop not found")
+                .fails(429, "too many databases are being examined: try again in a moment")
+                .fails(502, "pg/refused: nothing is listening on db.internal:5432")
+                .fails(504, "the database took too long to answer"),
+        )
 }
 
 impl From<Refused> for ApiError {

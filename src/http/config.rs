@@ -1,14 +1,13 @@
 //! The connector files, read again when asked; and what a configuration would change.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use serde_json::{Value as Json, json};
 
 use super::connectors::options;
+use super::described::{Routes, does};
 use super::{ApiError, App, json_body};
 use crate::config::postgres::effect::{Change, heaviest};
 use crate::config::postgres::masked;
@@ -16,8 +15,39 @@ use crate::connect::registry::Reloaded;
 use crate::problem::Problem;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/config/reload", post(reload)).route("/v1/connectors/{name}/diff", post(diff))
+pub fn routes() -> Routes {
+    Routes::of("Configuration")
+        .shape(
+            "Mistake",
+            json!({ "connector~": "shop", "code": "config/value", "message": "snapshot.mode=initail is not valid", "at": "connectors/shop.toml:3",
+                "why": "", "fix": "use initial" }),
+        )
+        .shape(
+            "Reloaded",
+            json!({ "schema": "rowfeed/config-reload@1", "successful": true, "started": ["shop"], "changed": ["billing"], "stopped": ["old"],
+                "problems": ["@Mistake"], "error_code?": 422, "message?": "config/value: snapshot.mode=initail is not valid" }),
+        )
+        .post(
+            "/v1/config/reload",
+            reload,
+            does("Reads the connector files again")
+                .answers(200, "All that they say holds.", json!("@Reloaded"))
+                .answers(422, "What is wrong; the other files hold all the same.", json!("@Reloaded")),
+        )
+        .post(
+            "/v1/connectors/{name}/diff",
+            diff,
+            does("Says what a configuration would change")
+                .detail("Nothing is changed. The body is that of PUT /connectors/{name}/config.")
+                .takes(json!("@ConnectorConfig"))
+                .answers(
+                    200,
+                    "The changes, the heaviest effect of all, and what is wrong.",
+                    json!({ "schema": "rowfeed/connector-diff@1", "connector": "shop", "exists": true, "effect": "live|none|create|reconnect|restart|resnapshot",
+                        "says~": "the stream goes on without interruption", "problems": ["@Mistake"],
+                        "changes": [{ "key": "slot.name", "from~": "a", "to~": "b", "effect": "live|reconnect|restart|resnapshot" }] }),
+                ),
+        )
 }
 
 /// 200 when everything the files say holds, else 422 with what does not; the other files hold all the same.

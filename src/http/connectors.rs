@@ -1,16 +1,16 @@
 //! `/connectors` and below, as Kafka Connect answers them.
 
+use std::hash::BuildHasher;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
 use axum::{Json as JsonBody, extract::Query};
 use serde_json::{Map, Value as Json, json};
 
+use super::described::{Routes, does};
 use super::{ApiError, App, Pairs, is_on, json_body};
 use crate::config::document::json_scalar;
 use crate::config::postgres::masked;
@@ -28,23 +28,172 @@ const AWAY_SHORTLY: Duration = Duration::from_secs(30);
 const TASK_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnectorTask";
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/connectors", get(list).post(create))
-        .route("/connectors/{name}", get(show).delete(delete))
-        .route("/connectors/{name}/config", get(config).put(put_config).patch(patch_config))
-        .route("/connectors/{name}/status", get(status))
-        .route("/connectors/{name}/tasks", get(tasks))
-        .route("/connectors/{name}/tasks/{task}/status", get(task_status))
-        .route("/connectors/{name}/tasks/{task}/restart", post(restart_task))
-        .route("/connectors/{name}/restart", post(restart))
-        .route("/connectors/{name}/pause", put(pause))
-        .route("/connectors/{name}/resume", put(resume))
-        .route("/connectors/{name}/stop", put(stop))
-        .route("/connectors/{name}/topics", get(topics))
-        .route("/connectors/{name}/topics/reset", put(reset_topics))
-        .route("/connectors/{name}/offsets", get(offsets).patch(alter_offsets).delete(reset_offsets))
-        .route("/v1/connectors/{name}/signals", post(signal))
+pub fn routes() -> Routes {
+    let missing = "Connector shop not found";
+    let invalid = "Connector configuration is invalid and contains the following 1 error(s):\npg/refused: nothing is listening on db:5432";
+    let file = "Connector shop is managed by the file connectors/shop.toml: change it there";
+    let stopped = "Connectors must be in the STOPPED state before their offsets can be modified.";
+    Routes::of("Connectors")
+        .shape("ConnectorConfig", json!({ "<connector.class>": "io.debezium.connector.postgresql.PostgresConnector" }))
+        .shape("TaskId", json!({ "connector": "shop", "task": 0 }))
+        .shape("ConnectorInfo", json!({ "name": "shop", "config": "@ConnectorConfig", "tasks": ["@TaskId"], "type": "source|sink" }))
+        .shape(
+            "ConnectorState",
+            json!({ "state": "RUNNING|UNASSIGNED|PAUSED|FAILED|RESTARTING|STOPPED", "worker_id": "127.0.0.1:8083", "version": "0.1.0", "trace?": "" }),
+        )
+        .shape(
+            "TaskState",
+            json!({ "id": 0, "state": "RUNNING|UNASSIGNED|PAUSED|FAILED|RESTARTING", "worker_id": "127.0.0.1:8083", "version": "0.1.0",
+                "trace?": "pg/auth: password authentication failed", "warning?": "slot/wal-growing: the slot keeps 3 GiB of WAL" }),
+        )
+        .shape(
+            "ConnectorStateInfo",
+            json!({ "name": "shop", "connector": "@ConnectorState", "tasks": ["@TaskState"], "type": "source|sink" }),
+        )
+        .shape(
+            "Offsets",
+            json!({ "offsets": [{ "partition": { "server": "shop" }, "offset~": { "<lsn>": null } }] }),
+        )
+        .shape("Message", json!({ "message": "The offsets for this connector have been altered successfully" }))
+        .get(
+            "/connectors",
+            list,
+            does("Lists the connectors")
+                .detail("Names alone; with expand an object of name to status, info or both.")
+                .query("expand", json!(["status"]), "status, info or both, each a parameter of its own; others are ignored.")
+                .answers(200, "The names, or the objects.", json!(null)),
+        )
+        .post(
+            "/connectors",
+            create,
+            does("Makes a connector")
+                .detail("Its database is asked first, for 5 s at most, unless it is to rest.")
+                .takes(json!({ "name?": "shop", "config": "@ConnectorConfig", "initial_state?~": "RUNNING|PAUSED|STOPPED" }))
+                .answers(201, "It is made; Location says where.", json!("@ConnectorInfo"))
+                .fails(400, invalid)
+                .fails(409, "Connector shop already exists"),
+        )
+        .get("/connectors/{name}", show, does("Shows a connector").answers(200, "It.", json!("@ConnectorInfo")).fails(404, missing))
+        .delete(
+            "/connectors/{name}",
+            delete,
+            does("Deletes a connector").detail("Its slot and its topics stay.").empty(204, "It is gone.").fails(403, file).fails(404, missing),
+        )
+        .get(
+            "/connectors/{name}/config",
+            config,
+            does("Shows a connector's configuration")
+                .detail("Passwords are hidden; ETag names what is shown.")
+                .answers(200, "The options.", json!("@ConnectorConfig"))
+                .fails(404, missing),
+        )
+        .put(
+            "/connectors/{name}/config",
+            put_config,
+            does("Makes or changes a connector")
+                .detail("Its database is asked first, for 5 s at most, unless it rests. With If-Match only what was read is changed.")
+                .takes(json!("@ConnectorConfig"))
+                .answers(200, "It is changed.", json!("@ConnectorInfo"))
+                .answers(201, "It is made; Location says where.", json!("@ConnectorInfo"))
+                .fails(400, invalid)
+                .fails(403, file)
+                .fails(409, "Connector shop was deleted and its task has not ended yet: try again when it has")
+                .fails(412, "the configuration is not the one that If-Match names: read it again"),
+        )
+        .patch(
+            "/connectors/{name}/config",
+            patch_config,
+            does("Changes options of a connector")
+                .detail("A null removes an option. With If-Match only what was read is changed.")
+                .takes(json!({ "<tombstones.on.delete>": null }))
+                .answers(200, "It is changed.", json!("@ConnectorInfo"))
+                .fails(400, invalid)
+                .fails(403, file)
+                .fails(404, missing)
+                .fails(412, "the configuration is not the one that If-Match names: read it again"),
+        )
+        .get(
+            "/connectors/{name}/status",
+            status,
+            does("Shows a connector's state and its task's")
+                .answers(200, "The states.", json!("@ConnectorStateInfo"))
+                .fails(404, "No status found for connector shop"),
+        )
+        .get(
+            "/connectors/{name}/tasks",
+            tasks,
+            does("Lists a connector's tasks")
+                .answers(200, "One, or none when it is stopped.", json!([{ "id": "@TaskId", "config": "@ConnectorConfig" }]))
+                .fails(404, missing),
+        )
+        .get(
+            "/connectors/{name}/tasks/{task}/status",
+            task_status,
+            does("Shows a task's state").answers(200, "The state.", json!("@TaskState")).fails(404, "No status found for task shop-0"),
+        )
+        .post(
+            "/connectors/{name}/tasks/{task}/restart",
+            restart_task,
+            does("Restarts a task").empty(204, "It is ordered.").fails(404, "Unknown task: shop-0"),
+        )
+        .post(
+            "/connectors/{name}/restart",
+            restart,
+            does("Restarts a connector")
+                .query("includeTasks", json!(true), "The answer is the state.")
+                .query("onlyFailed", json!(true), "Only when it has failed; the answer is the state.")
+                .answers(202, "It is ordered; the state.", json!("@ConnectorStateInfo"))
+                .empty(204, "It is ordered.")
+                .fails(404, "Unknown connector: shop"),
+        )
+        .put("/connectors/{name}/pause", pause, does("Pauses a connector").empty(202, "It is ordered.").fails(404, "Unknown connector shop"))
+        .put("/connectors/{name}/resume", resume, does("Resumes a connector").empty(202, "It is ordered.").fails(404, "Unknown connector shop"))
+        .put("/connectors/{name}/stop", stop, does("Stops a connector").empty(204, "It is ordered.").fails(404, "Unknown connector shop"))
+        .get(
+            "/connectors/{name}/topics",
+            topics,
+            does("Lists the topics a connector has written to")
+                .answers(200, "By connector; none for one that is not there.", json!({ "<shop>": { "topics": ["shop.public.orders"] } })),
+        )
+        .put(
+            "/connectors/{name}/topics/reset",
+            reset_topics,
+            does("Begins the list of a connector's topics anew").empty(202, "It is begun."),
+        )
+        .get(
+            "/connectors/{name}/offsets",
+            offsets,
+            does("Shows a connector's position").answers(200, "As Debezium keeps it.", json!("@Offsets")).fails(404, missing),
+        )
+        .patch(
+            "/connectors/{name}/offsets",
+            alter_offsets,
+            does("Sets the position of a stopped connector")
+                .takes(json!("@Offsets"))
+                .answers(200, "It is set.", json!("@Message"))
+                .fails(400, stopped)
+                .fails(404, missing),
+        )
+        .delete(
+            "/connectors/{name}/offsets",
+            reset_offsets,
+            does("Forgets the position of a stopped connector")
+                .answers(200, "It is forgotten.", json!("@Message"))
+                .fails(400, stopped)
+                .fails(404, missing),
+        )
+        .post(
+            "/v1/connectors/{name}/signals",
+            signal,
+            does("Sends a signal to a running connector")
+                .detail("What Debezium reads from a signalling table; data may be JSON or a text of it.")
+                .takes(json!({ "id?~": "s1", "type": "execute-snapshot", "data?": null }))
+                .answers(202, "It waits for its turn.", json!({ "id": "s1" }))
+                .fails(404, missing)
+                .fails(409, "Connector shop is not running")
+                .fails(422, "signal/data: the signal's data cannot be read")
+                .fails(429, "too many signals wait already"),
+        )
 }
 
 /// What a handler answers.
@@ -97,13 +246,30 @@ async fn show(State(app): State<App>, Path(name): Path<String>) -> Answer {
 }
 
 async fn config(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    Ok(JsonBody(masked(&app.0.registry.view(&name)?.options)).into_response())
+    let view = app.0.registry.view(&name)?;
+    Ok(([(header::ETAG, tag(&app, &view))], JsonBody(masked(&view.options))).into_response())
+}
+
+/// Names a configuration, passwords included, for as long as the service runs.
+fn tag(app: &App, view: &ConnectorView) -> String {
+    format!("\"{:016x}\"", app.0.tags.hash_one(&view.options))
+}
+
+/// The options that a change is meant for, where the request names them by `If-Match`.
+fn read_before(app: &App, name: &str, headers: &HeaderMap) -> Result<Option<Options>, ApiError> {
+    let Some(wanted) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let wanted = wanted.to_str().unwrap_or_default();
+    let view = app.0.registry.view(name).ok();
+    let is_it = |view: &ConnectorView| wanted.split(',').map(str::trim).any(|one| one == "*" || one == tag(app, view));
+    let found = view.filter(is_it).map(|view| view.options);
+    found.map(Some).ok_or_else(|| RegistryError::Changed(name.to_owned()).into())
 }
 
 async fn put_config(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
     let options = options(&json_body(&headers, &body)?)?;
-    let (made, view) = app.0.registry.put(&name, options).await?;
-    Ok(if made { created(&view) } else { JsonBody(info(&view)).into_response() })
+    let read = read_before(&app, &name, &headers)?;
+    let (made, view) = app.0.registry.put_over(&name, options, read.as_ref()).await?;
+    Ok(if made { created(&view) } else { ([(header::ETAG, tag(&app, &view))], JsonBody(info(&view))).into_response() })
 }
 
 /// Merges: a null removes a key.
@@ -114,8 +280,10 @@ async fn patch_config(State(app): State<App>, Path(name): Path<String>, headers:
         value => scalar(&key, &value).map(|value| (key, Some(value))),
     };
     let changes = patch.into_iter().map(change).collect::<Result<Vec<_>, _>>()?;
-    let view = app.0.registry.patch(&name, changes).await?;
-    Ok(JsonBody(info(&view)).into_response())
+    app.0.registry.view(&name)?;
+    let read = read_before(&app, &name, &headers)?;
+    let view = app.0.registry.patch_over(&name, changes, read.as_ref()).await?;
+    Ok(([(header::ETAG, tag(&app, &view))], JsonBody(info(&view))).into_response())
 }
 
 async fn delete(State(app): State<App>, Path(name): Path<String>) -> Answer {
@@ -279,7 +447,7 @@ async fn offsets(State(app): State<App>, Path(name): Path<String>) -> Answer {
 
 /// Takes a position over, Debezium's own offset included (KIP-875): a stopped connector goes on from there when it is resumed.
 async fn alter_offsets(State(app): State<App>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
-    let view = app.0.registry.view(&name)?;
+    let view = settled(&app, &name).await?;
     let body = json_body(&headers, &body)?;
     if body.get("offsets").is_none_or(|offsets| offsets.is_null() || offsets.as_array().is_some_and(Vec::is_empty)) {
         return Err(ApiError::bad_request("Partitions / offsets need to be provided for an alter offsets request"));
@@ -309,6 +477,22 @@ async fn alter_offsets(State(app): State<App>, Path(name): Path<String>, headers
     Ok(JsonBody(json!({ "message": "The offsets for this connector have been altered successfully" })).into_response())
 }
 
+/// A stop is over within this: the capture is given up after less.
+const STOP_WAIT: Duration = Duration::from_secs(10);
+
+/// The connector; when its stop has been ordered, and so its state says STOPPED, as soon as its task has ended.
+async fn settled(app: &App, name: &str) -> Result<ConnectorView, ApiError> {
+    let late = tokio::time::Instant::now() + STOP_WAIT;
+    loop {
+        let view = app.0.registry.view(name)?;
+        let stopping = view.target == TargetState::Stopped && !matches!(view.status.phase, Phase::Stopped);
+        if !stopping || tokio::time::Instant::now() >= late {
+            return Ok(view);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The log that keeps positions, when the connector is stopped.
 fn stopped_log<'a>(app: &'a App, view: &ConnectorView) -> Result<&'a crate::log::builtin::BuiltinLog, ApiError> {
     if !matches!(view.status.phase, Phase::Stopped) {
@@ -324,7 +508,7 @@ fn stopped_log<'a>(app: &'a App, view: &ConnectorView) -> Result<&'a crate::log:
 
 /// Forgets the position, of a stopped connector only (KIP-875): it begins anew when it is resumed.
 async fn reset_offsets(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    let view = app.0.registry.view(&name)?;
+    let view = settled(&app, &name).await?;
     let log = stopped_log(&app, &view)?;
     position::reset(log, &view).await.map_err(|error| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.problem().text()))?;
     Ok(JsonBody(json!({ "message": "The offsets for this connector have been reset successfully" })).into_response())

@@ -7,14 +7,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::Json as JsonBody;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json as JsonBody, Router};
 use serde_json::{Value as Json, json};
 
+use super::described::{Routes, does};
 use super::records::StartAt;
 use super::{ApiError, App, json_body, topics};
 use crate::config::suggest;
@@ -78,11 +78,63 @@ pub trait Groups: Send + Sync {
 }
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/groups", get(list))
-        .route("/v1/groups/{group}", get(show).delete(delete))
-        .route("/v1/groups/{group}/seek", post(seek))
+pub fn routes() -> Routes {
+    let missing = "there is no group \"biling\"; did you mean \"billing\"?";
+    let elsewhere = "consumer groups are in the external Kafka cluster (log.kind = \"kafka\"): ask there";
+    let members = "the group \"billing\" has members: stop them first";
+    Routes::of("Consumer groups")
+        .shape(
+            "Group",
+            json!({ "name": "billing", "state": "Stable|Empty|PreparingRebalance|CompletingRebalance", "protocol~": "range", "members": 2,
+                "total_lag": 12, "max_lag": 8 }),
+        )
+        .get(
+            "/v1/groups",
+            list,
+            does("Lists the consumer groups")
+                .answers(200, "All of them.", json!({ "items": ["@Group"], "next_cursor~": "" }))
+                .fails(501, elsewhere),
+        )
+        .get(
+            "/v1/groups/{group}",
+            show,
+            does("Shows a consumer group, its members and its lag")
+                .answers(
+                    200,
+                    "It.",
+                    json!({ "name": "billing", "state": "Stable|Empty|PreparingRebalance|CompletingRebalance", "protocol~": "range",
+                        "members": [{ "id": "c1-0", "instance_id~": "one", "client_id": "c1", "host": "127.0.0.1" }],
+                        "total_lag": 12, "max_lag": 8,
+                        "offsets": [{ "topic": "shop.public.orders", "partition": 0, "committed": 88, "start": 0, "end": 100, "lag": 12 }] }),
+                )
+                .fails(404, missing)
+                .fails(501, elsewhere),
+        )
+        .delete(
+            "/v1/groups/{group}",
+            delete,
+            does("Deletes a consumer group without members")
+                .empty(204, "It is gone.")
+                .fails(404, missing)
+                .fails(409, members)
+                .fails(501, elsewhere),
+        )
+        .post(
+            "/v1/groups/{group}/seek",
+            seek,
+            does("Moves where a consumer group goes on")
+                .detail("start, end, -100, +100, offset:1842, now-5m, or milliseconds since 1970; without topics those it has offsets in.")
+                .takes(json!({ "to": "now-1h", "topics?": ["shop.public.orders"], "dry_run?": true }))
+                .answers(
+                    200,
+                    "Where it was and where it is, or would be.",
+                    json!({ "group": "billing", "dry_run": true, "members": 0,
+                        "offsets": [{ "topic": "shop.public.orders", "partition": 0, "before~": 100, "after": 88 }] }),
+                )
+                .fails(404, missing)
+                .fails(409, members)
+                .fails(501, elsewhere),
+        )
 }
 
 type Answer = Result<Response, ApiError>;

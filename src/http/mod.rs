@@ -12,27 +12,29 @@ mod catalog;
 pub mod check;
 pub mod config;
 pub mod connectors;
+pub mod described;
 pub mod groups;
 pub mod listener;
 pub mod overview;
 pub mod plugins;
 pub mod records;
 pub mod schemas;
+pub mod series;
 mod slots;
 pub mod tls;
 pub mod topics;
 
 use std::collections::BTreeMap;
+use std::hash::RandomState;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -46,6 +48,7 @@ use crate::connect::state::Phase;
 use crate::connect::{Registry, Schemas, Tokens};
 use crate::log::builtin::BuiltinLog;
 use crate::problem::Problem;
+use described::Routes;
 
 /// The largest request body: a connector's configuration has a few kilobytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -106,6 +109,9 @@ struct Inner {
     started: Instant,
     /// How fast each connector is.
     rates: overview::Rates,
+    /// Makes names of configurations from which no password can be guessed.
+    tags: RandomState,
+    series: series::Series,
     /// How often was answered what; bounded, since routes, methods and statuses are few.
     requests: Mutex<BTreeMap<RequestKey, u64>>,
     /// The consumer groups of that log, when they are kept here.
@@ -146,6 +152,8 @@ impl App {
             started: Instant::now(),
             rates: overview::Rates::default(),
             requests,
+            tags: RandomState::new(),
+            series: series::Series::default(),
             groups: None,
         }))
     }
@@ -178,28 +186,32 @@ impl App {
     }
 }
 
-/// All routes.
+/// All routes, with what is said about them.
+fn routes() -> Routes {
+    admin::routes()
+        .and(plugins::routes())
+        .and(connectors::routes())
+        .and(config::routes())
+        .and(overview::routes())
+        .and(series::routes())
+        .and(groups::routes())
+        .and(topics::routes())
+        .and(catalog::routes())
+        .and(schemas::routes())
+        .and(slots::routes())
+        .and(check::routes())
+        .and(auth::routes())
+}
+
+/// The description of all routes, an OpenAPI document.
+pub fn document() -> Json {
+    routes().document()
+}
+
+/// The service of all routes.
 pub fn router(app: App) -> Router {
-    let routes = Router::new()
-        .route("/", get(admin::root))
-        .route("/health", get(admin::health))
-        .route("/livez", get(admin::livez))
-        .route("/readyz", get(admin::readyz))
-        .route("/metrics", get(admin::metrics))
-        .route("/metrics/debezium", get(admin::debezium_metrics))
-        .route("/admin/loggers", get(admin::loggers))
-        .route("/admin/loggers/{logger}", get(admin::logger).put(admin::set_level))
-        .merge(plugins::routes())
-        .merge(connectors::routes())
-        .merge(config::routes())
-        .merge(overview::routes())
-        .merge(groups::routes())
-        .merge(topics::routes())
-        .merge(catalog::routes())
-        .merge(schemas::routes())
-        .merge(slots::routes())
-        .merge(check::routes())
-        .merge(auth::routes())
+    let routes = routes()
+        .router()
         .route_layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
         .route_layer(middleware::from_fn(name_route))
         .fallback(not_found)
@@ -213,6 +225,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), check_host))
         .layer(middleware::from_fn_with_state(app.clone(), auth::cors))
         .layer(middleware::from_fn_with_state(app, count))
+        .layer(middleware::from_fn(identify))
 }
 
 /// Serves until `stop` says true; streams and open requests then end.
@@ -222,6 +235,7 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
     let changes = Arc::clone(&app.0.changes);
     let tls = app.0.settings.tls.clone();
     tokio::spawn(overview::measure(app.clone(), stop.clone()));
+    tokio::spawn(series::sample(app.clone(), stop.clone()));
     let service = TowerToHyperService::new(router(app));
     let mut listener = listener::Limited::new(listener);
     let open = GracefulShutdown::new();
@@ -384,16 +398,81 @@ async fn method_not_allowed() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
 }
 
+/// Gives each request an id, and errors under `/v1` the form of RFC 9457. Kafka Connect's and the registry's paths keep theirs.
+async fn identify(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let is_ours = request.uri().path().starts_with("/v1/");
+    let mut response = next.run(request).await;
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        if error.status.is_server_error() {
+            tracing::warn!(request_id = id, status = error.status.as_u16(), "a request was not served: {}", error.message);
+        }
+        if is_ours {
+            // What else the answer says holds: `Allow`, say.
+            let (mut parts, _) = response.into_parts();
+            parts.headers.remove(header::CONTENT_LENGTH);
+            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(described::PROBLEM));
+            response = Response::from_parts(parts, error.problem_details(&id).into());
+        }
+    }
+    if let Ok(id) = id.parse() {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Names a request in answers and in the log.
+const REQUEST_ID: &str = "x-request-id";
+/// The longest name that is taken over from a client.
+const REQUEST_ID_MAX: usize = 64;
+
+/// What the client, or a proxy before it, calls the request; else a new name.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    let fits = |id: &&str| (1..=REQUEST_ID_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    given.filter(fits).map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
+}
+
 /// An error in Kafka Connect's shape.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ApiError {
     status: StatusCode,
     message: String,
+    /// What is known beyond the message.
+    problem: Option<Box<Problem>>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), problem: None }
+    }
+
+    /// With what is known beyond the message.
+    fn about(self, problem: &Problem) -> Self {
+        Self { problem: Some(Box::new(problem.clone())), ..self }
+    }
+
+    /// Problem details (RFC 9457); the members of Kafka Connect's shape are there, too, for clients that know it.
+    fn problem_details(&self, request_id: &str) -> String {
+        let status = self.status.as_u16();
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Refused"),
+            "status": status,
+            "detail": self.message,
+            "request_id": request_id,
+            "error_code": status,
+            "message": self.message,
+        });
+        if let (Some(problem), Some(map)) = (&self.problem, body.as_object_mut()) {
+            map.insert("type".into(), format!("urn:rowfeed:error:{}", problem.code).into());
+            for (member, text) in [("code", problem.code), ("at", &problem.at), ("why", &problem.why), ("fix", &problem.fix)] {
+                if !text.is_empty() {
+                    map.insert(member.into(), text.into());
+                }
+            }
+        }
+        body.to_string()
     }
 
     fn bad_request(message: impl Into<String>) -> Self {
@@ -404,7 +483,10 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = json!({ "error_code": self.status.as_u16(), "message": self.message });
-        auth::challenged((self.status, axum::Json(body)).into_response())
+        let body = axum::Json(body);
+        let mut response = auth::challenged((self.status, body).into_response());
+        response.extensions_mut().insert(self);
+        response
     }
 }
 
@@ -422,8 +504,14 @@ impl From<RegistryError> for ApiError {
                 return Self::bad_request(problem.what.clone());
             }
             RegistryError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            RegistryError::Changed(_) => StatusCode::PRECONDITION_FAILED,
         };
-        Self::new(status, error.to_string())
+        let told = Self::new(status, error.to_string());
+        match &error {
+            RegistryError::Malformed(problem) | RegistryError::Failed(problem) => told.about(problem),
+            RegistryError::Invalid(problems) => problems.first().map_or(told.clone(), |first| told.about(first)),
+            _ => told,
+        }
     }
 }
 

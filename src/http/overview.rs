@@ -5,25 +5,114 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use axum::extract::{Path, State};
+use axum::Json as JsonBody;
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json as JsonBody, Router};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
-use super::{ApiError, App, admin};
+use super::described::{Routes, does};
+use super::records::{StartAt, rfc3339};
+use super::{ApiError, App, Pairs, admin, parameter};
 use crate::connect::position;
 use crate::connect::registry::ConnectorView;
-use crate::connect::status::{CheckResult, TableRows};
+use crate::connect::status::{CheckResult, StateChange, TableRows};
 use crate::connect::store::TargetState;
 use crate::problem::Problem;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/status", get(status)).route("/v1/connectors", get(list)).route("/v1/connectors/{name}", get(show))
+pub fn routes() -> Routes {
+    Routes::of("Status")
+        .shape(
+            "ProblemInfo",
+            json!({ "code": "pg/refused", "what": "nothing is listening on db:5432", "at": "db:5432/shop", "why": "connection refused", "fix": "start PostgreSQL" }),
+        )
+        .shape(
+            "Incremental",
+            json!({ "id~": "s1", "state": "running|paused", "tables": ["public.orders"], "rows_done~": 2048 }),
+        )
+        .shape(
+            "ConnectorOverview",
+            json!({ "name": "shop", "state": "streaming", "target": "running|paused|stopped", "managed_by": "api", "source": "db:5432/shop",
+                "slot": "debezium", "lag_ms~": 12, "changes": 100, "transactions": 40, "restarts": 0, "failing_seconds~": 3,
+                "problem~": "@ProblemInfo", "warning~": "@ProblemInfo", "file_problem~": "@ProblemInfo", "changes_per_second~": 12.5, "slot_retained_bytes~": 16_777_216,
+                "slot_safe_bytes~": 8_589_934_592_u64, "checks": [{ "id": "pg/wal-unlimited", "status": "warn|fail", "title": "WAL limit", "observed": "-1" }],
+                "snapshot": { "tables_total": 3, "tables_done": 3, "rows_done": 1000, "took_seconds~": 4,
+                    "tables": [{ "table": "public.orders", "rows_done": 1000, "rows_estimated~": 1000 }] }, "incremental~": "@Incremental" }),
+        )
+        .get(
+            "/v1/status",
+            status,
+            does("Shows the service and all connectors").answers(
+                200,
+                "What `rowfeed status` shows.",
+                json!({ "version": "0.1.0", "commit": "4f2c1ab", "address": "127.0.0.1:8083", "uptime_seconds": 12,
+                    "log": { "kind": "builtin|kafka", "size_bytes?": 4096, "topics?": 3, "problem?~": "@ProblemInfo" },
+                    "connectors": ["@ConnectorOverview"] }),
+            ),
+        )
+        .get(
+            "/v1/connectors",
+            list,
+            does("Lists the connectors in Rowfeed's words")
+                .answers(200, "All of them.", json!({ "items": ["@ConnectorOverview"], "next_cursor~": "" })),
+        )
+        .get(
+            "/v1/connectors/{name}",
+            show,
+            does("Shows a connector in Rowfeed's words").answers(200, "It.", json!("@ConnectorOverview")).fails(404, "Connector shop not found"),
+        )
+        .get(
+            "/v1/connectors/{name}/timeline",
+            timeline,
+            does("Shows a connector's last changes of state")
+                .detail("Since the service started, 256 at most, oldest first.")
+                .query("from", json!("now-1h"), "From this time on: now-1h, or milliseconds since 1970.")
+                .answers(
+                    200,
+                    "The changes with their causes.",
+                    json!({ "items": [{ "ts": "2026-11-21T13:02:11.482Z", "state": "waiting", "code~": "pg/refused",
+                        "message~": "nothing is listening on db:5432", "why~": "connection refused", "fix~": "start PostgreSQL" }],
+                        "next_cursor~": "" }),
+                )
+                .fails(400, "from=yesterday is not a time")
+                .fails(404, "Connector shop not found"),
+        )
+}
+
+/// What happened to a connector, and why.
+async fn timeline(State(app): State<App>, Path(name): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {
+    let since = since(&pairs)?;
+    let changes = app.0.registry.changes(&name)?;
+    let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let item = |change: &StateChange| {
+        let problem = change.problem.as_ref();
+        json!({
+            "ts": rfc3339(unix_ms(change.at)),
+            "state": change.state,
+            "code": problem.map(|problem| problem.code),
+            "message": problem.map(|problem| problem.what.clone()),
+            "why": problem.and_then(|problem| told(&problem.why)),
+            "fix": problem.and_then(|problem| told(&problem.fix)),
+        })
+    };
+    let items: Vec<Json> = changes.iter().filter(|change| unix_ms(change.at) >= since).map(item).collect();
+    Ok(JsonBody(json!({ "items": items, "next_cursor": null })).into_response())
+}
+
+/// The parameter `from` as milliseconds since 1970.
+fn since(pairs: &[(String, String)]) -> Result<i64, ApiError> {
+    match parameter(pairs, "from").map(|text| (text, StartAt::parse(text))) {
+        None | Some((_, Ok(StartAt::Start))) => Ok(i64::MIN),
+        Some((_, Ok(StartAt::Time(time)))) => Ok(time),
+        Some((text, _)) => Err(ApiError::bad_request(format!("from={text} is not a time: use now-1h, or milliseconds since 1970"))),
+    }
+}
+
+fn unix_ms(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// How often counters are looked at, and how many looks make a rate: what happened in the last ten seconds.

@@ -6,15 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json as JsonBody;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
-use axum::{Json as JsonBody, Router};
 use serde_json::{Value as Json, json};
 
 use super::connectors::{Answer, options};
+use super::described::{Routes, does};
 use super::{ApiError, App, Pairs, json_body, parameter};
 use crate::config::define::{ConfigKey, Importance, KeyType, Rule, Support};
 use crate::config::postgres::table::{self, CLASSES};
@@ -23,11 +23,50 @@ use crate::config::{Options, secrets};
 use crate::connect::validation::Validation;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/connector-plugins", get(list))
-        .route("/connector-plugins/{plugin}/config", get(config))
-        .route("/connector-plugins/{plugin}/config/validate", put(validate))
+pub fn routes() -> Routes {
+    Routes::of("Plugins")
+        .shape(
+            "ConfigKeyInfo",
+            json!({ "name": "database.hostname", "type": "STRING|BOOLEAN|CLASS|DOUBLE|INT|LIST|LONG|PASSWORD|SHORT", "required": true,
+                "default_value~": "localhost", "importance": "HIGH|MEDIUM|LOW", "documentation": "The server's host.", "group": "Connection",
+                "order": 1, "order_in_group": 1, "width": "MEDIUM|NONE|SHORT|LONG", "display_name": "Database hostname", "dependents": ["slot.name"] }),
+        )
+        .shape(
+            "ConfigValueInfo",
+            json!({ "name": "database.hostname", "value~": "db", "recommended_values": ["db"], "errors": ["config/missing: it is missing"], "visible": true }),
+        )
+        .shape(
+            "ConfigInfos",
+            json!({ "name": "PostgresConnector", "error_count": 1, "groups": ["Connection"],
+                "configs": [{ "definition": "@ConfigKeyInfo", "value": "@ConfigValueInfo" }] }),
+        )
+        .get(
+            "/connector-plugins",
+            list,
+            does("Lists the plugins")
+                .query("connectorsOnly", json!(false), "With false also transformations, predicates and converters.")
+                .answers(
+                    200,
+                    "What a configuration may name.",
+                    json!([{ "class": "io.debezium.connector.postgresql.PostgresConnector",
+                        "type": "source|sink|transformation|predicate|converter|header_converter", "version": "0.1.0" }]),
+                ),
+        )
+        .get(
+            "/connector-plugins/{plugin}/config",
+            config,
+            does("Lists a plugin's options").answers(200, "The options.", json!(["@ConfigKeyInfo"])).fails(404, "Unknown plugin Nonsense."),
+        )
+        .put(
+            "/connector-plugins/{plugin}/config/validate",
+            validate,
+            does("Checks a configuration")
+                .detail("Its database is asked, too, for 10 s at most. What is wrong stands on its option.")
+                .takes(json!("@ConnectorConfig"))
+                .answers(200, "Each option with its value and its errors; also when there are errors.", json!("@ConfigInfos"))
+                .fails(400, "Included connector type MySql does not match request type Postgres")
+                .fails(429, "too many configurations are being validated: try again in a moment"),
+        )
 }
 
 /// The one connector; with `connectorsOnly=false` also what its configuration can name.
@@ -58,12 +97,58 @@ fn words(rule: Rule) -> &'static [&'static str] {
 }
 
 async fn config(Path(plugin): Path<String>) -> Answer {
-    if !CLASSES.contains(&plugin.as_str()) {
-        return Err(ApiError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {plugin}.")));
+    if CLASSES.contains(&plugin.as_str()) {
+        let definitions: Vec<Json> = shown(&Options::new()).iter().map(Shown::definition).collect();
+        return Ok(JsonBody(definitions).into_response());
     }
-    let definitions: Vec<Json> = shown(&Options::new()).iter().map(Shown::definition).collect();
+    let definitions = of_converter(&plugin).or_else(|| of_transformation(&plugin));
+    let definitions = definitions.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {plugin}.")))?;
     Ok(JsonBody(definitions).into_response())
 }
+
+/// What stands before a converter's options in a configuration, and the options of which converters these are.
+const CONVERTERS: [(&str, &str); 2] = [("value.converter", "value.converter."), ("header.converter", "header.converter.")];
+
+/// A converter's options, by their names within it. They are those of all converters: which of them one reads is said in
+/// their texts.
+fn of_converter(plugin: &str) -> Option<Vec<Json>> {
+    let (_, prefix) = CONVERTERS.into_iter().find(|(option, _)| classes(option).any(|class| is_class(class, plugin)))?;
+    let rows = table::OPTIONS.iter().filter(|row| !row.is_pattern() && matches!(row.support, Support::Supported | Support::Ignored(_)));
+    let named = rows.filter_map(|row| Some((row, row.name.strip_prefix(prefix)?))).filter(|(_, name)| *name != "plugin.version");
+    let shown = named.enumerate().map(|(at, (row, name))| Shown { row, name: name.to_owned(), order: at + 1 }.definition());
+    Some(shown.collect())
+}
+
+/// A transformation's options, by their names within it; or a predicate's.
+fn of_transformation(plugin: &str) -> Option<Vec<Json>> {
+    let options = transforms::options_of(
+        transforms::class_names().iter().chain(&transforms::predicate_names()).find(|class| is_class(class, plugin))?,
+    )?;
+    let definition = |(at, name): (usize, &&'static str)| {
+        let mut definition = Shown { row: &OF_A_PLUGIN, name: (*name).to_owned(), order: at + 1 }.definition();
+        definition["type"] = transforms::kind_of(name).name().into();
+        definition["documentation"] = format!("{name} of {plugin}, as Kafka Connect and Debezium define it.").into();
+        definition
+    };
+    Some(options.iter().enumerate().map(definition).collect())
+}
+
+/// A class is named in full, or by what comes after its last dot.
+fn is_class(class: &str, plugin: &str) -> bool {
+    class == plugin || class.rsplit('.').next() == Some(plugin)
+}
+
+/// What is known about an option that a transformation reads by itself.
+static OF_A_PLUGIN: ConfigKey = ConfigKey {
+    name: "*",
+    kind: KeyType::String,
+    default: None,
+    rule: Rule::Any,
+    group: "Transformation",
+    importance: Importance::Medium,
+    doc: "",
+    support: Support::Supported,
+};
 
 async fn validate(State(app): State<App>, Path(plugin): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
     let given = options(&json_body(&headers, &body)?)?;

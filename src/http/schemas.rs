@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use serde_json::{Map, Value as Json, json};
 
+use super::described::{Operation, Routes, does};
 use super::{ApiError, App, Pairs, is_on, json_body, parameter};
 use crate::connect::Schemas;
 use crate::connect::schemas::With;
@@ -25,27 +24,244 @@ const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 const LISTED: usize = 1_000;
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/subjects", get(subjects))
-        .route("/subjects/{subject}", post(look_up).delete(delete_subject))
-        .route("/subjects/{subject}/versions", get(versions).post(register))
-        .route("/subjects/{subject}/versions/{version}", get(version).delete(delete_version))
-        .route("/subjects/{subject}/versions/{version}/schema", get(version_schema))
-        .route("/subjects/{subject}/versions/{version}/referencedby", get(referenced_by))
-        .route("/schemas", get(all))
-        .route("/schemas/types", get(types))
-        .route("/schemas/ids/{id}", get(by_id))
-        .route("/schemas/ids/{id}/schema", get(schema_by_id))
-        .route("/schemas/ids/{id}/subjects", get(subjects_of_id))
-        .route("/schemas/ids/{id}/versions", get(versions_of_id))
-        .route("/compatibility/subjects/{subject}/versions", post(compare_with_all))
-        .route("/compatibility/subjects/{subject}/versions/{version}", post(compare))
-        .route("/config", get(level).put(put_level).delete(delete_level))
-        .route("/config/{subject}", get(subject_level).put(put_subject_level).delete(delete_subject_level))
-        .route("/mode", get(mode).put(put_mode).delete(delete_mode))
-        .route("/mode/{subject}", get(subject_mode).put(put_subject_mode).delete(delete_subject_mode))
-        .route("/contexts", get(contexts))
+pub fn routes() -> Routes {
+    let (no_subject, no_version) = ("Subject 'shop' not found.", "The specified version 'x' is not a valid version id.");
+    let no_schema = "Schema 99 not found";
+    let external = "the schema registry lives in the built-in log: with an external log, use the registry beside it";
+    let asks = |summary| does(summary).fails(404, external);
+    let page = |operation: Operation| {
+        operation.query("offset", json!(0), "So many are left out.").query("limit", json!(100), "So many at most; -1 is all.")
+    };
+    let deleted = "Those deleted are listed, too.";
+    let invalid = "Invalid schema: expected value at line 1 column 1";
+    let is_kept = |operation: Operation| operation.fails(409, "the schema is incompatible with an earlier one").fails(422, invalid);
+    let level = "NONE|BACKWARD|FORWARD|FULL|BACKWARD_TRANSITIVE|FORWARD_TRANSITIVE|FULL_TRANSITIVE";
+    let levels = || json!({ "compatibilityLevel": level });
+    let (mode_of, no_mode) =
+        (|| json!({ "mode": "READWRITE|READONLY|IMPORT" }), "Invalid mode. Valid values are READWRITE, READONLY, IMPORT");
+    let (no_level, set_level) = ("Invalid compatibility level.", || json!({ "compatibility": level }));
+    Routes::of("Schema registry")
+        .speaking(CONTENT_TYPE)
+        .shape("Reference", json!({ "name": "Money", "subject": "money", "version": 1 }))
+        .shape(
+            "Offer",
+            json!({ "schema": "{\"type\": \"string\"}", "schemaType?~": "AVRO|JSON|PROTOBUF", "references?~": ["@Reference"], "id?~": -1, "version?~": -1 }),
+        )
+        .shape(
+            "Version",
+            json!({ "subject": "shop-value", "version": 1, "id": 1, "schemaType?": "JSON|PROTOBUF", "references?": ["@Reference"],
+                "schema": "{\"type\": \"string\"}", "deleted?": false }),
+        )
+        .shape("Verdict", json!({ "is_compatible": true, "messages?": ["the reader has a field without a default"] }))
+        .get(
+            "/subjects",
+            subjects,
+            page(asks("Lists the subjects"))
+                .query("subjectPrefix", json!("shop"), "Those that begin so.")
+                .query("deleted", json!(true), deleted)
+                .query("deletedOnly", json!(true), "Those deleted alone.")
+                .answers(200, "Their names.", json!(["shop-value"])),
+        )
+        .post(
+            "/subjects/{subject}",
+            look_up,
+            is_kept(asks("Looks a schema up"))
+                .query("normalize", json!(true), "However it is written.")
+                .query("deleted", json!(true), deleted)
+                .takes(json!("@Offer"))
+                .answers(200, "Where it is.", json!("@Version"))
+                .fails(404, no_subject),
+        )
+        .delete(
+            "/subjects/{subject}",
+            delete_subject,
+            asks("Deletes a subject")
+                .query("permanent", json!(true), "For good, after it was deleted.")
+                .answers(200, "The versions that are gone.", json!([1, 2]))
+                .fails(404, no_subject)
+                .fails(422, "One or more references exist to the schema"),
+        )
+        .get(
+            "/subjects/{subject}/versions",
+            versions,
+            page(asks("Lists a subject's versions"))
+                .query("deleted", json!(true), deleted)
+                .query("deletedOnly", json!(true), "Those deleted alone.")
+                .answers(200, "Their numbers.", json!([1, 2]))
+                .fails(404, no_subject),
+        )
+        .post(
+            "/subjects/{subject}/versions",
+            register,
+            is_kept(asks("Registers a schema"))
+                .query("normalize", json!(true), "However it is written.")
+                .takes(json!("@Offer"))
+                .answers(200, "Its number.", json!({ "id": 1 })),
+        )
+        .get(
+            "/subjects/{subject}/versions/{version}",
+            version,
+            asks("Shows a version")
+                .query("deleted", json!(true), "Also when it is deleted.")
+                .answers(200, "It.", json!("@Version"))
+                .fails(404, no_subject)
+                .fails(422, no_version),
+        )
+        .delete(
+            "/subjects/{subject}/versions/{version}",
+            delete_version,
+            asks("Deletes a version")
+                .query("permanent", json!(true), "For good, after it was deleted.")
+                .answers(200, "Its number.", json!(1))
+                .fails(404, no_subject)
+                .fails(422, no_version),
+        )
+        .get(
+            "/subjects/{subject}/versions/{version}/schema",
+            version_schema,
+            asks("Shows a version's schema alone")
+                .query("deleted", json!(true), "Also when it is deleted.")
+                .answers(200, "The schema as it was registered; Protobuf's is no JSON.", json!(null))
+                .fails(404, no_subject)
+                .fails(422, no_version),
+        )
+        .get(
+            "/subjects/{subject}/versions/{version}/referencedby",
+            referenced_by,
+            asks("Lists the schemas that use a version")
+                .query("deleted", json!(true), deleted)
+                .answers(200, "Their numbers.", json!([3]))
+                .fails(404, no_subject)
+                .fails(422, no_version),
+        )
+        .get(
+            "/schemas",
+            all,
+            page(asks("Lists the versions of all subjects"))
+                .query("subjectPrefix", json!("shop"), "Of subjects that begin so.")
+                .query("deleted", json!(true), deleted)
+                .query("latestOnly", json!(true), "The latest of each subject.")
+                .answers(200, "The versions.", json!(["@Version"])),
+        )
+        .get("/schemas/types", types, does("Lists the kinds of schema").answers(200, "Their names.", json!(["AVRO"])))
+        .get(
+            "/schemas/ids/{id}",
+            by_id,
+            asks("Shows a schema by its number")
+                .query("format", json!("serialized"), "serialized: a Protobuf schema compiled, in base 64.")
+                .query("fetchMaxId", json!(true), "The greatest number, too.")
+                .answers(
+                    200,
+                    "It.",
+                    json!({ "schema": "{\"type\": \"string\"}", "schemaType?": "JSON|PROTOBUF", "references?": ["@Reference"], "maxId?": 1 }),
+                )
+                .fails(404, no_schema)
+                .fails(422, invalid),
+        )
+        .get(
+            "/schemas/ids/{id}/schema",
+            schema_by_id,
+            asks("Shows a schema alone by its number")
+                .answers(200, "The schema as it was registered; Protobuf's is no JSON.", json!(null))
+                .fails(404, no_schema),
+        )
+        .get(
+            "/schemas/ids/{id}/subjects",
+            subjects_of_id,
+            page(asks("Lists the subjects that have a schema"))
+                .query("deleted", json!(true), deleted)
+                .answers(200, "Their names.", json!(["shop-value"]))
+                .fails(404, no_schema),
+        )
+        .get(
+            "/schemas/ids/{id}/versions",
+            versions_of_id,
+            page(asks("Lists the versions that have a schema"))
+                .query("deleted", json!(true), deleted)
+                .answers(200, "The versions.", json!([{ "subject": "shop-value", "version": 1 }]))
+                .fails(404, no_schema),
+        )
+        .post(
+            "/compatibility/subjects/{subject}/versions",
+            compare_with_all,
+            asks("Compares a schema with those of a subject that its level names")
+                .query("verbose", json!(true), "Says why not.")
+                .query("normalize", json!(true), "However it is written.")
+                .takes(json!("@Offer"))
+                .answers(200, "Whether it could be registered.", json!("@Verdict"))
+                .fails(404, no_subject)
+                .fails(422, invalid),
+        )
+        .post(
+            "/compatibility/subjects/{subject}/versions/{version}",
+            compare,
+            asks("Compares a schema with a version")
+                .query("verbose", json!(true), "Says why not.")
+                .query("normalize", json!(true), "However it is written.")
+                .takes(json!("@Offer"))
+                .answers(200, "Whether they are compatible.", json!("@Verdict"))
+                .fails(404, no_subject)
+                .fails(422, no_version),
+        )
+        .get("/config", level_of_all, asks("Shows the level of compatibility").answers(200, "The level.", levels()))
+        .put(
+            "/config",
+            put_level,
+            asks("Sets the level of compatibility").takes(set_level()).answers(200, "It is set.", set_level()).fails(422, no_level),
+        )
+        .delete("/config", delete_level, asks("Goes back to the usual level").answers(200, "The level before.", levels()))
+        .get(
+            "/config/{subject}",
+            subject_level,
+            asks("Shows a subject's level")
+                .query("defaultToGlobal", json!(true), "That of all where it has none.")
+                .answers(200, "The level.", levels())
+                .fails(404, "Subject 'shop' does not have subject-level compatibility configured"),
+        )
+        .put(
+            "/config/{subject}",
+            put_subject_level,
+            asks("Sets a subject's level").takes(set_level()).answers(200, "It is set.", set_level()).fails(422, no_level),
+        )
+        .delete(
+            "/config/{subject}",
+            delete_subject_level,
+            asks("Forgets a subject's level").answers(200, "The level before.", levels()).fails(404, no_subject),
+        )
+        .get("/mode", mode, asks("Shows the mode").answers(200, "The mode.", mode_of()))
+        .put(
+            "/mode",
+            put_mode,
+            asks("Sets the mode")
+                .query("force", json!(true), "Also when there are schemas.")
+                .takes(mode_of())
+                .answers(200, "It is set.", mode_of())
+                .fails(422, no_mode),
+        )
+        .delete("/mode", delete_mode, asks("Goes back to the usual mode").answers(200, "The mode before.", mode_of()))
+        .get(
+            "/mode/{subject}",
+            subject_mode,
+            asks("Shows a subject's mode")
+                .query("defaultToGlobal", json!(true), "That of all where it has none.")
+                .answers(200, "The mode.", mode_of())
+                .fails(404, "Subject 'shop' does not have subject-level mode configured"),
+        )
+        .put(
+            "/mode/{subject}",
+            put_subject_mode,
+            asks("Sets a subject's mode")
+                .query("force", json!(true), "Also when there are schemas.")
+                .takes(mode_of())
+                .answers(200, "It is set.", mode_of())
+                .fails(422, no_mode),
+        )
+        .delete(
+            "/mode/{subject}",
+            delete_subject_mode,
+            asks("Forgets a subject's mode").answers(200, "The mode before.", mode_of()).fails(404, no_subject),
+        )
+        .get("/contexts", contexts, asks("Lists the contexts").answers(200, "There is one.", json!(["."])))
 }
 
 /// A refusal, as the registry answers it.
@@ -318,7 +534,7 @@ fn verdict(obstacles: Vec<String>, pairs: &[(String, String)]) -> Answer {
     Ok(answer(out))
 }
 
-async fn level(State(app): State<App>) -> Answer {
+async fn level_of_all(State(app): State<App>) -> Answer {
     let level = registry(&app)?.subjects().own_level(None).unwrap_or_default();
     Ok(answer(json!({ "compatibilityLevel": level.name() })))
 }

@@ -1,18 +1,44 @@
 //! `/v1/slots`: the replication slots of the servers that connectors read.
 
+use axum::Json as JsonBody;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
-use axum::{Json as JsonBody, Router};
 use serde_json::{Value as Json, json};
 
+use super::described::{Routes, does};
 use super::{ApiError, App, Pairs, parameter};
 use crate::connect::slots::{self, Refused, SlotView};
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new().route("/v1/slots", get(list)).route("/v1/slots/{slot}", delete(drop_slot))
+pub fn routes() -> Routes {
+    Routes::of("Slots")
+        .shape(
+            "Slot",
+            json!({ "slot": "shop", "server": "db:5432", "database~": "shop", "connector~": "shop", "type": "logical|physical", "plugin~": "pgoutput",
+                "active": true, "active_pid~": 4711, "holder~": "rowfeed shop", "wal_status~": "reserved", "retained_bytes~": 1048576,
+                "safe_bytes~": 1048576, "lag_bytes~": 1024, "lag_ms~": 12, "failover~": false, "temporary": false, "inactive_s~": 60 }),
+        )
+        .get(
+            "/v1/slots",
+            list,
+            does("Lists the replication slots of the servers that connectors read").answers(
+                200,
+                "The slots, and the servers that did not answer.",
+                json!({ "items": ["@Slot"], "unreached": [{ "server": "db:5432", "problem": "pg/refused: nothing is listening on db:5432" }] }),
+            ),
+        )
+        .delete(
+            "/v1/slots/{slot}",
+            drop_slot,
+            does("Drops a replication slot")
+                .detail("What it holds back is lost to whoever reads it.")
+                .query("server", json!("db:5432"), "The server, where several have a slot of this name.")
+                .empty(204, "It is gone.")
+                .fails(404, "there is no slot \"shop\"")
+                .fails(409, "a connector or somebody else uses it")
+                .fails(502, "pg/refused: nothing is listening on db:5432"),
+        )
 }
 
 async fn list(State(app): State<App>) -> Response {
@@ -51,6 +77,6 @@ async fn drop_slot(State(app): State<App>, Path(name): Path<String>, Query(pairs
         Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
         Err(Refused::NotFound(message)) => Err(ApiError::new(StatusCode::NOT_FOUND, message)),
         Err(Refused::Conflict(message)) => Err(ApiError::new(StatusCode::CONFLICT, message)),
-        Err(Refused::Failed(problem)) => Err(ApiError::new(StatusCode::BAD_GATEWAY, problem.text())),
+        Err(Refused::Failed(problem)) => Err(ApiError::new(StatusCode::BAD_GATEWAY, problem.text()).about(&problem)),
     }
 }

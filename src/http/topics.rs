@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::Json as JsonBody;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json as JsonBody, Router};
 use serde_json::{Value as Json, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use super::described::{Routes, does};
 use super::records::{self, StartAt};
 use super::{ApiError, App, Pairs, is_on, parameter};
 use crate::log::LogError;
@@ -37,13 +37,53 @@ const ASKED_MAX: usize = 1000;
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The routes.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/topics", get(list))
-        .route("/v1/topics/{topic}", get(show))
-        .route("/v1/topics/{topic}/records", get(read))
-        .route("/v1/records", get(read_many))
+pub fn routes() -> Routes {
+    let missing = "there is no topic \"shop.public.order\"; did you mean \"shop.public.orders\"?";
+    let elsewhere = "topics are in the external Kafka cluster (log.kind = \"kafka\"): read them there";
+    let reads = |summary| {
+        does(summary)
+            .detail("A line: {\"topic\", \"partition\", \"offset\", \"ts\", \"key\", \"value\"}; or, where retention was faster, {\"topic\", \"partition\", \"gap\"}. An empty line now and then says that the stream lives.")
+            .query("from", json!("start"), "start, end, -100, +100, offset:1842, now-5m, or milliseconds since 1970.")
+            .query("limit", json!(10), "So many records at most.")
+            .query("follow", json!(true), "New records are told as they come.")
+            .text(200, "Records, one a line.", "application/x-ndjson", RECORD)
+            .fails(400, "limit=x is not a number")
+            .fails(403, "__rowfeed.configs may hold passwords: read connectors at /connectors")
+            .fails(404, missing)
+            .fails(429, "64 streams are open already")
+            .fails(501, elsewhere)
+    };
+    Routes::of("Topics")
+        .shape(
+            "Topic",
+            json!({ "name": "shop.public.orders", "partitions": [{ "partition": 0, "start": 0, "end": 1842 }], "records": 1842,
+                "cleanup": "delete|compact", "internal": false, "connector~": "shop", "groups?": ["billing"],
+                "config": { "cleanup.policy": "delete|compact", "compression.type": "producer|uncompressed|gzip|snappy|lz4|zstd" } }),
+        )
+        .get(
+            "/v1/topics",
+            list,
+            does("Lists the topics").answers(200, "All of them.", json!({ "items": ["@Topic"], "next_cursor~": "" })).fails(501, elsewhere),
+        )
+        .get(
+            "/v1/topics/{topic}",
+            show,
+            does("Shows a topic").answers(200, "It.", json!("@Topic")).fails(404, missing).fails(501, elsewhere),
+        )
+        .get("/v1/topics/{topic}/records", read, reads("Reads a topic's records").query("partition", json!(0), "This partition only."))
+        .get(
+            "/v1/records",
+            read_many,
+            reads("Reads the records of several topics").query(
+                "topic",
+                json!(["shop.public.*"]),
+                "A topic, or a pattern with *; all change topics without.",
+            ),
+        )
 }
+
+/// A line of a stream.
+const RECORD: &str = "{\"topic\":\"shop.public.orders\",\"partition\":0,\"offset\":1842,\"ts\":\"2026-11-21T13:02:11.482Z\",\"key\":{\"id\":42},\"value\":{\"op\":\"u\"}}\n";
 
 pub(super) fn log(app: &App) -> Result<&BuiltinLog, ApiError> {
     let message = "topics are in the external Kafka cluster (log.kind = \"kafka\"): read them there";

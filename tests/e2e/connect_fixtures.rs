@@ -310,3 +310,117 @@ fn kafbat_finds_what_it_asks_for() {
     assert_eq!(ask("PUT", "/connectors/shop/stop", None).0, 204);
     assert_eq!(ask("DELETE", "/connectors/shop", None).0, 204);
 }
+
+/// The requests of AKHQ: a page asks for each connector in turn, and for each plugin's options with a topic it makes up.
+#[test]
+fn akhq_finds_what_it_asks_for() {
+    let Some(server) = shared_server() else { return };
+    let database = fresh_database(server, "akhq");
+    database.sql().run("create table orders(id int primary key, note text)");
+    let rowfeed = Rowfeed::start(&[]);
+    let ask = |method: &str, path: &str, body: Option<&Value>| told(&rowfeed, method, path, body);
+    let (_, plugins) = ask("GET", "/connector-plugins", None);
+    for plugin in plugins.as_array().expect("a list") {
+        let class = text(plugin, "class");
+        let probe = json!({"connector.class": class, "topics": "getPlugins"});
+        let (code, infos) = ask("PUT", &format!("/connector-plugins/{class}/config/validate"), Some(&probe));
+        assert!(code == 200 && infos["configs"].as_array().is_some_and(|configs| configs.len() > 30), "{code} {infos:.300}");
+    }
+    let config = crate::support::service::connector_config(&database, "akhq", "public.orders");
+    assert_eq!(ask("POST", "/connectors", Some(&json!({"name": "shop", "config": config}))).0, 201);
+    rowfeed.wait_until_streaming("shop", &database.sql(), &database.name);
+    // It asks again and again, and knows no state but these.
+    for _ in 0..3 {
+        for name in ask("GET", "/connectors", None).1.as_array().expect("names") {
+            let name = name.as_str().expect("a name");
+            let (_, connector) = ask("GET", &format!("/connectors/{name}"), None);
+            assert!(connector["config"].as_object().is_some_and(|config| config.values().all(Value::is_string)), "{connector}");
+            let (_, status) = ask("GET", &format!("/connectors/{name}/status"), None);
+            assert_eq!((&status["connector"]["state"], &status["tasks"][0]["state"]), (&json!("RUNNING"), &json!("RUNNING")));
+        }
+    }
+    let changed = crate::support::service::with(config, &json!({"tombstones.on.delete": "false"}));
+    assert_eq!(ask("PUT", "/connectors/shop/config", Some(&changed)).0, 200);
+    for (method, path, code) in [
+        ("PUT", "/connectors/shop/pause", 202),
+        ("PUT", "/connectors/shop/resume", 202),
+        ("POST", "/connectors/shop/restart", 204),
+        ("POST", "/connectors/shop/tasks/0/restart", 204),
+        ("DELETE", "/connectors/shop", 204),
+    ] {
+        assert_eq!(ask(method, path, None).0, code, "{method} {path}");
+    }
+}
+
+/// The requests of Redpanda Console: all at once with both expansions, its form with everything it knows, its buttons.
+#[test]
+fn redpanda_console_finds_what_it_asks_for() {
+    let Some(server) = shared_server() else { return };
+    let database = fresh_database(server, "console");
+    database.sql().run("create table orders(id int primary key, note text)");
+    let rowfeed = Rowfeed::start(&[]);
+    let ask = |method: &str, path: &str, body: Option<&Value>| told(&rowfeed, method, path, body);
+    let (_, root) = ask("GET", "/", None);
+    assert!(["version", "commit", "kafka_cluster_id"].iter().all(|field| root[field].is_string()), "{root}");
+    assert_eq!(ask("GET", "/connectors?expand=info&expand=status", None), (200, json!({})));
+    let (_, plugins) = ask("GET", "/connector-plugins", None);
+    let config = crate::support::service::connector_config(&database, "console", "public.orders");
+    let form = format!("/connector-plugins/{}/config/validate", text(&plugins[0], "class"));
+    let (code, infos) = ask("PUT", &form, Some(&crate::support::service::with(config.clone(), &json!({"name": "shop"}))));
+    assert_eq!((code, &infos["error_count"]), (200, &json!(0)), "{infos:.600}");
+    assert!(infos["groups"].as_array().is_some_and(|groups| !groups.is_empty()));
+    assert_eq!(ask("POST", "/connectors", Some(&json!({"name": "shop", "config": config}))).0, 201);
+    rowfeed.wait_until_streaming("shop", &database.sql(), &database.name);
+    for _ in 0..3 {
+        let (_, all) = ask("GET", "/connectors?expand=info&expand=status", None);
+        let shop = &all["shop"];
+        assert_eq!((text(&shop["info"], "type"), text(&shop["status"]["connector"], "state")), ("source", "RUNNING"), "{all}");
+        assert_eq!(shop["info"]["tasks"][0]["task"], shop["status"]["tasks"][0]["id"]);
+        assert!(shop["status"]["tasks"][0].get("trace").is_none_or(Value::is_string));
+    }
+    assert!(ask("GET", "/connectors/shop/topics", None).1["shop"]["topics"].is_array());
+    assert_eq!(ask("PUT", "/connectors/shop/topics/reset", None).0, 202);
+    assert_eq!(ask("POST", "/connectors/shop/restart?includeTasks=true&onlyFailed=true", None).0, 202);
+    assert_eq!(ask("PUT", "/connectors/shop/stop", None).0, 204);
+    assert_eq!(ask("GET", "/connectors/shop/offsets", None).0, 200);
+    // Its task ends a moment after it was told to.
+    wait_for("the position to be forgotten", || (ask("DELETE", "/connectors/shop/offsets", None).0 == 200).then_some(()));
+    assert_eq!(ask("DELETE", "/connectors/shop", None).0, 204);
+}
+
+/// The requests of Terraform's provider: after a change it reads until the configuration is to the letter what it sent, and the
+/// state is a map of texts. So a secret has to be a reference: a literal one is shown as stars and would be waited for in vain.
+#[test]
+fn terraform_finds_what_it_asks_for() {
+    let Some(server) = shared_server() else { return };
+    let database = fresh_database(server, "terraform");
+    database.sql().run("create table orders(id int primary key, note text)");
+    let rowfeed = Rowfeed::start(&[]);
+    let ask = |method: &str, path: &str, body: Option<&Value>| told(&rowfeed, method, path, body);
+    std::fs::write(rowfeed.home().join("password"), "none").expect("written");
+    let secret = format!("${{file:{}}}", rowfeed.home().join("password").display());
+    let config = crate::support::service::connector_config(&database, "terraform", "public.orders");
+    let mut config = crate::support::service::with(config, &json!({"database.password": secret, "name": "shop"}));
+    assert_eq!(ask("GET", "/connectors/shop", None).0, 404);
+    assert_eq!(ask("POST", "/connectors", Some(&json!({"name": "shop", "config": config}))).0, 201);
+    let reads_back = |config: &Value| {
+        assert_eq!(ask("GET", "/connectors/shop", None).1["config"], *config);
+        assert_eq!(ask("GET", "/connectors/shop/config", None), (200, config.clone()));
+    };
+    reads_back(&config);
+    rowfeed.wait_until_streaming("shop", &database.sql(), &database.name);
+    config["tombstones.on.delete"] = "false".into();
+    assert_eq!(ask("PUT", "/connectors/shop/config", Some(&config)).0, 200);
+    reads_back(&config);
+    for (order, state) in [("pause", "PAUSED"), ("resume", "RUNNING")] {
+        assert_eq!(ask("PUT", &format!("/connectors/shop/{order}"), None).0, 202);
+        wait_for(state, || {
+            let (_, status) = ask("GET", "/connectors/shop/status", None);
+            let connector = status["connector"].as_object().expect("a map");
+            assert!(connector.values().all(Value::is_string), "{status}");
+            (connector["state"] == state).then_some(())
+        });
+    }
+    assert_eq!(ask("DELETE", "/connectors/shop", None).0, 204);
+    assert_eq!(ask("GET", "/connectors/shop", None).0, 404);
+}

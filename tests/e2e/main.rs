@@ -3,6 +3,8 @@
 //! Without the feature `kafka` there is no such client, and only the oracle's own test runs.
 
 #[cfg(feature = "kafka")]
+mod api;
+#[cfg(feature = "kafka")]
 mod apicurio;
 #[cfg(feature = "kafka")]
 mod avro;

@@ -17,7 +17,7 @@ use script::Script;
 pub use zones::{Chosen, Zone, Zoning};
 
 use super::own::Own;
-use crate::config::define::{KeyProblem, invalid, renamed, required, unknown};
+use crate::config::define::{KeyProblem, KeyType, invalid, renamed, required, unknown};
 use crate::config::suggest;
 use crate::problem::Problem;
 
@@ -478,6 +478,52 @@ pub fn class_names() -> Vec<String> {
         _ => vec![format!("{CONNECT}{short}")],
     };
     CLASSES.iter().flat_map(|(short, _)| full(short)).collect()
+}
+
+/// The options of a transformation or a predicate, by its full name.
+pub fn options_of(class: &str) -> Option<&'static [&'static str]> {
+    if predicate_names().iter().any(|known| known == class) {
+        return Some(if class.ends_with("TopicNameMatches") {
+            &["pattern"]
+        } else if class.ends_with("HasHeaderKey") {
+            &["name"]
+        } else {
+            &[]
+        });
+    }
+    let class = class.split('$').next().unwrap_or(class);
+    let short = class.strip_prefix(DEBEZIUM).or(class.strip_prefix(CONNECT)).or(class.strip_prefix(POSTGRES))?;
+    let short = if class == format!("{DEBEZIUM}Filter") { SCRIPTED_FILTER } else { short };
+    CLASSES.iter().find(|(known, _)| *known == short).map(|(_, options)| *options)
+}
+
+/// The type of a transformation's option: those that are no texts have names of their own.
+pub fn kind_of(option: &str) -> KeyType {
+    match option {
+        "key.enforce.uniqueness"
+        | "replace.null.with.default"
+        | "drop.fields.from.key"
+        | "drop.fields.keep.schema.compatible"
+        | "table.expand.json.payload"
+        | "route.tombstone.on.empty.payload"
+        | "fields.null.include" => KeyType::Boolean,
+        "schema.version" | "partition.topic.num" | "logical.table.cache.size" => KeyType::Int,
+        "add.fields"
+        | "add.headers"
+        | "fields"
+        | "headers"
+        | "include"
+        | "exclude"
+        | "renames"
+        | "whitelist"
+        | "blacklist"
+        | "spec"
+        | "include.list"
+        | "exclude.list"
+        | "partition.payload.fields"
+        | "table.fields.additional.placement" => KeyType::List,
+        _ => KeyType::String,
+    }
 }
 
 /// The full names of all predicates.
