@@ -452,7 +452,8 @@ async fn topics_are_listed_with_their_offsets() {
     let world = world(&[]).await;
     world.append("shop.public.t", &["1", "2"]).await;
     let (_, topic) = world.ask("GET", "/v1/topics/shop.public.t", None).await;
-    let expected = json!({ "name": "shop.public.t", "partitions": [{ "partition": 0, "start": 0, "end": 2 }], "records": 2, "cleanup": "delete", "internal": false });
+    let expected = json!({ "name": "shop.public.t", "partitions": [{ "partition": 0, "start": 0, "end": 2 }], "records": 2, "cleanup": "delete",
+        "internal": false, "connector": null, "config": { "cleanup.policy": "delete", "compression.type": "producer" } });
     assert_eq!(topic, expected);
     let (_, all) = world.ask("GET", "/v1/topics", None).await;
     assert!(all["items"].as_array().is_some_and(|items| items.contains(&expected)), "{all}");
@@ -803,8 +804,7 @@ async fn a_timeline_tells_the_changes_of_state_and_their_causes() {
     let last = &items[1];
     assert_eq!((&last["code"], &last["fix"], &items[0]["code"]), (&json!("pg/auth"), &json!("correct it"), &Json::Null));
     world.ask("PUT", "/connectors/bad/stop", None).await;
-    let (_, told) = world.ask("GET", "/v1/connectors/bad/timeline?from=now-1h", None).await;
-    assert_eq!(told["items"][2]["state"], "stopped");
+    world.wait_for("/v1/connectors/bad/timeline?from=now-1h", "/items/2/state", "stopped").await;
     assert_eq!(world.ask("GET", "/v1/connectors/bad/timeline?from=4102444800000", None).await.1["items"], json!([]));
     assert_eq!(world.ask("GET", "/v1/connectors/bad/timeline?from=yesterday", None).await.0, 400);
 }
