@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use super::described::{Routes, does};
-use super::{ApiError, App, json_body};
+use super::{ApiError, App, is_on, json_body};
 use crate::connect::tokens::{Need, Scope, Token, TokenError};
 use crate::problem::Problem;
 
@@ -68,7 +68,7 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
     let or = |safe, change| vec![if method.is_safe() { safe } else { change }];
     match route {
         "/livez" | "/health" => Vec::new(),
-        "/readyz" if !query.contains("verbose") => Vec::new(),
+        "/readyz" if !is_on(&pairs_of(query), "verbose") => Vec::new(),
         "/readyz" => vec![OwnedNeed::SeeConnectors],
         "/" | "/openapi.json" => vec![OwnedNeed::AnyToken],
         "/metrics" | "/metrics/debezium" => vec![OwnedNeed::Metrics],
@@ -127,11 +127,15 @@ impl OwnedNeed {
     }
 }
 
+/// The parameters, as the handlers see them.
+fn pairs_of(query: &str) -> Vec<(String, String)> {
+    let uri = format!("/?{query}").parse::<axum::http::Uri>().unwrap_or_default();
+    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|pairs| pairs.0).unwrap_or_default()
+}
+
 /// The topics, and patterns of them, that `/v1/records` is asked for; without any it is all.
 fn topics_of(query: &str) -> Vec<String> {
-    let uri = format!("/?{query}").parse::<axum::http::Uri>().unwrap_or_default();
-    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|pairs| pairs.0).unwrap_or_default();
-    let asked: Vec<String> = pairs.into_iter().filter(|(name, _)| name == "topic").map(|(_, topic)| topic).collect();
+    let asked: Vec<String> = pairs_of(query).into_iter().filter(|(name, _)| name == "topic").map(|(_, topic)| topic).collect();
     if asked.is_empty() { vec!["*".to_owned()] } else { asked }
 }
 
@@ -312,7 +316,9 @@ mod tests {
         assert_eq!(need("/v1/connectors/{name}/signals", Method::POST), [OwnedNeed::Connectors]);
         assert_eq!(need("/subjects/{subject}/versions", Method::POST), [OwnedNeed::Schemas]);
         assert!(need("/livez", Method::GET).is_empty() && need("/readyz", Method::GET).is_empty());
-        assert_eq!(needs("/readyz", &Method::GET, "verbose", None), [OwnedNeed::SeeConnectors]);
+        for verbose in ["verbose", "%76erbose=true"] {
+            assert_eq!(needs("/readyz", &Method::GET, verbose, None), [OwnedNeed::SeeConnectors]);
+        }
     }
 
     #[test]

@@ -376,6 +376,8 @@ impl Stream {
             let (chunk, reached) = match self.log.read(topic.index, partition, next, READ_BYTES).await {
                 Ok(bytes) => self.lines(&topic, &bytes, partition, next, if self.follow { u64::MAX } else { end }),
                 Err(LogError::OffsetOutOfRange { start, .. }) if start > next => (gap(&topic, partition, next, start), start),
+                // The topic was deleted: the others go on.
+                Err(LogError::UnknownPartition { .. }) => (Vec::new(), end),
                 Err(error) => return Err(error),
             };
             if reached > next {

@@ -274,6 +274,35 @@ fn tables_go_and_come_back_without_a_restart_and_a_lock_delays_one_table_only() 
     assert_eq!((walsender(&scene), self::restarts(&scene)), (reader, restarts), "the same replication session, the same task");
 }
 
+/// What is left out before the database is told of a list is read when the list changes back before it is.
+#[test]
+fn a_table_that_is_taken_out_and_back_before_the_database_is_told_misses_nothing() {
+    let Some(server) = shared_server() else { return };
+    let setup = "create table gone(id int primary key); create table held(id int primary key)";
+    let before = "public.gone,public.fence";
+    let scene = Scene::prepared(server, "outandback", setup, &json!({"table.include.list": before, "snapshot.mode": "initial"}));
+    scene.connect();
+    scene.wait_until_streaming();
+    scene.fence();
+    let holder = scene.database.sql();
+    holder.run("begin; lock table held in access exclusive mode");
+    put_tables(&scene, "public.held,public.fence");
+    wait_for("the list to be taken up", || scene.rowfeed.log().contains("other tables are captured from now on").then_some(()));
+    wait_for("a change that is left out", || {
+        scene.sql.run("insert into gone select coalesce(max(id), 0) + 1 from gone");
+        let written: usize = scene.sql.one("select count(*) from gone").parse().expect("a number");
+        (scene.events("gone").len() < written).then_some(())
+    });
+    put_tables(&scene, before);
+    holder.run("commit");
+    let written: usize = scene.sql.one("select count(*) from gone").parse().expect("a number");
+    wait_for("what was left out", || {
+        let events = scene.events("gone");
+        let ids: std::collections::BTreeSet<_> = events.iter().map(|event| event["after"]["id"].as_i64()).collect();
+        (ids.len() == written).then_some(())
+    });
+}
+
 /// Aim: whenever the process is killed behind the answer, the rows of an added table are read once. Method: table after table
 /// is added, and the process killed a little later each time.
 #[test]

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::incremental::LEFT_MAX;
 use super::relations::Relations;
 use super::snapshot;
 use super::stream::Stream;
@@ -27,6 +28,9 @@ use crate::problem::{Action, Problem};
 
 /// So many tables are in one request for tables that were added.
 const ADDED_PER_REQUEST: usize = 500;
+
+/// So many changes of the lists may be under way; the next task tells the database before it streams.
+const CHANGES_MAX: usize = 16;
 
 /// Between two tries to tell the database, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -153,6 +157,9 @@ impl<W: LogWriter> Stream<'_, W> {
             return Ok(());
         }
         tracing::info!(connector = self.context.config.name, "other tables are captured from now on, without a restart");
+        if !self.note_change(&tables.written()).await? {
+            return Ok(());
+        }
         self.context.config = Arc::new(PostgresConfig { tables, ..(*self.context.config).clone() });
         // Before the publication has them: no event of theirs is left out, and none of those that go comes any more.
         self.reopen_client().await?;
@@ -166,6 +173,24 @@ impl<W: LogWriter> Stream<'_, W> {
         Ok(())
     }
 
+    /// Notes that from here on only those tables were followed all the time that these lists have, too: what is left out before
+    /// the database is told would else be missing if its table came back. False: told to stop meanwhile.
+    async fn note_change(&mut self, now: &str) -> Result<bool, Problem> {
+        let Some(noted) = self.work.resume.checkpoint().tables.clone() else { return Ok(true) };
+        if noted.lines().any(|noted| noted == now) {
+            return Ok(true);
+        }
+        if noted.lines().count() >= CHANGES_MAX {
+            return Err(Problem::retry("source/tables", "the lists of tables change faster than the database is told").fix("wait a moment"));
+        }
+        if !self.open_commit().await? {
+            return Ok(false);
+        }
+        self.work.resume.follow_tables(format!("{noted}\n{now}"));
+        self.hand_over().await?;
+        Ok(true)
+    }
+
     /// Has the rows read of tables that the lists have added since they were noted last, and notes them: in one commit.
     pub(super) async fn follow_tables(&mut self) -> Result<(), Problem> {
         let config = Arc::clone(&self.context.config);
@@ -174,11 +199,20 @@ impl<W: LogWriter> Stream<'_, W> {
             return Ok(());
         }
         self.work.encoder.set_now(now_ns());
-        let before = before.and_then(|before| TableFilter::of_written(&before)).map(|before| before.with_that_of(&config.tables));
+        let of_line = |line: &str| TableFilter::of_written(line).map(|before| before.with_that_of(&config.tables));
+        let before: Option<Vec<TableFilter>> = before.and_then(|before| before.lines().map(of_line).collect());
         if let Some(before) = before.filter(|_| config.snapshot.mode != SnapshotMode::NoData) {
             self.reopen_client().await?;
             let added = added(self.context, &self.client, self.server_version, &before).await;
-            for tables in added.map_err(|error| self.context.problem(&error))?.chunks(ADDED_PER_REQUEST) {
+            let added = added.map_err(|error| self.context.problem(&error))?;
+            let waiting = self.work.watch.as_ref().map_or(0, |watch| watch.state().left.len());
+            if waiting + added.len() > LEFT_MAX {
+                let what = format!("{} tables were added at once, and the rows of {LEFT_MAX} may wait to be read", added.len());
+                return Err(Problem::fail("source/tables", what)
+                    .why(format!("{waiting} wait already; each position names them all"))
+                    .fix("take some out of the list again, and add them when the others have been read"));
+            }
+            for tables in added.chunks(ADDED_PER_REQUEST) {
                 if !self.request_rows(tables).await? {
                     return Ok(());
                 }
@@ -215,9 +249,10 @@ impl<W: LogWriter> Stream<'_, W> {
 }
 
 /// The tables that these lists did not have and the configuration's have, if a snapshot would read them.
-async fn added(context: &Context, client: &Client, server_version: u32, before: &TableFilter) -> Result<Vec<String>, PostgresError> {
+async fn added(context: &Context, client: &Client, server_version: u32, before: &[TableFilter]) -> Result<Vec<String>, PostgresError> {
     let config = &context.config;
-    let is_new = |table: &Table| config.tables.includes(&table.schema, &table.table) && !before.includes(&table.schema, &table.table);
+    let was_followed = |table: &Table| before.iter().all(|before| before.includes(&table.schema, &table.table));
+    let is_new = |table: &Table| config.tables.includes(&table.schema, &table.table) && !was_followed(table);
     let tables = catalog::tables(client).await?;
     if !tables.iter().any(is_new) {
         return Ok(Vec::new());

@@ -3,7 +3,7 @@
 //! Owns which tables a signal means. Promises that what was asked is in a checkpoint before anything of it is read, and
 //! that tables come in the order in which they were asked for.
 
-use super::{Reader, Watch, selectable};
+use super::{LEFT_MAX, Reader, Watch, selectable};
 use crate::change::incremental::Collection;
 use crate::change::signal::{self, SnapshotRequest};
 use crate::change::{Incremental, RelationId};
@@ -13,9 +13,6 @@ use crate::postgres::catalog::Table;
 use crate::postgres::publication::Published;
 use crate::postgres::reading;
 use crate::problem::Problem;
-
-/// So many tables may wait: each commit's checkpoint names them all.
-const LEFT_MAX: usize = 1000;
 
 impl<W: LogWriter> Stream<'_, W> {
     /// Takes an incremental snapshot, or adds its tables to the one that is being taken. False: told to stop meanwhile.

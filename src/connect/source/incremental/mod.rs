@@ -33,6 +33,9 @@ use crate::postgres::reading::{self, Opened};
 use crate::postgres::{Client, Connection, PostgresError};
 use crate::problem::{Action, Problem};
 
+/// So many tables may wait: each commit's checkpoint names them all.
+pub(super) const LEFT_MAX: usize = 1000;
+
 /// Rows that wait for the stream have no more bytes than this, but for the last one: then a chunk has fewer rows.
 const WINDOW_BYTES_MAX: usize = 16 << 20;
 /// Rows that stand at one place, of a table without key, have no more: they cannot be read in parts.
