@@ -287,13 +287,16 @@ fn a_table_that_is_taken_out_and_back_before_the_database_is_told_misses_nothing
     let holder = scene.database.sql();
     holder.run("begin; lock table held in access exclusive mode");
     put_tables(&scene, "public.held,public.fence");
-    wait_for("the list to be taken up", || scene.rowfeed.log().contains("other tables are captured from now on").then_some(()));
+    let taken_up = || scene.rowfeed.log().matches("other tables are captured from now on").count();
+    wait_for("the list to be taken up", || (taken_up() == 1).then_some(()));
     wait_for("a change that is left out", || {
         scene.sql.run("insert into gone select coalesce(max(id), 0) + 1 from gone");
         let written: usize = scene.sql.one("select count(*) from gone").parse().expect("a number");
         (scene.events("gone").len() < written).then_some(())
     });
     put_tables(&scene, before);
+    // The database still has not been told of the list between.
+    wait_for("the first list to be taken up again", || (taken_up() == 2).then_some(()));
     holder.run("commit");
     let written: usize = scene.sql.one("select count(*) from gone").parse().expect("a number");
     wait_for("what was left out", || {
