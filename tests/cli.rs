@@ -20,7 +20,7 @@ use rowfeed::log::builtin::{BuiltinLog, LogSettings};
 use rowfeed::problem::Problem;
 use rowfeed::record::compression::Compression;
 use rowfeed::record::{Headers, RecordRef, RecordSink};
-use rowfeed::service::KafkaGroups;
+use rowfeed::service::groups::KafkaGroups;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 

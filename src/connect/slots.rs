@@ -4,7 +4,7 @@
 //! slot belongs to, and the watch: it looks at the slots of connectors that rest or have failed, too, because those are the
 //! ones that fill a disk, and drops one that keeps too much where its connector chose that (`slot.max.retained.policy=drop`).
 //! Promises that no question lasts longer than `ASK_MAX` and that a server that refuses is asked more and more rarely. What
-//! slots are is [`crate::postgres::slots`], how much they may keep [`budget`].
+//! slots are is [`crate::postgres::slots`], how much they may keep `budget`.
 
 mod budget;
 
@@ -319,6 +319,12 @@ fn gone(source: &SourceView, problem: Problem) -> SlotHealth {
 /// `slot.max.retained.policy=drop`: stops the connector, for good until a person resumes it, and drops its slot. `None`: it
 /// could not be done now, and is tried again at the next look.
 async fn give_up(registry: Arc<Registry>, source: SourceView, kept: u64) -> Option<(SourceView, Problem)> {
+    // What holds now: its allowance may have been raised since the slot was looked at.
+    let now = registry.sources().into_iter().find(|now| now.name == source.name)?;
+    if now.config.slot_budget != source.config.slot_budget || now.config.slot_name != source.config.slot_name {
+        return None;
+    }
+    let source = now;
     let (connector, slot) = (source.name.as_str(), source.config.slot_name.as_str());
     if source.wanted {
         tracing::warn!(connector, slot, kept, "slot.max.retained.bytes is exceeded: the connector is stopped, its slot will be dropped");

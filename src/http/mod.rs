@@ -107,8 +107,6 @@ struct Inner {
     stop: watch::Receiver<bool>,
     settings: Settings,
     started: Instant,
-    /// How fast each connector is.
-    rates: overview::Rates,
     /// Makes names of configurations from which no password can be guessed.
     tags: RandomState,
     series: series::Series,
@@ -150,7 +148,6 @@ impl App {
             stop,
             settings,
             started: Instant::now(),
-            rates: overview::Rates::default(),
             requests,
             tags: RandomState::new(),
             series: series::Series::default(),
@@ -234,7 +231,6 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
     connections.timer(TokioTimer::new()).header_read_timeout(app.0.settings.head_wait);
     let changes = Arc::clone(&app.0.changes);
     let tls = app.0.settings.tls.clone();
-    tokio::spawn(overview::measure(app.clone(), stop.clone()));
     tokio::spawn(series::sample(app.clone(), stop.clone()));
     let service = TowerToHyperService::new(router(app));
     let mut listener = listener::Limited::new(listener);

@@ -3,15 +3,12 @@
 //! Owns the native view of a connector: its phase by our names, its lag, counts, snapshots and trouble as a whole
 //! [`Problem`]. Promises that a value that is not known is null. Leaves Kafka Connect's view to [`super::connectors`].
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Json as JsonBody;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
-use tokio::sync::watch;
 
 use super::described::{Routes, does};
 use super::records::{StartAt, rfc3339};
@@ -115,56 +112,6 @@ fn unix_ms(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// How often counters are looked at, and how many looks make a rate: what happened in the last ten seconds.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-const LOOKS_MAX: usize = 6;
-
-/// Changes per second of each connector.
-#[derive(Debug, Default)]
-pub struct Rates(Mutex<BTreeMap<String, VecDeque<(Instant, u64)>>>);
-
-impl Rates {
-    fn look(&self, now: Instant, counts: impl IntoIterator<Item = (String, u64)>) {
-        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut gone: Vec<String> = looks.keys().cloned().collect();
-        for (name, count) in counts {
-            gone.retain(|known| *known != name);
-            let of_it = looks.entry(name).or_default();
-            // Counters that began anew are another connector's.
-            if of_it.back().is_some_and(|(_, before)| *before > count) {
-                of_it.clear();
-            }
-            of_it.push_back((now, count));
-            if of_it.len() > LOOKS_MAX {
-                of_it.pop_front();
-            }
-        }
-        gone.iter().for_each(|name| drop(looks.remove(name)));
-    }
-
-    /// `None` before there are two looks.
-    fn of(&self, name: &str) -> Option<f64> {
-        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_it = looks.get(name)?;
-        let ((first, before), (last, after)) = (of_it.front()?, of_it.back()?);
-        let seconds = last.duration_since(*first).as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        (seconds > 0.0).then(|| (after.saturating_sub(*before)) as f64 / seconds)
-    }
-}
-
-/// Looks at the counters until `stop` says true.
-pub async fn measure(app: App, mut stop: watch::Receiver<bool>) {
-    loop {
-        let counts = app.0.registry.views().into_iter().map(|view| (view.name, view.status.counts.events));
-        app.0.rates.look(Instant::now(), counts);
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-    }
-}
-
 async fn status(State(app): State<App>) -> Response {
     let log = match &app.0.log {
         None => json!({ "kind": "kafka" }),
@@ -222,7 +169,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "checks": status.checks.iter().filter(|check| matches!(check.status, "warn" | "fail")).map(check).collect::<Vec<_>>(),
         "warning": status.slot.as_ref().and_then(|slot| slot.warning.as_ref()).map(Problem::json),
         "file_problem": view.file_problem.as_ref().map(Problem::json),
-        "changes_per_second": app.0.rates.of(&view.name),
+        "changes_per_second": app.0.series.rate(&view.name),
         "slot_retained_bytes": status.slot.as_ref().and_then(|slot| slot.retained_bytes),
         "slot_safe_bytes": status.slot.as_ref().and_then(|slot| slot.safe_bytes),
         "snapshot": {
@@ -263,25 +210,4 @@ fn check(check: &CheckResult) -> Json {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_is_that_of_the_last_looks() {
-        let (rates, start) = (Rates::default(), Instant::now());
-        let look = |after: u64, count: u64| rates.look(start + Duration::from_secs(after), [("shop".to_owned(), count)]);
-        look(0, 0);
-        assert_eq!(rates.of("shop"), None);
-        look(2, 100);
-        assert_eq!(rates.of("shop"), Some(50.0));
-        (2..9).for_each(|at| look(2 * at, 100));
-        assert_eq!(rates.of("shop"), Some(0.0));
-        look(20, 7);
-        assert_eq!(rates.of("shop"), None, "it began anew");
-        rates.look(start, []);
-        assert_eq!((rates.of("shop"), rates.0.lock().expect("unused").len()), (None, 0));
-    }
 }

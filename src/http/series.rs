@@ -148,6 +148,13 @@ impl Series {
         }
     }
 
+    /// Changes a second by the newest sample; `None` before there are two.
+    pub fn rate(&self, connector: &str) -> Option<f32> {
+        let all = self.rings();
+        let newest = all.get(connector)?.fine.back()?;
+        newest.values.get(RATE).copied().filter(|rate| rate.is_finite())
+    }
+
     /// The points of a metric from a time on, one for each step in which there was a sample.
     fn points(&self, connector: &str, metric: usize, from_ms: i64, step_ms: i64) -> Vec<(i64, f32)> {
         let all = self.rings();
@@ -245,6 +252,7 @@ mod tests {
     #[test]
     fn an_hour_is_kept_by_ten_seconds_and_a_day_by_the_minute() {
         let (series, last) = two_days();
+        assert_eq!((series.rate("shop"), series.rate("crm")), (Some(10.0), None));
         let fine = series.points("shop", 0, 0, 10_000);
         assert_eq!((fine.len(), fine.last().copied()), (FINE_KEPT, Some((last * 10_000, approximate(last.unsigned_abs())))));
         let coarse = series.points("shop", 0, 0, MINUTE_MS);

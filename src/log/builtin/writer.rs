@@ -1,6 +1,6 @@
 //! The one writer of the built-in log: assigns offsets, writes frames, syncs them as a group, publishes.
 //!
-//! It runs on a thread of its own with plain blocking I/O. It takes what is waiting, in the fair turns of [`super::queue`],
+//! It runs on a thread of its own with plain blocking I/O. It takes what is waiting, in the fair turns of `queue`,
 //! compresses what is to be, writes one frame per commit, and syncs once for all of them; while it syncs, the next commits
 //! gather. Only then do readers see them, and only then are their writers told. A failed write or sync poisons the log.
 

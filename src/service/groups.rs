@@ -1,0 +1,75 @@
+//! The broker's consumer groups, as HTTP asks for them: the two layers do not know each other.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::broker::Broker;
+use crate::broker::error_code::ErrorCode;
+use crate::broker::groups::group::Member;
+use crate::broker::groups::records::Committed;
+use crate::broker::groups::{CommittedPartition, MemberRef};
+use crate::http::groups::{Change, GroupView, Groups, MemberView, Refusal};
+
+/// The broker's consumer groups, as HTTP asks for them.
+pub struct KafkaGroups(pub Arc<Broker>);
+
+impl Groups for KafkaGroups {
+    fn names(&self) -> Vec<String> {
+        self.0.groups.names().iter().map(ToString::to_string).collect()
+    }
+
+    fn view(&self, name: &str) -> Option<GroupView> {
+        let seen = self.0.groups.look(name, |group| {
+            let Some(group) = group else { return GroupView { name: name.to_owned(), state: "Empty", ..GroupView::default() } };
+            let member = |(id, member): (&String, &Member)| MemberView {
+                id: id.clone(),
+                instance: member.instance_id.clone(),
+                client_id: member.client_id.clone(),
+                host: member.client_host.clone(),
+            };
+            let (state, protocol) = (group.phase().name(), group.protocol().map(str::to_owned));
+            GroupView { name: name.to_owned(), state, protocol, members: group.members().iter().map(member).collect(), offsets: Vec::new() }
+        });
+        let mut view = seen?;
+        for (topic, partitions) in self.0.groups.all_committed(name) {
+            let offset = |(partition, committed): &(i32, Committed)| {
+                Some((topic.to_string(), u32::try_from(*partition).ok()?, u64::try_from(committed.offset).ok()?))
+            };
+            view.offsets.extend(partitions.iter().filter_map(offset));
+        }
+        Some(view)
+    }
+
+    fn commit<'a>(&'a self, name: &'a str, offsets: Vec<(String, u32, u64)>) -> Change<'a> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let committed_at_ms = i64::try_from(now).unwrap_or(i64::MAX);
+        let committed = move |(topic, partition, offset): (String, u32, u64)| {
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            let committed = Committed { offset, leader_epoch: -1, metadata: "".into(), committed_at_ms };
+            (Arc::from(topic), i32::try_from(partition).unwrap_or(i32::MAX), committed)
+        };
+        let offsets: Vec<CommittedPartition> = offsets.into_iter().map(committed).collect();
+        // Nobody of the group: the coordinator lets that be only while it has no members.
+        let nobody = MemberRef { id: "", instance: None, generation: -1 };
+        Box::pin(async move { outcome(self.0.groups.commit(name, nobody, offsets).await) })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Change<'a> {
+        Box::pin(async move { outcome(self.0.groups.delete(name).await) })
+    }
+
+    fn forget<'a>(&'a self, topic: &'a str) -> Change<'a> {
+        Box::pin(async move { outcome(self.0.groups.forget_topic(topic).await) })
+    }
+}
+
+fn outcome(error: ErrorCode) -> Result<(), Refusal> {
+    match error {
+        ErrorCode::NONE => Ok(()),
+        ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::NON_EMPTY_GROUP | ErrorCode::REBALANCE_IN_PROGRESS => Err(Refusal::Active),
+        ErrorCode::GROUP_ID_NOT_FOUND => Err(Refusal::NotFound),
+        ErrorCode::COORDINATOR_NOT_AVAILABLE => Err(Refusal::Other("the log takes nothing now: try again when it does".to_owned())),
+        ErrorCode::INVALID_COMMIT_OFFSET_SIZE => Err(Refusal::Other("committed offsets take all the memory they may".to_owned())),
+        other => Err(Refusal::Other(format!("the group cannot be changed: Kafka's error {}", other.0))),
+    }
+}
