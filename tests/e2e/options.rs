@@ -191,7 +191,7 @@ fn a_locked_table_holds_up_neither_the_session_nor_a_pause() {
     scene.rowfeed.wait_until_ready();
     let slot = scene.slot().to_owned();
     // Some PostgreSQL lock a table to tell its columns' defaults: there the connector waits before it asks for the row.
-    let earlier = || scene.rowfeed.log().contains("canceling statement due to lock timeout");
+    let earlier = || scene.rowfeed.log().contains("pg/locked");
     let waiting = "select count(*) from pg_stat_activity where application_name like '%reselect' and wait_event_type = 'Lock'";
     wait_for("the row to be asked for", || (earlier() || scene.sql.one(waiting) == "1").then_some(()));
     if !earlier() {
