@@ -228,6 +228,8 @@ fn a_value_is_read_again_when_its_transaction_is_visible() {
     held_by("set synchronous_standby_names = 'nobody'");
     let writer = scene.database.sql();
     wait_for("the setting", || (writer.one("show synchronous_standby_names") == "nobody").then_some(()));
+    // Commits wait from the moment on in which the checkpointer, which nobody can ask, has read it, too.
+    std::thread::sleep(Duration::from_secs(1));
     let held = std::thread::spawn(move || writer.run("update t set id = 2, n = 2"));
     wait_for("the commit to hang", || {
         (other.one("select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1").then_some(())
