@@ -103,7 +103,7 @@ pub fn prepare(registry: &Registry, asked: Asked) -> Result<Examination, Refused
 
 fn source(registry: &Registry, name: &str) -> Result<SourceView, Refused> {
     let view = registry.view(name).map_err(|error| Refused::NotFound(error.to_string()))?;
-    registry.sources().into_iter().find(|source| source.name == view.name).ok_or_else(|| {
+    registry.source(&view.name).ok_or_else(|| {
         Refused::Malformed(Problem::refuse("config/value", format!("the configuration of connector \"{name}\" cannot be read")))
     })
 }
@@ -158,18 +158,14 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
             }
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        let sources = registry.sources();
-        plans.retain(|name, _| sources.iter().any(|source| source.name == *name));
-        for source in sources {
-            let starts = source.status.starts();
+        let statuses = registry.statuses();
+        plans.retain(|name, _| statuses.contains_key(name));
+        for (name, status) in statuses {
+            let starts = status.starts();
             let now = Instant::now();
-            let plan = plans.entry(source.name.clone()).or_insert_with(|| Plan {
-                starts: 0,
-                due: now + jittered(EVERY),
-                looking: false,
-                marks: None,
-            });
-            if plan.starts != starts && matches!(source.status.phase(), Phase::Streaming | Phase::Snapshotting) {
+            let plan =
+                plans.entry(name.clone()).or_insert_with(|| Plan { starts: 0, due: now + jittered(EVERY), looking: false, marks: None });
+            if plan.starts != starts && matches!(status.phase(), Phase::Streaming | Phase::Snapshotting) {
                 plan.starts = starts;
                 plan.due = plan.due.min(now + jittered(AFTER_START));
             }
@@ -177,9 +173,7 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
                 continue;
             }
             plan.due = now + jittered(EVERY);
-            if !source.wanted || is_locked_out(&source) {
-                continue;
-            }
+            let Some(source) = registry.source(&name).filter(|source| source.wanted && !is_locked_out(source)) else { continue };
             plan.looking = true;
             looks.spawn(async move {
                 let diagnosis = tokio::time::timeout(LOOK_MAX, Box::pin(look(&source.config))).await.ok();

@@ -447,21 +447,25 @@ impl Registry {
 
     /// All connectors whose configuration can be read now.
     pub fn sources(&self) -> Vec<SourceView> {
-        let connectors = self.connectors();
-        let known: Vec<_> = connectors
-            .values()
-            .map(|known| {
-                let wanted = !known.file_gone && known.target != TargetState::Stopped;
-                (Arc::clone(&known.definition), Arc::clone(&known.status), wanted)
-            })
-            .collect();
-        // Secrets may be files: they are not read while the lock is held.
-        drop(connectors);
-        let source = |(definition, status, wanted): (Arc<Definition>, Arc<TaskStatus>, bool)| {
-            let config = Arc::new(definition.config(self.topics).ok()?);
-            Some(SourceView { name: definition.name.clone(), config, status, wanted })
+        self.statuses().keys().filter_map(|name| self.source(name)).collect()
+    }
+
+    /// A connector, when there is one of this name whose configuration can be read now.
+    pub fn source(&self, name: &str) -> Option<SourceView> {
+        let (definition, status, wanted) = {
+            let connectors = self.connectors();
+            let known = connectors.get(name)?;
+            let wanted = !known.file_gone && known.target != TargetState::Stopped;
+            (Arc::clone(&known.definition), Arc::clone(&known.status), wanted)
         };
-        known.into_iter().filter_map(source).collect()
+        // Secrets may be files: they are not read while the lock is held.
+        let config = Arc::new(definition.config(self.topics).ok()?);
+        Some(SourceView { name: definition.name.clone(), config, status, wanted })
+    }
+
+    /// How each connector fares; no configuration is read for it.
+    pub fn statuses(&self) -> BTreeMap<String, Arc<TaskStatus>> {
+        self.connectors().iter().map(|(name, known)| (name.clone(), Arc::clone(&known.status))).collect()
     }
 
     fn definition(&self, name: &str) -> Result<Arc<Definition>, RegistryError> {

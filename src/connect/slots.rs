@@ -320,7 +320,7 @@ fn gone(source: &SourceView, problem: Problem) -> SlotHealth {
 /// could not be done now, and is tried again at the next look.
 async fn give_up(registry: Arc<Registry>, source: SourceView, kept: u64) -> Option<(SourceView, Problem)> {
     // What holds now: its allowance may have been raised since the slot was looked at.
-    let now = registry.sources().into_iter().find(|now| now.name == source.name)?;
+    let now = registry.source(&source.name)?;
     if now.config.slot_budget != source.config.slot_budget || now.config.slot_name != source.config.slot_name {
         return None;
     }

@@ -16,6 +16,7 @@ use serde_json::{Value as Json, json};
 
 use super::store::Store;
 use crate::config::Secret;
+use crate::log::topic::fits;
 use crate::problem::Problem;
 
 /// What every token begins with, so that scanners for leaked secrets can find it.
@@ -45,14 +46,16 @@ pub enum Scope {
 }
 
 /// What a request needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A token, whatever it may do.
+    AnyToken,
     /// [`Scope::Admin`].
     Admin,
     /// Metrics.
     Metrics,
     /// This topic.
-    Topic(&'a str),
+    Topic(String),
     /// The names of topics, or schemas.
     Topics,
     /// Connectors, without changing them.
@@ -81,7 +84,7 @@ impl Scope {
     }
 
     /// Whether it covers what a request needs.
-    pub fn covers(&self, need: Need<'_>) -> bool {
+    pub fn covers(&self, need: &Need) -> bool {
         match (self, need) {
             (Self::Admin, _)
             | (Self::ReadMetrics, Need::Metrics)
@@ -111,19 +114,6 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Whether the whole text fits a pattern of literal parts and `*`; in time that grows with their lengths only.
-fn fits(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut left) = text.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = rest.split('*').collect();
-    let Some((last, middle)) = parts.split_last() else { return true };
-    for part in middle {
-        let Some(at) = left.find(part) else { return false };
-        left = left.get(at + part.len()..).unwrap_or_default();
-    }
-    left.ends_with(last)
-}
-
 /// A token, without what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -134,6 +124,13 @@ pub struct Token {
     /// When it was made, milliseconds since 1970.
     pub created_ms: i64,
     hash: [u8; 32],
+}
+
+impl Token {
+    /// Whether it may do what a request needs.
+    pub fn meets(&self, need: &Need) -> bool {
+        *need == Need::AnyToken || self.scopes.iter().any(|scope| scope.covers(need))
+    }
 }
 
 impl fmt::Debug for Tokens {
@@ -259,17 +256,21 @@ mod tests {
 
     #[test]
     fn a_scope_covers_what_it_says_and_nothing_else() {
-        let covers = |scope: &str, need| Scope::parse(scope).expect("a scope").covers(need);
-        assert!(covers("admin", Need::Admin) && covers("admin", Need::Topic("x")));
+        let covers = |scope: &str, need: Need| Scope::parse(scope).expect("a scope").covers(&need);
+        assert!(covers("admin", Need::Admin) && covers("admin", Need::Topic("x".into())));
         for scope in ["read:metrics", "read:topics", "read:connectors", "write:connectors", "write:schemas"] {
             assert!(!covers(scope, Need::Admin), "{scope}");
         }
         assert!(covers("read:connectors", Need::SeeConnectors) && !covers("read:connectors", Need::Connectors));
-        assert!(covers("write:connectors", Need::SeeConnectors) && !covers("write:connectors", Need::Topic("t")));
-        assert!(covers("read:topics", Need::Topic("any")) && !covers("read:topics", Need::Schemas));
-        assert!(covers("read:topics:shop.*", Need::Topic("shop.public.t")) && !covers("read:topics:shop.*", Need::Topic("crm.t")));
+        assert!(covers("write:connectors", Need::SeeConnectors) && !covers("write:connectors", Need::Topic("t".into())));
+        assert!(covers("read:topics", Need::Topic("any".into())) && !covers("read:topics", Need::Schemas));
+        assert!(
+            covers("read:topics:shop.*", Need::Topic("shop.public.t".into())) && !covers("read:topics:shop.*", Need::Topic("crm.t".into()))
+        );
         // What a request may find is no wider than what the token names.
-        assert!(covers("read:topics:shop.*", Need::Topic("shop.public.*")) && !covers("read:topics:shop.*", Need::Topic("*")));
+        assert!(
+            covers("read:topics:shop.*", Need::Topic("shop.public.*".into())) && !covers("read:topics:shop.*", Need::Topic("*".into()))
+        );
         for none in ["", "root", "read:", "read:topics:", "ADMIN"] {
             assert_eq!(Scope::parse(none), None, "{none}");
         }

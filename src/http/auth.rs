@@ -64,30 +64,30 @@ pub fn routes() -> Routes {
 }
 
 /// What a request needs, each of these; empty: nothing, not even a token.
-fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<OwnedNeed> {
+fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<Need> {
     let or = |safe, change| vec![if method.is_safe() { safe } else { change }];
     match route {
         "/livez" | "/health" => Vec::new(),
         "/readyz" if !is_on(&pairs_of(query), "verbose") => Vec::new(),
-        "/readyz" => vec![OwnedNeed::SeeConnectors],
-        "/" | "/openapi.json" => vec![OwnedNeed::AnyToken],
-        "/metrics" | "/metrics/debezium" => vec![OwnedNeed::Metrics],
-        "/v1/topics" => or(OwnedNeed::Topics, OwnedNeed::Admin),
-        "/v1/records" => topics_of(query).into_iter().map(OwnedNeed::Topic).collect(),
+        "/readyz" => vec![Need::SeeConnectors],
+        "/" | "/openapi.json" => vec![Need::AnyToken],
+        "/metrics" | "/metrics/debezium" => vec![Need::Metrics],
+        "/v1/topics" => or(Need::Topics, Need::Admin),
+        "/v1/records" => topics_of(query).into_iter().map(Need::Topic).collect(),
         _ if route.starts_with("/v1/topics/") => match topic {
-            Some(topic) if method.is_safe() => vec![OwnedNeed::Topic(topic.to_owned())],
-            _ => vec![OwnedNeed::Admin],
+            Some(topic) if method.is_safe() => vec![Need::Topic(topic.to_owned())],
+            _ => vec![Need::Admin],
         },
-        _ if CONNECTORS.iter().any(|area| is_within(route, area)) => or(OwnedNeed::SeeConnectors, OwnedNeed::Connectors),
-        "/v1/status" | "/v1/slots" | "/v1/series" => or(OwnedNeed::SeeConnectors, OwnedNeed::Admin),
-        "/v1/groups" | "/v1/groups/{group}" => or(OwnedNeed::Topics, OwnedNeed::Admin),
+        _ if CONNECTORS.iter().any(|area| is_within(route, area)) => or(Need::SeeConnectors, Need::Connectors),
+        "/v1/status" | "/v1/slots" | "/v1/series" => or(Need::SeeConnectors, Need::Admin),
+        "/v1/groups" | "/v1/groups/{group}" => or(Need::Topics, Need::Admin),
         // Asked with a body, and nothing is changed.
-        "/subjects/{subject}" if *method == Method::POST => vec![OwnedNeed::Topics],
-        _ if is_within(route, "/compatibility") => vec![OwnedNeed::Topics],
+        "/subjects/{subject}" if *method == Method::POST => vec![Need::Topics],
+        _ if is_within(route, "/compatibility") => vec![Need::Topics],
         _ if ["/subjects", "/schemas", "/config", "/mode", "/contexts"].iter().any(|area| is_within(route, area)) => {
-            or(OwnedNeed::Topics, OwnedNeed::Schemas)
+            or(Need::Topics, Need::Schemas)
         }
-        _ => vec![OwnedNeed::Admin],
+        _ => vec![Need::Admin],
     }
 }
 
@@ -96,35 +96,6 @@ const CONNECTORS: [&str; 5] = ["/connectors", "/connector-plugins", "/v1/connect
 
 fn is_within(route: &str, area: &str) -> bool {
     route.strip_prefix(area).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// As [`Need`], with its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum OwnedNeed {
-    AnyToken,
-    Admin,
-    Metrics,
-    Topic(String),
-    Topics,
-    SeeConnectors,
-    Connectors,
-    Schemas,
-}
-
-impl OwnedNeed {
-    fn met_by(&self, token: &Token) -> bool {
-        let need = match self {
-            Self::AnyToken => return true,
-            Self::Admin => Need::Admin,
-            Self::Metrics => Need::Metrics,
-            Self::Topic(topic) => Need::Topic(topic),
-            Self::Topics => Need::Topics,
-            Self::SeeConnectors => Need::SeeConnectors,
-            Self::Connectors => Need::Connectors,
-            Self::Schemas => Need::Schemas,
-        };
-        token.scopes.iter().any(|scope| scope.covers(need))
-    }
 }
 
 /// The parameters, as the handlers see them.
@@ -161,7 +132,7 @@ pub async fn authorize(
     let problem = match token {
         None if shown.is_some() => Problem::refuse("http/token-unknown", "the token is not known here: it may have been revoked"),
         None => Problem::refuse("http/token-missing", "a token is needed: Authorization: Bearer TOKEN, or Basic with it as password"),
-        Some(token) if needs.iter().all(|need| need.met_by(&token)) => return next.run(request).await,
+        Some(token) if needs.iter().all(|need| token.meets(need)) => return next.run(request).await,
         Some(token) => {
             let scopes: Vec<String> = token.scopes.iter().map(Scope::to_string).collect();
             Problem::refuse("http/scope", format!("the token \"{}\" may not do this; its scopes are: {}", token.name, scopes.join(", ")))
@@ -302,22 +273,22 @@ mod tests {
     #[test]
     fn what_nobody_put_into_the_table_needs_admin() {
         let need = |route: &str, method: Method| needs(route, &method, "", Some("t"));
-        assert_eq!(need("/subjects/{subject}", Method::POST), [OwnedNeed::Topics]);
-        assert_eq!(need("/v1/slots", Method::GET), [OwnedNeed::SeeConnectors]);
+        assert_eq!(need("/subjects/{subject}", Method::POST), [Need::Topics]);
+        assert_eq!(need("/v1/slots", Method::GET), [Need::SeeConnectors]);
         for route in ["/v1/slots/{slot}", "/v1/groups/{group}", "/v1/topics"] {
-            assert_eq!(need(route, Method::DELETE), [OwnedNeed::Admin], "{route}");
+            assert_eq!(need(route, Method::DELETE), [Need::Admin], "{route}");
         }
         for route in ["", "/v1/tokens", "/v1/tokens/{name}", "/admin/loggers", "/connectorsx", "/v1/new"] {
-            assert_eq!(need(route, Method::GET), [OwnedNeed::Admin], "{route}");
+            assert_eq!(need(route, Method::GET), [Need::Admin], "{route}");
         }
-        assert_eq!(need("/v1/topics/{topic}/records", Method::GET), [OwnedNeed::Topic("t".into())]);
-        assert_eq!(need("/v1/topics/{topic}", Method::DELETE), [OwnedNeed::Admin]);
-        assert_eq!(need("/connectors/{name}/config", Method::PUT), [OwnedNeed::Connectors]);
-        assert_eq!(need("/v1/connectors/{name}/signals", Method::POST), [OwnedNeed::Connectors]);
-        assert_eq!(need("/subjects/{subject}/versions", Method::POST), [OwnedNeed::Schemas]);
+        assert_eq!(need("/v1/topics/{topic}/records", Method::GET), [Need::Topic("t".into())]);
+        assert_eq!(need("/v1/topics/{topic}", Method::DELETE), [Need::Admin]);
+        assert_eq!(need("/connectors/{name}/config", Method::PUT), [Need::Connectors]);
+        assert_eq!(need("/v1/connectors/{name}/signals", Method::POST), [Need::Connectors]);
+        assert_eq!(need("/subjects/{subject}/versions", Method::POST), [Need::Schemas]);
         assert!(need("/livez", Method::GET).is_empty() && need("/readyz", Method::GET).is_empty());
         for verbose in ["verbose", "%76erbose=true"] {
-            assert_eq!(needs("/readyz", &Method::GET, verbose, None), [OwnedNeed::SeeConnectors]);
+            assert_eq!(needs("/readyz", &Method::GET, verbose, None), [Need::SeeConnectors]);
         }
     }
 

@@ -104,8 +104,7 @@ fn cloud_events_say_where_the_schema_of_their_avro_is() {
     // The first rows may still be the old configuration's.
     let trace = wait_for("the connector to fail", || {
         scene.sql.run("insert into t select max(id) + 1, 'b' from t");
-        let status = scene.rowfeed.status("scene");
-        (status["tasks"][0]["state"] == "FAILED").then(|| status["tasks"][0]["trace"].as_str().unwrap_or_default().to_owned())
+        scene.rowfeed.failure("scene")
     });
     assert!(trace.contains("cloudevents/envelope"), "{trace}");
 }

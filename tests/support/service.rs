@@ -203,10 +203,13 @@ impl Rowfeed {
 
     /// Waits until the connector's task is FAILED; its trace.
     pub fn wait_until_failed(&self, name: &str) -> String {
-        wait_for("the connector to fail", || {
-            let status = self.status(name);
-            (status["tasks"][0]["state"] == "FAILED").then(|| status["tasks"][0]["trace"].as_str().unwrap_or_default().to_owned())
-        })
+        wait_for("the connector to fail", || self.failure(name))
+    }
+
+    /// The trace of the connector's task, when that is FAILED.
+    pub fn failure(&self, name: &str) -> Option<String> {
+        let status = self.status(name);
+        (status["tasks"][0]["state"] == "FAILED").then(|| status["tasks"][0]["trace"].as_str().unwrap_or_default().to_owned())
     }
 }
 
