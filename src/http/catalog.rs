@@ -121,13 +121,10 @@ async fn remove(State(app): State<App>, Path(name): Path<String>, Query(pairs): 
         );
         return Err(ApiError::new(StatusCode::CONFLICT, message));
     }
-    log.delete_topic(&name).await.map_err(|error| refused(&error))?;
-    if let Some(groups) = &app.0.groups {
-        // A topic of this name that is made later begins at zero.
-        groups.forget(&name).await.map_err(|_| {
-            let message = format!("\"{name}\" is deleted, but groups keep their offsets in it: rowfeed groups seek before it is made anew");
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message)
-        })?;
+    // With what groups committed of it, in one commit: a topic of this name that is made later begins at zero.
+    match &app.0.groups {
+        Some(groups) => groups.delete_topic(&name).await.map_err(|refusal| super::groups::refused(&name, refusal))?,
+        None => log.delete_topic(&name).await.map_err(|error| refused(&error))?,
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

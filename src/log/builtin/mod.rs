@@ -243,6 +243,17 @@ impl BuiltinLog {
     /// Appends records to an internal topic in one commit; durable when it returns. `None` removes the key. A full disk
     /// refuses them: who asks is told, and may ask again.
     pub async fn put(&self, topic: &str, records: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), LogError> {
+        self.put_and_remove(topic, records, Vec::new()).await
+    }
+
+    /// As [`BuiltinLog::put`], and removes ordinary topics in the same commit: what is remembered of a topic goes with it, or
+    /// neither goes. Names of the log's own topics, and of none, remove nothing.
+    pub async fn put_and_remove(
+        &self,
+        topic: &str,
+        records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        removes: Vec<String>,
+    ) -> Result<(), LogError> {
         let Some(info) = self.topic(topic).filter(|topic| topic.internal) else {
             return Err(LogError::UnknownPartition { topic: topic.to_owned(), partition: 0 });
         };
@@ -251,7 +262,7 @@ impl BuiltinLog {
         }
         let (done, wait) = oneshot::channel();
         let bytes = records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
-        self.request(bytes, Command::Put { topic: info.index, records, done }).await?;
+        self.request(bytes, Command::Put { topic: info.index, records, removes, done }).await?;
         wait.await.map_err(|_| self.closed())?
     }
 
@@ -265,7 +276,7 @@ impl BuiltinLog {
     /// writer that still holds it is refused and begins anew.
     pub async fn delete_topic(&self, name: &str) -> Result<(), LogError> {
         self.ordinary(name)?;
-        self.put(CATALOG_TOPIC, vec![(name.as_bytes().to_vec(), None)]).await
+        self.put_and_remove(CATALOG_TOPIC, Vec::new(), vec![name.to_owned()]).await
     }
 
     fn ordinary(&self, name: &str) -> Result<Arc<TopicInfo>, LogError> {

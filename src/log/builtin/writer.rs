@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::catalog::{self, Catalog};
+use super::catalog::{self, CATALOG_INDEX, Catalog};
 use super::direct::Direct;
 use super::files::Files;
 use super::format::{self, Entry, FRAME_BYTES_MAX, FrameHeader, SEGMENT_HEADER_BYTES};
@@ -60,8 +60,13 @@ const PUT_BYTES: usize = 512;
 pub(super) enum Command {
     /// Write a connector's commit.
     Commit { commit: CommitBuffer, seq: CommitSeq, of: Arc<WriterShared> },
-    /// Write records of an internal topic.
-    Put { topic: TopicIndex, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, done: oneshot::Sender<Result<(), LogError>> },
+    /// Write records of an internal topic, and remove ordinary topics in the same commit.
+    Put {
+        topic: TopicIndex,
+        records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        removes: Vec<String>,
+        done: oneshot::Sender<Result<(), LogError>>,
+    },
     /// Make a topic.
     Topic { name: String, spec: TopicSpec, done: oneshot::Sender<Result<TopicHandle, LogError>> },
 }
@@ -259,8 +264,9 @@ impl Writer {
                 }
                 (commit, Ack::Writer(seq, of))
             }
-            Command::Put { topic, records, done } => {
+            Command::Put { topic, records, removes, done } => {
                 let bytes: usize = records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + PUT_BYTES).sum();
+                let bytes = bytes + removes.iter().map(|name| name.len() + PUT_BYTES).sum::<usize>();
                 if let Some(full) = self.is_disk_full(bytes as u64, shared) {
                     let _ = done.send(Err(full));
                     return Ok(());
@@ -268,6 +274,9 @@ impl Writer {
                 let mut commit = self.spare.pop().unwrap_or_default();
                 for (key, value) in &records {
                     catalog::push(&mut commit, topic, time_ms, key, value.as_deref());
+                }
+                for name in &removes {
+                    catalog::push(&mut commit, CATALOG_INDEX, time_ms, name.as_bytes(), None);
                 }
                 (commit, Ack::Put(done))
             }
