@@ -655,8 +655,7 @@ fn now_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{LogWriter, TopicSpec};
-    use crate::record::compression::Compression;
+    use crate::log::TopicSpec;
     use crate::log::builtin::LogSettings;
 
     fn open(dir: &std::path::Path) -> BuiltinLog {
@@ -682,7 +681,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let log = open(dir.path());
         for topic in ["gone", "stays"] {
-            log.writer(Compression::None).topic(topic, &TopicSpec { partitions: 2, ..TopicSpec::default() }).await.expect("made");
+            log.make_topic(topic, &TopicSpec { partitions: 2, ..TopicSpec::default() }).await.expect("made");
         }
         with(&log, async |groups| {
             let nobody = MemberRef { id: "", instance: None, generation: -1 };

@@ -301,7 +301,7 @@ fn a_commit_over_many_topics_is_visible_whole_or_not_at_all() {
         let mut writer = log.writer(Compression::None);
         let mut topics = Vec::new();
         for index in 0..TOPICS {
-            topics.push(writer.topic(&format!("t{index}"), &TopicSpec::default()).await.unwrap());
+            topics.push(log.make_topic(&format!("t{index}"), &TopicSpec::default()).await.unwrap());
         }
         let watched: Vec<_> = topics.iter().map(|topic| topic.index).collect();
         let reader = log.clone();
@@ -808,4 +808,79 @@ fn a_damaged_state_frame_is_refused_also_where_nothing_follows_it() {
     assert!(matches!(BuiltinLog::open(settings(dir.path())), Err(LogError::Damaged { .. })));
     assert!(matches!(verify::verify(dir.path()), Err(LogError::Damaged { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing is cut");
+}
+
+/// Aim: a connector with many new tables does not wait for the disk once per table. Method: count the syncs.
+#[test]
+fn topics_that_are_made_one_after_the_other_share_syncs() {
+    const TOPICS: u64 = 400;
+    let files = SimFiles::default();
+    let log = files.open_log();
+    let syncs = || files.0.lock().unwrap().syncs;
+    block_on(async {
+        let mut writer = log.writer(Compression::None);
+        let before = syncs();
+        let mut handles = Vec::new();
+        for number in 0..TOPICS {
+            handles.push(writer.topic(&format!("t{number}"), &TopicSpec::default()).await.unwrap());
+        }
+        // One that was just made is the same one.
+        assert_eq!(writer.topic("t7", &TopicSpec::default()).await.unwrap().index, handles[7].index);
+        append(&log, &mut writer, "t399", &[vec![1]], 1).await.unwrap();
+        let taken = syncs() - before;
+        assert!(taken < TOPICS / 4, "{taken} syncs for {TOPICS} topics");
+        assert_eq!(log.topics().iter().filter(|topic| !topic.internal).count() as u64, TOPICS, "a commit shows all that were before it");
+    });
+    // A topic counts only once it is synced: without the power, none that was made after the commit is there.
+    let cut = files.after_power_cut(|| false);
+    log.close();
+    let log = cut.open_log();
+    assert_eq!(log.topics().iter().filter(|topic| !topic.internal).count() as u64, TOPICS);
+    log.close();
+}
+
+/// A topic for which no commit comes is made all the same, and one that is asked for durably is there at once.
+#[test]
+fn a_new_topic_is_seen_without_a_commit() {
+    let files = SimFiles::default();
+    let log = files.open_log();
+    block_on(async {
+        let mut writer = log.writer(Compression::None);
+        writer.topic("soon", &TopicSpec::default()).await.unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while log.topic("soon").is_none() {
+            assert!(std::time::Instant::now() < deadline, "nobody sees it");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let made = log.make_topic("now", &TopicSpec { partitions: 3, ..TopicSpec::default() }).await.unwrap();
+        assert_eq!((made.partitions, log.topic("now").map(|topic| topic.index)), (3, Some(made.index)));
+    });
+    let cut = files.after_power_cut(|| false);
+    log.close();
+    let log = cut.open_log();
+    assert!(log.topic("soon").is_some() && log.topic("now").is_some());
+    log.close();
+}
+
+#[test]
+fn all_topics_together_have_so_many_partitions_and_no_more() {
+    let files = SimFiles::default();
+    let log = files.open_log();
+    block_on(async {
+        let mut writer = log.writer(Compression::None);
+        let wide = TopicSpec { partitions: 20_000, ..TopicSpec::default() };
+        for number in 0..4 {
+            writer.topic(&format!("wide{number}"), &wide).await.unwrap();
+        }
+        let Err(refused) = writer.topic("wide4", &wide).await else { panic!("taken") };
+        let LogError::TooManyPartitions { asked: 20_000, there, max: super::PARTITIONS_MAX, .. } = refused else { panic!("{refused}") };
+        assert!(there > 80_000 && refused.problem().code == "log/partitions");
+        // What there is room for is still made, what is there still found, and a deleted one gives its room back.
+        writer.topic("small", &TopicSpec::default()).await.unwrap();
+        writer.topic("wide0", &wide).await.unwrap();
+        log.make_topic("small", &TopicSpec::default()).await.unwrap();
+        log.delete_topic("wide1").await.unwrap();
+        writer.topic("wide4", &wide).await.unwrap();
+    });
+    log.close();
 }

@@ -3,6 +3,7 @@
 //! It runs on a thread of its own with plain blocking I/O. It takes what is waiting, in the fair turns of `queue`,
 //! compresses what is to be, writes one frame per commit, and syncs once for all of them; while it syncs, the next commits
 //! gather. Only then do readers see them, and only then are their writers told. A failed write or sync poisons the log.
+//! New topics have no sync of their own: they are made with the first commit to one of them, or together a moment later.
 
 use std::collections::HashMap;
 use std::io;
@@ -53,6 +54,15 @@ const ROLL_RETRY: Duration = Duration::from_secs(1);
 /// How often a full disk is looked at again.
 const FULL_RETRY: Duration = Duration::from_millis(250);
 
+/// Topics that were made wait so long for others and for a first commit, so that a connector with thousands of new tables does
+/// not pay a sync for each. Nobody waits for them meanwhile: what is written to a topic is durable only together with it.
+const TOPICS_GATHER: Duration = Duration::from_millis(50);
+/// As many topics wait so at most.
+const TOPICS_GATHERED_MAX: usize = 1_000;
+/// Partitions of all topics together. Each costs memory as long as it is there, about 250 bytes and 100 more for every segment
+/// that has some of it, and is repeated at the start of every segment.
+pub const PARTITIONS_MAX: usize = 100_000;
+
 /// What a record of an internal topic takes beside its key and its value, at most; its share of the frame included.
 const PUT_BYTES: usize = 512;
 
@@ -61,13 +71,8 @@ pub(super) enum Command {
     /// Write a connector's commit.
     Commit { commit: CommitBuffer, seq: CommitSeq, of: Arc<WriterShared> },
     /// Write records of an internal topic, and remove ordinary topics in the same commit.
-    Put {
-        topic: TopicIndex,
-        records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-        removes: Vec<String>,
-        done: oneshot::Sender<Result<(), LogError>>,
-    },
-    /// Make a topic.
+    Put { topic: TopicIndex, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, removes: Vec<String>, done: oneshot::Sender<Result<(), LogError>> },
+    /// Make a topic. It is answered before it is durable: no commit to it can be so without it.
     Topic { name: String, spec: TopicSpec, done: oneshot::Sender<Result<TopicHandle, LogError>> },
 }
 
@@ -75,7 +80,6 @@ pub(super) enum Command {
 enum Ack {
     Writer(CommitSeq, Arc<WriterShared>),
     Put(oneshot::Sender<Result<(), LogError>>),
-    Topic(String, oneshot::Sender<Result<TopicHandle, LogError>>),
 }
 
 /// A frame that is written but not synced.
@@ -216,13 +220,16 @@ impl Writer {
 
     fn serve(&mut self, queue: &Queue, shared: &Shared) -> Result<(), LogError> {
         let mut housekept = Instant::now();
+        // Until then new topics wait for more.
+        let mut gathering: Option<Instant> = None;
         loop {
             let (mut next, mut closed) = (None, false);
-            match queue.wait(HOUSEKEEPING) {
+            match queue.wait(gathering.map_or(HOUSEKEEPING, |until| until.saturating_duration_since(Instant::now()))) {
                 Found::Command(lane, command) => next = Some((lane, command)),
                 Found::Nothing => {}
                 Found::Closed => closed = true,
             }
+            let is_idle = next.is_none();
             let (mut group_bytes, mut group_max) = (0, GROUP_BYTES_MAX);
             let mut first: Option<LaneId> = None;
             while let Some((lane, command)) = next.take() {
@@ -236,6 +243,13 @@ impl Writer {
                     next = queue.next();
                 }
             }
+            if !is_idle && self.may_gather() {
+                let until = *gathering.get_or_insert_with(|| Instant::now() + TOPICS_GATHER);
+                if Instant::now() < until {
+                    continue;
+                }
+            }
+            gathering = None;
             self.sync_and_publish(shared)?;
             queue.answer();
             if self.is_segment_full() && Instant::now() >= self.next_roll && !self.roll(shared)? {
@@ -249,6 +263,11 @@ impl Writer {
                 self.retain(shared);
             }
         }
+    }
+
+    /// All that is written and not synced is new topics, for which nobody waits.
+    fn may_gather(&self) -> bool {
+        (1..TOPICS_GATHERED_MAX).contains(&self.pending.len()) && self.pending.iter().all(|pending| pending.ack.is_none())
     }
 
     fn take(&mut self, command: Command, shared: &Shared) -> Result<(), LogError> {
@@ -281,15 +300,18 @@ impl Writer {
                 (commit, Ack::Put(done))
             }
             Command::Topic { name, spec, done } => {
-                if self.catalog.topic(&name).is_some() {
-                    // Made by a command of the same group: it is durable when this group is.
-                    self.sync_and_publish(shared)?;
-                    let _ = done.send(handle(&self.catalog, &name));
-                    return Ok(());
+                // Perhaps made by a command just before.
+                if self.catalog.topic(&name).is_none() {
+                    if let Some(refused) = self.too_many_partitions(&name, &spec) {
+                        let _ = done.send(Err(refused));
+                        return Ok(());
+                    }
+                    let mut commit = self.spare.pop().unwrap_or_default();
+                    self.catalog.push_topic(&mut commit, time_ms, &name, &spec);
+                    self.append(commit, None, time_ms, shared)?;
                 }
-                let mut commit = self.spare.pop().unwrap_or_default();
-                self.catalog.push_topic(&mut commit, time_ms, &name, &spec);
-                (commit, Ack::Topic(name, done))
+                let _ = done.send(handle(&self.catalog, &name));
+                return Ok(());
             }
         };
         if commit.records() == 0 {
@@ -298,6 +320,16 @@ impl Writer {
             return Ok(());
         }
         self.append(commit, Some(ack), time_ms, shared)
+    }
+
+    fn too_many_partitions(&self, name: &str, spec: &TopicSpec) -> Option<LogError> {
+        let (asked, there) = (spec.partitions.max(1), self.catalog.partition_count());
+        (there + asked as usize > PARTITIONS_MAX).then(|| LogError::TooManyPartitions {
+            topic: name.to_owned(),
+            asked,
+            there,
+            max: PARTITIONS_MAX,
+        })
     }
 
     /// Writes a frame, waiting while the disk is full.
@@ -384,8 +416,12 @@ impl Writer {
         let mut pending = std::mem::take(&mut self.pending);
         for done in pending.drain(..) {
             self.spare_entries.push(done.entries);
-            if let Some(ack) = done.ack {
-                self.acknowledge(ack, done.commit, shared);
+            match (done.ack, done.commit) {
+                (Some(ack), commit) => self.acknowledge(ack, commit, shared),
+                (None, mut commit) => {
+                    commit.recycle();
+                    self.keep(commit);
+                }
             }
         }
         self.pending = pending;
@@ -408,10 +444,6 @@ impl Writer {
             Ack::Put(done) => {
                 self.keep(commit);
                 let _ = done.send(Ok(()));
-            }
-            Ack::Topic(name, done) => {
-                self.keep(commit);
-                let _ = done.send(handle(&self.catalog, &name));
             }
         }
     }
@@ -590,7 +622,6 @@ fn refuse(ack: Option<Ack>, poison: &LogError) {
     let again = || LogError::Poisoned(poison.to_string());
     match ack {
         Some(Ack::Put(done)) => drop(done.send(Err(again()))),
-        Some(Ack::Topic(_, done)) => drop(done.send(Err(again()))),
         Some(Ack::Writer(..)) | None => {}
     }
 }
@@ -841,9 +872,7 @@ impl LogWriter for BuiltinWriter {
     }
 
     async fn latest(&self, topic: &str, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
-        let (done, wait) = oneshot::channel();
-        self.log.entrance.ask(done).await.map_err(|QueueClosed| self.log.closed())?;
-        wait.await.map_err(|_| self.log.closed())?;
+        self.log.settled().await?;
         Ok(self.log.latest(topic, key).map(|value| value.to_vec()))
     }
 }
