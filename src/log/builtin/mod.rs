@@ -260,8 +260,20 @@ impl BuiltinLog {
         self.check_paused()?;
         let (done, wait) = oneshot::channel();
         let bytes = records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
-        self.request(bytes, Command::Put { topic: info.index, records, removes, done }).await?;
-        wait.await.map_err(|_| self.closed())?
+        let mut paused = self.paused();
+        let putting = async {
+            self.request(bytes, Command::Put { topic: info.index, records, removes, done }).await?;
+            wait.await.map_err(|_| self.closed())?
+        };
+        tokio::select! {
+            biased;
+            put = putting => put,
+            // It was not begun: the thread passes over a command whose asker is gone.
+            full = paused.wait_for(Option::is_some) => {
+                let text = full.ok().and_then(|full| full.as_ref().map(|full| full.what.clone()));
+                Err(text.map_or_else(|| self.closed(), LogError::Paused))
+            }
+        }
     }
 
     /// Makes a topic; durable, and seen by readers, when it returns. A full disk refuses it, as it refuses

@@ -284,6 +284,9 @@ impl Writer {
                 (commit, Ack::Writer(seq, of))
             }
             Command::Put { topic, records, removes, done } => {
+                if done.is_closed() {
+                    return Ok(());
+                }
                 let bytes: usize = records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + PUT_BYTES).sum();
                 let bytes = bytes + removes.iter().map(|name| name.len() + PUT_BYTES).sum::<usize>();
                 if let Some(full) = self.is_disk_full(bytes as u64, shared) {
