@@ -151,7 +151,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
     let status = &view.status;
     json!({
         "name": view.name,
-        "state": status.phase.name(),
+        "state": status.state(),
         "target": match view.target {
             TargetState::Running => "running",
             TargetState::Paused => "paused",

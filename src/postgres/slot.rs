@@ -236,6 +236,19 @@ pub async fn being_made(client: &Client, name: &str) -> Problem {
     waits_for(client, format!("slot \"{name}\" is being made, which waits")).await
 }
 
+/// The server says nothing of the slot, although it was asked for a sign of life.
+pub fn stalled(name: &str, silent: Duration) -> Problem {
+    Problem::retry(
+        "pg/stalled",
+        format!("PostgreSQL has sent nothing for {} s of slot \"{name}\", although it was asked", silent.as_secs()),
+    )
+    .why("its walsender is stopped or overloaded, the network drops what it sends, or it decodes a large transaction of other tables")
+    .fix(format!(
+        "what it does: SELECT r.pid, r.state, a.wait_event FROM pg_stat_replication r JOIN pg_stat_activity a USING (pid) \
+             JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE s.slot_name = '{name}'"
+    ))
+}
+
 async fn waits_for(client: &Client, what: String) -> Problem {
     let list = open_transactions(client).await;
     Problem::retry("pg/slot-waiting", what)

@@ -57,6 +57,9 @@ const XMIN_LIMIT: Duration = Duration::from_secs(2);
 /// older servers give none while they decode a large transaction of other tables.
 const SILENCE_INTERVALS: u32 = 6;
 const SILENCE_MIN: Duration = Duration::from_secs(120);
+/// One that was silent for two status intervals, and for so long, is said to be stalled meanwhile.
+const STALLED_INTERVALS: u32 = 2;
+const STALLED_MIN: Duration = Duration::from_secs(20);
 /// A row is held for what it lacks, and for a topic for each of its records.
 const HELD_MAX: u32 = 4;
 /// How long a clean stop waits for the last commit.
@@ -85,6 +88,8 @@ pub struct Stream<'c, W: LogWriter> {
     xmin_due: Option<Instant>,
     /// When anything last came from the server.
     heard: Instant,
+    /// It was silent for long, which the status says.
+    stalled: bool,
 }
 
 /// Whether there is a backlog, by how much arrives.
@@ -152,6 +157,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             heartbeat_due: (!heartbeat.is_zero()).then(|| now + heartbeat),
             xmin_due: context.config.xmin_interval.map(|_| now),
             heard: now,
+            stalled: false,
             backfill: None,
             answers: Answers::new(),
             incremental: None,
@@ -427,6 +433,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if self.pace.behind && self.work.commits.records() > 0 {
             until = until.min(began + BEHIND_COMMIT_AGE);
         }
+        if !self.stalled {
+            until = until.min(self.heard + self.stalled_after());
+        }
         if let Some(due) = self.chunk_due() {
             until = until.min(due);
         }
@@ -443,7 +452,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             biased;
             read = self.replication.fill() => {
                 let bytes = read.map_err(|error| error.problem(&self.context.config.connection))?;
-                self.heard = Instant::now();
+                self.listen_again();
                 self.pace.read(began, bytes);
             }
             durable = self.work.commits.writer.wait_durable(next), if in_flight => {
@@ -461,10 +470,21 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         Ok(())
     }
 
-    /// A server that answers nothing, although it was asked, is gone.
-    fn check_silence(&self) -> Result<(), Problem> {
+    fn stalled_after(&self) -> Duration {
+        STALLED_MIN.max(self.context.status_interval * STALLED_INTERVALS)
+    }
+
+    /// A server that answers nothing, although it was asked, is stalled, and then gone.
+    fn check_silence(&mut self) -> Result<(), Problem> {
         let patience = SILENCE_MIN.max(self.context.status_interval * SILENCE_INTERVALS);
-        if self.heard.elapsed() < patience {
+        let silent = self.heard.elapsed();
+        if silent < patience {
+            if !self.stalled && silent >= self.stalled_after() {
+                self.stalled = true;
+                let stalled = slot::stalled(&self.context.config.slot_name, silent).at(self.context.config.connection.shown());
+                tracing::warn!(code = stalled.code, slot = self.context.config.slot_name, "{}", stalled.what);
+                self.context.status.set_waiting(Some(stalled));
+            }
             return Ok(());
         }
         let silent = PostgresError::Timeout(patience, "streaming");
@@ -491,9 +511,13 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         !self.work.signalled.is_empty() && !self.work.resume.in_transaction()
     }
 
-    /// Silence counts from now on: nobody listened before.
+    /// Silence counts from now on: something was heard, or nobody listened before.
     pub(super) fn listen_again(&mut self) {
         self.heard = Instant::now();
+        if self.stalled {
+            self.stalled = false;
+            self.context.status.set_waiting(None);
+        }
     }
 
     /// Waits for another session, which may take its time: a COPY answers nothing before its first rows are there.
