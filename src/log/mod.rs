@@ -43,7 +43,8 @@ pub trait LogWriter: Send {
     /// A commit of this log.
     type Commit: Commit;
 
-    /// The topic of that name, created as `spec` says when it does not exist.
+    /// The topic of that name, created as `spec` says when it does not exist. Others see a new one with the first commit to
+    /// it, or a moment later.
     fn topic(&mut self, name: &str, spec: &TopicSpec) -> impl Future<Output = Result<TopicHandle, LogError>> + Send;
 
     /// An empty commit. Waiting here **is** the back-pressure: there are only a few commits per writer.

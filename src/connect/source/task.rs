@@ -33,8 +33,6 @@ use tokio::sync::watch;
 /// before the supervisor's back-off takes over.
 const SLOT_TRIES: u32 = 20;
 const SLOT_PAUSE: Duration = Duration::from_millis(100);
-/// How often dropping the slot is tried, with the same pause: about a second.
-const DROP_TRIES: u32 = 10;
 
 /// A slot that is made within this needs no word about what it waits for.
 const TELL_AFTER: Duration = Duration::from_secs(2);
@@ -193,19 +191,7 @@ pub async fn capture<W: LogWriter>(
 
 async fn drop_slot(context: &Context) {
     let name = context.config.slot_name.as_str();
-    let dropped = async {
-        let client = catalog::open(&context.config.connection, &context.application_name()).await?;
-        // The session that read it has ended here, but perhaps not yet over there.
-        for _ in 0..DROP_TRIES {
-            if slot::drop(&client, name).await? {
-                return Ok(true);
-            }
-            tokio::time::sleep(SLOT_PAUSE).await;
-        }
-        Ok::<_, PostgresError>(false)
-    };
-    let late = PostgresError::Timeout(DROP_MAX, "dropping the slot");
-    match tokio::time::timeout(DROP_MAX, dropped).await.unwrap_or(Err(late)) {
+    match slot::drop_when_free(&context.config.connection, &context.application_name(), name, DROP_MAX).await {
         Ok(true) => tracing::info!(slot = name, "slot.drop.on.stop: the slot is dropped"),
         Ok(false) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: it is still being read"),
         Err(error) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: {error}"),
