@@ -392,7 +392,11 @@ fn exit_codes_tell_scripts_what_kind_of_mistake_it_was() {
         (vec!["tail", "--from", "yesterday", "t"], 2, "error[config/value]"),
         (vec!["log", "verify", "missing"], 1, "error[log/missing]"),
         (vec!["explain", "pg/wal-levle"], 5, "did you mean \"pg/wal-level\"?"),
-        (vec!["connectrs"], 2, "similar subcommand"),
+        (
+            vec!["connectrs"],
+            2,
+            "error[usage/unknown-command]: there is no command \"rowfeed connectrs\"\n  fix:  did you mean \"rowfeed connectors\"?",
+        ),
     ] {
         let (found, stderr) = rowfeed(&args);
         assert!(found == code && stderr.contains(text), "{args:?}: exit {found}\n{stderr}");

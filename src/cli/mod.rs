@@ -28,6 +28,7 @@ mod terminal;
 mod tokens;
 mod topics;
 pub mod view;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -312,7 +313,18 @@ pub fn grammar() -> clap::Command {
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main(capture: Capture) -> ExitCode {
-    let matches = Cli::command().color(color_of(std::env::args())).get_matches();
+    let command = Cli::command().color(color_of(std::env::args()));
+    let matches = match command.clone().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => match words::unknown(&command, &error, std::env::args().skip(1)) {
+            Some(problem) => {
+                terminal::set(Colour::Auto, false);
+                print_problem(&problem);
+                return ExitCode::from(2);
+            }
+            None => error.exit(),
+        },
+    };
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let colour = match cli.color {
         Color::Auto => Colour::Auto,

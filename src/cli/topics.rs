@@ -8,6 +8,7 @@ use super::connectors::nobody;
 use super::form::{self, FormArgs};
 use super::terminal::{confirm, number_at, text_at};
 use super::{Failure, ServerArgs, view};
+use crate::config::suggest;
 use crate::problem::Problem;
 
 /// What is done with topics.
@@ -101,7 +102,13 @@ async fn ask(server: &Server, topic: &str, method: &str, rest: &str, body: Optio
     match server.ask(method, &format!("/v1/topics/{}{rest}", escape(topic)), body).await {
         Err(problem) if problem.code == "server/not-found" => {
             let Ok(all) = server.get_json("/v1/topics").await else { return Err(problem) };
-            let names: Vec<&str> = items(&all, "items").iter().map(|topic| text_at(topic, "/name")).collect();
+            let named = |internal: bool| items(&all, "items").iter().filter(move |topic| internal || !is_internal(topic));
+            // The log's own are listed to nobody, but a misspelt one is known.
+            let near = suggest::nearest(topic, named(true).map(|topic| text_at(topic, "/name")));
+            let names: Vec<&str> = match near {
+                Some(near) => vec![near],
+                None => named(false).map(|topic| text_at(topic, "/name")).collect(),
+            };
             Err(nobody("topic", topic, &names))
         }
         answer => answer,
@@ -110,6 +117,10 @@ async fn ask(server: &Server, topic: &str, method: &str, rest: &str, body: Optio
 
 fn items<'a>(json: &'a Json, name: &str) -> &'a [Json] {
     json.get(name).and_then(Json::as_array).map_or(&[][..], Vec::as_slice)
+}
+
+fn is_internal(topic: &Json) -> bool {
+    topic.get("internal").and_then(Json::as_bool).unwrap_or(false)
 }
 
 fn pairs(settings: &[String]) -> Result<Json, Problem> {
@@ -125,7 +136,6 @@ fn pairs(settings: &[String]) -> Result<Json, Problem> {
 
 async fn list(server: &Server, internal: bool, args: FormArgs) -> Result<(), Failure> {
     let answer = server.get_json("/v1/topics").await?;
-    let is_internal = |topic: &Json| topic.get("internal").and_then(Json::as_bool).unwrap_or(false);
     let items: Vec<Json> = items(&answer, "items").iter().filter(|topic| internal || !is_internal(topic)).cloned().collect();
     if args.is_document() {
         args.print("rowfeed/topics@1", json!({ "items": items }));
@@ -205,7 +215,7 @@ async fn delete(server: &Server, names: &[String], force: bool, yes: bool, args:
     for name in names {
         let topic = ask(server, name, "GET", "", None).await?;
         let connector = text_at(&topic, "/connector");
-        if topic.get("internal").and_then(Json::as_bool).unwrap_or(false) {
+        if is_internal(&topic) {
             return Err(Problem::refuse("topic/internal", format!("{name} is the log's own topic and is not deleted")).into());
         }
         if !connector.is_empty() && !force {
