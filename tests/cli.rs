@@ -420,6 +420,43 @@ fn one_result_comes_as_columns_json_and_yaml() {
 }
 
 #[test]
+fn a_file_that_is_compared_or_applied_answers_with_a_document() {
+    let world = world();
+    let file = "url = \"postgres://cdc@h/shop\"\npassword = \"x\"\n";
+    std::fs::write(world.dir.path().join("shop.toml"), file).expect("written");
+    let diff = world.json("connectors diff -f shop.toml --json");
+    assert_eq!((&diff["schema"], &diff["exists"]), (&"rowfeed/connector-diff@1".into(), &false.into()));
+    assert!(world.ok("connectors diff -f shop.toml -o yaml").starts_with("schema: \"rowfeed/connector-diff@1\"\n"));
+    assert!(world.ok("connectors diff -f shop.toml").starts_with("shop (new)\n"));
+}
+
+/// Aim: a script can tell what happened by the exit code alone, with every code of the table but 3, which only a database can
+/// bring about (`tests/e2e/check.rs`). Method: one command for each.
+#[test]
+fn each_exit_code_means_one_thing() {
+    let world = world();
+    world.append("shop.public.orders", 3);
+    let code = |line: &str| world.run(line).0;
+    assert_eq!(code("topics list"), 0);
+    assert_eq!(code("log verify missing"), 1, "failed");
+    assert_eq!(code("topics lst"), 2, "wrong usage");
+    assert_eq!(code("topics list --frobnicate"), 2, "wrong usage");
+    assert_eq!(code("groups delete mailer --server ftp://x"), 2, "wrong configuration");
+    assert_eq!(code("topics list --server 127.0.0.1:1"), 4, "not reachable");
+    assert_eq!(code("topics show nothing"), 5, "not found");
+    assert_eq!(code("connectors pause nobody"), 5, "not found");
+    // Ctrl-C while it waits for more.
+    let mut tail = Command::new(env!("CARGO_BIN_EXE_rowfeed"));
+    tail.args(["tail", "shop.public.orders", "--from", "start", "--raw"]).env("ROWFEED_SERVER", &world.address);
+    let mut tail = tail.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut lines = std::io::BufReader::new(tail.stdout.take().expect("a pipe"));
+    std::io::BufRead::read_line(&mut lines, &mut String::new()).expect("a record");
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -s INT {}", tail.id())).status().expect("sh runs");
+    assert!(sent.success());
+    assert_eq!(tail.wait().expect("it ends").code(), Some(130), "Ctrl-C");
+}
+
+#[test]
 fn a_context_names_the_service_that_is_asked() {
     use std::os::unix::fs::PermissionsExt;
     let world = world();

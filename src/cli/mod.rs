@@ -225,9 +225,8 @@ enum LogCommand {
     Verify {
         /// The data folder, or its `log` folder.
         dir: PathBuf,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Print frames and batches.
     Dump {
@@ -385,7 +384,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Slots(command) => small_runtime()?.block_on(slots::slots(command)),
         Command::Ready { server } => small_runtime()?.block_on(lists::ready(&server.parse()?)),
         Command::Tokens(command) => small_runtime()?.block_on(tokens::tokens(command)),
-        Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
+        Command::Log(LogCommand::Verify { dir, form }) => logs::verify(&dir, form),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Explain { code, form } => explain::explain(code.as_deref(), form),
         Command::Completions { shell } => {
