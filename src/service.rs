@@ -385,7 +385,10 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, Problem> {
 fn create_data_dir(config: &ServiceConfig) -> Result<(), Problem> {
     std::fs::create_dir_all(&config.data_dir).map_err(|error| {
         Problem::refuse("data/dir", format!("the data folder {} cannot be made", config.data_dir.display()))
-            .why(error.to_string())
+            .why(match error.kind() {
+                std::io::ErrorKind::AlreadyExists => "it is a file".to_owned(),
+                _ => error.to_string(),
+            })
             .fix("choose another one: --data DIR")
     })
 }

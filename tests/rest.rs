@@ -453,7 +453,8 @@ async fn topics_are_listed_with_their_offsets() {
     world.append("shop.public.t", &["1", "2"]).await;
     let (_, topic) = world.ask("GET", "/v1/topics/shop.public.t", None).await;
     let expected = json!({ "name": "shop.public.t", "partitions": [{ "partition": 0, "start": 0, "end": 2 }], "records": 2, "cleanup": "delete",
-        "internal": false, "connector": null, "config": { "cleanup.policy": "delete", "compression.type": "producer" } });
+        "internal": false, "connector": null, "source_table": null, "records_per_second": null, "last_change": "2026-11-21T03:52:08.832Z",
+        "config": { "cleanup.policy": "delete", "compression.type": "producer" } });
     assert_eq!(topic, expected);
     let (_, all) = world.ask("GET", "/v1/topics", None).await;
     assert!(all["items"].as_array().is_some_and(|items| items.contains(&expected)), "{all}");

@@ -21,6 +21,8 @@ mod demo;
 #[cfg(feature = "kafka")]
 mod disk;
 #[cfg(feature = "kafka")]
+mod error_texts;
+#[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
 mod extremes;

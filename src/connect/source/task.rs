@@ -16,6 +16,7 @@ use super::stream::Stream;
 use super::tables;
 use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
 use crate::config::postgres::{PostgresConfig, SnapshotMode, TableOrder};
+use crate::config::quantity::say_duration;
 use crate::connect::{Phase, Signals, TaskStatus};
 use crate::encode::values::ValueSettings;
 use crate::encode::{EventSettings, header};
@@ -568,7 +569,10 @@ fn wal_lost(config: &PostgresConfig, slot: &Slot, stored: &Checkpoint, now: Lsn,
     let (name, from) = (&config.slot_name, stored.flush_lsn);
     let ago = match (now_ns() / 1000).saturating_sub(stored.time_us) {
         _ if stored.time_us <= 0 => String::new(),
-        us => format!("; the last change before them was committed about {} ago", about(Duration::from_micros(us.max(0).unsigned_abs()))),
+        us => format!(
+            "; the last change before them was committed about {} ago",
+            say_duration(Duration::from_micros(us.max(0).unsigned_abs()))
+        ),
     };
     let why = slot.why_lost(limit.as_deref());
     Problem::fail(
@@ -581,17 +585,6 @@ fn wal_lost(config: &PostgresConfig, slot: &Slot, stored: &Checkpoint, now: Lsn,
              Raise max_slot_wal_keep_size to what the disk can spare",
         begin_anew(&config.name, Some(name))
     ))
-}
-
-/// A duration as people say it.
-fn about(duration: Duration) -> String {
-    let (seconds, minutes) = (duration.as_secs(), duration.as_secs() / 60);
-    match (minutes, minutes / 60, minutes / 60 / 24) {
-        (0, _, _) => format!("{seconds} s"),
-        (_, 0, _) => format!("{minutes} min"),
-        (_, hours, 0) => format!("{hours} h {} min", minutes % 60),
-        (_, hours, days) => format!("{days} d {} h", hours % 24),
-    }
 }
 
 /// Somebody else reads the slot. It is tried again until they are gone.
@@ -619,7 +612,7 @@ async fn slot_active(context: &Context, client: &Client, error: &PostgresError) 
             format!("stop that program, or set another slot.name here; {end}"),
         ),
     };
-    Problem { what: format!("slot \"{slot}\" is being read by {who}: {shown}"), ..problem }.why(why).fix(fix)
+    Problem { what: format!("slot \"{slot}\" is being read by {who}"), ..problem }.why(format!("{shown}; {why}")).fix(fix)
 }
 
 /// Starts the stream; a slot that is still held is tried again for a moment. `None`: told to stop.
@@ -665,15 +658,4 @@ fn slot_gone(config: &PostgresConfig, checkpoint: &Checkpoint, now: Lsn) -> Prob
     Problem::fail(SLOT_GONE, format!("slot \"{slot}\" does not exist; what was published came from slot \"{read}\""))
         .why("slot.name was changed: a new slot begins now, and what happened before it would be lost unnoticed")
         .fix(format!("set slot.name={read} again, or, {anew}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_told_in_its_two_largest_units() {
-        let told = [0, 59, 60, 3599, 7800, 90_000, 864_000].map(|seconds| about(Duration::from_secs(seconds)));
-        assert_eq!(told, ["0 s", "59 s", "1 min", "59 min", "2 h 10 min", "1 d 1 h", "10 d 0 h"]);
-    }
 }
