@@ -42,6 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli/shells"]),
     ("crc32c", &["record", "log"]),
+    ("hdrhistogram", &["cli/bench"]),
     ("itoa", &["encode"]),
     ("jiff", &["cli", "config/postgres/transforms"]),
     ("kafka_protocol", &["broker"]),

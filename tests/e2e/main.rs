@@ -8,6 +8,7 @@ mod api;
 mod apicurio;
 #[cfg(feature = "kafka")]
 mod avro;
+mod bench;
 mod check;
 #[cfg(feature = "kafka")]
 #[path = "../registry/confluent.rs"]
