@@ -104,6 +104,12 @@ pub static KEYS: &[ServiceKey] = &[
     setting("source.tables", "", Kind::Text, "its tables, such as public.orders,public.users; empty: all"),
     setting("logging.level", "info", Kind::Text, "error, warn, info, debug, trace, or module=level,..."),
     setting("logging.format", "auto", Kind::Word(&["auto", "pretty", "json"]), "\"auto\": pretty on a terminal, JSON otherwise"),
+    setting(
+        "otel.endpoint",
+        "",
+        Kind::Text,
+        "OTLP collector that gets a span per commit, such as http://127.0.0.1:4318; empty: as OTEL_EXPORTER_OTLP_ENDPOINT says (needs a build with --features otel)",
+    ),
 ];
 
 /// Properties of librdkafka for the external log, passed on as they are.
@@ -175,6 +181,8 @@ pub struct ServiceConfig {
     pub logging_level: String,
     /// Form of log lines.
     pub logging_format: LoggingFormat,
+    /// The collector of traces; empty: as the environment says.
+    pub otel_endpoint: String,
     /// Where each setting came from, for `--print-config`.
     pub origins: Vec<Origin>,
     /// What a person should know although it is not an error.
@@ -545,6 +553,7 @@ impl Reader<'_> {
                 "json" => LoggingFormat::Json,
                 _ => LoggingFormat::Auto,
             },
+            otel_endpoint: text("otel.endpoint"),
             origins: self.origins(),
             warnings,
             given: Given::default(),
@@ -560,6 +569,9 @@ impl Reader<'_> {
                 let problem = Problem::refuse("config/missing", format!("{missing} is missing")).why(format!("{given} is of no use alone"));
                 self.problem_at(given, problem);
             }
+        }
+        if !config.otel_endpoint.is_empty() && !["http://", "https://"].iter().any(|scheme| config.otel_endpoint.starts_with(scheme)) {
+            self.problem_at("otel.endpoint", invalid("otel.endpoint", &config.otel_endpoint, "a URL such as http://127.0.0.1:4318"));
         }
         self.refuse_open_listener("http");
         self.refuse_open_listener("kafka");
