@@ -21,8 +21,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::broker::{self, Broker, BrokerSettings, HostPort};
-use crate::config::ServiceConfig;
 use crate::config::service::{LogKind, split_address};
+use crate::config::{ServiceConfig, secrets};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
@@ -157,6 +157,9 @@ impl Service {
         let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
         let tls = tls_of(&config)?.map(Arc::new);
         create_data_dir(&config)?;
+        if let Some(folders) = &config.secret_paths {
+            secrets::allow_paths(folders.clone());
+        }
         let instance = instance_id(&config.data_dir);
         application::set_instance(&instance);
         let log = if builtin { Some(open_log(&config).await?) } else { None };
