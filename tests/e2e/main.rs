@@ -80,6 +80,8 @@ mod support;
 mod tls;
 mod tokens;
 #[cfg(feature = "kafka")]
+mod traces;
+#[cfg(feature = "kafka")]
 mod trial;
 #[cfg(feature = "kafka")]
 mod types;

@@ -14,6 +14,7 @@ use super::resume::{Resume, begin_anew};
 use super::snapshot;
 use super::stream::Stream;
 use super::tables;
+use super::traces::Tell;
 use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
 use crate::config::postgres::{PostgresConfig, SnapshotMode, TableOrder};
 use crate::config::quantity::say_duration;
@@ -77,13 +78,15 @@ pub struct Context {
     pub stop: watch::Receiver<bool>,
     /// How often status is sent: well within the server's patience.
     pub status_interval: Duration,
+    /// Who is told of each commit of the stream.
+    pub traces: Option<Tell>,
 }
 
 impl Context {
     fn new(config: Arc<PostgresConfig>, registrar: Arc<Registrar>, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Self {
         let events = Arc::new(event_settings(&config));
         let signals = status.signals().clone();
-        Self { status_interval: config.status_update_interval, config, events, registrar, status, signals, stop }
+        Self { status_interval: config.status_update_interval, config, events, registrar, status, signals, stop, traces: None }
     }
 
     /// It shall end.
@@ -151,9 +154,10 @@ pub async fn capture<W: LogWriter>(
     registrar: Arc<Registrar>,
     status: Arc<TaskStatus>,
     stop: watch::Receiver<bool>,
+    traces: Option<Tell>,
 ) -> Result<(), Problem> {
     status.set_phase(Phase::Preparing);
-    let mut context = Context::new(config, registrar, status, stop);
+    let mut context = Context { traces, ..Context::new(config, registrar, status, stop) };
     let mut stop = context.stop.clone();
     let begin = async {
         let key = Checkpoint::key(&context.config.name, &context.config.topic_prefix);
