@@ -39,6 +39,7 @@ export ROWFEED_REQUIRE_ALL=1
 if [ $# -gt 0 ]; then
   exec cargo test --locked "$@"
 fi
+scripts/check_deploy.sh
 cargo fmt --all --check
 cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
