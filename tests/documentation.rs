@@ -338,6 +338,7 @@ fn metrics() -> String {
         slot_retained: Some(1),
         slot_safe: Some(1),
         slot_active: Some(true),
+        checks: vec![("pg/wal-unlimited", "ok")],
         tables: vec![TableReport { name: "public.t".into(), rows: 1, estimated: Some(1) }],
         timings: TimingReport { buckets: vec![(0.5, 1), (f64::INFINITY, 0)], sum: 0.1 },
         ..ConnectorReport::default()

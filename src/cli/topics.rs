@@ -139,11 +139,10 @@ async fn list(server: &Server, internal: bool, args: FormArgs) -> Result<(), Fai
     for topic in &items {
         let partitions = self::items(topic, "partitions");
         let end: u64 = partitions.iter().map(|partition| number_at(partition, "/end")).sum();
-        let (name, cleanup) = (text_at(topic, "/name").to_owned(), text_at(topic, "/cleanup").to_owned());
+        let (name, cleanup) = (text_at(topic, "/name").to_owned(), known(topic, "/cleanup").to_owned());
         let mut row = vec![name, partitions.len().to_string(), view::count(number_at(topic, "/records")), view::count(end), cleanup];
         if args.is_wide() {
-            let connector = Some(text_at(topic, "/connector")).filter(|name| !name.is_empty()).unwrap_or("-");
-            row.extend([text_at(topic, "/config/compression.type").to_owned(), connector.to_owned()]);
+            row.extend([known(topic, "/config/compression.type").to_owned(), known(topic, "/connector").to_owned()]);
         }
         rows.push(row);
     }
@@ -161,7 +160,7 @@ async fn show(server: &Server, name: &str, args: FormArgs) -> Result<(), Failure
         return Ok(());
     }
     let records = view::count(number_at(&topic, "/records"));
-    let mut out = format!("{}   {records} records   cleanup {}\n", text_at(&topic, "/name"), text_at(&topic, "/cleanup"));
+    let mut out = format!("{}   {records} records   cleanup {}\n", text_at(&topic, "/name"), known(&topic, "/cleanup"));
     for (label, value) in [("published by", text_at(&topic, "/connector").to_owned()), ("read by", groups(&topic).join(", "))] {
         if !value.is_empty() {
             out.push_str(&format!("  {label}  {value}\n"));
@@ -176,6 +175,11 @@ async fn show(server: &Server, name: &str, args: FormArgs) -> Result<(), Failure
     out.push_str(&view::table(&rows, &[0, 1, 2, 3]));
     form::show(&out);
     Ok(())
+}
+
+/// A text, or a dash where there is none: an external cluster tells settings only to those it lets see them.
+fn known<'a>(topic: &'a Json, path: &str) -> &'a str {
+    Some(text_at(topic, path)).filter(|text| !text.is_empty()).unwrap_or("-")
 }
 
 /// The groups that have an offset in it.
