@@ -13,6 +13,7 @@ use rowfeed::config::define::{ConfigKey, Rule, Support};
 use rowfeed::config::native;
 use rowfeed::config::postgres::effect;
 use rowfeed::config::postgres::table::{GROUPS, OPTIONS};
+use rowfeed::config::postgres::transforms;
 use rowfeed::config::service::{KEYS, Kind};
 use rowfeed::metrics::{ConnectorReport, GroupReport, PartitionReport, Report, RequestReport, TableReport, TimingReport};
 
@@ -23,7 +24,12 @@ const RENEW: &str = "ROWFEED_WRITE=1 cargo test --test documentation";
 fn reference_tables_are_what_the_code_says() {
     compare(
         "docs/reference/configuration.md",
-        &[("settings", service_settings()), ("short form", native_keys()), ("options", connector_options())],
+        &[
+            ("settings", service_settings()),
+            ("short form", native_keys()),
+            ("options", connector_options()),
+            ("transformations", transformations()),
+        ],
     );
     compare("docs/reference/cli.md", &[("commands", commands())]);
     compare("docs/reference/metrics.md", &[("metrics", metrics())]);
@@ -283,6 +289,30 @@ fn connector_options() -> String {
         reasons(&mut out, "Refused unless it has its default", "what would go wrong", &refused);
         let renamed = of(|key| matches!(key.support, Support::Renamed(_)));
         reasons(&mut out, "Refused: Debezium 3 does not read it", "its name today", &renamed);
+    }
+    out
+}
+
+/// The options of every transformation and predicate; those that are there for keys and for values once.
+fn transformations() -> String {
+    let mut out = String::new();
+    let classes = transforms::class_names().into_iter().filter(|class| !class.ends_with("$Key"));
+    for class in classes.chain(transforms::predicate_names()) {
+        let options = transforms::options_of(&class).expect("a class has options");
+        let shown = class.replace("$Value", "$Key` and `$Value");
+        writeln!(out, "\n### {}\n\n`{shown}`", class.split('$').next().and_then(|one| one.rsplit('.').next()).unwrap_or_default())
+            .expect("a text takes it");
+        if options.is_empty() {
+            out.push_str("\nNo options.\n");
+            continue;
+        }
+        out.push_str("\n| option | default | value | |\n|---|---|---|---|\n");
+        for option in options {
+            let default = option.default.filter(|value| !value.is_empty()).map(|value| format!("`{value}`")).unwrap_or_default();
+            let value = if option.words.is_empty() { option.kind.name().to_lowercase() } else { either(option.words) };
+            let value = if option.required { format!("{value}, required") } else { value };
+            row(&mut out, &[&format!("`{}`", option.name), &default, &value, option.doc]);
+        }
     }
     out
 }
