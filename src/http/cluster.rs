@@ -45,9 +45,10 @@ fn away(error: LogError) -> ApiError {
 fn describe(views: &[ConnectorView], topic: &ClusterTopic) -> Json {
     let partition = |range: Option<&std::ops::Range<u64>>, number: u32| json!({ "partition": number, "start": range.map(|range| range.start), "end": range.map(|range| range.end) });
     let partitions: Vec<Json> = topic.partitions.iter().map(|one| partition(one.range.as_ref(), one.number)).collect();
-    let writer = views.iter().find(|view| !topic.is_internal() && connectors::writes(view, &topic.name));
+    let writer = if topic.is_internal() { None } else { connectors::writer_among(views, &topic.name) };
     json!({
         "name": topic.name, "partitions": partitions, "records": topic.records(), "cleanup": topic.settings.get("cleanup.policy"),
-        "internal": topic.is_internal(), "connector": writer.map(|view| &view.name), "config": topic.settings,
+        "internal": topic.is_internal(), "connector": writer.map(|view| &view.name),
+        "source_table": writer.and_then(|view| connectors::table_of(view, &topic.name)), "config": topic.settings,
     })
 }

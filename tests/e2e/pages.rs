@@ -21,7 +21,7 @@ fn statements_of_the_pages_are_statements_of_postgresql() {
         let text = fs::read_to_string(&page).expect("a page");
         for block in blocks(&text, "sql") {
             let (apart, together): (Vec<_>, Vec<_>) = statements(&block).into_iter().partition(|one| one.starts_with("ALTER SYSTEM"));
-            let before = "create table public.orders(id int primary key); create table public.customers(id int primary key); \
+            let before = "create table public.orders(id int primary key, status text); create table public.customers(id int primary key); \
                           create role rds_replication";
             let script = format!("begin; {before}; {};", together.join(";\n"));
             if let Err(why) = attempt(&sql, &script) {
@@ -112,10 +112,11 @@ fn attempt(sql: &Sql, script: &str) -> Result<(), String> {
     runtime().block_on(sql.client().batch_execute(script)).map_err(|error| explain(&error))
 }
 
+/// The statements of a script, without those that begin and end a transaction: there is one around them.
 fn statements(script: &str) -> Vec<String> {
     let kept = script.lines().map(|line| line.split("--").next().unwrap_or_default().trim_end());
     let whole = kept.collect::<Vec<_>>().join("\n");
-    whole.split(';').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+    whole.split(';').map(|one| one.trim().to_owned()).filter(|one| !["", "begin", "commit"].contains(&one.as_str())).collect()
 }
 
 /// What stands between `<<'SQL'` and `SQL`, and behind `-c`.
