@@ -23,7 +23,7 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 # PostGIS belongs to the server's version: 40 MB to fetch, 170 MB installed.
 need_postgis
 install_missing
-if [ ! -d .cache/kafka/libs ]; then
+if ! compgen -G ".cache/kafka/libs/kafka-tools-*.jar" >/dev/null; then
   scripts/get_kafka.sh
 fi
 if [ ! -d .cache/apicurio/converters ]; then
@@ -39,6 +39,7 @@ export ROWFEED_REQUIRE_ALL=1
 if [ $# -gt 0 ]; then
   exec cargo test --locked "$@"
 fi
+scripts/check_deploy.sh
 cargo fmt --all --check
 cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet

@@ -28,12 +28,13 @@ use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
 use crate::connect::tokens::{Scope, Tokens};
 use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
-use crate::connect::{Definition, Schemas, checks, definitions, slots, source};
+use crate::connect::{Definition, Schemas, checks, definitions, ground, slots, source};
 use crate::http;
 use crate::http::auth::Open;
 use crate::http::tls::Tls;
 use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
+use crate::log::cluster::Cluster;
 use crate::postgres::application;
 use crate::problem::Problem;
 use crate::telemetry::{self, traces::Traces};
@@ -78,11 +79,18 @@ pub fn capture(around: &Around<'_>, config: &ServiceConfig) -> Result<RunTask, P
 
 #[cfg(feature = "kafka")]
 fn external_log(config: &ServiceConfig) -> Result<LogTarget, Problem> {
-    Ok(LogTarget::Kafka(crate::log::kafka::KafkaSettings {
-        bootstrap: config.log.bootstrap.clone(),
-        properties: config.log.kafka.clone(),
-        group: config.log.group.clone(),
-    }))
+    Ok(LogTarget::Kafka(ground::cluster_settings(config)))
+}
+
+/// The cluster of an external log, for those who look at it.
+#[cfg(feature = "kafka")]
+fn cluster(config: &ServiceConfig) -> Option<Cluster> {
+    (config.log.kind == LogKind::Kafka).then(|| Cluster::new(ground::cluster_settings(config)))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn cluster(_: &ServiceConfig) -> Option<Cluster> {
+    None
 }
 
 #[cfg(not(feature = "kafka"))]
@@ -209,7 +217,7 @@ impl Service {
         if service.config.watch {
             service.watch_files(watch);
         }
-        service.readers.push(tokio::spawn(checks::watch(Arc::clone(&service.registry), service.stop.subscribe())));
+        service.readers.push(tokio::spawn(checks::watch(Arc::clone(&service.registry), service.config.clone(), service.stop.subscribe())));
         service.readers.push(tokio::spawn(slots::watch(Arc::clone(&service.registry), service.stop.subscribe())));
         Ok(service)
     }
@@ -268,7 +276,7 @@ impl Service {
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
         let app = http::App::new(registry, self.log.clone(), self.schemas.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
         let groups = broker.map(|broker| Arc::new(KafkaGroups(broker)) as Arc<dyn http::groups::Groups>);
-        let app = app.with_groups(groups);
+        let app = app.with_groups(groups).with_cluster(cluster(&self.config));
         self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
     }
 

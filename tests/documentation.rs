@@ -13,6 +13,7 @@ use rowfeed::config::define::{ConfigKey, Rule, Support};
 use rowfeed::config::native;
 use rowfeed::config::postgres::effect;
 use rowfeed::config::postgres::table::{GROUPS, OPTIONS};
+use rowfeed::config::postgres::transforms;
 use rowfeed::config::service::{KEYS, Kind};
 use rowfeed::metrics::{ConnectorReport, GroupReport, PartitionReport, Report, RequestReport, TableReport, TimingReport};
 
@@ -23,7 +24,12 @@ const RENEW: &str = "ROWFEED_WRITE=1 cargo test --test documentation";
 fn reference_tables_are_what_the_code_says() {
     compare(
         "docs/reference/configuration.md",
-        &[("settings", service_settings()), ("short form", native_keys()), ("options", connector_options())],
+        &[
+            ("settings", service_settings()),
+            ("short form", native_keys()),
+            ("options", connector_options()),
+            ("transformations", transformations()),
+        ],
     );
     compare("docs/reference/cli.md", &[("commands", commands())]);
     compare("docs/reference/metrics.md", &[("metrics", metrics())]);
@@ -89,6 +95,127 @@ fn files_that_are_shown_are_valid() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     assert!(seen >= 8, "only {seen} files were found: are the blocks read?");
+}
+
+/// Every setting that a file of `deploy/`, the Dockerfile or docker-compose.yml gives the program is one it has.
+#[test]
+fn files_of_a_deployment_name_settings_that_exist() {
+    let known: Vec<String> = KEYS.iter().map(|key| format!("ROWFEED_{}", key.name.to_uppercase().replace('.', "_"))).collect();
+    let mut seen = 0;
+    for file in deployment() {
+        for line in text(Path::new(file)).lines().filter(|line| !line.trim_start().starts_with("# A Service called rowfeed")) {
+            for (at, _) in line.match_indices("ROWFEED_") {
+                let name: String = line[at..].chars().take_while(|one| *one == '_' || one.is_ascii_uppercase()).collect();
+                seen += 1;
+                assert!(known.contains(&name), "{file}: there is no setting {name}\n{line}");
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} settings were found: are the files read?");
+}
+
+/// Ports, folders, the user, versions and commands are the same in the image and in everything that runs it, and are the
+/// program's own.
+#[test]
+fn files_of_a_deployment_agree_with_each_other_and_with_the_program() {
+    let of = |file: &str| text(Path::new(file));
+    let (image, compose, unit) = (of("Dockerfile"), of("docker-compose.yml"), of("deploy/systemd/rowfeed.service"));
+    let (pod, service, values) = (
+        of("deploy/helm/rowfeed/templates/statefulset.yaml"),
+        of("deploy/helm/rowfeed/templates/service.yaml"),
+        of("deploy/helm/rowfeed/values.yaml"),
+    );
+    let has = |file: &str, what: &str| assert!(file.contains(what), "{what} is not in\n{file}");
+    let default = |name: &str| KEYS.iter().find(|key| key.name == name).expect("a setting").default;
+    let port = |name: &str| default(name).rsplit(':').next().expect("a port");
+    let (http, kafka) = (port("http.listen"), port("kafka.listen"));
+
+    has(&image, &format!("EXPOSE {kafka} {http}"));
+    has(&image, &format!("ROWFEED_HTTP_LISTEN=0.0.0.0:{http}"));
+    has(&image, &format!("ROWFEED_KAFKA_LISTEN=0.0.0.0:{kafka}"));
+    has(&compose, &format!("\"127.0.0.1:{http}:{http}\", \"127.0.0.1:{kafka}:{kafka}\""));
+    for (name, port) in [("http", http), ("kafka", kafka)] {
+        has(&pod, &format!("{{ name: {name}, containerPort: {port} }}"));
+        has(&pod, &format!("value: \"0.0.0.0:{port}\""));
+        has(&service, &format!("{{ name: {name}, port: {port}, targetPort: {name} }}"));
+    }
+    for folder in ["/data", "/etc/rowfeed/connectors"] {
+        has(&image, folder);
+        has(&compose, &format!(":{folder}"));
+        has(&pod, &format!("mountPath: {folder}"));
+    }
+    has(&image, "VOLUME /data");
+    let user = image.lines().find_map(|line| line.strip_prefix("USER ")?.split(':').next()).expect("a user");
+    for what in ["runAsUser", "runAsGroup", "fsGroup"] {
+        has(&pod, &format!("{what}: {user}"));
+    }
+    has(&of("deploy/helm/rowfeed/Chart.yaml"), &format!("appVersion: \"{}\"", env!("CARGO_PKG_VERSION")));
+    let jars = of("scripts/get_kafka.sh");
+    let version = jars.lines().find_map(|line| line.strip_prefix("version=${1:-")?.strip_suffix('}')).expect("a version");
+    has(&compose, &format!("image: apache/kafka:{version}"));
+    let rust = of("Cargo.toml");
+    let oldest = rust.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"')).expect("the oldest Rust");
+    let built = image.lines().find_map(|line| line.strip_prefix("FROM rust:")?.split('-').next()).expect("a Rust");
+    let number = |text: &str| text.split('.').filter_map(|part| part.parse::<u32>().ok()).collect::<Vec<_>>();
+    assert!(number(built) >= number(oldest), "the image is built with Rust {built}, which is older than {oldest}");
+
+    // What is run, and what is asked of it.
+    let commands = [
+        exec_form(&image, "HEALTHCHECK"),
+        [exec_form(&image, "ENTRYPOINT"), exec_form(&image, "CMD")].concat(),
+        [vec!["rowfeed".to_owned()], exec_form(&pod, "args:")].concat(),
+        words_after(&unit, "ExecStart=/usr/local/bin/"),
+        words_after(&of("deploy/helm/rowfeed/templates/NOTES.txt"), "-0 -- "),
+    ];
+    for words in commands {
+        assert_eq!(words.first().map(String::as_str), Some("rowfeed"), "{words:?}");
+        if let Err(error) = rowfeed::cli::grammar().try_get_matches_from(&words) {
+            panic!("{words:?}: {error}");
+        }
+    }
+    let described = rowfeed::http::document();
+    let probes = [&pod, &of("deploy/helm/rowfeed/templates/monitoring.yaml")];
+    let paths: Vec<String> = probes.iter().flat_map(|file| paths(file)).collect();
+    assert!(paths.len() >= 5, "{paths:?}");
+    for path in paths {
+        assert!(described["paths"][&path]["get"].is_object(), "there is no GET {path}");
+    }
+    // The chart's log fits on the chart's disk.
+    has(&values, "size: 50Gi");
+    has(&values, "logMaxBytes: 40GiB");
+}
+
+fn deployment() -> [&'static str; 6] {
+    [
+        "Dockerfile",
+        "docker-compose.yml",
+        "deploy/systemd/rowfeed.service",
+        "deploy/helm/rowfeed/values.yaml",
+        "deploy/helm/rowfeed/templates/statefulset.yaml",
+        "deploy/helm/rowfeed/templates/NOTES.txt",
+    ]
+}
+
+/// The words of `KEY ... ["a", "b"]`; an instruction begins its line, or is the `CMD` of the line before.
+fn exec_form(file: &str, key: &str) -> Vec<String> {
+    let line = file.lines().find(|line| line.trim_start().starts_with(key)).unwrap_or_else(|| panic!("no {key}"));
+    let list = line.find('[').map(|at| &line[at..]).unwrap_or_else(|| panic!("{line}"));
+    serde_json::from_str(list).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+fn words_after(file: &str, key: &str) -> Vec<String> {
+    let rest = file.lines().find_map(|line| Some(line.split_once(key)?.1)).unwrap_or_else(|| panic!("no {key}"));
+    rest.split_whitespace().map(str::to_owned).collect()
+}
+
+/// What probes and monitors ask for.
+fn paths(file: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, begin) in file.match_indices("path: /").chain(file.match_indices("\"path\" \"/")) {
+        let rest = &file[at + begin.len() - 1..];
+        found.push(rest.chars().take_while(|one| *one == '/' || one.is_ascii_alphanumeric()).collect());
+    }
+    found
 }
 
 #[test]
@@ -166,6 +293,30 @@ fn connector_options() -> String {
     out
 }
 
+/// The options of every transformation and predicate; those that are there for keys and for values once.
+fn transformations() -> String {
+    let mut out = String::new();
+    let classes = transforms::class_names().into_iter().filter(|class| !class.ends_with("$Key"));
+    for class in classes.chain(transforms::predicate_names()) {
+        let options = transforms::options_of(&class).expect("a class has options");
+        let shown = class.replace("$Value", "$Key` and `$Value");
+        writeln!(out, "\n### {}\n\n`{shown}`", class.split('$').next().and_then(|one| one.rsplit('.').next()).unwrap_or_default())
+            .expect("a text takes it");
+        if options.is_empty() {
+            out.push_str("\nNo options.\n");
+            continue;
+        }
+        out.push_str("\n| option | default | value | |\n|---|---|---|---|\n");
+        for option in options {
+            let default = option.default.filter(|value| !value.is_empty()).map(|value| format!("`{value}`")).unwrap_or_default();
+            let value = if option.words.is_empty() { option.kind.name().to_lowercase() } else { either(option.words) };
+            let value = if option.required { format!("{value}, required") } else { value };
+            row(&mut out, &[&format!("`{}`", option.name), &default, &value, option.doc]);
+        }
+    }
+    out
+}
+
 fn reasons(out: &mut String, title: &str, column: &str, keys: &[&ConfigKey]) {
     if keys.is_empty() {
         return;
@@ -217,6 +368,7 @@ fn metrics() -> String {
         slot_retained: Some(1),
         slot_safe: Some(1),
         slot_active: Some(true),
+        checks: vec![("pg/wal-unlimited", "ok")],
         tables: vec![TableReport { name: "public.t".into(), rows: 1, estimated: Some(1) }],
         timings: TimingReport { buckets: vec![(0.5, 1), (f64::INFINITY, 0)], sum: 0.1 },
         ..ConnectorReport::default()

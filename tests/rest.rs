@@ -445,6 +445,11 @@ async fn what_a_plugin_can_be_told_is_listed() {
     let (_, options) = world.ask("GET", "/connector-plugins/io.debezium.transforms.ByLogicalTableRouter/config", None).await;
     let unique = options.as_array().and_then(|all| all.iter().find(|option| option["name"] == "key.enforce.uniqueness")).expect("listed");
     assert_eq!((&unique["type"], &unique["group"]), (&json!("BOOLEAN"), &json!("Transformation")));
+    assert_eq!((&unique["default_value"], &unique["importance"]), (&json!("true"), &json!("LOW")));
+    let (_, options) = world.ask("GET", "/connector-plugins/HeaderFrom$Value/config", None).await;
+    let operation = options.as_array().and_then(|all| all.iter().find(|option| option["name"] == "operation")).expect("listed");
+    assert_eq!((&operation["required"], &operation["importance"]), (&json!(true), &json!("HIGH")));
+    assert_eq!(operation["documentation"], "Whether the fields go or stay. One of move, copy.");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,7 +50,8 @@ pub async fn check(args: CheckArgs) -> Result<(), Failure> {
     let patient = Patient { config: &config.connection, filter: &config.tables, connector, depth, role };
     let mut diagnosis = doctor::examine_patient(patient, |_| {}).await;
     if let Some(service) = service {
-        diagnosis.findings.extend(ground::examine(&service).await);
+        let connectors: Vec<&PostgresConfig> = connector.into_iter().collect();
+        diagnosis.findings.extend(ground::examine(&service, &connectors, depth).await);
     }
     if args.form.is_document() {
         args.form.print("rowfeed/check@1", diagnosis.json());
@@ -129,8 +130,10 @@ fn as_text(diagnosis: &Diagnosis, wide: bool) -> String {
     }
     out.push_str(&format!("\n{problems} problem{}. Fix:\n\n", if problems == 1 { "" } else { "s" }));
     for finding in diagnosis.findings.iter().filter(|finding| finding.mark == Mark::Fail) {
+        // What is no SQL is a comment where it stands among SQL; here it is a line to copy.
+        let bare = finding.group == ground::GROUP;
         for fix in finding.fix.lines() {
-            out.push_str(&format!("    {fix}\n"));
+            out.push_str(&format!("    {}\n", if bare { fix.trim_start_matches("-- ") } else { fix }));
         }
     }
     out

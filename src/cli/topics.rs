@@ -162,7 +162,6 @@ fn table(topics: &[Json], wide: bool, now_ms: i64) -> String {
         heading.extend(["END", "COMPRESSION", "CONNECTOR"]);
     }
     let mut rows: Vec<Vec<String>> = vec![heading.into_iter().map(str::to_owned).collect()];
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     for topic in topics {
         let partitions = items(topic, "partitions");
         let rate = topic.get("records_per_second").and_then(Json::as_f64);
@@ -172,12 +171,13 @@ fn table(topics: &[Json], wide: bool, now_ms: i64) -> String {
             view::count(number_at(topic, "/records")),
             rate.map_or_else(|| "-".to_owned(), |rate| view::count(lists::whole(rate))),
             ago(text_at(topic, "/last_change"), now_ms),
-            or_dash(text_at(topic, "/cleanup")),
-            or_dash(text_at(topic, "/source_table")),
+            known(topic, "/cleanup").to_owned(),
+            known(topic, "/source_table").to_owned(),
         ];
         if wide {
             let end: u64 = partitions.iter().map(|partition| number_at(partition, "/end")).sum();
-            row.extend([view::count(end), or_dash(text_at(topic, "/config/compression.type")), or_dash(text_at(topic, "/connector"))]);
+            let of = |path| known(topic, path).to_owned();
+            row.extend([view::count(end), of("/config/compression.type"), of("/connector")]);
         }
         rows.push(row);
     }
@@ -203,7 +203,7 @@ async fn show(server: &Server, name: &str, args: FormArgs) -> Result<(), Failure
         return Ok(());
     }
     let records = view::count(number_at(&topic, "/records"));
-    let mut out = format!("{}   {records} records   cleanup {}\n", text_at(&topic, "/name"), text_at(&topic, "/cleanup"));
+    let mut out = format!("{}   {records} records   cleanup {}\n", text_at(&topic, "/name"), known(&topic, "/cleanup"));
     for (label, value) in [("published by", text_at(&topic, "/connector").to_owned()), ("read by", groups(&topic).join(", "))] {
         if !value.is_empty() {
             out.push_str(&format!("  {label}  {value}\n"));
@@ -218,6 +218,11 @@ async fn show(server: &Server, name: &str, args: FormArgs) -> Result<(), Failure
     out.push_str(&view::table(&rows, &[0, 1, 2, 3]));
     form::show(&out);
     Ok(())
+}
+
+/// A text, or a dash where there is none: an external cluster tells settings only to those it lets see them.
+fn known<'a>(topic: &'a Json, path: &str) -> &'a str {
+    Some(text_at(topic, path)).filter(|text| !text.is_empty()).unwrap_or("-")
 }
 
 /// The groups that have an offset in it.

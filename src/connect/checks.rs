@@ -1,9 +1,9 @@
 //! The doctor inside the service: on request, and by itself while connectors run.
 //!
-//! Owns when a connector's database is looked at (soon after each start or reconnect of the connector, then hourly), and what
-//! is made of a change for the worse: one line in the log, the status, a metric. Promises that few databases are looked at at
+//! Owns when a connector's database, and what the service stands on, is looked at (soon after each start or reconnect of the
+//! connector, then hourly), and what is made of a change for the worse: one line in the log, the status, a metric. Promises that few databases are looked at at
 //! once, each within a bounded time and never two connectors in step, and that the looks by itself only read the catalogue.
-//! What is looked at is [`crate::postgres::doctor`]'s.
+//! What is looked at is [`crate::postgres::doctor`]'s, and [`super::ground`]'s.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -14,12 +14,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::definitions::Definition;
+use super::ground;
 use super::registry::{Registry, SourceView};
 use super::slots::is_locked_out;
 use super::state::Phase;
 use super::status::CheckResult;
-use crate::config::native;
 use crate::config::postgres::{PostgresConfig, TableFilter, TopicDefaults};
+use crate::config::{ServiceConfig, native};
 use crate::postgres::doctor::{self, Depth, Diagnosis, Mark, Patient};
 use crate::postgres::inventory;
 use crate::problem::Problem;
@@ -137,11 +138,17 @@ struct Plan {
     starts: u64,
     due: Instant,
     looking: bool,
-    marks: Option<BTreeMap<&'static str, Mark>>,
+    marks: Option<Marks>,
 }
 
-/// Looks at the connectors' databases until `stop` says true.
-pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
+/// By question, the worst answer.
+type Marks = BTreeMap<&'static str, Mark>;
+
+/// Looks at the connectors' databases, and at what the service stands on, until `stop` says true.
+pub async fn watch(registry: Arc<Registry>, service: ServiceConfig, mut stop: watch::Receiver<bool>) {
+    let service = Arc::new(service);
+    // What is the same for all connectors is news once.
+    let mut of_service = Marks::new();
     let mut plans: BTreeMap<String, Plan> = BTreeMap::new();
     let mut looks: JoinSet<(SourceView, Option<Diagnosis>)> = JoinSet::new();
     loop {
@@ -152,7 +159,7 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
                 let Some(plan) = plans.get_mut(&source.name) else { continue };
                 plan.looking = false;
                 if let Some(diagnosis) = diagnosis {
-                    note(&source, &diagnosis, &mut plan.marks);
+                    note(&source, &diagnosis, &mut plan.marks, &mut of_service);
                 }
                 continue;
             }
@@ -175,17 +182,21 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
             plan.due = now + jittered(EVERY);
             let Some(source) = registry.source(&name).filter(|source| source.wanted && !is_locked_out(source)) else { continue };
             plan.looking = true;
+            let service = Arc::clone(&service);
             looks.spawn(async move {
-                let diagnosis = tokio::time::timeout(LOOK_MAX, Box::pin(look(&source.config))).await.ok();
+                let diagnosis = tokio::time::timeout(LOOK_MAX, Box::pin(look(&source.config, &service))).await.ok();
                 (source, diagnosis)
             });
         }
     }
 }
 
-async fn look(config: &PostgresConfig) -> Diagnosis {
+async fn look(config: &PostgresConfig, service: &ServiceConfig) -> Diagnosis {
     let patient = Patient { config: &config.connection, filter: &config.tables, connector: Some(config), depth: Depth::Look, role: None };
-    doctor::examine_patient(patient, |_| {}).await
+    let about = [config];
+    let (mut diagnosis, ground) = tokio::join!(doctor::examine_patient(patient, |_| {}), ground::examine(service, &about, Depth::Look));
+    diagnosis.findings.extend(ground);
+    diagnosis
 }
 
 /// 75 to 125 %.
@@ -207,22 +218,26 @@ fn worst(diagnosis: &Diagnosis) -> BTreeMap<&'static str, &Finding> {
 }
 
 /// Puts the answers into the status; what became worse since the last look is logged once.
-fn note(source: &SourceView, diagnosis: &Diagnosis, before: &mut Option<BTreeMap<&'static str, Mark>>) {
+fn note(source: &SourceView, diagnosis: &Diagnosis, before: &mut Option<Marks>, of_service: &mut Marks) {
     let worst = worst(diagnosis);
     for finding in worst.values() {
-        let was = before.as_ref().map(|before| before.get(finding.id).copied().unwrap_or(Mark::Ok));
+        let was = if ground::is_of_the_service(finding.id) {
+            of_service.insert(finding.id, finding.mark)
+        } else {
+            before.as_ref().map(|before| before.get(finding.id).copied().unwrap_or(Mark::Ok))
+        };
         match drift(was, finding.mark) {
             Drift::Worse => tracing::warn!(
                 connector = source.name,
                 check = finding.id,
                 status = finding.mark.name(),
                 fix = finding.fix,
-                "a check of the database is worse than before: {}: {}",
+                "a check is worse than before: {}: {}",
                 finding.title,
                 finding.observed
             ),
             Drift::Better => {
-                tracing::info!(connector = source.name, check = finding.id, "a check of the database is well again: {}", finding.title)
+                tracing::info!(connector = source.name, check = finding.id, "a check is well again: {}", finding.title)
             }
             Drift::None => {}
         }

@@ -1,25 +1,36 @@
 //! What the service itself stands on: the disk of its log, or the Kafka cluster it writes to.
 //!
-//! Owns those questions of `rowfeed check`, in the doctor's words; changes nothing. The database is
+//! Owns those questions of `rowfeed check` and of the hourly look, in the doctor's words; changes nothing. The database is
 //! [`crate::postgres::doctor`]'s.
 
 use std::path::{Path, PathBuf};
 
 use crate::config::ServiceConfig;
+use crate::config::postgres::PostgresConfig;
 use crate::config::service::LogKind;
 use crate::log::builtin::files::free_bytes;
-use crate::postgres::doctor::{Finding, Mark};
+use crate::postgres::doctor::{Depth, Finding, Mark};
 
-const GROUP: &str = "service";
+/// What these findings are about.
+pub const GROUP: &str = "service";
 /// Folders below the log's that are looked into.
 const DEPTH_MAX: u32 = 3;
 
-/// Asks what this service's settings name.
-pub async fn examine(config: &ServiceConfig) -> Vec<Finding> {
+/// Asks what this service's settings name, on behalf of these connectors; `depth` as in the doctor's examination.
+pub async fn examine(config: &ServiceConfig, connectors: &[&PostgresConfig], depth: Depth) -> Vec<Finding> {
     match config.log.kind {
-        LogKind::Builtin => vec![disk(config)],
-        LogKind::Kafka => kafka(config).await,
+        LogKind::Builtin => {
+            let config = config.clone();
+            // A large log has many files.
+            tokio::task::spawn_blocking(move || disk(&config)).await.into_iter().collect()
+        }
+        LogKind::Kafka => kafka(config, connectors, depth).await,
     }
+}
+
+/// Whether the answer is one and the same for all connectors.
+pub fn is_of_the_service(id: &str) -> bool {
+    matches!(id, "disk/space" | "kafka/unreachable" | "kafka/replication")
 }
 
 fn finding(id: &'static str, title: &'static str, mark: Mark, observed: String, fix: &str) -> Finding {
@@ -70,20 +81,29 @@ fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
+/// How the service's settings say to reach the cluster.
+#[cfg(feature = "kafka")]
+pub fn cluster_settings(config: &ServiceConfig) -> crate::log::kafka::KafkaSettings {
+    let log = &config.log;
+    crate::log::kafka::KafkaSettings { bootstrap: log.bootstrap.clone(), properties: log.kafka.clone(), group: log.group.clone() }
+}
+
 #[cfg(not(feature = "kafka"))]
-async fn kafka(_: &ServiceConfig) -> Vec<Finding> {
+async fn kafka(_: &ServiceConfig, _: &[&PostgresConfig], _: Depth) -> Vec<Finding> {
     Vec::new()
 }
 
 #[cfg(feature = "kafka")]
-async fn kafka(config: &ServiceConfig) -> Vec<Finding> {
-    use crate::log::kafka::KafkaSettings;
-    use crate::log::kafka::probe::Makes;
+async fn kafka(config: &ServiceConfig, connectors: &[&PostgresConfig], depth: Depth) -> Vec<Finding> {
+    use crate::log::kafka::probe::{Makes, Wanted};
 
-    let settings =
-        KafkaSettings { bootstrap: config.log.bootstrap.clone(), properties: config.log.kafka.clone(), group: config.log.group.clone() };
     let copies = config.topics.replication_factor;
-    let probe = match settings.probe(copies).await {
+    let mut prefixes: Vec<String> =
+        connectors.iter().map(|connector| format!("{}{}", connector.topic_prefix, connector.topic_delimiter)).collect();
+    let beating = connectors.iter().filter(|connector| !connector.heartbeat_interval.is_zero());
+    prefixes.extend(beating.map(|connector| connector.heartbeat_topic.clone()));
+    let known = !prefixes.is_empty();
+    let probe = match cluster_settings(config).probe(&Wanted { copies, prefixes, transaction: depth == Depth::Slot }).await {
         Ok(probe) => probe,
         Err(problem) => {
             let observed = format!("{}\n{}", problem.what, problem.why);
@@ -91,24 +111,27 @@ async fn kafka(config: &ServiceConfig) -> Vec<Finding> {
         }
     };
     let there = finding("kafka/unreachable", "Kafka", Mark::Ok, format!("{} brokers at {}", probe.brokers, config.log.bootstrap), "");
-    let made = |mark: Mark, id: &'static str, observed: String, fix: &str| finding(id, "topics can be made", mark, observed, fix);
+    let made = |mark: Mark, observed: String, fix: &str| finding("kafka/replication", "topics can be made", mark, observed, fix);
     let topics = match probe.makes {
-        Makes::Yes => made(Mark::Ok, "kafka/replication", format!("with {copies} copies"), ""),
+        Makes::Yes => made(Mark::Ok, format!("with {copies} copies"), ""),
         Makes::TooManyCopies(why) => made(
             Mark::Fail,
-            "kafka/replication",
             format!("not with {copies} copies on {} brokers: {why}", probe.brokers),
             "-- lower topics.replication_factor, or add brokers",
         ),
-        Makes::Denied(why) => made(
-            Mark::Fail,
-            "kafka/denied",
-            why,
-            "-- allow this user CREATE, DESCRIBE and WRITE on its topics, and WRITE on its transactional ids",
-        ),
-        Makes::No(why) => made(Mark::Warn, "kafka/replication", why, "-- look at the cluster's policies for new topics"),
+        Makes::No(why) => made(Mark::Warn, why, "-- look at the cluster's policies for new topics"),
     };
-    vec![there, topics]
+    let may = |mark: Mark, observed: String, fix: &str| finding("kafka/denied", "rights in Kafka", mark, observed, fix);
+    let mut found = vec![there, topics];
+    if probe.denied.is_empty() {
+        let about = if known { "topics, positions" } else { "positions; name a connector, and its topics are asked about, too" };
+        found.push(may(Mark::Ok, format!("for its {about}"), ""));
+    }
+    for denied in probe.denied {
+        let mark = if denied.fatal { Mark::Fail } else { Mark::Warn };
+        found.push(may(mark, format!("not allowed {}", denied.what), &format!("-- {}", denied.command)));
+    }
+    found
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use axum::{Json as JsonBody, extract::Query};
 use serde_json::{Map, Value as Json, json};
 
 use super::described::{Routes, does};
-use super::{ApiError, App, Pairs, is_on, json_body};
+use super::{ApiError, App, Pairs, cluster, is_on, json_body};
 use crate::config::document::json_scalar;
 use crate::config::postgres::masked;
 use crate::config::{Options, define};
@@ -153,7 +153,8 @@ pub fn routes() -> Routes {
             "/connectors/{name}/topics",
             topics,
             does("Lists the topics a connector has written to")
-                .answers(200, "By connector; none for one that is not there.", json!({ "<shop>": { "topics": ["shop.public.orders"] } })),
+                .answers(200, "By connector; none for one that is not there.", json!({ "<shop>": { "topics": ["shop.public.orders"] } }))
+                .fails(503, "Kafka: Meta data fetch error: BrokerTransportFailure (Local: Broker transport failure)"),
         )
         .put(
             "/connectors/{name}/topics/reset",
@@ -399,7 +400,10 @@ async fn signal(State(app): State<App>, Path(name): Path<String>, headers: Heade
 /// that is not there has none.
 async fn topics(State(app): State<App>, Path(name): Path<String>) -> Answer {
     let view = app.0.registry.view(&name).ok();
-    let ends = view.as_ref().map(|view| topic_ends(&app, view)).unwrap_or_default();
+    let ends = match &view {
+        Some(view) => topic_ends(&app, view).await?,
+        None => TopicEnds::new(),
+    };
     let since = view.map(|view| view.topics_reset).unwrap_or_default();
     // A topic that was deleted and made again begins at zero.
     let is_new = |(topic, end): &(&String, &u64)| **end > 0 && since.get(*topic) != Some(*end);
@@ -409,16 +413,19 @@ async fn topics(State(app): State<App>, Path(name): Path<String>) -> Answer {
 
 async fn reset_topics(State(app): State<App>, Path(name): Path<String>) -> Answer {
     if let Ok(view) = app.0.registry.view(&name) {
-        app.0.registry.reset_topics(&name, topic_ends(&app, &view)).await?;
+        app.0.registry.reset_topics(&name, topic_ends(&app, &view).await?).await?;
     }
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// The topics of the built-in log that a connector writes to, and how many records each has had.
-fn topic_ends(app: &App, view: &ConnectorView) -> TopicEnds {
-    let Some(log) = &app.0.log else { return TopicEnds::new() };
+/// The topics that a connector writes to, and how many records each has had.
+async fn topic_ends(app: &App, view: &ConnectorView) -> Result<TopicEnds, ApiError> {
+    if let Some(cluster) = &app.0.cluster {
+        return cluster::ends(cluster, view).await;
+    }
+    let Some(log) = &app.0.log else { return Ok(TopicEnds::new()) };
     let records = |topic: &TopicInfo| (0..topic.partitions).filter_map(|partition| Some(log.offsets(topic.index, partition)?.end)).sum();
-    log.topics().iter().filter(|topic| writes(view, &topic.name)).map(|topic| (topic.name.clone(), records(topic))).collect()
+    Ok(log.topics().iter().filter(|topic| writes(view, &topic.name)).map(|topic| (topic.name.clone(), records(topic))).collect())
 }
 
 /// The connector that publishes to a topic, by its prefix.
@@ -442,7 +449,8 @@ pub(super) fn table_of(view: &ConnectorView, topic: &str) -> Option<String> {
     Some(format!("{schema}.{table}"))
 }
 
-fn writes(view: &ConnectorView, topic: &str) -> bool {
+/// Whether a topic has the connector's prefix, or is its heartbeats'.
+pub(super) fn writes(view: &ConnectorView, topic: &str) -> bool {
     let option = |name: &str, default: &'static str| view.options.get(name).map_or(default, String::as_str).to_owned();
     let server = option("topic.prefix", "");
     let prefix = format!("{server}{}", option("topic.delimiter", "."));

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod auth;
 mod catalog;
 pub mod check;
+mod cluster;
 pub mod config;
 pub mod connectors;
 pub mod described;
@@ -47,6 +48,7 @@ use crate::connect::registry::{ConnectorView, RegistryError};
 use crate::connect::state::Phase;
 use crate::connect::{Registry, Schemas, Tokens};
 use crate::log::builtin::BuiltinLog;
+use crate::log::cluster::Cluster;
 use crate::problem::Problem;
 use described::Routes;
 
@@ -94,8 +96,10 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     registry: Arc<Registry>,
-    /// `None` with an external log: its topics are read from the cluster itself.
+    /// `None` with an external log.
     log: Option<BuiltinLog>,
+    /// The cluster that is that log, then.
+    cluster: Option<Cluster>,
     /// The schema registry, which lives in that log.
     schemas: Option<Arc<Schemas>>,
     cluster_id: String,
@@ -140,6 +144,7 @@ impl App {
         Self(Arc::new(Inner {
             registry,
             log,
+            cluster: None,
             schemas,
             cluster_id,
             worker_id,
@@ -165,6 +170,15 @@ impl App {
     pub fn with_groups(mut self, groups: Option<Arc<dyn groups::Groups>>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.groups = groups;
+        }
+        self
+    }
+
+    /// With the cluster that is the log; before it is shared.
+    #[must_use]
+    pub fn with_cluster(mut self, cluster: Option<Cluster>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.cluster = cluster;
         }
         self
     }

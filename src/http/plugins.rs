@@ -17,8 +17,9 @@ use super::connectors::{Answer, options};
 use super::described::{Routes, does};
 use super::{ApiError, App, Pairs, json_body, parameter};
 use crate::config::define::{ConfigKey, Importance, KeyType, Rule, Support};
+use crate::config::postgres::masked;
 use crate::config::postgres::table::{self, CLASSES};
-use crate::config::postgres::{masked, transforms};
+use crate::config::postgres::transforms::{self, PluginOption};
 use crate::config::{Options, secrets};
 use crate::connect::validation::Validation;
 
@@ -124,11 +125,21 @@ fn of_transformation(plugin: &str) -> Option<Vec<Json>> {
     let options = transforms::options_of(
         transforms::class_names().iter().chain(&transforms::predicate_names()).find(|class| is_class(class, plugin))?,
     )?;
-    let definition = |(at, name): (usize, &&'static str)| {
-        let mut definition = Shown { row: &OF_A_PLUGIN, name: (*name).to_owned(), order: at + 1 }.definition();
-        definition["type"] = transforms::kind_of(name).name().into();
-        definition["documentation"] = format!("{name} of {plugin}, as Kafka Connect and Debezium define it.").into();
-        definition
+    let definition = |(at, option): (usize, &PluginOption)| {
+        json!({
+            "name": option.name,
+            "type": option.kind.name(),
+            "required": option.required,
+            "default_value": option.default,
+            "importance": importance(option.importance),
+            "documentation": transforms::documentation(option),
+            "group": "Transformation",
+            "order": at + 1,
+            "order_in_group": at + 1,
+            "width": width(option.kind),
+            "display_name": display_name(option.name),
+            "dependents": [],
+        })
     };
     Some(options.iter().enumerate().map(definition).collect())
 }
@@ -137,18 +148,6 @@ fn of_transformation(plugin: &str) -> Option<Vec<Json>> {
 fn is_class(class: &str, plugin: &str) -> bool {
     class == plugin || class.rsplit('.').next() == Some(plugin)
 }
-
-/// What is known about an option that a transformation reads by itself.
-static OF_A_PLUGIN: ConfigKey = ConfigKey {
-    name: "*",
-    kind: KeyType::String,
-    default: None,
-    rule: Rule::Any,
-    group: "Transformation",
-    importance: Importance::Medium,
-    doc: "",
-    support: Support::Supported,
-};
 
 async fn validate(State(app): State<App>, Path(plugin): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
     let given = options(&json_body(&headers, &body)?)?;

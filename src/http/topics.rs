@@ -20,7 +20,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::described::{Routes, does};
 use super::records::{self, StartAt};
-use super::{ApiError, App, Pairs, is_on, parameter};
+use super::{ApiError, App, Pairs, cluster, is_on, parameter};
 use crate::connect::registry::ConnectorView;
 use crate::log::LogError;
 use crate::log::builtin::BuiltinLog;
@@ -41,6 +41,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 pub fn routes() -> Routes {
     let missing = "there is no topic \"shop.public.order\"; did you mean \"shop.public.orders\"?";
     let elsewhere = "topics are in the external Kafka cluster (log.kind = \"kafka\"): read them there";
+    let away = "Kafka: Meta data fetch error: BrokerTransportFailure (Local: Broker transport failure)";
+    let of_cluster = "With an external log (log.kind = \"kafka\") those of the cluster: its transactions have offsets of their own among the records, and settings are null where the user may not see them.";
     let reads = |summary| {
         does(summary)
             .detail("A line: {\"topic\", \"partition\", \"offset\", \"ts\", \"key\", \"value\"}; or, where retention was faster, {\"topic\", \"partition\", \"gap\"}. An empty line now and then says that the stream lives.")
@@ -57,20 +59,23 @@ pub fn routes() -> Routes {
     Routes::of("Topics")
         .shape(
             "Topic",
-            json!({ "name": "shop.public.orders", "partitions": [{ "partition": 0, "start": 0, "end": 1842 }], "records": 1842,
-                "cleanup": "delete|compact", "internal": false, "connector~": "shop", "source_table?~": "public.orders",
+            json!({ "name": "shop.public.orders", "partitions": [{ "partition": 0, "start~": 0, "end~": 1842 }], "records": 1842,
+                "cleanup~": CLEANUP, "internal": false, "connector~": "shop", "source_table?~": "public.orders",
                 "records_per_second?~": 412.5, "last_change?~": "2026-11-21T13:02:11.482Z", "groups?": ["billing"],
-                "config": { "cleanup.policy": "delete|compact", "compression.type": "producer|uncompressed|gzip|snappy|lz4|zstd" } }),
+                "config": { "cleanup.policy?": CLEANUP, "compression.type?": "producer|uncompressed|gzip|snappy|lz4|zstd", "retention.ms?": "604800000" } }),
         )
         .get(
             "/v1/topics",
             list,
-            does("Lists the topics").answers(200, "All of them.", json!({ "items": ["@Topic"], "next_cursor~": "" })).fails(501, elsewhere),
+            does("Lists the topics")
+                .detail(of_cluster)
+                .answers(200, "All of them.", json!({ "items": ["@Topic"], "next_cursor~": "" }))
+                .fails(503, away),
         )
         .get(
             "/v1/topics/{topic}",
             show,
-            does("Shows a topic").answers(200, "It.", json!("@Topic")).fails(404, missing).fails(501, elsewhere),
+            does("Shows a topic").detail(of_cluster).answers(200, "It.", json!("@Topic")).fails(404, missing).fails(503, away),
         )
         .get("/v1/topics/{topic}/records", read, reads("Reads a topic's records").query("partition", json!(0), "This partition only."))
         .get(
@@ -84,6 +89,8 @@ pub fn routes() -> Routes {
         )
 }
 
+/// How a topic is kept short.
+const CLEANUP: &str = "delete|compact|compact,delete|delete,compact";
 /// A line of a stream.
 const RECORD: &str = "{\"topic\":\"shop.public.orders\",\"partition\":0,\"offset\":1842,\"ts\":\"2026-11-21T13:02:11.482Z\",\"key\":{\"id\":42},\"value\":{\"op\":\"u\"}}\n";
 
@@ -102,15 +109,22 @@ pub(super) fn find(log: &BuiltinLog, name: &str) -> Result<Arc<TopicInfo>, ApiEr
 }
 
 async fn list(State(app): State<App>) -> Result<Response, ApiError> {
-    let log = log(&app)?;
-    let mut topics = log.topics();
-    topics.sort_by(|a, b| a.name.cmp(&b.name));
-    let (views, times) = (app.0.registry.views(), log.last_times());
-    let items: Vec<Json> = topics.iter().map(|topic| describe(&app, log, topic, &views, times.get(&topic.index).copied())).collect();
+    let items: Vec<Json> = if let Some(cluster) = &app.0.cluster {
+        cluster::list(&app, cluster).await?
+    } else {
+        let log = log(&app)?;
+        let mut topics = log.topics();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        let (views, times) = (app.0.registry.views(), log.last_times());
+        topics.iter().map(|topic| describe(&app, log, topic, &views, times.get(&topic.index).copied())).collect()
+    };
     Ok(JsonBody(json!({ "items": items, "next_cursor": null })).into_response())
 }
 
 async fn show(State(app): State<App>, Path(topic): Path<String>) -> Result<Response, ApiError> {
+    if let Some(cluster) = &app.0.cluster {
+        return Ok(JsonBody(cluster::show(&app, cluster, &topic).await?).into_response());
+    }
     let log = log(&app)?;
     Ok(JsonBody(described(&app, log, find(log, &topic)?.as_ref())).into_response())
 }

@@ -11,6 +11,7 @@
 //! - **A checkpoint is a record** of the same commit, so events and position cannot disagree.
 
 pub mod builtin;
+pub mod cluster;
 pub mod commit;
 pub mod error;
 #[cfg(feature = "kafka")]

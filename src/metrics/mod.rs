@@ -302,7 +302,10 @@ fn connectors(page: &mut Page, report: &Report) {
     let retained = page.gauges("rowfeed_slot_retained_bytes", "WAL that the server keeps for the connector's slot");
     let safe =
         page.gauges("rowfeed_slot_safe_bytes", "WAL that can be written until the slot is in danger; absent where nothing limits it");
-    let checks = page.gauges("rowfeed_check_status", "1 for the status of a check of the connector's database: ok, note, warn or fail");
+    let checks = page.gauges(
+        "rowfeed_check_status",
+        "1 for the status of a check of the connector's database, and of what the service stands on: ok, note, warn or fail",
+    );
     let active = page.gauges("rowfeed_slot_active", "1 when somebody reads the connector's slot");
     let rows = page.gauges("rowfeed_snapshot_rows", "Rows read by the snapshot, of each table");
     let estimated = page.gauges("rowfeed_snapshot_rows_estimated", "Rows a table has by the server's statistics");

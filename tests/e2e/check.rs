@@ -477,6 +477,7 @@ fn a_database_that_drifts_is_told() {
         page.contains(&line).then_some(page)
     };
     let page = wait_for("the first look", || metric("ok"));
+    assert!(page.contains("check=\"disk/space\""), "{page}");
     assert!(page.contains("check=\"pg/publication\",status=\"ok\"") && page.contains("check=\"pg/slot-health\",status=\"ok\""), "{page}");
     assert!(!page.contains("status=\"fail\""), "{page}");
     assert!(!scene.rowfeed.log().contains("is worse than before"), "{}", scene.rowfeed.log());

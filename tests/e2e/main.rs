@@ -55,6 +55,8 @@ mod options;
 mod oracle;
 mod oracle_itself;
 #[cfg(feature = "kafka")]
+mod pages;
+#[cfg(feature = "kafka")]
 mod prepared;
 #[cfg(feature = "kafka")]
 mod publication;

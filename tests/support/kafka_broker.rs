@@ -22,6 +22,16 @@ pub struct KafkaBroker {
 impl KafkaBroker {
     /// Formats and starts a broker; `None` (said with [`super::missing`]) without Java or the jars.
     pub fn start() -> Option<Self> {
+        Self::start_as(&properties)
+    }
+
+    /// One that lets nobody in but [`ADMIN`], who may do everything, and [`USER`], who may do what the ACLs say: at first
+    /// nothing.
+    pub fn start_with_users() -> Option<Self> {
+        Self::start_as(&guarded_properties)
+    }
+
+    fn start_as(properties: &dyn Fn(&TempDir, u16, u16) -> String) -> Option<Self> {
         let libs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/kafka/libs");
         let java = Command::new("java").arg("-version").stderr(Stdio::null()).status().is_ok_and(|status| status.success());
         if !java || !libs.is_dir() {
@@ -53,6 +63,23 @@ impl KafkaBroker {
         Some(broker)
     }
 
+    /// Does what a line for `kafka-acls.sh` says; it names the file `admin.properties`.
+    pub fn run_acls(&self, line: &str) {
+        let admin = self.home.path().join("admin.properties");
+        let jaas = format!("{PLAIN} username=\"{0}\" password=\"{1}\";", ADMIN.0, ADMIN.1);
+        let text = format!("security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config={jaas}\n");
+        fs::write(&admin, text).expect("a settings file");
+        let words = line.strip_prefix("kafka-acls.sh ").expect("a line for kafka-acls.sh").split(' ');
+        let libs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/kafka/libs");
+        let done = Command::new("java")
+            .args(["-Xmx128m", "-cp", &format!("{}/*", libs.display()), "org.apache.kafka.tools.AclCommand"])
+            .args(words)
+            .current_dir(self.home.path())
+            .output()
+            .expect("java runs");
+        assert!(done.status.success(), "{line}\n{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    }
+
     /// `host:port` for clients.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -74,6 +101,26 @@ impl Drop for KafkaBroker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Who may do everything where there are users, and the password.
+pub const ADMIN: (&str, &str) = ("admin", "admin-secret");
+/// Who may do what the ACLs say, and the password.
+pub const USER: (&str, &str) = ("rowfeed", "rowfeed-secret");
+const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+
+/// With passwords for clients, and rights.
+fn guarded_properties(home: &TempDir, port: u16, controller: u16) -> String {
+    let open = properties(home, port, controller)
+        .replace(&format!("PLAINTEXT://127.0.0.1:{port}"), &format!("SASL_PLAINTEXT://127.0.0.1:{port}"))
+        .replace("PLAINTEXT:PLAINTEXT,", "SASL_PLAINTEXT:SASL_PLAINTEXT,");
+    let ((admin, secret), (user, password)) = (ADMIN, USER);
+    format!(
+        "{open}inter.broker.listener.name=SASL_PLAINTEXT\nsasl.enabled.mechanisms=PLAIN\nsasl.mechanism.inter.broker.protocol=PLAIN\n\
+         listener.name.sasl_plaintext.plain.sasl.jaas.config={PLAIN} username=\"{admin}\" password=\"{secret}\" \
+         user_{admin}=\"{secret}\" user_{user}=\"{password}\";\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nsuper.users=User:{admin};User:ANONYMOUS\n"
+    )
 }
 
 fn properties(home: &TempDir, port: u16, controller: u16) -> String {

@@ -1,10 +1,11 @@
 //! `transforms` and `predicates`: Kafka Connect's single message transformations, typed.
 //!
-//! Owns the class names, the options of each class and their checks. Promises that a class or an option that is not known
+//! Owns the class names and the checks of their options, which [`options`] lists. Promises that a class or an option that is not known
 //! is refused with the nearest known one, since a transformation that is left out changes every event. What the
 //! transformations do to a record is `encode::transform`'s.
 
 mod conversions;
+mod options;
 pub mod pattern;
 pub mod script;
 mod zones;
@@ -12,12 +13,14 @@ mod zones;
 use std::collections::BTreeMap;
 
 pub use conversions::{CastTo, Casts, TimeTarget, Timestamps, UnixPrecision};
+pub use options::PluginOption;
+use options::{CLASSES, PREDICATES, SCRIPTED_FILTER};
 use regex::{Captures, Regex};
 use script::Script;
 pub use zones::{Chosen, Zone, Zoning};
 
 use super::own::Own;
-use crate::config::define::{KeyProblem, KeyType, invalid, renamed, required, unknown};
+use crate::config::define::{KeyProblem, invalid, renamed, required, unknown};
 use crate::config::suggest;
 use crate::problem::Problem;
 
@@ -357,90 +360,10 @@ pub struct LogicalRouter {
     pub key_value: Option<Renaming>,
 }
 
-/// The classes and their options. Those of `org.apache.kafka.connect.transforms` come for keys and for values.
+/// The packages of the classes. Those of Kafka Connect come for keys and for values.
 const CONNECT: &str = "org.apache.kafka.connect.transforms.";
 const DEBEZIUM: &str = "io.debezium.transforms.";
 const POSTGRES: &str = "io.debezium.connector.postgresql.transforms.";
-/// Debezium's `Filter`, beside Kafka Connect's.
-const SCRIPTED_FILTER: &str = "scripting.Filter";
-const CLASSES: &[(&str, &[&str])] = &[
-    (
-        "ExtractNewRecordState",
-        &[
-            "delete.tombstone.handling.mode",
-            "add.fields",
-            "add.fields.prefix",
-            "add.headers",
-            "add.headers.prefix",
-            "route.by.field",
-            "drop.fields.header.name",
-            "drop.fields.from.key",
-            "drop.fields.keep.schema.compatible",
-            "replace.null.with.default",
-        ],
-    ),
-    (
-        "ByLogicalTableRouter",
-        &[
-            "topic.regex",
-            "topic.replacement",
-            "key.enforce.uniqueness",
-            "key.field.name",
-            "key.field.regex",
-            "key.field.replacement",
-            "schema.name.adjustment.mode",
-            "logical.table.cache.size",
-        ],
-    ),
-    ("RegexRouter", &["regex", "replacement"]),
-    ("ReplaceField", &["include", "exclude", "renames", "whitelist", "blacklist", "replace.null.with.default"]),
-    ("MaskField", &["fields", "replacement", "replace.null.with.default"]),
-    (
-        "InsertField",
-        &["topic.field", "static.field", "static.value", "partition.field", "offset.field", "timestamp.field", "replace.null.with.default"],
-    ),
-    ("ExtractField", &["field", "replace.null.with.default", "syntax.version"]),
-    ("HoistField", &["field"]),
-    ("ValueToKey", &["fields", "replace.null.with.default"]),
-    ("HeaderFrom", &["fields", "headers", "operation", "replace.null.with.default"]),
-    ("InsertHeader", &["header", "value.literal"]),
-    ("DropHeaders", &["headers"]),
-    ("Filter", &[]),
-    (SCRIPTED_FILTER, &["condition", "language", "null.handling.mode", "topic.regex"]),
-    ("ContentBasedRouter", &["topic.expression", "language", "null.handling.mode", "topic.regex"]),
-    ("Cast", &["spec", "replace.null.with.default"]),
-    ("TimestampConverter", &["field", "target.type", "format", "unix.precision", "replace.null.with.default"]),
-    ("SetSchemaMetadata", &["schema.name", "schema.version", "replace.null.with.default"]),
-    ("Flatten", &["delimiter"]),
-    ("HeaderToValue", &["headers", "fields", "operation"]),
-    ("partitions.PartitionRouting", &["partition.payload.fields", "partition.topic.num", "partition.hash.function"]),
-    ("ExtractChangedRecordState", &["header.changed.name", "header.unchanged.name"]),
-    ("DecodeLogicalDecodingMessageContent", &["fields.null.include"]),
-    ("TimezoneConverter", &["converted.timezone", "include.list", "exclude.list"]),
-    (
-        "outbox.EventRouter",
-        &[
-            "table.field.event.id",
-            "table.field.event.key",
-            "table.field.event.type",
-            "table.field.event.payload",
-            "table.field.event.payload.id",
-            "table.field.event.timestamp",
-            "table.field.event.schema.version",
-            "table.fields.additional.placement",
-            "table.field.additional.missing",
-            "table.op.invalid.behavior",
-            "table.expand.json.payload",
-            "table.json.payload.null.behavior",
-            "table.json.payload.empty.array.behavior",
-            "route.by.field",
-            "route.topic.regex",
-            "route.topic.replacement",
-            "route.tombstone.on.empty.payload",
-            "debezium.op.invalid.behavior",
-        ],
-    ),
-];
 
 /// Those of Debezium.
 const OF_DEBEZIUM: [&str; 9] = [
@@ -481,15 +404,10 @@ pub fn class_names() -> Vec<String> {
 }
 
 /// The options of a transformation or a predicate, by its full name.
-pub fn options_of(class: &str) -> Option<&'static [&'static str]> {
-    if predicate_names().iter().any(|known| known == class) {
-        return Some(if class.ends_with("TopicNameMatches") {
-            &["pattern"]
-        } else if class.ends_with("HasHeaderKey") {
-            &["name"]
-        } else {
-            &[]
-        });
+pub fn options_of(class: &str) -> Option<&'static [PluginOption]> {
+    let of_predicate = class.strip_prefix(CONNECT).and_then(|rest| rest.strip_prefix("predicates."));
+    if let Some((_, options)) = of_predicate.and_then(|short| PREDICATES.iter().find(|(known, _)| *known == short)) {
+        return Some(options);
     }
     let class = class.split('$').next().unwrap_or(class);
     let short = class.strip_prefix(DEBEZIUM).or(class.strip_prefix(CONNECT)).or(class.strip_prefix(POSTGRES))?;
@@ -497,41 +415,15 @@ pub fn options_of(class: &str) -> Option<&'static [&'static str]> {
     CLASSES.iter().find(|(known, _)| *known == short).map(|(_, options)| *options)
 }
 
-/// The type of a transformation's option: those that are no texts have names of their own.
-pub fn kind_of(option: &str) -> KeyType {
-    match option {
-        "key.enforce.uniqueness"
-        | "replace.null.with.default"
-        | "drop.fields.from.key"
-        | "drop.fields.keep.schema.compatible"
-        | "table.expand.json.payload"
-        | "route.tombstone.on.empty.payload"
-        | "fields.null.include" => KeyType::Boolean,
-        "schema.version" | "partition.topic.num" | "logical.table.cache.size" => KeyType::Int,
-        "add.fields"
-        | "add.headers"
-        | "fields"
-        | "headers"
-        | "include"
-        | "exclude"
-        | "renames"
-        | "whitelist"
-        | "blacklist"
-        | "spec"
-        | "include.list"
-        | "exclude.list"
-        | "partition.payload.fields"
-        | "table.fields.additional.placement" => KeyType::List,
-        _ => KeyType::String,
-    }
+/// What an option means, with the words it takes.
+pub fn documentation(option: &PluginOption) -> String {
+    if option.words.is_empty() { option.doc.to_owned() } else { format!("{} One of {}.", option.doc, option.words.join(", ")) }
 }
 
 /// The full names of all predicates.
 pub fn predicate_names() -> Vec<String> {
-    PREDICATES.iter().map(|short| format!("{CONNECT}predicates.{short}")).collect()
+    PREDICATES.iter().map(|(short, _)| format!("{CONNECT}predicates.{short}")).collect()
 }
-
-const PREDICATES: [&str; 3] = ["TopicNameMatches", "RecordIsTombstone", "HasHeaderKey"];
 
 /// Reads the chain. Problems carry the option they are about.
 pub fn parse(options: &BTreeMap<String, String>) -> Result<Vec<Transform>, Vec<KeyProblem>> {
@@ -684,7 +576,7 @@ fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Ref
             .fix(hint);
         return Err(refused(&own.key("type"), problem));
     };
-    own.check_names(known)?;
+    own.check_names(&known.iter().map(|option| option.name).collect::<Vec<_>>())?;
     let of = || part.ok_or_else(|| own.wrong("type", class, &format!("{CONNECT}{short}$Key or {CONNECT}{short}$Value")));
     let step = match *short {
         "ExtractNewRecordState" => Step::Unwrap(unwrap(&own)?),
@@ -696,7 +588,7 @@ fn read(options: &BTreeMap<String, String>, name: &str) -> Result<Transform, Ref
         }
         "MaskField" => Step::MaskField(of()?, own.need_list("fields")?, own.get("replacement").map(str::to_owned)),
         "InsertField" => Step::InsertField(of()?, inserted(&own)?),
-        "ExtractField" => Step::ExtractField(of()?, own.need("field")?.to_owned()),
+        "ExtractField" => Step::ExtractField(of()?, one_field(&own)?),
         "HoistField" => Step::HoistField(of()?, own.need("field")?.to_owned()),
         "ValueToKey" => Step::ValueToKey(own.need_list("fields")?),
         "HeaderFrom" => {
@@ -885,6 +777,21 @@ fn outbox(own: &Own<'_>) -> Result<Outbox, Refused> {
     })
 }
 
+/// Both syntaxes name a field of the record itself by its name. V2 also knows fields within fields, `a.b`, and names in
+/// backticks.
+fn one_field(own: &Own<'_>) -> Result<String, Refused> {
+    let field = own.need("field")?;
+    match own.get("syntax.version").map(str::to_ascii_uppercase).as_deref() {
+        None | Some("V1") => {}
+        Some("V2") if field.contains(['.', '`']) => {
+            return Err(own.wrong("syntax.version", "V2", "V1: a field within a field is not reached"));
+        }
+        Some("V2") => {}
+        Some(other) => return Err(own.wrong("syntax.version", other, "V1 or V2")),
+    }
+    Ok(field.to_owned())
+}
+
 fn renames(own: &Own<'_>) -> Result<Vec<(String, String)>, Refused> {
     let pair = |text: &String| {
         let pair = text.split_once(':').map(|(old, new)| (old.trim().to_owned(), new.trim().to_owned()));
@@ -958,6 +865,68 @@ mod tests {
         assert_eq!(names, [(None, "op", "__op"), (Some("source"), "ts_ms", "__source_ts_ms"), (Some("source"), "lsn", "__at")]);
         assert_eq!(unwrap.deletes, DeleteMode::Rewrite);
         assert!(chain[1].only.as_ref().is_some_and(|only| only.negate));
+    }
+
+    /// A value that an option would take, for those that must be given.
+    fn sample(option: &PluginOption) -> &'static str {
+        match option.name {
+            "spec" => "id:string",
+            "partition.topic.num" => "3",
+            "target.type" => "unix",
+            "condition" => "value.op == 'c'",
+            "topic.expression" => "'t'",
+            "converted.timezone" => "Europe/Berlin",
+            _ => option.words.first().unwrap_or(&"a"),
+        }
+    }
+
+    /// What is shown of an option is so: without one that is required the chain is refused, for that option; the default may
+    /// be written out; and each word is taken.
+    #[test]
+    fn options_are_as_their_rows_say() {
+        for class in class_names() {
+            let rows = options_of(&class).expect("a class has options");
+            let given = |without: &str, more: Option<(&str, &str)>| {
+                let mut pairs: BTreeMap<String, String> = options(&[("transforms", "x"), ("transforms.x.type", &class)]);
+                let needed = rows.iter().filter(|row| row.required && row.name != without);
+                pairs.extend(needed.map(|row| (format!("transforms.x.{}", row.name), sample(row).to_owned())));
+                // One of its two is needed, which is not said of either.
+                if class.contains("InsertField") {
+                    pairs.extend(options(&[("transforms.x.static.field", "a"), ("transforms.x.static.value", "a")]));
+                }
+                // Needed for texts, which is said in its own words.
+                if class.contains("TimestampConverter") {
+                    pairs.extend(options(&[("transforms.x.format", "yyyy")]));
+                }
+                if class.contains("SetSchemaMetadata") {
+                    pairs.extend(options(&[("transforms.x.schema.name", "a")]));
+                }
+                pairs.extend(more.map(|(name, value)| (format!("transforms.x.{name}"), value.to_owned())));
+                parse(&pairs)
+            };
+            given("", None).unwrap_or_else(|problems| panic!("{class}: {problems:?}"));
+            for row in rows {
+                if row.required {
+                    let problems = given(row.name, None).expect_err(row.name);
+                    assert_eq!(problems[0].key, format!("transforms.x.{}", row.name), "{class}");
+                }
+                for value in row.default.iter().chain(row.words) {
+                    given("", Some((row.name, value))).unwrap_or_else(|problems| panic!("{class} {} = {value}: {problems:?}", row.name));
+                }
+                assert!(row.default.is_none_or(|default| row.words.is_empty() || row.words.contains(&default)), "{class} {}", row.name);
+                assert!(row.doc.ends_with('.') && !(row.required && row.default.is_some()), "{class} {}", row.name);
+            }
+        }
+        let extract = |version: &str, field: &str| {
+            parse(&options(&[
+                ("transforms", "x"),
+                ("transforms.x.type", "org.apache.kafka.connect.transforms.ExtractField$Value"),
+                ("transforms.x.field", field),
+                ("transforms.x.syntax.version", version),
+            ]))
+        };
+        assert!(extract("V1", "a.b").is_ok() && extract("v2", "a").is_ok());
+        assert_eq!(extract("V2", "a.b").expect_err("refused")[0].key, "transforms.x.syntax.version");
     }
 
     #[test]

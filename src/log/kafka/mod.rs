@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod follow;
 pub mod probe;
 pub mod producer;
+pub mod topics;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,6 +21,9 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::commit::CommitBuffer;
@@ -66,6 +70,19 @@ impl KafkaSettings {
         client
     }
 }
+
+/// For clients that read something and are gone: what librdkafka tells besides is not worth a line in the log. Their callers
+/// see the errors that matter.
+#[derive(Clone, Copy, Debug)]
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!("librdkafka: {error}: {reason}");
+    }
+}
+
+impl ConsumerContext for Quiet {}
 
 /// What the writer and its thread share.
 struct Shared {
