@@ -400,7 +400,16 @@ fn what_runs_without_a_service_has_all_forms_too() {
 fn shells_get_completions_of_every_command() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let (code, script, _) = run(&["completions", shell], &[]);
-        assert!(code == 0 && script.contains("explain") && script.contains("connectors"), "{shell}: {script}");
+        assert!(code == 0 && script.contains("ROWFEED_COMPLETE"), "{shell}: {script}");
+    }
+    let offered = |words: &[&str]| run(&[&["--", "rowfeed"], words].concat(), &[("ROWFEED_COMPLETE", "fish")]).1;
+    for (words, offer) in [
+        (vec!["con"], "connectors\t"),
+        (vec!["groups", "s"], "seek\t"),
+        (vec!["explain", "pg/wal-le"], "pg/wal-level"),
+        (vec!["topics", "list", "--ou"], "--output\t"),
+    ] {
+        assert!(offered(&words).lines().any(|line| line.starts_with(offer)), "{words:?}: {}", offered(&words));
     }
     let (code, page, _) = run(&["man"], &[]);
     assert!(code == 0 && page.contains(".TH rowfeed 1"), "{page}");

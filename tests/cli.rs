@@ -430,6 +430,26 @@ fn a_file_that_is_compared_or_applied_answers_with_a_document() {
     assert!(world.ok("connectors diff -f shop.toml").starts_with("shop (new)\n"));
 }
 
+#[test]
+fn a_shell_is_offered_the_names_that_the_service_has() {
+    let world = world();
+    world.append("shop.public.orders", 1);
+    world.connector("shop", "h");
+    world.connector("crm", "h");
+    let offered = |line: &str| {
+        let mut words = vec!["--", "rowfeed"];
+        words.extend(line.split(' '));
+        let mut shell = Command::new(env!("CARGO_BIN_EXE_rowfeed"));
+        shell.args(words).env("ROWFEED_COMPLETE", "fish").env("ROWFEED_SERVER", &world.address);
+        let output = shell.stdin(Stdio::null()).output().expect("it runs");
+        String::from_utf8_lossy(&output.stdout).lines().filter(|word| !word.starts_with('-')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(offered("connectors pause "), ["crm", "shop"]);
+    assert_eq!(offered("topics show shop."), ["shop.public.orders"]);
+    assert_eq!(offered("tail shop.p"), ["shop.public.orders"]);
+    assert!(offered("topics create shop.").is_empty(), "it is to be new");
+}
+
 /// Aim: a script can tell what happened by the exit code alone, with every code of the table but 3, which only a database can
 /// bring about (`tests/e2e/check.rs`). Method: one command for each.
 #[test]

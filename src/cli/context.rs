@@ -144,6 +144,11 @@ pub fn run(command: ContextCommand) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The names of all contexts; none where the file cannot be read.
+pub fn names() -> Vec<String> {
+    path().and_then(|path| load(&path).ok()).map(|all| all.contexts.into_keys().collect()).unwrap_or_default()
+}
+
 /// The service that is in use; `None` when there is no current context.
 pub fn current() -> Result<Option<Current>, Problem> {
     let Some(path) = path() else { return Ok(None) };

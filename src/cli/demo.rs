@@ -13,7 +13,6 @@ use crate::telemetry;
 
 /// Flags of `rowfeed demo`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct DemoArgs {
     /// Changes a second.
     #[arg(long, default_value_t = 20, value_name = "N")]
@@ -37,11 +36,6 @@ pub struct DemoArgs {
     #[arg(long, value_name = "HOST:PORT")]
     http: Option<String>,
 }
-
-const EXAMPLES: &str = "Examples:
-  rowfeed demo
-  rowfeed demo --rate 500
-  rowfeed demo --no-traffic        then change rows with the psql command it prints";
 
 impl DemoArgs {
     fn options(&self) -> DemoOptions {

@@ -42,6 +42,11 @@ pub fn pages() -> Vec<Page> {
     found
 }
 
+/// All codes, in their order.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    pages().into_iter().map(|page| page.code)
+}
+
 /// Prints the page of a code, or the list of all.
 pub fn explain(code: Option<&str>, args: FormArgs) -> Result<(), Failure> {
     let pages = pages();

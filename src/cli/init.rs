@@ -18,7 +18,6 @@ use crate::problem::Problem;
 
 /// Flags of `rowfeed init`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct InitArgs {
     /// The database, postgres://USER@HOST:5432/DATABASE; asked for when it is not given.
     url: Option<String>,
@@ -35,11 +34,6 @@ pub struct InitArgs {
     #[arg(short, long)]
     yes: bool,
 }
-
-const EXAMPLES: &str = "Examples:
-  rowfeed init
-  rowfeed init postgres://cdc@db.internal:5432/shop --tables 'public.*'
-  rowfeed init postgres://cdc@db/shop --name shop --dir /etc/rowfeed --yes";
 
 /// The committed file: every setting with its default.
 const SETTINGS: &str = include_str!("../../rowfeed.toml");

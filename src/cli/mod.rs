@@ -11,11 +11,13 @@ mod connectors;
 mod context;
 mod convert;
 pub mod demo;
+mod examples;
 mod explain;
 pub mod form;
 mod groups;
 mod init;
 pub mod lists;
+mod live;
 pub mod logs;
 mod reload;
 pub mod run;
@@ -87,7 +89,7 @@ impl Failure {
 
 /// Every committed row change of a PostgreSQL database as an event on a per-table topic.
 #[derive(Debug, Parser)]
-#[command(name = "rowfeed", version, max_term_width = 110, after_help = EXAMPLES)]
+#[command(name = "rowfeed", version, max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -112,12 +114,6 @@ enum Color {
     Always,
     Never,
 }
-
-const EXAMPLES: &str = "Examples:
-  rowfeed demo                                            see it work, nothing else needed
-  rowfeed check postgres://cdc@db.internal:5432/shop      can this database be captured? what to fix?
-  rowfeed run --data ./data                               start the service
-  rowfeed tail shop.public.orders --from -10              live changes as readable diffs";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -179,7 +175,7 @@ enum Command {
         #[command(flatten)]
         form: FormArgs,
     },
-    /// Completions for a shell: source <(rowfeed completions bash)
+    /// Completions for a shell, with the names that the service has: source <(rowfeed completions bash)
     Completions {
         /// bash, elvish, fish, powershell or zsh.
         shell: clap_complete::Shell,
@@ -262,6 +258,12 @@ pub struct ServerArgs {
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8083";
 
 impl ServerArgs {
+    /// As of a command line that says nothing.
+    fn of_environment() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self { server: variable("ROWFEED_SERVER"), token: None, token_file: None, ca: variable("ROWFEED_CA").map(PathBuf::from) }
+    }
+
     /// `--server`, then `ROWFEED_SERVER`, then the current context, then this machine.
     fn parse(&self) -> Result<Server, Problem> {
         let (server, kept) = match &self.server {
@@ -310,12 +312,14 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 
 /// The command line's grammar: what documentation is made from and compared with.
 pub fn grammar() -> clap::Command {
-    Cli::command()
+    live::add(examples::add(Cli::command()))
 }
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main(capture: Capture) -> ExitCode {
-    let command = Cli::command().color(color_of(std::env::args()));
+    // A shell that asks what may follow is answered, and that is all.
+    clap_complete::CompleteEnv::with_factory(grammar).var(shells::VARIABLE).complete();
+    let command = grammar().color(color_of(std::env::args()));
     let matches = match command.clone().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => match words::unknown(&command, &error, std::env::args().skip(1)) {
@@ -392,10 +396,10 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Explain { code, form } => explain::explain(code.as_deref(), form),
         Command::Completions { shell } => {
-            shells::completions(Cli::command(), shell);
+            shells::completions(shell)?;
             Ok(())
         }
-        Command::Man { dir } => shells::man(Cli::command(), dir.as_deref()),
+        Command::Man { dir } => shells::man(grammar(), dir.as_deref()),
         Command::Version { form } => {
             version(form);
             Ok(())

@@ -18,7 +18,6 @@ use crate::telemetry;
 
 /// Flags of `rowfeed run`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct RunArgs {
     /// The settings file [default: ./rowfeed.toml when it exists].
     #[arg(long, value_name = "FILE")]
@@ -51,11 +50,6 @@ pub struct RunArgs {
     #[arg(long)]
     check_only: bool,
 }
-
-const EXAMPLES: &str = "Examples:
-  rowfeed run --data ./data
-  rowfeed run --config /etc/rowfeed/rowfeed.toml --set log.retention=3d
-  ROWFEED_SOURCE_URL=postgres://cdc@db/shop rowfeed run";
 
 impl RunArgs {
     fn sources(&self) -> Sources {

@@ -5,15 +5,23 @@ use std::path::Path;
 
 use clap::Command;
 use clap_complete::Shell;
+use clap_complete::env::Shells;
 
 use super::Failure;
 use crate::problem::Problem;
 
-/// Prints the completions for a shell.
-pub fn completions(mut command: Command, shell: Shell) {
+/// With this in the environment the program answers a shell's question what may follow.
+pub const VARIABLE: &str = "ROWFEED_COMPLETE";
+
+/// Prints what a shell runs at its start: at TAB it asks this program, which knows its grammar and asks the service for names.
+pub fn completions(shell: Shell) -> Result<(), Failure> {
+    let failed = |why: String| Problem::fail("data/write", "the completions cannot be written").why(why);
+    let shells = Shells::builtins();
+    let known = shells.completer(&shell.to_string()).ok_or_else(|| failed(format!("{shell} is not known")))?;
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut command, "rowfeed", &mut text);
+    known.write_registration(VARIABLE, "rowfeed", "rowfeed", "rowfeed", &mut text).map_err(|error| failed(error.to_string()))?;
     print(&text);
+    Ok(())
 }
 
 /// Prints the manual page, or writes one per command into a folder.
