@@ -582,7 +582,8 @@ impl Registry {
     /// What Kafka Connect asks first.
     fn check_class(name: &str, options: &Options) -> Result<(), RegistryError> {
         let class = options.get("connector.class").ok_or(RegistryError::NoClass)?;
-        let wrong = PostgresConfig::parse(name, &Options::from([("connector.class".to_owned(), class.clone())]), TopicDefaults::default());
+        let wrong =
+            PostgresConfig::parse_asked(name, &Options::from([("connector.class".to_owned(), class.clone())]), TopicDefaults::default());
         let problems = wrong.err().unwrap_or_default();
         match problems.into_iter().find(|problem| problem.key == "connector.class") {
             Some(problem) => Err(RegistryError::UnknownClass { class: class.clone(), text: problem.problem.text() }),

@@ -9,6 +9,7 @@ use super::slots::{self, SlotReport};
 use super::{PostgresError, catalog, identifier};
 use crate::change::Lsn;
 use crate::config::postgres::{ConnectionConfig, PostgresConfig};
+use crate::config::quantity::say_duration;
 use crate::problem::Problem;
 
 /// How long making a slot may wait for transactions that are open.
@@ -99,16 +100,18 @@ pub async fn holder(client: &Client, name: &str) -> Option<Holder> {
     let row = client
         .query_opt(
             "select slot.active_pid, format('pid %s, user %s, client %s, application \"%s\"', slot.active_pid, coalesce(usename::text, '?'), \
-                 coalesce(client_addr::text, client_hostname, 'local'), coalesce(nullif(application_name, ''), '?')) \
-               || coalesce(format(', for %s s', extract(epoch from now() - backend_start)::bigint), ''), \
-                 coalesce(application_name, '') \
+                 coalesce(host(client_addr), client_hostname, 'local'), coalesce(nullif(application_name, ''), '?')), \
+                 coalesce(application_name, ''), extract(epoch from now() - backend_start)::bigint \
              from pg_replication_slots as slot left join pg_stat_activity as activity on activity.pid = slot.active_pid \
              where slot.slot_name = $1 and slot.active_pid is not null",
             &[&name],
         )
         .await;
     let row = row.ok().flatten()?;
-    Some(Holder { pid: row.try_get(0).ok()?, shown: row.try_get(1).ok()?, application: row.try_get(2).ok()? })
+    let (who, age): (String, Option<i64>) = (row.try_get(1).ok()?, row.try_get(3).ok()?);
+    let age = age.and_then(|seconds| u64::try_from(seconds).ok()).map(|seconds| say_duration(Duration::from_secs(seconds)));
+    let shown = format!("{who}{}", age.map_or_else(String::new, |age| format!(", for {age}")));
+    Some(Holder { pid: row.try_get(0).ok()?, shown, application: row.try_get(2).ok()? })
 }
 
 /// The oldest transaction whose rows of the catalogue the slot still needs.
@@ -193,10 +196,7 @@ async fn full(client: &Client, error: PostgresError) -> PostgresError {
     let Ok(reports) = slots::list(client).await else { return error };
     let mut idle: Vec<&SlotReport> = reports.iter().filter(|slot| slot.active_pid.is_none()).collect();
     idle.sort_by_key(|slot| std::cmp::Reverse(slot.retained_bytes));
-    let shown = |slot: &&SlotReport| {
-        let unused = slot.inactive_s.map(|seconds| format!(", unused for {} h", seconds / 3600)).unwrap_or_default();
-        format!("{} ({} MiB of WAL{unused})", slot.name, slot.retained_bytes.unwrap_or(0) >> 20)
-    };
+    let shown = |slot: &&SlotReport| format!("{} ({})", slot.name, slot.idle());
     let list = idle.iter().take(IDLE_MAX).map(shown).collect::<Vec<_>>().join("   ");
     let used = reports.len();
     let more = format!("ALTER SYSTEM SET max_replication_slots = {};      then restart PostgreSQL", used + 10);

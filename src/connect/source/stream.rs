@@ -22,6 +22,7 @@ use super::resume::Resume;
 use super::signals::Answers;
 use super::tables::Change;
 use super::task::{Context, now_ns};
+use super::traces::{Parents, Traces};
 use super::work::{HEARTBEAT_PREFIX, Held, NewRow, StreamedRow, Taken, Why, Work};
 use crate::change::{Lsn, Position, SnapshotMark};
 use crate::encode::{Encoder, control, transaction};
@@ -90,6 +91,8 @@ pub struct Stream<'c, W: LogWriter> {
     heard: Instant,
     /// It was silent for long, which the status says.
     stalled: bool,
+    /// What is told of each commit.
+    traces: Traces,
 }
 
 /// Whether there is a backlog, by how much arrives.
@@ -145,6 +148,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 reply_asked: false,
                 published_time_us: None,
                 bytes_before: 0,
+                parents: Parents::default(),
                 commits,
                 relations,
                 resume,
@@ -158,6 +162,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             xmin_due: context.config.xmin_interval.map(|_| now),
             heard: now,
             stalled: false,
+            traces: Traces::new(context.traces.clone()),
             backfill: None,
             answers: Answers::new(),
             incremental: None,
@@ -197,6 +202,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             }
             self.look_up_xmin().await?;
             let full = self.take_messages().await?;
+            self.traces.handled(&self.work.commits, self.work.encoder.now_ns());
             if self.is_signalled() {
                 self.take_signalled().await?;
             }
@@ -358,8 +364,12 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         let checkpoint = work.resume.mark();
         let flush = checkpoint.flush_lsn;
+        let trace = self.traces.hand_over(&self.context.config, &work.commits, &mut work.parents, work.published_time_us, flush);
         let seq = work.commits.hand_over(checkpoint, work.encoder.now_ms(), &self.context.status).await?;
         self.feedback.hand_over(seq, flush);
+        if let Some(trace) = trace {
+            self.feedback.trace(trace);
+        }
         work.bytes_before = 0;
         if let Some(time_us) = work.published_time_us.take() {
             self.context.status.set_lag(time_us);

@@ -29,7 +29,7 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -315,6 +315,24 @@ impl BuiltinLog {
     fn ordinary(&self, name: &str) -> Result<Arc<TopicInfo>, LogError> {
         let unknown = || LogError::UnknownPartition { topic: name.to_owned(), partition: 0 };
         self.topic(name).filter(|topic| !topic.internal).ok_or_else(unknown)
+    }
+
+    /// The newest timestamp of each topic, as its newest segment knows it; no record is read.
+    pub fn last_times(&self) -> HashMap<TopicIndex, i64> {
+        let index = self.shared.index();
+        let topics = index.catalog.topics().count();
+        let mut found: HashMap<TopicIndex, i64> = HashMap::new();
+        for segment in index.segments.iter().rev() {
+            let mut here: HashMap<TopicIndex, i64> = HashMap::new();
+            for (route, span) in segment.spans.iter().filter(|(route, _)| !found.contains_key(&route.topic)) {
+                here.entry(route.topic).and_modify(|time| *time = span.max_timestamp.max(*time)).or_insert(span.max_timestamp);
+            }
+            found.extend(here);
+            if found.len() >= topics {
+                break;
+            }
+        }
+        found
     }
 
     /// Size of all segments, bytes.

@@ -821,6 +821,10 @@ impl LogWriter for BuiltinWriter {
         wait.await.map_err(|_| self.log.closed())?
     }
 
+    fn topic_name(&self, topic: TopicIndex) -> Option<String> {
+        self.log.topics().iter().find(|known| known.index == topic).map(|known| known.name.clone())
+    }
+
     async fn begin(&mut self) -> Result<CommitBuffer, LogError> {
         let mut failure = self.log.failure();
         let mut durable = self.shared.durable.subscribe();
