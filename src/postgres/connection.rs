@@ -24,6 +24,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::error::ServerMessage;
 use super::frames::{Frame, FrameBuffer};
+use super::patience::{LAST_WAIT, Patience};
 use super::{PostgresError, tls};
 use crate::config::postgres::{ConnectionConfig, SslMode};
 use crate::problem::Problem;
@@ -228,6 +229,8 @@ pub struct Connection {
     parameters: HashMap<String, String>,
     /// Warnings and notices the server sent, for the stream, which must not overlook them; bounded.
     notices: Vec<ServerMessage>,
+    /// Of a session for SQL: how long nothing may come. The stream has its own.
+    patience: Option<Patience>,
 }
 
 /// How many notices are kept until the stream takes them.
@@ -244,18 +247,58 @@ impl Connection {
 
     async fn open_as(config: &ConnectionConfig, session: Session, application_name: &str) -> Result<Self, PostgresError> {
         let socket = Socket::open(config).await?;
-        let mut connection =
-            Self { socket, frames: FrameBuffer::default(), out: BytesMut::new(), parameters: HashMap::new(), notices: Vec::new() };
+        let mut connection = Self::on(socket);
         let login = connection.log_in(config, session, application_name);
         tokio::time::timeout(config.connect_timeout, login)
             .await
             .map_err(|_| PostgresError::Timeout(config.connect_timeout, "logging in"))??;
         if session == Session::Sql {
+            // A pooler between invents the number that the login tells.
+            let limit = config.connect_timeout;
+            let rows = connection.query_within("select pg_backend_pid()", limit, "logging in").await?;
+            let pid = rows.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
+            connection.patience = pid.map(|pid| Patience::new(config, pid));
             for statement in config.initial_statements.iter().chain(&pins(config)) {
                 connection.query(statement).await.map_err(|error| initial_statement(statement, error))?;
             }
         }
         Ok(connection)
+    }
+
+    fn on(socket: Socket) -> Self {
+        Self {
+            socket,
+            frames: FrameBuffer::default(),
+            out: BytesMut::new(),
+            parameters: HashMap::new(),
+            notices: Vec::new(),
+            patience: None,
+        }
+    }
+
+    /// Asks after so much silence, and there, whether the session is still worked on. For a session for SQL.
+    #[must_use]
+    pub fn with_patience(mut self, limit: Duration, config: &ConnectionConfig) -> Self {
+        if let Some(patience) = &mut self.patience {
+            patience.change(limit, config);
+        }
+        self
+    }
+
+    /// Waits for more from the server, with the patience that the session has.
+    async fn fill(&mut self) -> Result<(), PostgresError> {
+        let Self { frames, socket, patience, .. } = self;
+        let Some(patience) = patience else { return frames.fill(socket).await.map(drop) };
+        loop {
+            if let Ok(filled) = tokio::time::timeout(patience.limit(), frames.fill(socket)).await {
+                return filled.map(drop);
+            }
+            if !Box::pin(patience.is_worked_on()).await {
+                let late = tokio::time::timeout(LAST_WAIT, frames.fill(socket)).await;
+                return late.unwrap_or_else(|_| Err(patience.lost())).map(drop);
+            }
+            tracing::debug!("a session is silent for {:?}; the server works on it", patience.limit());
+        }
     }
 
     async fn log_in(&mut self, config: &ConnectionConfig, session: Session, application_name: &str) -> Result<(), PostgresError> {
@@ -370,7 +413,7 @@ impl Connection {
             // The borrow of a returned frame must not reach into the loop, so a frame is looked at before it is lent.
             let seen = match self.frames.next_frame()? {
                 None => {
-                    self.frames.fill(&mut self.socket).await?;
+                    self.fill().await?;
                     continue;
                 }
                 Some(frame) => match frame.tag {
@@ -522,13 +565,7 @@ mod tests {
     #[tokio::test]
     async fn scram_without_the_servers_proof_is_refused() {
         let (ours, _theirs) = UnixStream::pair().expect("a pair");
-        let mut connection = Connection {
-            socket: Socket::Unix(ours),
-            frames: FrameBuffer::default(),
-            out: BytesMut::new(),
-            parameters: HashMap::new(),
-            notices: Vec::new(),
-        };
+        let mut connection = Connection::on(Socket::Unix(ours));
         let mut scram = None;
         let begin = connection.authenticate(&config("disable"), b"\0\0\0\x0aSCRAM-SHA-256\0\0", &mut scram).await;
         assert!(matches!(begin, Ok(false)));

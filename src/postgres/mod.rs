@@ -17,6 +17,7 @@ pub mod identity;
 pub mod inventory;
 pub mod locks;
 pub mod paging;
+mod patience;
 pub mod pgoutput;
 pub mod publication;
 pub mod reading;

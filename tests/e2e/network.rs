@@ -3,6 +3,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rowfeed::config::postgres::ConnectionConfig;
+use rowfeed::postgres::connection::Session;
+use rowfeed::postgres::{Connection, PostgresError};
 use serde_json::json;
 
 use crate::oracle::check::{Truth, check};
@@ -49,6 +52,44 @@ fn cut_off_at_any_moment_nothing_is_lost_repeated_or_reordered() {
     assert!(proxy.cut_count() >= cuts / 2, "the connector was rarely connected");
     assert_clean(&check(&streams, &truth));
     assert_same(&streams, &reference::read(&database.sql(), "reference"));
+}
+
+/// Aim: a statement that works is waited for however long it takes; a session that nothing will come from any more is given up,
+/// whether the whole server is out of reach, or its own route only. Method: sessions with the patience of an instant.
+#[test]
+fn a_silent_session_is_given_up_unless_the_server_works_on_it() {
+    const INSTANT: Duration = Duration::from_millis(300);
+    let Some(server) = own_server(false, &[]) else { return };
+    let config = |port: u16| {
+        let url = server.url("postgres").replace(&format!(":{}/", server.port()), &format!(":{port}/"));
+        let config = ConnectionConfig::from_url(&url).expect("a URL");
+        ConnectionConfig { connect_timeout: Duration::from_secs(2), ..config }
+    };
+    let direct = config(server.port());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        for asks_directly in [true, false] {
+            let proxy = Proxy::start(server.port());
+            let proxied = config(proxy.port());
+            let asked = if asks_directly { &direct } else { &proxied };
+            let session = Connection::open(&proxied, Session::Sql, "silent").await.expect("a session");
+            let mut session = session.with_patience(INSTANT, asked);
+            let rows = session.query("select 'done' from pg_sleep(2)").await.expect("it is waited for");
+            assert_eq!(rows[0][0].as_deref(), Some("done"));
+            proxy.freeze_after(4 << 20);
+            session.copy_out("copy (select repeat('x', 1000) from generate_series(1, 100000)) to stdout").await.expect("it begins");
+            let began = Instant::now();
+            let error = loop {
+                assert!(began.elapsed() < Duration::from_secs(30), "it is waited for for ever");
+                match session.copy_row().await {
+                    Ok(row) => assert!(row.is_some(), "the route was lost before the end"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(matches!(error, PostgresError::Timeout(INSTANT, _)), "{error}");
+            assert_eq!(error.problem(&proxied).code, "pg/timeout");
+        }
+    });
 }
 
 /// Aim: a connection that stands and says nothing is not shown as streaming. Method: the walsender itself is stopped, and let go.

@@ -114,6 +114,8 @@ enum Then {
     Answer(Vec<(Parked, Answer)>),
     Commit(Vec<OffsetUpdate>, oneshot::Sender<ErrorCode>),
     Forget(Vec<CommittedAt>, oneshot::Sender<ErrorCode>),
+    /// A topic and its offsets.
+    Delete(String, Vec<CommittedAt>, oneshot::Sender<ErrorCode>),
     Tell(oneshot::Sender<ErrorCode>),
 }
 
@@ -144,6 +146,8 @@ struct State {
     next_ticket: Ticket,
     unwritten: Vec<Unwritten>,
     unwritten_bytes: usize,
+    /// Topics whose deletion is on its way.
+    deleting: Vec<String>,
     timer_at: Option<Instant>,
     /// When a group with offsets was last seen with members or a young commit.
     active: HashMap<Arc<str>, Instant>,
@@ -170,6 +174,7 @@ impl Coordinator {
             next_ticket: 0,
             unwritten: Vec::new(),
             unwritten_bytes: 0,
+            deleting: Vec::new(),
             timer_at: None,
             active: HashMap::new(),
             expire_at: Instant::now(),
@@ -193,7 +198,7 @@ impl Coordinator {
             return;
         }
         info!(offsets = gone.len(), "the offsets of topics that are gone are forgotten");
-        gone.iter().for_each(|(group, topic, partition)| state.offsets.remove(group, topic, *partition));
+        state.forget(&gone);
         self.enqueue(&mut state, Unwritten::new(removals(&gone), Then::Answer(Vec::new())));
     }
 
@@ -288,8 +293,15 @@ impl Coordinator {
             }
             Then::Forget(offsets, done) => {
                 if error.is_none() {
-                    let mut state = self.state();
-                    offsets.iter().for_each(|(group, topic, partition)| state.offsets.remove(group, topic, *partition));
+                    self.state().forget(&offsets);
+                }
+                let _ = done.send(error);
+            }
+            Then::Delete(topic, offsets, done) => {
+                let mut state = self.state();
+                state.deleting.retain(|name| *name != topic);
+                if error.is_none() {
+                    state.forget(&offsets);
                 }
                 let _ = done.send(error);
             }
@@ -437,6 +449,11 @@ impl Coordinator {
             .map(|(topic, partition, committed)| OffsetUpdate { group: Arc::clone(&group), topic, partition, committed })
             .collect();
         state.check_offsets(&group, &updates, &self.limits)?;
+        // A commit that was let in before its topic was deleted must not come behind that.
+        if updates.iter().any(|update| state.deleting.iter().any(|name| **name == *update.topic) || self.log.topic(&update.topic).is_none())
+        {
+            return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        }
         let (sender, receiver) = oneshot::channel();
         if updates.is_empty() {
             let _ = sender.send(ErrorCode::NONE);
@@ -470,7 +487,9 @@ impl Coordinator {
             let offsets = state.offsets.of_topics(|known| known == topic);
             let (sender, receiver) = oneshot::channel();
             let records = removals(&offsets);
-            self.enqueue(&mut state, Unwritten { records, removes: Some(topic.to_owned()), then: Then::Forget(offsets, sender) });
+            state.deleting.push(topic.to_owned());
+            let then = Then::Delete(topic.to_owned(), offsets, sender);
+            self.enqueue(&mut state, Unwritten { records, removes: Some(topic.to_owned()), then });
             receiver
         };
         done.await.unwrap_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
@@ -551,6 +570,10 @@ impl Coordinator {
 }
 
 impl State {
+    fn forget(&mut self, offsets: &[CommittedAt]) {
+        offsets.iter().for_each(|(group, topic, partition)| self.offsets.remove(group, topic, *partition));
+    }
+
     fn replay(&mut self, key: &[u8], value: &[u8], members_max: usize) -> Result<(), super::codec::DecodeError> {
         match records::read_key(key)? {
             Some(Key::Offset { group, topic, partition }) => {
@@ -690,7 +713,10 @@ mod tests {
                 assert!(groups.commit(group, nobody, offsets).await.is_none());
             }
             let before = *log.durable().borrow();
-            assert!(groups.delete_topic("gone").await.is_none());
+            let late = groups.commit("a", nobody, vec![("gone".into(), 0, at(9))]);
+            let (deleted, late) = tokio::join!(groups.delete_topic("gone"), late);
+            assert!(deleted.is_none());
+            assert_eq!(late, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "behind the deletion it would stay");
             assert_eq!(log.durable().borrow().0, before.0 + 1, "one commit");
             assert!(log.topic("gone").is_none() && log.topic("stays").is_some());
             assert_eq!((groups.committed("a", "gone", 0), groups.committed("b", "gone", 1)), (None, None));
