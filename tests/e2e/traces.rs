@@ -33,6 +33,27 @@ fn records_say_which_trace_their_transaction_named() {
     assert_eq!(messages.len(), 4, "they are published as others are");
 }
 
+#[test]
+fn messages_of_an_outbox_say_which_trace_their_row_has() {
+    let setup = "create table outbox(id int primary key, aggregatetype text, aggregateid text, payload text, tracingspancontext text)";
+    let more = json!({
+        "transforms": "outbox", "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
+        "transforms.outbox.tracing.with.context.field.only": "true", "table.include.list": "public.outbox,public.fence",
+        "transforms.outbox.predicate": "of", "predicates": "of", "predicates.of.pattern": "srv.public.outbox",
+        "predicates.of.type": "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",
+    });
+    let Some(scene) = Scene::start("outbox_trace", setup, &more) else { return };
+    let trace = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    scene.sql.run(&format!(
+        "insert into outbox values(1, 'order', 'a', 'x', E'#Fri Nov 20\\ntraceparent={trace}\\n'), (2, 'order', 'a', 'y', null)"
+    ));
+    scene.fence();
+    let records = scene.reader.read("outbox.event.order");
+    let of = |at: usize| records[at].header("traceparent").filter(|header| !header.is_empty());
+    assert_eq!((records.len(), of(0), of(1)), (2, Some(trace), None));
+    assert_eq!(records[0].header("id").as_deref(), Some("1"));
+}
+
 #[cfg(not(feature = "otel"))]
 #[test]
 fn a_program_without_traces_says_so_once_when_it_is_asked_for_them() {

@@ -240,6 +240,8 @@ pub struct Outbox {
     pub empty_is_tombstone: bool,
     /// `table.expand.json.payload`; the flags say whether null fields and empty arrays stay.
     pub expand: Option<Expand>,
+    /// `tracing.span.context.field`, where any option of tracing is given: the column that says which trace a message belongs to.
+    pub trace: Option<String>,
 }
 
 /// What of a JSON payload has no type of its own and stays all the same.
@@ -761,6 +763,10 @@ fn outbox(own: &Own<'_>) -> Result<Outbox, Refused> {
         Ok(Placed { field: field.to_owned(), name: name.to_owned(), place })
     };
     let some = |option: &str| own.get(option).map(str::to_owned);
+    // Spans are of commits and not of messages, so the name of one has no effect, nor has leaving out those without a trace.
+    own.flag("tracing.with.context.field.only", false)?;
+    let options = ["tracing.span.context.field", "tracing.operation.name", "tracing.with.context.field.only"];
+    let is_traced = options.iter().any(|option| own.get(option).is_some());
     Ok(Outbox {
         id: field("table.field.event.id", "id"),
         key: field("table.field.event.key", "aggregateid"),
@@ -774,6 +780,7 @@ fn outbox(own: &Own<'_>) -> Result<Outbox, Refused> {
         updates_are_fatal: one_of("table.op.invalid.behavior", &["warn", "error", "fatal"])? == 2,
         empty_is_tombstone: own.flag("route.tombstone.on.empty.payload", false)?,
         expand: own.flag("table.expand.json.payload", false)?.then_some(expand),
+        trace: is_traced.then(|| field("tracing.span.context.field", "tracingspancontext")),
     })
 }
 

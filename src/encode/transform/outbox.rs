@@ -10,6 +10,7 @@ use super::shape::{By, Content, Header, HeaderContent, Node, Routed, Shape};
 use super::steps::is_envelope;
 use super::timestamp::Timestamp;
 use crate::config::postgres::transforms::{Expand, Outbox, Place};
+use crate::encode::json;
 use crate::encode::schema::{Kind, Schema};
 use crate::encode::values::{Form, Malformed};
 
@@ -46,6 +47,13 @@ pub fn route(outbox: &Outbox, mut shape: Shape) -> Result<Option<Shape>, String>
         payload = node;
     }
     shape.headers.push(Header { name: "id".to_owned(), content: HeaderContent::Value(id) });
+    // A mask hides what a trace would tell.
+    if let Some(mut node) = outbox.trace.as_ref().and_then(|name| row.field(name)).filter(|node| !is_masked(node)).cloned()
+        && let Content::Column { form, .. } = &mut node.content
+    {
+        *form = Form { write: write_trace, element: Some(Box::new(form.clone())), ..form.clone() };
+        shape.headers.push(Header { name: TRACEPARENT.to_owned(), content: HeaderContent::Value(node) });
+    }
     let of = |name: &str, why| format!("{name}: {why}");
     let timestamp = outbox.timestamp.as_ref().map(|name| Timestamp::new(&column(name)?).map_err(|why| of(name, why)));
     let (timestamp, mut partition) = (timestamp.transpose()?, None);
@@ -153,6 +161,25 @@ impl Expand {
     }
 }
 
+/// The header of W3C's trace context, and its name in a written span context.
+const TRACEPARENT: &str = "traceparent";
+
+/// The trace of a column that Debezium's Quarkus extension, or whoever knows it, writes: the lines of a `java.util.Properties`, or the
+/// trace alone; null where there is none.
+fn write_trace(out: &mut Vec<u8>, text: &[u8], _: &Form) -> Result<(), Malformed> {
+    let lines = || text.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
+    let named = lines().find_map(|line| {
+        let rest = line.strip_prefix(TRACEPARENT.as_bytes())?.trim_ascii_start();
+        rest.strip_prefix(b"=").or_else(|| rest.strip_prefix(b":")).map(<[u8]>::trim_ascii)
+    });
+    let is_trace = |text: &[u8]| text.len() >= 55 && text.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    match named.or_else(|| lines().next()).filter(|trace| is_trace(trace)) {
+        Some(trace) => json::string(out, trace),
+        None => out.extend_from_slice(b"null"),
+    }
+    Ok(())
+}
+
 /// The payload as the JSON it holds; the text that it is where Debezium cannot expand it.
 fn write_expanded(out: &mut Vec<u8>, text: &[u8], form: &Form) -> Result<(), Malformed> {
     let begun = out.len();
@@ -176,6 +203,26 @@ mod tests {
     use super::*;
     use crate::change::TypeKind;
     use crate::encode::values::{ValueSettings, choose};
+
+    #[test]
+    fn a_written_span_context_has_its_trace() {
+        let plain = choose(&TypeKind::Text, &ValueSettings::default());
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let quoted = format!("\"{trace}\"");
+        for (text, expected) in [
+            (format!("#Fri Nov 20 10:00:00 UTC 2026\ntraceparent={trace}\n"), quoted.as_str()),
+            (format!("tracestate=a\\=1\r\ntraceparent : {trace}"), &quoted),
+            (trace.to_owned(), &quoted),
+            ("traceparent=\n".to_owned(), "null"),
+            ("uber-trace-id=1\\:2\\:0\\:1".to_owned(), "null"),
+            (format!("traceparent={}\"", trace), "null"),
+            (String::new(), "null"),
+        ] {
+            let mut out = Vec::new();
+            write_trace(&mut out, text.as_bytes(), &plain).expect("any text");
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_payload_is_expanded_as_far_as_connect_has_types() {

@@ -276,6 +276,10 @@ pub(super) const CLASSES: &[(&str, &[PluginOption])] = &[
             text(Low, "route.topic.regex", "What of that column's text the topic's name is made of.").or("(?<routedByValue>.*)"),
             text(High, "route.topic.replacement", "The topic's name, with the groups of route.topic.regex.").or("outbox.event.${routedByValue}"),
             flag(High, "route.tombstone.on.empty.payload", "false", "A message without payload is a tombstone."),
+            text(Medium, "tracing.span.context.field", "Where any option of tracing is given: the column that says which trace a message belongs to.")
+                .or("tracingspancontext"),
+            text(Low, "tracing.operation.name", "Accepted, without effect: a commit is one span, and none is made for a message.").or("debezium-read"),
+            flag(Low, "tracing.with.context.field.only", "false", "Accepted, without effect: no span is made for a message."),
             text(Low, "debezium.op.invalid.behavior", "Accepted, without effect: the old name of table.op.invalid.behavior, which Debezium 3 does not read."),
         ],
     ),
