@@ -8,10 +8,12 @@
 
 pub mod admin;
 pub mod auth;
+mod browse;
 mod catalog;
 pub mod check;
 pub mod config;
 pub mod connectors;
+mod csv;
 pub mod described;
 pub mod groups;
 pub mod listener;
