@@ -159,7 +159,7 @@ impl Server {
     }
 
     async fn connect(&self) -> Result<Stream, Problem> {
-        let stream = TcpStream::connect(&self.address).await.map_err(|error| self.unreachable(&error.to_string()))?;
+        let stream = TcpStream::connect(&self.address).await.map_err(|error| self.unreachable(&in_words(&error)))?;
         if !self.secure {
             return Ok(Box::new(stream));
         }
@@ -225,6 +225,14 @@ pub fn refusal(status: u16, body: &str) -> Problem {
     let problem = Problem::refuse(code, message.trim().to_owned());
     let problem = if status == 401 { problem.fix(super::TOKEN_FIX) } else { problem };
     problem.why(if message.trim().is_empty() { format!("HTTP status {status}") } else { String::new() })
+}
+
+/// Why there is no connection, without the number that the system has for it.
+fn in_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused: nothing listens there".to_owned(),
+        _ => error.to_string().split(" (os error").next().unwrap_or_default().to_owned(),
+    }
 }
 
 fn malformed(what: &str) -> std::io::Error {

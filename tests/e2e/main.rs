@@ -22,6 +22,8 @@ mod demo;
 #[cfg(feature = "kafka")]
 mod disk;
 #[cfg(feature = "kafka")]
+mod error_texts;
+#[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
 mod extremes;
@@ -77,6 +79,8 @@ mod streaming;
 mod support;
 mod tls;
 mod tokens;
+#[cfg(feature = "kafka")]
+mod traces;
 #[cfg(feature = "kafka")]
 mod trial;
 #[cfg(feature = "kafka")]
