@@ -8,11 +8,13 @@
 
 pub mod admin;
 pub mod auth;
+mod browse;
 mod catalog;
 pub mod check;
 mod cluster;
 pub mod config;
 pub mod connectors;
+mod csv;
 pub mod described;
 pub mod groups;
 pub mod listener;

@@ -71,7 +71,7 @@ pub fn write_line(topic: &str, partition: u32, record: &RecordView<'_>, out: &mu
 
 /// JSON stays as it is, to the byte; other text becomes a JSON string; bytes that are no text (Avro and Protobuf begin with
 /// a zero) `{"base64":"..."}`.
-fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
+pub(super) fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
     let Some(bytes) = value else { return out.extend_from_slice(b"null") };
     let is_json = !bytes.is_empty() && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
     if is_json && !bytes.contains(&b'\n') && !bytes.contains(&b'\r') {

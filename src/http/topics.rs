@@ -1,4 +1,5 @@
-//! `/v1/topics`: which topics there are, and their records as lines of JSON, live if asked; `/v1/records`: those of many.
+//! `/v1/topics`: which topics there are, and their records as lines of JSON, live if asked, or as CSV; `/v1/records`: those of
+//! many. Pages of records are made in [`super::browse`].
 //!
 //! A stream reads the log at the pace of its client: nothing is buffered for a slow one but a few chunks, it simply reads
 //! on later. When retention has overtaken it, it is told which offsets are missing. Without records it gets an empty line now and then.
@@ -12,12 +13,14 @@ use std::time::Duration;
 use axum::Json as JsonBody;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use super::browse::{self, Browse};
+use super::csv::{Csv, View};
 use super::described::{Routes, does};
 use super::records::{self, StartAt};
 use super::{ApiError, App, Pairs, cluster, is_on, parameter};
@@ -49,7 +52,10 @@ pub fn routes() -> Routes {
             .query("from", json!("start"), "start, end, -100, +100, offset:1842, now-5m, or milliseconds since 1970.")
             .query("limit", json!(10), "So many records at most.")
             .query("follow", json!(true), "New records are told as they come.")
+            .query("format", json!("ndjson"), "ndjson, or csv, which Accept: text/csv asks for, too.")
+            .query("view", json!("flat"), "Of CSV: envelope, the event in one column; flat, each column of the row in one of its own.")
             .text(200, "Records, one a line.", "application/x-ndjson", RECORD)
+            .text(200, "Records, one a line.", "text/csv", "topic,partition,offset,ts,op,key,value\r\n")
             .fails(400, "limit=x is not a number")
             .fails(403, "__rowfeed.configs may hold passwords: read connectors at /connectors")
             .fails(404, missing)
@@ -77,7 +83,27 @@ pub fn routes() -> Routes {
             show,
             does("Shows a topic").detail(of_cluster).answers(200, "It.", json!("@Topic")).fails(404, missing).fails(503, away),
         )
-        .get("/v1/topics/{topic}/records", read, reads("Reads a topic's records").query("partition", json!(0), "This partition only."))
+        .shape(
+            "RecordPage",
+            json!({ "items": [{ "topic": "shop.public.orders", "partition": 0, "offset": 1842, "ts": "2026-11-21T13:02:11.482Z", "key~": { "id": 42 },
+                "value~": { "op": "u" }, "op~": "u", "size": 612, "tombstone": false, "headers": { "<name>": null } }],
+                "next_cursor~": "nb0:1793", "prev_cursor~": "nf0:1843", "scanned": 50, "scan_limited": false,
+                "gaps": [{ "partition": 0, "from": 10, "to": 5000 }], "partitions": [{ "partition": 0, "start": 0, "end": 1843 }] }),
+        )
+        .get(
+            "/v1/topics/{topic}/records",
+            read,
+            reads("Reads a topic's records")
+                .query("partition", json!(0), "This partition only.")
+                .query("cursor", json!("nb0:1793"), "The page that an answer's next_cursor or prev_cursor names; from, direction and partition are not looked at then.")
+                .query("direction", json!("backward"), "backward, newest first, or forward. Asks for a page, as cursor, op, key, max_scan, max_ms and format=json do.")
+                .query("op", json!("u,d"), "Of a page: changes of these operations only.")
+                .query("key", json!("{\"id\":42}"), "Of a page: records of this key only, JSON or a text.")
+                .query("max_scan", json!(200_000), "Of a page: so many records are looked at, about; then scan_limited is true and next_cursor goes on.")
+                .query("max_ms", json!(2000), "Of a page: so long is looked.")
+                .answers(200, "A page: 50 records, or limit, 1000 at most.", json!("@RecordPage"))
+                .fails(500, "the log cannot be read"),
+        )
         .get(
             "/v1/records",
             read_many,
@@ -159,17 +185,72 @@ fn describe(app: &App, log: &BuiltinLog, topic: &TopicInfo, views: &[ConnectorVi
     })
 }
 
-async fn read(State(app): State<App>, Path(topic): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {
+async fn read(State(app): State<App>, Path(topic): Path<String>, headers: HeaderMap, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let log = log(&app)?;
     let topic = readable(log, &topic)?;
-    let request = Request::parse(&pairs, &["from", "limit", "follow", "partition"], topic.partitions)?;
-    stream(&app, log, vec![topic], None, &request).await
+    let form = Form::asked(&pairs, &headers)?;
+    if form == Form::Page {
+        let known = [&["from", "limit", "partition", "format"][..], &browse::PARAMETERS].concat();
+        let request = Request::parse(&pairs, &known, topic.partitions)?;
+        let _room = room(&app)?;
+        return Browse::parse(log, &topic, &pairs, request.partition).await?.answer(log, &topic).await;
+    }
+    let request = Request::parse(&pairs, &["from", "limit", "follow", "partition", "format", "view"], topic.partitions)?;
+    stream(&app, log, vec![topic], None, &request, form).await
+}
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// JSON, one a line.
+    Lines,
+    /// A file for spreadsheets.
+    Csv(View),
+    /// JSON, with cursors.
+    Page,
+}
+
+impl Form {
+    /// `format`, or what only one form has, or the header Accept; else lines, as it was before there were others.
+    fn asked(pairs: &[(String, String)], headers: &HeaderMap) -> Result<Self, ApiError> {
+        let view = match parameter(pairs, "view") {
+            None | Some("envelope") => View::Envelope,
+            Some("flat") => View::Flat,
+            Some(other) => return Err(ApiError::bad_request(format!("view={other} is neither envelope nor flat"))),
+        };
+        let accepts = |media: &str| {
+            let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+            accepted
+                .flat_map(|value| value.split(','))
+                .any(|one| one.split(';').next().is_some_and(|one| one.trim().eq_ignore_ascii_case(media)))
+        };
+        let form = match parameter(pairs, "format") {
+            Some("ndjson") => Self::Lines,
+            Some("csv") => Self::Csv(view),
+            Some("json") => Self::Page,
+            Some(other) => return Err(ApiError::bad_request(format!("format={other} is none of json, ndjson and csv"))),
+            None if browse::PARAMETERS.iter().any(|name| parameter(pairs, name).is_some()) => Self::Page,
+            None if accepts("text/csv") => Self::Csv(view),
+            None => Self::Lines,
+        };
+        if view == View::Flat && !matches!(form, Self::Csv(_)) {
+            return Err(ApiError::bad_request("view=flat is a form of CSV: add format=csv"));
+        }
+        if is_on(pairs, "follow") && form != Self::Lines {
+            return Err(ApiError::bad_request("follow=true goes on for ever: take format=ndjson with it"));
+        }
+        Ok(form)
+    }
 }
 
 /// `GET /v1/records?topic=A&topic=B*`: several topics on one stream; all change topics without `topic`.
-async fn read_many(State(app): State<App>, Query(pairs): Pairs) -> Result<Response, ApiError> {
+async fn read_many(State(app): State<App>, headers: HeaderMap, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let log = log(&app)?;
-    let request = Request::parse(&pairs, &["from", "limit", "follow", "topic"], 0)?;
+    let form = Form::asked(&pairs, &headers)?;
+    let request = Request::parse(&pairs, &["from", "limit", "follow", "topic", "format", "view"], 0)?;
+    if form == Form::Page {
+        return Err(ApiError::bad_request("pages are those of one topic: /v1/topics/TOPIC/records"));
+    }
     let asked: Vec<String> = pairs.iter().filter(|(name, _)| name == "topic").map(|(_, value)| value.clone()).collect();
     if asked.len() > ASKED_MAX {
         return Err(ApiError::bad_request(format!("more than {ASKED_MAX} topics are asked for: use a pattern")));
@@ -182,7 +263,7 @@ async fn read_many(State(app): State<App>, Query(pairs): Pairs) -> Result<Respon
     }
     topics.sort_by_key(|topic| topic.index);
     topics.dedup_by_key(|topic| topic.index);
-    stream(&app, log, topics, wanted, &request).await
+    stream(&app, log, topics, wanted, &request, form).await
 }
 
 /// A topic whose records may be read.
@@ -194,15 +275,21 @@ fn readable(log: &BuiltinLog, name: &str) -> Result<Arc<TopicInfo>, ApiError> {
     find(log, name)
 }
 
+/// Room among those who read records.
+fn room(app: &App) -> Result<OwnedSemaphorePermit, ApiError> {
+    let busy = || ApiError::new(StatusCode::TOO_MANY_REQUESTS, format!("{} streams are open already", super::STREAMS_MAX));
+    Arc::clone(&app.0.streams).try_acquire_owned().map_err(|_| busy())
+}
+
 async fn stream(
     app: &App,
     log: &BuiltinLog,
     topics: Vec<Arc<TopicInfo>>,
     wanted: Option<Wanted>,
     request: &Request,
+    form: Form,
 ) -> Result<Response, ApiError> {
-    let busy = || ApiError::new(StatusCode::TOO_MANY_REQUESTS, format!("{} streams are open already", super::STREAMS_MAX));
-    let room = Arc::clone(&app.0.streams).try_acquire_owned().map_err(|_| busy())?;
+    let room = room(app)?;
     let mut cursors = Vec::new();
     for topic in topics {
         let found = find_cursors(log, &topic, request.from, request.partition).await;
@@ -210,13 +297,15 @@ async fn stream(
     }
     let (chunks, inbox) = mpsc::channel(CHUNKS_MAX);
     let beat = app.0.settings.beat;
-    let stream = Stream { log: log.clone(), cursors, wanted, left: request.limit, follow: request.follow, beat, chunks };
+    let csv = if let Form::Csv(view) = form { Some(Csv::new(view)) } else { None };
+    let media = if csv.is_some() { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
+    let stream = Stream { log: log.clone(), cursors, wanted, left: request.limit, follow: request.follow, beat, csv, chunks };
     let stop = app.0.stop.clone();
     tokio::spawn(async move {
         stream.run(stop).await;
         drop(room);
     });
-    let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
+    let headers = [(header::CONTENT_TYPE, media), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, Body::from_stream(Chunks(inbox))).into_response())
 }
 
@@ -307,7 +396,17 @@ async fn find_cursors(log: &BuiltinLog, topic: &Arc<TopicInfo>, from: StartAt, o
 
 /// The offset that a place means in each partition of a topic.
 pub(super) async fn places(log: &BuiltinLog, topic: &Arc<TopicInfo>, at: StartAt) -> Result<Vec<(u32, u64)>, LogError> {
-    Ok(find_cursors(log, topic, at, None).await?.into_iter().map(|cursor| (cursor.partition, cursor.next)).collect())
+    places_of(log, topic, at, None).await
+}
+
+/// The same, or of one partition only.
+pub(super) async fn places_of(
+    log: &BuiltinLog,
+    topic: &Arc<TopicInfo>,
+    at: StartAt,
+    only: Option<u32>,
+) -> Result<Vec<(u32, u64)>, LogError> {
+    Ok(find_cursors(log, topic, at, only).await?.into_iter().map(|cursor| (cursor.partition, cursor.next)).collect())
 }
 
 /// A reader that feeds one client.
@@ -318,6 +417,8 @@ struct Stream {
     left: u64,
     follow: bool,
     beat: Duration,
+    /// Lines of CSV instead of JSON.
+    csv: Option<Csv>,
     chunks: mpsc::Sender<Result<Bytes, LogError>>,
 }
 
@@ -340,7 +441,7 @@ impl Stream {
                     continue;
                 }
                 Ok(_) if self.left > 0 && self.follow => {}
-                Ok(_) => return,
+                Ok(_) => return self.end().await,
                 Err(error) => return drop(self.chunks.send(Err(error)).await),
             }
             let woken = tokio::select! {
@@ -356,6 +457,14 @@ impl Stream {
                 Woken::Beat => drop(self.chunks.send(Ok(Bytes::from_static(b"\n"))).await),
                 Woken::End => return,
             }
+        }
+    }
+
+    /// What a file without rows has.
+    async fn end(&mut self) {
+        let rest = self.csv.as_mut().map(Csv::end).unwrap_or_default();
+        if !rest.is_empty() {
+            drop(self.chunks.send(Ok(rest.into())).await);
         }
     }
 
@@ -384,7 +493,10 @@ impl Stream {
             }
             let (chunk, reached) = match self.log.read(topic.index, partition, next, READ_BYTES).await {
                 Ok(bytes) => self.lines(&topic, &bytes, partition, next, if self.follow { u64::MAX } else { end }),
-                Err(LogError::OffsetOutOfRange { start, .. }) if start > next => (gap(&topic, partition, next, start), start),
+                // A file has no line for a gap: there it breaks off.
+                Err(LogError::OffsetOutOfRange { start, .. }) if start > next && self.csv.is_none() => {
+                    (gap(&topic, partition, next, start), start)
+                }
                 // The topic was deleted: the others go on.
                 Err(LogError::UnknownPartition { .. }) => (Vec::new(), end),
                 Err(error) => return Err(error),
@@ -413,7 +525,10 @@ impl Stream {
                 if record.offset < next || record.offset >= end || self.left == 0 {
                     continue;
                 }
-                records::write_line(&topic.name, partition, &record, &mut out);
+                match &mut self.csv {
+                    Some(csv) => csv.write(&topic.name, partition, &record, &mut out),
+                    None => records::write_line(&topic.name, partition, &record, &mut out),
+                }
                 self.left -= 1;
                 reached = record.offset + 1;
             }

@@ -23,7 +23,7 @@ fn folder() -> TempDir {
 
 fn bench(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rowfeed"));
-    command.arg("bench").args(args).env("TMPDIR", folder).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg("bench").args(args).env("TMPDIR", folder).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -105,7 +105,7 @@ fn without_a_database_it_measures_with_one_of_its_own_up_to_the_ceiling() {
         return;
     }
     let folder = folder();
-    let done = run(folder.path(), &["--rate", "8000", "--duration", "1s", "--rows", "1000"]);
+    let done = run(folder.path(), &["--dir", ".", "--rate", "8000", "--duration", "1s", "--rows", "1000"]);
     assert!(done.status.success(), "{}", said(&done));
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     for part in

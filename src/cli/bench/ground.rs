@@ -65,6 +65,7 @@ impl Ground {
         fs::create_dir(&dir).map_err(wrong)?;
         // The log will hold the events, and the settings a password.
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).map_err(wrong)?;
+        let dir = fs::canonicalize(&dir).map_err(wrong)?;
         let topic = format!("{CONNECTOR}.{name}.{TABLE}");
         Ok(Self { cluster, config, options, name, topic, dir, is_made: false })
     }

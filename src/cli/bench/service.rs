@@ -71,15 +71,18 @@ impl Child {
         let program = std::env::current_exe().map_err(wrong)?;
         let (http, kafka) = (address().map_err(wrong)?, address().map_err(wrong)?);
         fs::create_dir(dir.join("connectors")).map_err(wrong)?;
+        // An empty file of settings: the one of the caller's folder is another service's.
+        let settings = dir.join("rowfeed.toml");
+        fs::write(&settings, "").map_err(wrong)?;
         let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "keeper"]).arg(dir).arg(program).arg("run");
+        command.args(["-c", KEEPER, "keeper"]).arg(dir).arg(program).arg("run").arg("--config").arg(settings);
         command.arg("--data").arg(dir.join("data")).arg("--connectors").arg(dir.join("connectors"));
         command.args(["--http", &http, "--kafka", &kafka, "--set", "log.kind=builtin", "--log", "info", "--log-format", "pretty"]);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROWFEED_")) {
             command.env_remove(name);
         }
-        // No rowfeed.toml of the caller's folder; and a process group of its own, so that Ctrl-C is ours to handle.
-        command.current_dir(dir).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        // Its own process group: Ctrl-C on the terminal is ours to handle, in our order.
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let keeper = command.spawn().map_err(wrong)?;
         let server = Server::parse(&http)?;
         Ok(Self { keeper, dir: dir.to_owned(), server, kafka, peak: AtomicU64::new(0) })
