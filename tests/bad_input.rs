@@ -364,6 +364,36 @@ fn settings_and_files_are_checked_before_anything_runs() {
     assert_eq!(run(&["run", "--print-config"], &[]).1, run(&["config", "show"], &[]).1);
     let (code, out, _) = run(&["config", "schema", "--json"], &[]);
     assert!(code == 0 && out.contains("\"title\":\"rowfeed.toml\""), "{out}");
+    let (code, out, _) = run(&["config", "schema", "-o", "yaml"], &[]);
+    assert!(code == 0 && out.starts_with("\"$schema\": ") && out.contains("\ntitle: rowfeed.toml\n"), "{out}");
+}
+
+#[test]
+fn what_runs_without_a_service_has_all_forms_too() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let good = dir.path().join("good.toml");
+    std::fs::write(&good, "url = \"postgres://cdc@db/shop\"").expect("written");
+    let (folder, good) = (dir.path().display().to_string(), good.display().to_string());
+    for (args, schema) in [
+        (vec!["config", "check", "--connectors", &folder], "rowfeed/config-check@1"),
+        (vec!["config", "show"], "rowfeed/config@1"),
+        (vec!["connectors", "validate", &good], "rowfeed/connectors-validate@1"),
+        (vec!["explain"], "rowfeed/explain@1"),
+        (vec!["context", "list"], "rowfeed/contexts@1"),
+        (vec!["version"], "rowfeed/version@1"),
+    ] {
+        let form = |more: &[&str]| run(&[args.as_slice(), more].concat(), &[("XDG_CONFIG_HOME", &folder)]);
+        let (code, json, error) = form(&["-o", "json"]);
+        assert!(code == 0 && json.starts_with(&format!("{{\"schema\":\"{schema}\",")), "{args:?}: {json}{error}");
+        assert_eq!(form(&["--json"]).1, json, "{args:?}");
+        let (code, yaml, _) = form(&["-o", "yaml"]);
+        assert!(code == 0 && yaml.starts_with(&format!("schema: \"{schema}\"\n")), "{args:?}: {yaml}");
+        assert!(form(&["-o", "wide"]).1.lines().count() >= form(&[]).1.lines().count(), "{args:?}");
+    }
+    let (code, json, _) = run(&["check", "postgres://cdc@127.0.0.1:1/shop", "--json"], &[]);
+    assert!(code == 4 && json.starts_with("{\"schema\":\"rowfeed/check@1\",\"ok\":false"), "{json}");
+    let (code, yaml, _) = run(&["check", "postgres://cdc@127.0.0.1:1/shop", "-o", "yaml"], &[]);
+    assert!(code == 4 && yaml.starts_with("schema: \"rowfeed/check@1\"\nok: false\n"), "{yaml}");
 }
 
 #[test]
@@ -392,7 +422,11 @@ fn exit_codes_tell_scripts_what_kind_of_mistake_it_was() {
         (vec!["tail", "--from", "yesterday", "t"], 2, "error[config/value]"),
         (vec!["log", "verify", "missing"], 1, "error[log/missing]"),
         (vec!["explain", "pg/wal-levle"], 5, "did you mean \"pg/wal-level\"?"),
-        (vec!["connectrs"], 2, "similar subcommand"),
+        (
+            vec!["connectrs"],
+            2,
+            "error[usage/unknown-command]: there is no command \"rowfeed connectrs\"\n  fix:  did you mean \"rowfeed connectors\"?",
+        ),
     ] {
         let (found, stderr) = rowfeed(&args);
         assert!(found == code && stderr.contains(text), "{args:?}: exit {found}\n{stderr}");

@@ -257,7 +257,16 @@ fn topics_are_shown_and_misspelt_ones_are_not() {
     let shown = world.ok("topics show shop.public.orders");
     assert!(shown.starts_with("shop.public.orders   1,204 records   cleanup "), "{shown}");
     assert!(shown.contains("          0      0  1204    1,204\n"), "{shown}");
-    assert_eq!(world.json("topics show shop.public.orders --json")["records"], 1204);
+    let topic = world.json("topics show shop.public.orders --json");
+    assert_eq!((&topic["records"], &topic["last_change"]), (&1204.into(), &"2026-11-21T03:52:08.832Z".into()));
+    let (code, listed, hint) = world.run("topics list");
+    assert!(
+        code == 0 && listed.starts_with("TOPIC               PARTITIONS  RECORDS  IN/S  LAST CHANGE  CLEANUP  SOURCE TABLE\n"),
+        "{listed}"
+    );
+    assert!(hint.contains("internal topics are not shown; with -i they are"), "{hint}");
+    world.connector("shop", "h");
+    assert_eq!(world.json("topics show shop.public.orders --json")["source_table"], "public.orders");
     let (code, error) = world.refused("topics show shop.public.order");
     assert!(code == 5 && error.contains("did you mean \"shop.public.orders\"?"), "{error}");
 }
@@ -296,8 +305,14 @@ shop.public.orders          0       -    600       -
 ";
     assert_eq!(begun, expected);
     let shown = world.ok("groups show mailer");
-    assert!(shown.starts_with("group mailer   Empty   0 members   total lag 400 records\nTOPIC "), "{shown}");
-    assert!(shown.ends_with("             600                 0            1000  400\n"), "{shown}");
+    assert!(shown.starts_with("group mailer · Empty · 0 members · total lag 400 records"), "{shown}");
+    let words: Vec<&str> = shown.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+    assert_eq!(words.join(" "), "TOPIC PARTITION CURRENT-OFFSET LOG-START-OFFSET LOG-END-OFFSET LAG LAG-TIME CLIENT-ID HOST");
+    assert!(shown.contains("             600                 0            1000  400  "), "{shown}");
+    // The records are as old as their timestamps say.
+    let waited = world.json("groups show mailer --json")["offsets"][0]["lag_seconds"].as_f64().expect("known");
+    let age = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after").as_secs_f64() - 1_795_233_128.832;
+    assert!((waited - age.max(0.0)).abs() < 60.0, "{waited} {age}");
     assert_eq!(world.json("g list --json")["items"][0]["total_lag"], 400);
 
     let planned = world.ok("groups seek mailer --to -100 --dry-run");
@@ -384,7 +399,8 @@ fn one_result_comes_as_columns_json_and_yaml() {
     world.connector("shop", "h");
     world.connector("crm", "broken");
     let columns = world.ok("connectors list");
-    assert!(columns.starts_with("CONNECTOR  STATE      TABLES  LAG  CHANGES/S  SNAPSHOT  SLOT  SOURCE            PROBLEM\n"), "{columns}");
+    let words: Vec<&str> = columns.lines().next().unwrap_or_default().split_whitespace().collect();
+    assert_eq!(words.join(" "), "CONNECTOR STATE TABLES LAG CHANGES/S SNAPSHOT SLOT SOURCE PROBLEM");
     let crm = columns.lines().find(|line| line.starts_with("crm ")).expect("crm");
     assert!(
         crm.contains("failed") && crm.ends_with("crm   broken:5432/shop  pg/auth: password authentication failed for user \"cdc\""),
@@ -401,6 +417,43 @@ fn one_result_comes_as_columns_json_and_yaml() {
     assert!(code == 2 && error.contains("text, wide, json, yaml"), "{error}");
     let (code, error) = world.refused("topics list -o yaml --json");
     assert!(code == 2 && error.contains("cannot be used with"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_compared_or_applied_answers_with_a_document() {
+    let world = world();
+    let file = "url = \"postgres://cdc@h/shop\"\npassword = \"x\"\n";
+    std::fs::write(world.dir.path().join("shop.toml"), file).expect("written");
+    let diff = world.json("connectors diff -f shop.toml --json");
+    assert_eq!((&diff["schema"], &diff["exists"]), (&"rowfeed/connector-diff@1".into(), &false.into()));
+    assert!(world.ok("connectors diff -f shop.toml -o yaml").starts_with("schema: \"rowfeed/connector-diff@1\"\n"));
+    assert!(world.ok("connectors diff -f shop.toml").starts_with("shop (new)\n"));
+}
+
+/// Aim: a script can tell what happened by the exit code alone, with every code of the table but 3, which only a database can
+/// bring about (`tests/e2e/check.rs`). Method: one command for each.
+#[test]
+fn each_exit_code_means_one_thing() {
+    let world = world();
+    world.append("shop.public.orders", 3);
+    let code = |line: &str| world.run(line).0;
+    assert_eq!(code("topics list"), 0);
+    assert_eq!(code("log verify missing"), 1, "failed");
+    assert_eq!(code("topics lst"), 2, "wrong usage");
+    assert_eq!(code("topics list --frobnicate"), 2, "wrong usage");
+    assert_eq!(code("groups delete mailer --server ftp://x"), 2, "wrong configuration");
+    assert_eq!(code("topics list --server 127.0.0.1:1"), 4, "not reachable");
+    assert_eq!(code("topics show nothing"), 5, "not found");
+    assert_eq!(code("connectors pause nobody"), 5, "not found");
+    // Ctrl-C while it waits for more.
+    let mut tail = Command::new(env!("CARGO_BIN_EXE_rowfeed"));
+    tail.args(["tail", "shop.public.orders", "--from", "start", "--raw"]).env("ROWFEED_SERVER", &world.address);
+    let mut tail = tail.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut lines = std::io::BufReader::new(tail.stdout.take().expect("a pipe"));
+    std::io::BufRead::read_line(&mut lines, &mut String::new()).expect("a record");
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -s INT {}", tail.id())).status().expect("sh runs");
+    assert!(sent.success());
+    assert_eq!(tail.wait().expect("it ends").code(), Some(130), "Ctrl-C");
 }
 
 #[test]

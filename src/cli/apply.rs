@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::client::{Server, escape};
+use super::form::FormArgs;
 use super::{Failure, ServerArgs};
 use crate::config::postgres::TopicDefaults;
 use crate::connect::Definition;
@@ -20,23 +21,22 @@ pub struct FileArgs {
     /// The connector file, JSON or TOML.
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 /// `rowfeed connectors diff`: what applying the file would change. Exit code 2 when it would be refused.
 pub async fn diff(args: &FileArgs) -> Result<(), Failure> {
     let definition = read(args)?;
     let answer = ask(&args.server.parse()?, &definition).await?;
-    if args.json {
-        println!("{answer}");
+    if args.form.is_document() {
+        args.form.print("rowfeed/connector-diff@1", answer.clone());
     } else {
         show(&definition.name, &answer);
     }
     match problems(&answer).is_empty() {
         true => Ok(()),
-        false => Err(Failure { problems: if args.json { Vec::new() } else { problems(&answer) }, code: 2 }),
+        false => Err(Failure { problems: if args.form.is_document() { Vec::new() } else { problems(&answer) }, code: 2 }),
     }
 }
 
@@ -45,7 +45,7 @@ pub async fn apply(args: &FileArgs, yes: bool) -> Result<(), Failure> {
     let definition = read(args)?;
     let server = args.server.parse()?;
     let answer = ask(&server, &definition).await?;
-    if !args.json {
+    if !args.form.is_document() {
         show(&definition.name, &answer);
     }
     let refused = problems(&answer);
@@ -63,8 +63,8 @@ pub async fn apply(args: &FileArgs, yes: bool) -> Result<(), Failure> {
         let path = format!("/connectors/{}/config", escape(&definition.name));
         server.ask("PUT", &path, Some(&json!(definition.options))).await?;
     }
-    if args.json {
-        println!("{answer}");
+    if args.form.is_document() {
+        args.form.print("rowfeed/connector-diff@1", answer);
     } else if effect != "none" {
         println!("applied");
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Failure;
+use super::form::FormArgs;
 use crate::config::ServiceConfig;
 use crate::config::native;
 use crate::config::postgres::{PostgresConfig, TopicDefaults};
@@ -27,9 +28,8 @@ pub struct CheckArgs {
     /// Print what to fix as SQL only.
     #[arg(long)]
     sql: bool,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: FormArgs,
     /// Recommendations count as problems.
     #[arg(long)]
     strict: bool,
@@ -52,15 +52,15 @@ pub async fn check(args: CheckArgs) -> Result<(), Failure> {
     if let Some(service) = service {
         diagnosis.findings.extend(ground::examine(&service).await);
     }
-    if args.json {
-        println!("{}", diagnosis.json());
+    if args.form.is_document() {
+        args.form.print("rowfeed/check@1", diagnosis.json());
     } else if args.sql {
         print!("{}", diagnosis.fix_sql());
         for finding in diagnosis.findings.iter().filter(|finding| finding.mark == Mark::Fail && finding.fix.is_empty()) {
             eprintln!("{}: {} ({}; no SQL mends it)", finding.title, finding.observed.replace('\n', "; "), finding.id);
         }
     } else {
-        print!("{}", super::terminal::signs(&as_text(&diagnosis)));
+        print!("{}", super::terminal::signs(&as_text(&diagnosis, args.form.is_wide())));
     }
     if diagnosis.is_unreached() {
         return Err(Failure::shown(4));
@@ -105,7 +105,8 @@ fn target(args: &CheckArgs) -> Result<(PostgresConfig, Option<ServiceConfig>), F
     Ok((definition.config(TopicDefaults::default())?, settings))
 }
 
-fn as_text(diagnosis: &Diagnosis) -> String {
+/// `wide` has the code of every finding, for `rowfeed explain`.
+fn as_text(diagnosis: &Diagnosis, wide: bool) -> String {
     let mut out = format!("{}\n", diagnosis.title);
     let mut group = "";
     for finding in &diagnosis.findings {
@@ -113,7 +114,7 @@ fn as_text(diagnosis: &Diagnosis) -> String {
             group = finding.group;
             out.push_str(&format!("\n  {group}\n"));
         }
-        out.push_str(&line(finding));
+        out.push_str(&line(finding, wide));
     }
     let count = |mark: Mark| diagnosis.findings.iter().filter(|finding| finding.mark == mark).count();
     let (problems, warnings) = (count(Mark::Fail), count(Mark::Warn));
@@ -135,14 +136,14 @@ fn as_text(diagnosis: &Diagnosis) -> String {
     out
 }
 
-fn line(finding: &Finding) -> String {
+fn line(finding: &Finding, wide: bool) -> String {
     let sign = match finding.mark {
         Mark::Ok => "✓",
         Mark::Note => "·",
         Mark::Warn => "!",
         Mark::Fail => "✗",
     };
-    let code = if finding.mark == Mark::Fail { format!("   [{}]", finding.id) } else { String::new() };
+    let code = if finding.mark == Mark::Fail || wide { format!("   [{}]", finding.id) } else { String::new() };
     let observed = finding.observed.replace('\n', "\n                                  ");
     format!("  {sign} {:<29} {observed}{code}\n", finding.title)
 }

@@ -145,13 +145,23 @@ async fn missing(server: &Server, name: &str, problem: Problem) -> Problem {
 /// So many names are listed when none is near.
 const NAMES_MAX: usize = 20;
 
+/// How the first of a kind comes into being.
+fn first_of(what: &str) -> &'static str {
+    match what {
+        "connector" => ": rowfeed connectors apply -f FILE",
+        "topic" => ": a table's topic is made with its first change",
+        "group" => ": a consumer with a group.id makes one",
+        _ => "",
+    }
+}
+
 /// There is nothing of this name, but of these.
 pub fn nobody(what: &str, name: &str, names: &[&str]) -> Problem {
     let near = suggest::did_you_mean(name, names.iter().copied());
     let some: Vec<&str> = names.iter().copied().take(NAMES_MAX).collect();
     let fix = match (near.is_empty(), names.len()) {
         (false, _) => near,
-        (true, 0) => format!("there are no {what}s yet"),
+        (true, 0) => format!("there are no {what}s yet{}", first_of(what)),
         (true, all) if all > NAMES_MAX => format!("there are {all}, such as {}", some.join(", ")),
         (true, _) => format!("there are: {}", some.join(", ")),
     };

@@ -54,9 +54,13 @@ impl FormArgs {
 
     /// Prints a document whose first key says what it is.
     pub fn print(self, schema: &str, body: Json) {
-        let document = document(schema, body);
+        self.print_bare(&document(schema, body));
+    }
+
+    /// Prints a document that says by itself what it is.
+    pub fn print_bare(self, document: &Json) {
         match self.form() {
-            Form::Yaml => write_out(&yaml(&document)),
+            Form::Yaml => write_out(&yaml(document)),
             _ => write_out(&format!("{document}\n")),
         }
     }

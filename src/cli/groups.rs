@@ -1,12 +1,14 @@
 //! `rowfeed groups`: consumer groups of the built-in log, their lag, and where they go on.
 
+use std::time::Duration;
+
 use clap::Subcommand;
 use serde_json::{Value as Json, json};
 
 use super::client::{Server, escape};
 use super::connectors::{OneArgs, nobody};
 use super::form::{self, FormArgs};
-use super::terminal::{confirm, number_at, text_at};
+use super::terminal::{confirm, number_at, signs, text_at};
 use super::{Failure, ServerArgs, view};
 use crate::problem::Problem;
 
@@ -109,22 +111,47 @@ async fn show(one: &OneArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let members = items(&group, "members");
-    let lag = view::count(number_at(&group, "/total_lag"));
-    println!("group {}   {}   {} members   total lag {lag} records", text_at(&group, "/name"), text_at(&group, "/state"), members.len());
-    let head = ["TOPIC", "PARTITION", "CURRENT-OFFSET", "LOG-START-OFFSET", "LOG-END-OFFSET", "LAG"];
+    form::show(&signs(&shown(&group, members)));
+    Ok(())
+}
+
+fn shown(group: &Json, members: &[Json]) -> String {
+    let offsets = items(group, "offsets");
+    let longest = offsets.iter().filter_map(|offset| offset.get("lag_seconds")?.as_f64()).fold(0.0, f64::max);
+    let waited = if longest > 0.0 { format!(" (~{})", seconds(longest)) } else { String::new() };
+    let mut out = format!(
+        "group {} · {} · {} {} · total lag {} records{waited}\n",
+        text_at(group, "/name"),
+        text_at(group, "/state"),
+        members.len(),
+        if members.len() == 1 { "member" } else { "members" },
+        view::count(number_at(group, "/total_lag")),
+    );
+    let head = ["TOPIC", "PARTITION", "CURRENT-OFFSET", "LOG-START-OFFSET", "LOG-END-OFFSET", "LAG", "LAG-TIME", "CLIENT-ID", "HOST"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for offset in items(&group, "offsets") {
+    for offset in offsets {
         let number = |name: &str| number_at(offset, name).to_string();
+        let time = offset.get("lag_seconds").and_then(Json::as_f64).map_or_else(|| "-".to_owned(), seconds);
+        let reader = members.iter().find(|member| offset.get("member") == member.get("id"));
+        let of_reader = |name: &str| reader.map_or("-", |member| text_at(member, name)).to_owned();
         let numbers = ["/partition", "/committed", "/start", "/end", "/lag"].map(number);
-        rows.push([vec![text_at(offset, "/topic").to_owned()], numbers.to_vec()].concat());
+        rows.push(
+            [vec![text_at(offset, "/topic").to_owned()], numbers.to_vec(), vec![time, of_reader("/client_id"), of_reader("/host")]]
+                .concat(),
+        );
     }
-    print!("{}", view::table(&rows, &[1, 2, 3, 4, 5]));
+    out.push_str(&view::table(&rows, &[1, 2, 3, 4, 5, 6]));
     if !members.is_empty() {
         let mut rows = vec![["MEMBER", "CLIENT-ID", "HOST"].map(str::to_owned).to_vec()];
         rows.extend(members.iter().map(|member| ["/id", "/client_id", "/host"].map(|name| text_at(member, name).to_owned()).to_vec()));
-        print!("\n{}", view::table(&rows, &[]));
+        out.push_str(&format!("\n{}", view::table(&rows, &[])));
     }
-    Ok(())
+    out
+}
+
+/// A time of the API as a person says it.
+fn seconds(seconds: f64) -> String {
+    view::millis(u64::try_from(Duration::try_from_secs_f64(seconds).unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Asks what would be first, so that a person says yes to numbers.

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::client::Server;
 use super::form::{self, FormArgs};
 use super::terminal::{number_at, text_at};
-use super::{Failure, view};
+use super::{Failure, snapshot, view};
 use crate::problem::Problem;
 
 /// `rowfeed ready`: what `GET /readyz` says.
@@ -66,7 +66,11 @@ pub fn table(connectors: &[Json], indent: &str, wide: bool, trouble: bool) -> St
 fn row(connector: &Json, indent: &str, wide: bool, trouble: bool) -> Vec<String> {
     let dash = || "-".to_owned();
     let text = |path: &str| text_at(connector, path).to_owned();
-    let lag = connector.get("lag_ms").and_then(Json::as_u64).map_or_else(dash, view::millis);
+    // One that fails falls behind by as long as it has been failing.
+    let failing = || {
+        connector.get("failing_seconds").and_then(Json::as_u64).filter(|seconds| *seconds > 0).map(|seconds| seconds.saturating_mul(1000))
+    };
+    let lag = failing().or_else(|| connector.get("lag_ms").and_then(Json::as_u64)).map_or_else(dash, view::millis);
     let rate = connector.get("changes_per_second").and_then(Json::as_f64).map_or_else(dash, |rate| view::count(whole(rate)));
     let tables = Some(number_at(connector, "/snapshot/tables_total")).filter(|tables| *tables > 0);
     let mut row = vec![
@@ -75,7 +79,7 @@ fn row(connector: &Json, indent: &str, wide: bool, trouble: bool) -> Vec<String>
         tables.map_or_else(dash, |tables| tables.to_string()),
         lag,
         rate,
-        snapshot(connector),
+        snapshot_of(connector),
         text("/slot"),
         text("/source"),
     ];
@@ -97,11 +101,14 @@ pub fn whole(rate: f64) -> u64 {
     if rate > 0.0 { whole.max(1) } else { 0 }
 }
 
-fn snapshot(connector: &Json) -> String {
+fn snapshot_of(connector: &Json) -> String {
     let (done, total) = (number_at(connector, "/snapshot/tables_done"), number_at(connector, "/snapshot/tables_total"));
     match connector.get("incremental").filter(|state| state.is_object()) {
         Some(state) => format!("incremental {}", text_at(state, "/state")),
-        None if done < total => format!("{done} of {total} tables"),
+        None if done < total => match snapshot::share(connector) {
+            Some(percent) => format!("{percent} %{}", snapshot::left(connector.pointer("/snapshot/eta_seconds"))),
+            None => format!("{done} of {total} tables"),
+        },
         None if total > 0 => "done".to_owned(),
         None => "-".to_owned(),
     }

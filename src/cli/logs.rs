@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::form::FormArgs;
 use super::{Failure, view};
 use crate::log::builtin::verify;
 use crate::problem::Problem;
@@ -24,20 +25,20 @@ fn missing(dir: &Path) -> Problem {
 }
 
 /// `rowfeed log verify`.
-pub fn verify(dir: &Path, as_json: bool) -> Result<(), Failure> {
+pub fn verify(dir: &Path, form: FormArgs) -> Result<(), Failure> {
     let report = verify::verify(&log_dir(dir)?).map_err(|error| error.problem())?;
     if report.segments == 0 {
         return Err(missing(dir).into());
     }
     let (first, last) = report.commits.unwrap_or((0, 0));
     let tail = report.torn_tail.as_ref();
-    if as_json {
+    if form.is_document() {
         let tail = tail.map(|(path, at, bytes, why)| json!({ "file": path.display().to_string(), "at": at, "bytes": bytes, "why": why }));
         let report = json!({
-            "schema": "rowfeed/log-verify@1", "ok": true, "segments": report.segments, "frames": report.frames, "batches": report.batches,
+            "ok": true, "segments": report.segments, "frames": report.frames, "batches": report.batches,
             "records": report.records, "bytes": report.bytes, "first_commit": first, "last_commit": last, "torn_tail": tail,
         });
-        println!("{report}");
+        form.print("rowfeed/log-verify@1", report);
         return Ok(());
     }
     println!(

@@ -4,6 +4,7 @@
 //! found problems, 4 the service is not reachable, 5 not found, 130 Ctrl-C.
 
 pub mod apply;
+mod bench;
 pub mod check;
 pub mod client;
 mod connectors;
@@ -28,6 +29,7 @@ mod terminal;
 mod tokens;
 mod topics;
 pub mod view;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -145,6 +147,8 @@ enum Command {
         #[command(flatten)]
         form: FormArgs,
     },
+    /// Measured throughput and latency of this machine and a database.
+    Bench(bench::BenchArgs),
     /// Snapshots of a running connector.
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
@@ -224,9 +228,8 @@ enum LogCommand {
     Verify {
         /// The data folder, or its `log` folder.
         dir: PathBuf,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Print frames and batches.
     Dump {
@@ -312,7 +315,18 @@ pub fn grammar() -> clap::Command {
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main(capture: Capture) -> ExitCode {
-    let matches = Cli::command().color(color_of(std::env::args())).get_matches();
+    let command = Cli::command().color(color_of(std::env::args()));
+    let matches = match command.clone().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => match words::unknown(&command, &error, std::env::args().skip(1)) {
+            Some(problem) => {
+                terminal::set(Colour::Auto, false);
+                print_problem(&problem);
+                return ExitCode::from(2);
+            }
+            None => error.exit(),
+        },
+    };
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let colour = match cli.color {
         Color::Auto => Colour::Auto,
@@ -367,13 +381,14 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
         Command::Groups(command) => small_runtime()?.block_on(groups::run(command)),
         Command::Status { server, form } => small_runtime()?.block_on(status::status(&server.parse()?, form)),
+        Command::Bench(args) => bench::bench(args),
         Command::Context(command) => context::run(command),
         Command::Snapshot(command) => small_runtime()?.block_on(snapshot::run(command)),
         Command::Config(command) => settings::run(command),
         Command::Slots(command) => small_runtime()?.block_on(slots::slots(command)),
         Command::Ready { server } => small_runtime()?.block_on(lists::ready(&server.parse()?)),
         Command::Tokens(command) => small_runtime()?.block_on(tokens::tokens(command)),
-        Command::Log(LogCommand::Verify { dir, json }) => logs::verify(&dir, json),
+        Command::Log(LogCommand::Verify { dir, form }) => logs::verify(&dir, form),
         Command::Log(LogCommand::Dump { dir, records }) => logs::dump(&dir, records),
         Command::Explain { code, form } => explain::explain(code.as_deref(), form),
         Command::Completions { shell } => {

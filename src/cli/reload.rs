@@ -4,17 +4,18 @@ use serde_json::Value as Json;
 
 use super::Failure;
 use super::client::{Server, refusal};
+use super::form::FormArgs;
 
 /// `rowfeed config reload`: exit code 2 when a file has mistakes.
-pub async fn reload(server: &Server, as_json: bool) -> Result<(), Failure> {
+pub async fn reload(server: &Server, form: FormArgs) -> Result<(), Failure> {
     let mut response = server.request("POST", "/v1/config/reload", None).await?;
     let text = response.text().await?;
     let answer: Json = serde_json::from_str(&text).unwrap_or_default();
     let Some(successful) = answer.get("successful").and_then(Json::as_bool) else {
         return Err(refusal(response.status, &text).into());
     };
-    if as_json {
-        println!("{answer}");
+    if form.is_document() {
+        form.print("rowfeed/config-reload@1", answer);
     } else {
         show(&answer);
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::form::FormArgs;
 use super::terminal::signs;
 use super::{Failure, runtime_problem, settings, view};
 use crate::config::ServiceConfig;
@@ -77,11 +78,11 @@ pub fn run(args: RunArgs, capture: Capture) -> Result<(), Failure> {
     let started = Instant::now();
     let config = ServiceConfig::load(&args.sources())?;
     if args.print_config {
-        settings::show(&config, false);
+        settings::show(&config, FormArgs::default());
         return Ok(());
     }
     if args.check_only {
-        return settings::check(&config, false);
+        return settings::check(&config, FormArgs::default());
     }
     telemetry::start(&config.logging_level, config.logging_format)?;
     for warning in &config.warnings {
@@ -189,7 +190,7 @@ fn row(view: &ConnectorView) -> Vec<String> {
     let source = format!("{}:{}/{}", option("database.hostname", "?"), option("database.port", "5432"), option("database.dbname", "?"));
     let snapshot = view.status.snapshot;
     let tables = if snapshot.tables_total == 0 { "-".to_owned() } else { snapshot.tables_total.to_string() };
-    let phase = view.status.phase.name();
+    let phase = view.status.state();
     let state = match trouble(view) {
         Some(problem) => format!("{phase}   {}: {}", problem.code, problem.what),
         None if matches!(view.status.phase, Phase::Snapshotting) => {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value as Json, json};
 
-use super::terminal::print_json;
+use super::form::{self, FormArgs};
 use super::{Failure, ServerArgs, reload, small_runtime, view};
 use crate::config::ServiceConfig;
 use crate::config::define::{ConfigKey, KeyType, Rule, Support};
@@ -24,34 +24,30 @@ pub enum ConfigCommand {
     Check {
         #[command(flatten)]
         from: FromArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Every setting, its value, and where it comes from.
     Show {
         #[command(flatten)]
         from: FromArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
-    /// All settings there are, with their defaults; with --json as JSON Schema.
+    /// All settings there are, with their defaults; with --json (or -o yaml) as JSON Schema.
     Schema {
         /// The options of a connector instead of the service's settings.
         #[arg(long)]
         connector: bool,
-        /// As JSON Schema.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// A running service reads the connector files again now.
     Reload {
         #[command(flatten)]
         server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
 }
 
@@ -81,22 +77,22 @@ impl FromArgs {
 /// Does what the command says.
 pub fn run(command: ConfigCommand) -> Result<(), Failure> {
     match command {
-        ConfigCommand::Reload { server, json } => small_runtime()?.block_on(reload::reload(&server.parse()?, json)),
-        ConfigCommand::Check { from, json } => match from.load() {
-            Ok(config) => check(&config, json),
-            Err(problems) if json => {
+        ConfigCommand::Reload { server, form } => small_runtime()?.block_on(reload::reload(&server.parse()?, form)),
+        ConfigCommand::Check { from, form } => match from.load() {
+            Ok(config) => check(&config, form),
+            Err(problems) if form.is_document() => {
                 let list: Vec<Json> = problems.iter().map(Problem::json).collect();
-                print_json(CHECKED, json!({ "ok": false, "connectors": [], "problems": list }));
+                form.print(CHECKED, json!({ "ok": false, "connectors": [], "problems": list }));
                 Err(Failure::shown(2))
             }
             Err(problems) => Err(problems.into()),
         },
-        ConfigCommand::Show { from, json } => {
-            show(&from.load()?, json);
+        ConfigCommand::Show { from, form } => {
+            show(&from.load()?, form);
             Ok(())
         }
-        ConfigCommand::Schema { connector, json } => {
-            schema(connector, json);
+        ConfigCommand::Schema { connector, form } => {
+            schema(connector, form);
             Ok(())
         }
     }
@@ -105,12 +101,12 @@ pub fn run(command: ConfigCommand) -> Result<(), Failure> {
 const CHECKED: &str = "rowfeed/config-check@1";
 
 /// Are all files good? No database is asked, so CI can.
-pub fn check(config: &ServiceConfig, as_json: bool) -> Result<(), Failure> {
+pub fn check(config: &ServiceConfig, form: FormArgs) -> Result<(), Failure> {
     let mut problems: Vec<_> = check_advertised(config).err().into_iter().chain(tls_of(config).err()).collect();
     let mut connectors = Vec::new();
     for definition in crate::service::definitions(config)? {
         let found = definition.config(config.topics).err().unwrap_or_default();
-        if as_json {
+        if form.is_document() {
             connectors.push(json!({ "name": definition.name, "ok": found.is_empty() }));
         } else {
             println!("{}  {}", if found.is_empty() { "ok  " } else { "fail" }, definition.name);
@@ -118,30 +114,31 @@ pub fn check(config: &ServiceConfig, as_json: bool) -> Result<(), Failure> {
         problems.extend(found);
     }
     let ok = problems.is_empty();
-    if as_json {
+    if form.is_document() {
         let list: Vec<Json> = problems.iter().map(Problem::json).collect();
-        print_json(CHECKED, json!({ "ok": ok, "connectors": connectors, "problems": list }));
+        form.print(CHECKED, json!({ "ok": ok, "connectors": connectors, "problems": list }));
         return if ok { Ok(()) } else { Err(Failure::shown(2)) };
     }
     if ok { Ok(()) } else { Err(problems.into()) }
 }
 
 /// Every setting with where it came from.
-pub fn show(config: &ServiceConfig, as_json: bool) {
-    if as_json {
+pub fn show(config: &ServiceConfig, form: FormArgs) {
+    if form.is_document() {
         let item = |origin: &crate::config::service::Origin| json!({ "name": origin.name, "value": origin.value, "from": origin.from });
         let items: Vec<Json> = config.origins.iter().map(item).collect();
-        print_json("rowfeed/config@1", json!({ "file": config.file, "items": items }));
+        form.print("rowfeed/config@1", json!({ "file": config.file, "items": items }));
         return;
     }
-    for origin in &config.origins {
-        println!("{:<28} {:<24} {}", origin.name, origin.value, origin.from);
-    }
+    let row = |origin: &crate::config::service::Origin| vec![origin.name.to_owned(), origin.value.clone(), origin.from.to_string()];
+    let rows: Vec<Vec<String>> = config.origins.iter().map(row).collect();
+    form::show(&view::table(&rows, &[]));
 }
 
-fn schema(connector: bool, as_json: bool) {
-    if as_json {
-        println!("{}", if connector { connector_schema() } else { service_schema() });
+fn schema(connector: bool, form: FormArgs) {
+    if form.is_document() {
+        // A JSON Schema says by its own first key what it is.
+        form.print_bare(&if connector { connector_schema() } else { service_schema() });
         return;
     }
     let mut rows = vec![["NAME", "DEFAULT", "VALUE", ""].map(str::to_owned).to_vec()];
@@ -156,7 +153,7 @@ fn schema(connector: bool, as_json: bool) {
             );
         }
     }
-    print!("{}", view::table(&rows, &[]));
+    form::show(&view::table(&rows, &[]));
 }
 
 fn kind(kind: Kind) -> String {

@@ -1,5 +1,7 @@
 //! `rowfeed slots list|show|drop`: through a running service, or straight from a database with `--url`.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
@@ -9,6 +11,7 @@ use super::terminal::confirm;
 use super::{Failure, ServerArgs, view};
 use crate::config::Secret;
 use crate::config::postgres::ConnectionConfig;
+use crate::config::quantity::say_duration;
 use crate::postgres::slots::SlotReport;
 use crate::postgres::{PostgresError, catalog, slot, slots};
 use crate::problem::Problem;
@@ -160,7 +163,7 @@ fn cells(item: &Json) -> [(&'static str, String); 10] {
         None => "no".to_owned(),
     };
     let lag = match item.get("lag_ms").and_then(Json::as_u64) {
-        Some(ms) => format!("{ms} ms"),
+        Some(ms) => view::millis(ms),
         None => size(item, "lag_bytes"),
     };
     let connector = if text(item, "connector").is_empty() { "(not ours)" } else { text(item, "connector") };
@@ -199,7 +202,9 @@ async fn list(place: &Place, args: FormArgs) -> Result<(), Failure> {
     rows.extend(items.iter().map(|item| row(item).into_iter().map(|(_, cell)| cell).collect()));
     form::show(&view::table(&rows, &[5, 6, 7]));
     for item in items.iter().filter(|item| text(item, "wal_status") == "lost" && !is_on(item, "active")) {
-        eprintln!("hint: {0} is lost and of no more use:  rowfeed slots drop {0}", text(item, "slot"));
+        let unused = item.get("inactive_s").and_then(Json::as_u64).map(|seconds| say_duration(Duration::from_secs(seconds)));
+        let unused = unused.map_or_else(|| "of no more use".to_owned(), |time| format!("unused for {time}"));
+        eprintln!("hint: {0} is lost and {unused}:  rowfeed slots drop {0}", text(item, "slot"));
     }
     if items.is_empty() {
         eprintln!("no slots");

@@ -12,8 +12,9 @@ use serde_json::{Value as Json, json};
 use super::connectors::{OneArgs, ask_below, trouble};
 use super::form::write_out;
 use super::terminal::{number_at, signs, text_at};
-use super::{Failure, view};
+use super::{Failure, lists, view};
 use crate::change::signal::SnapshotKind;
+use crate::config::quantity::say_duration;
 use crate::problem::Problem;
 
 /// What is done with snapshots.
@@ -28,6 +29,9 @@ pub enum SnapshotCommand {
         /// Go on showing it until it is over; without a terminal a line every 10 s.
         #[arg(short, long)]
         follow: bool,
+        /// No bars: a line every 10 s on a terminal, too.
+        #[arg(long)]
+        no_progress: bool,
     },
     /// Let the incremental snapshot rest; the stream goes on.
     Pause(OneArgs),
@@ -87,8 +91,8 @@ pub async fn run(command: SnapshotCommand) -> Result<(), Failure> {
             let what = format!("{} snapshot of {tables}", args.kind().text());
             signal(&args.one, "execute-snapshot", data, &what).await
         }
-        SnapshotCommand::Status { one, follow: false } => status(&one).await,
-        SnapshotCommand::Status { one, follow: true } => follow(&one).await,
+        SnapshotCommand::Status { one, follow: false, no_progress } => status(&one, !no_progress).await,
+        SnapshotCommand::Status { one, follow: true, no_progress } => follow(&one, !no_progress).await,
         SnapshotCommand::Pause(one) => signal(&one, "pause-snapshot", Json::Null, "pause").await,
         SnapshotCommand::Resume(one) => signal(&one, "resume-snapshot", Json::Null, "resume").await,
         SnapshotCommand::Stop { one, tables } => {
@@ -134,7 +138,7 @@ async fn signal(one: &OneArgs, kind: &str, data: Json, what: &str) -> Result<(),
     Ok(())
 }
 
-async fn status(one: &OneArgs) -> Result<(), Failure> {
+async fn status(one: &OneArgs, bars: bool) -> Result<(), Failure> {
     let native = ask_below(&one.server.parse()?, "/v1/connectors", &one.name, "GET", "", None).await?;
     if one.form.is_document() {
         let part = |name: &str| native.get(name).cloned().unwrap_or_default();
@@ -144,7 +148,7 @@ async fn status(one: &OneArgs) -> Result<(), Failure> {
         });
         one.form.print("rowfeed/snapshot-status@1", body);
     } else {
-        print!("{}", signs(&shown(&native, std::io::stdout().is_terminal())));
+        print!("{}", signs(&shown(&native, bars && std::io::stdout().is_terminal())));
     }
     Ok(())
 }
@@ -154,12 +158,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Shows the snapshots until they are over; a connector that has failed for good ends it with 1.
-async fn follow(one: &OneArgs) -> Result<(), Failure> {
+async fn follow(one: &OneArgs, bars: bool) -> Result<(), Failure> {
     if one.form.is_document() {
         return Err(Problem::refuse("config/value", "--follow is for people").fix("ask again and again without it").into());
     }
     let server = one.server.parse()?;
-    let person = std::io::stdout().is_terminal();
+    let person = bars && std::io::stdout().is_terminal();
     let (mut before, mut height): (Option<(Instant, u64)>, usize) = (None, 0);
     let mut line_at = Instant::now();
     loop {
@@ -218,23 +222,51 @@ const TABLES_MAX: usize = 30;
 /// How far each table is. How many rows one has is the server's guess: more than that is never more than all of it.
 fn tables(native: &Json, bars: bool) -> String {
     let all = native.pointer("/snapshot/tables").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-    let guess = |table: &Json| table.get("rows_estimated").and_then(Json::as_u64);
-    let mut open: Vec<&Json> = all.iter().filter(|table| guess(table).is_none_or(|guess| number_at(table, "/rows_done") < guess)).collect();
-    open.sort_by_key(|table| number_at(table, "/rows_done") == 0);
+    let mut open: Vec<&Json> = all.iter().filter(|table| text_at(table, "/state") != "completed").collect();
+    open.sort_by_key(|table| text_at(table, "/state") != "running");
     let row = |table: &&Json| {
-        let done = number_at(table, "/rows_done");
-        let share = guess(table).map_or_else(String::new, |guess| {
-            let percent = format!("{:>3} %", done.saturating_mul(100) / guess.max(1));
-            if bars { format!("{}{percent}", bar(done, guess)) } else { percent }
-        });
-        let of = guess(table).map_or_else(String::new, |guess| format!(" of ~{}", view::count(guess)));
-        let state = if done == 0 { "waits" } else { "" };
-        vec![format!("    {}", text_at(table, "/table")), share, format!("{}{of}", view::count(done)), state.to_owned()]
+        let rate = table.get("rows_per_second").and_then(Json::as_f64);
+        let rate = rate.map_or_else(String::new, |rate| format!("{} rows/s", view::count(lists::whole(rate))));
+        let (share, rows) = progress(table, bars);
+        let state = match text_at(table, "/state") {
+            "running" => left(table.get("eta_seconds")).trim().to_owned(),
+            state => state.to_owned(),
+        };
+        vec![format!("    {}", text_at(table, "/table")), share, rows, rate, if state.is_empty() { state } else { format!(" {state}") }]
     };
     let rows: Vec<Vec<String>> = open.iter().take(TABLES_MAX).map(row).collect();
     let more = open.len().saturating_sub(TABLES_MAX);
     let more = if more > 0 { format!("    and {more} more\n") } else { String::new() };
-    format!("{}{more}", view::table(&rows, &[2]))
+    format!("{}{more}", view::table(&rows, &[2, 3]))
+}
+
+/// The share of a table (or of all) and its rows: `61 %` and `742,113 of ~1,210,000`. Beyond the estimate nobody knows the share.
+fn progress(of: &Json, bars: bool) -> (String, String) {
+    let done = number_at(of, "/rows_done");
+    let Some(guess) = of.get("rows_estimated").and_then(Json::as_u64) else {
+        return (String::new(), format!("{} rows", view::count(done)));
+    };
+    if done > guess {
+        return (String::new(), format!("{} rows (estimate was {})", view::count(done), view::count(guess)));
+    }
+    let percent = format!("{:>3} %", percent(done, guess));
+    (if bars { format!("{}{percent}", bar(done, guess)) } else { percent }, format!("{} of ~{}", view::count(done), view::count(guess)))
+}
+
+fn percent(done: u64, guess: u64) -> u64 {
+    done.saturating_mul(100) / guess.max(1)
+}
+
+/// The share of a running snapshot that is read, where an estimate says so.
+pub fn share(native: &Json) -> Option<u64> {
+    let (done, guess) = (number_at(native, "/snapshot/rows_done"), native.pointer("/snapshot/rows_estimated")?.as_u64()?);
+    (done <= guess).then(|| percent(done, guess))
+}
+
+/// ` ~25 s left`; nothing where it is not known.
+pub fn left(seconds: Option<&Json>) -> String {
+    let seconds = seconds.and_then(Json::as_u64);
+    seconds.map_or_else(String::new, |seconds| format!(" ~{} left", say_duration(Duration::from_secs(seconds))))
 }
 
 /// One line of it, for a log.
@@ -244,7 +276,9 @@ fn line(native: &Json, rate: Option<u64>) -> String {
     let left = if left > 0 { format!("   incremental: {left} tables left") } else { String::new() };
     let rate = rate.map_or_else(String::new, |rate| format!("   {} rows/s", view::count(rate)));
     let rows = view::count(rows_read(native));
-    format!("{}   {}   {done} of {total} tables{left}   {rows} rows{rate}", text_at(native, "/name"), text_at(native, "/state"))
+    let share = share(native).filter(|_| done < total).map_or_else(String::new, |percent| format!("   {percent} %"));
+    let eta = self::left(native.pointer("/snapshot/eta_seconds").filter(|_| done < total));
+    format!("{}   {}   {done} of {total} tables{share}{left}   {rows} rows{rate}{eta}", text_at(native, "/name"), text_at(native, "/state"))
 }
 
 /// So many signs a bar has.
@@ -264,13 +298,17 @@ fn shown(native: &Json, bars: bool) -> String {
     let whole = match total {
         0 => "none since the service started".to_owned(),
         total if done < total => {
-            format!("running: {}{done} of {total} tables, {rows} rows", if bars { bar(done, total) } else { String::new() })
+            let (share, _) = progress(native.get("snapshot").unwrap_or(&Json::Null), bars);
+            let share = if share.is_empty() { share } else { format!("{}, ", share.trim_start()) };
+            let left = left(native.pointer("/snapshot/eta_seconds"));
+            format!("running: {share}{done} of {total} tables, {rows} rows{left}")
         }
         total => format!("done: {total} tables, {rows} rows"),
     };
     out.push_str(&format!("  whole tables   {whole}\n"));
     if done < total {
         out.push_str(&tables(native, bars));
+        out.push_str("    (~ stands before estimates: PostgreSQL's statistics)\n");
     }
     let Some(state) = native.get("incremental").filter(|state| state.is_object()) else {
         out.push_str("  incremental    none\n");
@@ -340,7 +378,7 @@ mod tests {
         });
         assert_eq!(
             shown(&native, false),
-            "shop   streaming\n  whole tables   running: 1 of 2 tables, 4,000 rows\n  incremental    paused   signal 7\n    public.a   12,345 rows so far\n    public.b   waits\n"
+            "shop   streaming\n  whole tables   running: 1 of 2 tables, 4,000 rows\n    (~ stands before estimates: PostgreSQL's statistics)\n  incremental    paused   signal 7\n    public.a   12,345 rows so far\n    public.b   waits\n"
         );
         let mut reconciles = native.clone();
         for (phase, told) in [
@@ -351,7 +389,6 @@ mod tests {
             reconciles["incremental"]["reconcile"] = json!({ "phase": phase, "keys": 5000, "deleted": 7 });
             assert!(shown(&reconciles, false).contains(&format!("    public.a   {told}\n    public.b   waits\n")), "{phase}");
         }
-        assert!(shown(&native, true).contains("running: ██████████░░░░░░░░░░ 1 of 2 tables, 4,000 rows\n"));
         assert_eq!(
             line(&native, Some(18_400)),
             "shop   streaming   1 of 2 tables   incremental: 2 tables left   16,345 rows   18,400 rows/s"
@@ -362,15 +399,22 @@ mod tests {
             (21, format!("{} ", "█".repeat(20)), 2000)
         );
         let tables = json!([
-            { "table": "public.a", "rows_done": 0, "rows_estimated": 4_800_000 },
-            { "table": "public.b", "rows_done": 500, "rows_estimated": 1000 },
-            { "table": "public.c", "rows_done": 12, "rows_estimated": 10 },
+            { "table": "public.a", "state": "queued", "rows_done": 0, "rows_estimated": 4_800_000 },
+            { "table": "public.b", "state": "running", "rows_done": 500, "rows_estimated": 1000, "rows_per_second": 19.6, "eta_seconds": 25 },
+            { "table": "public.c", "state": "completed", "rows_done": 12, "rows_estimated": 10, "rows_per_second": 12.0 },
+            { "table": "public.d", "state": "running", "rows_done": 1_260_000, "rows_estimated": 1_210_000, "rows_per_second": 18_400.0 },
         ]);
-        let native = json!({ "name": "shop", "state": "snapshot", "snapshot": { "tables_total": 3, "tables_done": 1, "rows_done": 512, "tables": tables } });
+        let snapshot = json!({
+            "tables_total": 4, "tables_done": 1, "rows_done": 512, "rows_estimated": 4_801_012, "eta_seconds": 7800, "tables": tables,
+        });
+        let native = json!({ "name": "shop", "state": "snapshot", "snapshot": snapshot });
         let expected = "\
-    public.b  ██████████░░░░░░░░░░  50 %    500 of ~1,000
-    public.a  ░░░░░░░░░░░░░░░░░░░░   0 %  0 of ~4,800,000  waits
+  whole tables   running: ░░░░░░░░░░░░░░░░░░░░   0 %, 1 of 4 tables, 512 rows ~2 h 10 min left
+    public.b  ██████████░░░░░░░░░░  50 %                            500 of ~1,000      20 rows/s   ~25 s left
+    public.d                              1,260,000 rows (estimate was 1,210,000)  18,400 rows/s
+    public.a  ░░░░░░░░░░░░░░░░░░░░   0 %                          0 of ~4,800,000                  queued
 ";
+        assert_eq!(line(&native, None), "shop   snapshot   1 of 4 tables   0 %   512 rows ~2 h 10 min left");
         assert!(shown(&native, true).contains(expected), "{}", shown(&native, true));
     }
 }

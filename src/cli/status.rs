@@ -1,11 +1,14 @@
 //! `rowfeed status`: one screen about a running service.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 
 use super::connectors::trouble;
 use super::form::{self, FormArgs};
 use super::terminal::{number_at, signs, text_at};
 use super::{Failure, client::Server, lists, view};
+use crate::config::quantity::say_duration;
 
 /// Prints it.
 pub async fn status(server: &Server, args: FormArgs) -> Result<(), Failure> {
@@ -19,7 +22,7 @@ pub async fn status(server: &Server, args: FormArgs) -> Result<(), Failure> {
 }
 
 fn shown(status: &Json, wide: bool) -> String {
-    let up = up(number_at(status, "/uptime_seconds"));
+    let up = say_duration(Duration::from_secs(number_at(status, "/uptime_seconds")));
     let connectors = status.get("connectors").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let mut out = format!("rowfeed {} on {}, up {up}", text_at(status, "/version"), text_at(status, "/address"));
     let rates: Vec<f64> = connectors.iter().filter_map(|one| one.get("changes_per_second")?.as_f64()).collect();
@@ -78,16 +81,28 @@ fn states(connectors: &[Json]) -> String {
             None => counts.push((state, 1)),
         }
     }
-    counts.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ")
+    let counts = counts.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>().join(", ");
+    format!("{counts}{}", troubled(connectors))
 }
 
-fn up(seconds: u64) -> String {
-    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
+/// So many connectors in trouble are named behind the counts; all of them are told below.
+const TROUBLED_MAX: usize = 5;
+
+/// `    (crm: pg/auth, 12 min)`.
+fn troubled(connectors: &[Json]) -> String {
+    let named = |connector: &Json| {
+        let code = connector.pointer("/problem/code")?.as_str()?;
+        let time = connector.get("failing_seconds").and_then(Json::as_u64);
+        let time = time.map_or_else(String::new, |seconds| format!(", {}", say_duration(Duration::from_secs(seconds))));
+        Some(format!("{}: {code}{time}", text_at(connector, "/name")))
+    };
+    let mut all: Vec<String> = connectors.iter().filter_map(named).collect();
+    if all.len() > TROUBLED_MAX {
+        let more = all.len() - TROUBLED_MAX;
+        all.truncate(TROUBLED_MAX);
+        all.push(format!("and {more} more"));
     }
+    if all.is_empty() { String::new() } else { format!("    ({})", all.join("; ")) }
 }
 
 #[cfg(test)]
@@ -100,7 +115,7 @@ mod tests {
         let connector = |name: &str, state: &str, problem: Json| {
             json!({
                 "name": name, "state": state, "lag_ms": if state == "streaming" { json!(41) } else { Json::Null }, "changes": 1204, "slot": "s",
-                "source": "db:5432/shop", "snapshot": { "tables_total": 2, "tables_done": 2 }, "incremental": null, "problem": problem,
+                "source": "db:5432/shop", "failing_seconds": if state == "failed" { json!(720) } else { Json::Null }, "snapshot": { "tables_total": 2, "tables_done": 2 }, "incremental": null, "problem": problem,
                 "changes_per_second": if state == "streaming" { json!(1186.6) } else { Json::Null }, "slot_retained_bytes": 16 << 20,
             })
         };
@@ -113,11 +128,11 @@ mod tests {
         let expected = "\
 rowfeed 1.0 on 127.0.0.1:8083, up 6 d 4 h   ingest 1,187 changes/s   greatest lag 41 ms
 log           12 topics, 3.0 GiB
-connectors    1 streaming, 1 failed
-slots         2 watched, the greatest keeps 16.0 MiB of WAL
-  CONNECTOR  STATE      TABLES    LAG  CHANGES/S  SNAPSHOT  SLOT  SOURCE
-  shop       streaming       2  41 ms      1,187  done      s     db:5432/shop
-  crm        failed          2      -          -  done      s     db:5432/shop
+connectors    1 streaming, 1 failed    (crm: pg/auth, 12 min)
+slots         2 watched, the greatest keeps 16 MiB of WAL
+  CONNECTOR  STATE      TABLES     LAG  CHANGES/S  SNAPSHOT  SLOT  SOURCE
+  shop       streaming       2   41 ms      1,187  done      s     db:5432/shop
+  crm        failed          2  12 min          -  done      s     db:5432/shop
 
 crm
   ✗ pg/auth: password authentication failed
@@ -130,6 +145,5 @@ crm
         worrying["connectors"][1]["warning"] = json!({ "code": "slot/wal-limit", "what": what, "fix": "let it run" });
         let shown = shown(&worrying, false);
         assert!(shown.contains(&format!("\nslots         ! {what}\n                fix: let it run\n  CONNECTOR")), "{shown}");
-        assert_eq!((up(59), up(60), up(7260)), ("59 s".into(), "1 min".into(), "2 h 1 min".into()));
     }
 }

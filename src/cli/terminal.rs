@@ -118,17 +118,6 @@ pub fn is_answer_yes() -> bool {
     read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-/// Prints a JSON document whose first key says what it is.
-pub fn print_json(schema: &str, body: Json) {
-    let mut document = serde_json::Map::new();
-    document.insert("schema".to_owned(), schema.into());
-    match body {
-        Json::Object(body) => document.extend(body),
-        other => drop(document.insert("items".to_owned(), other)),
-    }
-    println!("{}", Json::Object(document));
-}
-
 /// The text at a JSON pointer; empty when there is none.
 pub fn text_at<'a>(json: &'a Json, pointer: &str) -> &'a str {
     json.pointer(pointer).and_then(Json::as_str).unwrap_or("")

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value as Json, json};
 
 use super::client::{Server, escape, refusal};
-use super::terminal::print_json;
+use super::form::FormArgs;
 use super::{Failure, ServerArgs, view};
 
 /// What is done with tokens.
@@ -20,17 +20,15 @@ pub(super) enum TokensCommand {
         /// write:connectors, write:schemas.
         #[arg(long, required = true)]
         scope: Vec<String>,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// All tokens, without what they are.
     List {
         #[command(flatten)]
         server: ServerArgs,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: FormArgs,
     },
     /// Refuse a token from now on.
     Revoke {
@@ -44,8 +42,8 @@ pub(super) enum TokensCommand {
 /// `rowfeed tokens`.
 pub(super) async fn tokens(command: TokensCommand) -> Result<(), Failure> {
     match command {
-        TokensCommand::Create { server, name, scope, json } => create(&server.parse()?, &name, &scope, json).await,
-        TokensCommand::List { server, json } => list(&server.parse()?, json).await,
+        TokensCommand::Create { server, name, scope, form } => create(&server.parse()?, &name, &scope, form).await,
+        TokensCommand::List { server, form } => list(&server.parse()?, form).await,
         TokensCommand::Revoke { server, name } => {
             ask(&server.parse()?, "DELETE", &format!("/v1/tokens/{}", escape(&name)), None).await?;
             eprintln!("{name} is refused from now on");
@@ -60,12 +58,12 @@ async fn ask(server: &Server, method: &str, path: &str, body: Option<&str>) -> R
     if (200..300).contains(&answer.status) { Ok(text) } else { Err(refusal(answer.status, &text).into()) }
 }
 
-async fn create(server: &Server, name: &str, scopes: &[String], as_json: bool) -> Result<(), Failure> {
+async fn create(server: &Server, name: &str, scopes: &[String], form: FormArgs) -> Result<(), Failure> {
     let body = json!({ "name": name, "scopes": scopes }).to_string();
     let text = ask(server, "POST", "/v1/tokens", Some(&body)).await?;
     let made: Json = serde_json::from_str(&text).unwrap_or_default();
-    if as_json {
-        print_json("rowfeed/token@1", made);
+    if form.is_document() {
+        form.print("rowfeed/token@1", made);
         return Ok(());
     }
     println!("{}", made.get("token").and_then(Json::as_str).unwrap_or_default());
@@ -73,11 +71,11 @@ async fn create(server: &Server, name: &str, scopes: &[String], as_json: bool) -
     Ok(())
 }
 
-async fn list(server: &Server, as_json: bool) -> Result<(), Failure> {
+async fn list(server: &Server, form: FormArgs) -> Result<(), Failure> {
     let answer = server.get_json("/v1/tokens").await?;
     let items = answer.get("items").and_then(Json::as_array).cloned().unwrap_or_default();
-    if as_json {
-        print_json("rowfeed/tokens@1", json!({ "items": items }));
+    if form.is_document() {
+        form.print("rowfeed/tokens@1", json!({ "items": items }));
         return Ok(());
     }
     let mut rows = vec![["TOKEN", "SCOPES"].map(str::to_owned).to_vec()];

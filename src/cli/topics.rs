@@ -7,7 +7,8 @@ use super::client::{Server, escape};
 use super::connectors::nobody;
 use super::form::{self, FormArgs};
 use super::terminal::{confirm, number_at, text_at};
-use super::{Failure, ServerArgs, view};
+use super::{Failure, ServerArgs, lists, view};
+use crate::config::suggest;
 use crate::problem::Problem;
 
 /// What is done with topics.
@@ -101,7 +102,13 @@ async fn ask(server: &Server, topic: &str, method: &str, rest: &str, body: Optio
     match server.ask(method, &format!("/v1/topics/{}{rest}", escape(topic)), body).await {
         Err(problem) if problem.code == "server/not-found" => {
             let Ok(all) = server.get_json("/v1/topics").await else { return Err(problem) };
-            let names: Vec<&str> = items(&all, "items").iter().map(|topic| text_at(topic, "/name")).collect();
+            let named = |internal: bool| items(&all, "items").iter().filter(move |topic| internal || !is_internal(topic));
+            // The log's own are listed to nobody, but a misspelt one is known.
+            let near = suggest::nearest(topic, named(true).map(|topic| text_at(topic, "/name")));
+            let names: Vec<&str> = match near {
+                Some(near) => vec![near],
+                None => named(false).map(|topic| text_at(topic, "/name")).collect(),
+            };
             Err(nobody("topic", topic, &names))
         }
         answer => answer,
@@ -110,6 +117,10 @@ async fn ask(server: &Server, topic: &str, method: &str, rest: &str, body: Optio
 
 fn items<'a>(json: &'a Json, name: &str) -> &'a [Json] {
     json.get(name).and_then(Json::as_array).map_or(&[][..], Vec::as_slice)
+}
+
+fn is_internal(topic: &Json) -> bool {
+    topic.get("internal").and_then(Json::as_bool).unwrap_or(false)
 }
 
 fn pairs(settings: &[String]) -> Result<Json, Problem> {
@@ -125,33 +136,64 @@ fn pairs(settings: &[String]) -> Result<Json, Problem> {
 
 async fn list(server: &Server, internal: bool, args: FormArgs) -> Result<(), Failure> {
     let answer = server.get_json("/v1/topics").await?;
-    let is_internal = |topic: &Json| topic.get("internal").and_then(Json::as_bool).unwrap_or(false);
     let items: Vec<Json> = items(&answer, "items").iter().filter(|topic| internal || !is_internal(topic)).cloned().collect();
     if args.is_document() {
         args.print("rowfeed/topics@1", json!({ "items": items }));
         return Ok(());
     }
-    let mut heading = vec!["TOPIC", "PARTITIONS", "RECORDS", "END", "CLEANUP"];
-    if args.is_wide() {
-        heading.extend(["COMPRESSION", "CONNECTOR"]);
+    let hidden = self::items(&answer, "items").len() - items.len();
+    form::show(&table(&items, args.is_wide(), now_ms()));
+    if hidden > 0 {
+        eprintln!("{hidden} internal topics are not shown; with -i they are");
     }
-    let mut rows: Vec<Vec<String>> = vec![heading.into_iter().map(str::to_owned).collect()];
-    for topic in &items {
-        let partitions = self::items(topic, "partitions");
-        let end: u64 = partitions.iter().map(|partition| number_at(partition, "/end")).sum();
-        let (name, cleanup) = (text_at(topic, "/name").to_owned(), text_at(topic, "/cleanup").to_owned());
-        let mut row = vec![name, partitions.len().to_string(), view::count(number_at(topic, "/records")), view::count(end), cleanup];
-        if args.is_wide() {
-            let connector = Some(text_at(topic, "/connector")).filter(|name| !name.is_empty()).unwrap_or("-");
-            row.extend([text_at(topic, "/config/compression.type").to_owned(), connector.to_owned()]);
-        }
-        rows.push(row);
-    }
-    form::show(&view::table(&rows, &[1, 2, 3]));
     if items.is_empty() {
         eprintln!("no topics yet: a table's topic is made with its first change");
     }
     Ok(())
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+fn table(topics: &[Json], wide: bool, now_ms: i64) -> String {
+    let mut heading = vec!["TOPIC", "PARTITIONS", "RECORDS", "IN/S", "LAST CHANGE", "CLEANUP", "SOURCE TABLE"];
+    if wide {
+        heading.extend(["END", "COMPRESSION", "CONNECTOR"]);
+    }
+    let mut rows: Vec<Vec<String>> = vec![heading.into_iter().map(str::to_owned).collect()];
+    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    for topic in topics {
+        let partitions = items(topic, "partitions");
+        let rate = topic.get("records_per_second").and_then(Json::as_f64);
+        let mut row = vec![
+            text_at(topic, "/name").to_owned(),
+            partitions.len().to_string(),
+            view::count(number_at(topic, "/records")),
+            rate.map_or_else(|| "-".to_owned(), |rate| view::count(lists::whole(rate))),
+            ago(text_at(topic, "/last_change"), now_ms),
+            or_dash(text_at(topic, "/cleanup")),
+            or_dash(text_at(topic, "/source_table")),
+        ];
+        if wide {
+            let end: u64 = partitions.iter().map(|partition| number_at(partition, "/end")).sum();
+            row.extend([view::count(end), or_dash(text_at(topic, "/config/compression.type")), or_dash(text_at(topic, "/connector"))]);
+        }
+        rows.push(row);
+    }
+    view::table(&rows, &[1, 2, 3, 7])
+}
+
+/// How long ago an RFC 3339 time was, in one unit; `-` when it is none.
+fn ago(text: &str, now_ms: i64) -> String {
+    let Ok(then) = text.parse::<jiff::Timestamp>() else { return "-".to_owned() };
+    match now_ms.saturating_sub(then.as_millisecond()) / 1000 {
+        ..=0 => "now".to_owned(),
+        seconds @ 1..=119 => format!("{seconds} s ago"),
+        seconds @ 120..=7199 => format!("{} min ago", seconds / 60),
+        seconds @ 7200..=172_799 => format!("{} h ago", seconds / 3600),
+        seconds => format!("{} d ago", seconds / 86_400),
+    }
 }
 
 async fn show(server: &Server, name: &str, args: FormArgs) -> Result<(), Failure> {
@@ -205,7 +247,7 @@ async fn delete(server: &Server, names: &[String], force: bool, yes: bool, args:
     for name in names {
         let topic = ask(server, name, "GET", "", None).await?;
         let connector = text_at(&topic, "/connector");
-        if topic.get("internal").and_then(Json::as_bool).unwrap_or(false) {
+        if is_internal(&topic) {
             return Err(Problem::refuse("topic/internal", format!("{name} is the log's own topic and is not deleted")).into());
         }
         if !connector.is_empty() && !force {
@@ -237,4 +279,35 @@ async fn delete(server: &Server, names: &[String], force: bool, yes: bool, args:
         args.print("rowfeed/topics-delete@1", json!({ "items": names }));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_says_how_much_how_fast_and_since_when() {
+        let topic = |name: &str, rate: Json, time: Json, table: Json| {
+            json!({
+                "name": name, "partitions": [{ "partition": 0, "start": 0, "end": 1_204_118 }], "records": 1_204_118, "cleanup": "delete",
+                "connector": "shop", "source_table": table, "records_per_second": rate, "last_change": time,
+                "config": { "compression.type": "producer" },
+            })
+        };
+        let time = "2026-11-21T13:02:11.482Z";
+        let topics = [
+            topic("shop.public.orders", json!(412.4), json!(time), json!("public.orders")),
+            topic("other", Json::Null, Json::Null, Json::Null),
+        ];
+        let now_ms = time.parse::<jiff::Timestamp>().expect("a time").as_millisecond() + 61_000;
+        let expected = "\
+TOPIC               PARTITIONS    RECORDS  IN/S  LAST CHANGE  CLEANUP  SOURCE TABLE
+shop.public.orders           1  1,204,118   412  61 s ago     delete   public.orders
+other                        1  1,204,118     -  -            delete   -
+";
+        assert_eq!(table(&topics, false, now_ms), expected);
+        assert!(table(&topics, true, now_ms).starts_with("TOPIC"));
+        let said = [0, 119_999, 120_000, 7_200_000, 172_800_000].map(|more| ago(time, now_ms - 61_000 + more));
+        assert_eq!(said, ["now", "119 s ago", "2 min ago", "2 h ago", "2 d ago"]);
+    }
 }

@@ -1,4 +1,4 @@
-//! Sizes and durations as people write them: `40GiB`, `128 MiB`, `7d`, `500ms`.
+//! Sizes and durations as people write them (`40GiB`, `128 MiB`, `7d`, `500ms`) and as they are said to people.
 
 use std::time::Duration;
 
@@ -41,6 +41,35 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "the duration is too long".to_owned())
 }
 
+/// A size for people, in binary units: one decimal below ten, none above.
+pub fn say_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = u128::from(bytes) * 10 / 1024;
+    let mut unit = UNITS[0];
+    for next in UNITS.iter().skip(1) {
+        if tenths < 10_240 {
+            break;
+        }
+        tenths /= 1024;
+        unit = next;
+    }
+    if tenths < 100 { format!("{}.{} {unit}", tenths / 10, tenths % 10) } else { format!("{} {unit}", tenths / 10) }
+}
+
+/// A duration for people, in its two largest units.
+pub fn say_duration(duration: Duration) -> String {
+    let (seconds, minutes) = (duration.as_secs(), duration.as_secs() / 60);
+    match (minutes, minutes / 60, minutes / 60 / 24) {
+        (0, _, _) => format!("{seconds} s"),
+        (_, 0, _) => format!("{minutes} min"),
+        (_, hours, 0) => format!("{hours} h {} min", minutes % 60),
+        (_, hours, days) => format!("{days} d {} h", hours % 24),
+    }
+}
+
 fn split(text: &str) -> Result<(u64, &str), String> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -55,6 +84,18 @@ fn split(text: &str) -> Result<(u64, &str), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_said_in_its_two_largest_units() {
+        let said = [0, 59, 60, 3599, 7800, 90_000, 864_000].map(|seconds| say_duration(Duration::from_secs(seconds)));
+        assert_eq!(said, ["0 s", "59 s", "1 min", "59 min", "2 h 10 min", "1 d 1 h", "10 d 0 h"]);
+    }
+
+    #[test]
+    fn a_size_is_said_with_two_digits_at_least() {
+        let said = [0, 1023, 1024, 10_239, 16 << 20, 4_509_715_661, 812 << 20, 1 << 40, u64::MAX].map(say_bytes);
+        assert_eq!(said, ["0 B", "1023 B", "1.0 KiB", "9.9 KiB", "16 MiB", "4.2 GiB", "812 MiB", "1.0 TiB", "15 EiB"]);
+    }
 
     #[test]
     fn sizes_and_durations_are_read_as_written() {

@@ -49,6 +49,31 @@ pub struct TableRows {
     pub rows: u64,
     /// Rows the table has, by the server's statistics.
     pub estimated: Option<u64>,
+    /// It was read to its end, since the last snapshot began.
+    pub done: bool,
+    /// How long reading it took, or has taken so far, since the last snapshot began.
+    pub took: Option<Duration>,
+}
+
+impl TableRows {
+    /// Rows read a second; `None` before the first.
+    pub fn rate(&self) -> Option<f64> {
+        let seconds = self.took?.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate needs a few digits")]
+        (self.rows > 0 && seconds > 0.0).then(|| self.rows as f64 / seconds)
+    }
+
+    /// Seconds until it is read, by the estimate; `None` where nothing says so.
+    pub fn seconds_left(&self) -> Option<u64> {
+        let left = self.estimated?.checked_sub(self.rows).filter(|_| !self.done && self.took.is_some())?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a cast of a float saturates"
+        )]
+        self.rate().map(|rate| (left as f64 / rate).ceil() as u64)
+    }
 }
 
 /// How many transactions took how long; see [`TaskStatus::published_after`].
@@ -125,7 +150,7 @@ pub struct CheckResult {
 pub struct StateChange {
     /// When.
     pub at: SystemTime,
-    /// The new state, by [`Phase::name`].
+    /// The new state, by [`Phase::name_while`].
     pub state: &'static str,
     /// Why, where there was a problem.
     pub problem: Option<Problem>,
@@ -189,6 +214,13 @@ pub struct TaskStatus {
     signals: Signals,
 }
 
+impl StatusSnapshot {
+    /// One word: where in its life, and `waiting` while something holds it back.
+    pub fn state(&self) -> &'static str {
+        self.phase.name_while(self.waiting.is_some())
+    }
+}
+
 /// What changes rarely.
 #[derive(Debug, Default)]
 struct Slow {
@@ -204,11 +236,60 @@ struct Slow {
     changes: VecDeque<StateChange>,
 }
 
+impl Slow {
+    /// Keeps the change, if the state has another name now.
+    fn note_change(&mut self) {
+        let state = self.phase.name_while(self.waiting.is_some());
+        if self.changes.back().is_some_and(|last| last.state == state) {
+            return;
+        }
+        let problem = match &self.phase {
+            Phase::Failed { problem, .. } => Some(problem.clone()),
+            _ => self.waiting.clone(),
+        };
+        if self.changes.len() >= CHANGES_KEPT {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(StateChange { at: SystemTime::now(), state, problem });
+    }
+}
+
 #[derive(Debug, Default)]
 struct Tables {
     rows: Vec<TableRows>,
     began: Option<Instant>,
     ended: Option<Instant>,
+    reading: Option<Reading>,
+    /// When the table before the one that is read was read to its end.
+    last_ended: Option<Instant>,
+}
+
+/// The table that is read now.
+#[derive(Debug)]
+struct Reading {
+    table: String,
+    began: Instant,
+}
+
+impl Tables {
+    fn end_reading(&mut self, now: Instant) {
+        let Some(reading) = self.reading.take() else { return };
+        self.last_ended = Some(now);
+        if let Some(entry) = self.rows.iter_mut().find(|entry| entry.name == reading.table) {
+            (entry.done, entry.took) = (true, Some(now.saturating_duration_since(reading.began)));
+        }
+    }
+
+    /// As of now, with the time of the table that is read.
+    fn copied(&self, now: Instant) -> Vec<TableRows> {
+        let mut rows = self.rows.clone();
+        if let Some(reading) = &self.reading
+            && let Some(entry) = rows.iter_mut().find(|entry| entry.name == reading.table)
+        {
+            entry.took = Some(now.saturating_duration_since(reading.began));
+        }
+        rows
+    }
 }
 
 fn now_us() -> u64 {
@@ -255,14 +336,8 @@ impl TaskStatus {
         if !matches!(phase, Phase::Streaming | Phase::Snapshotting) {
             slow.waiting = None;
         }
-        if slow.changes.back().is_none_or(|last| last.state != phase.name()) {
-            let problem = if let Phase::Failed { problem, .. } = &phase { Some(problem.clone()) } else { None };
-            if slow.changes.len() >= CHANGES_KEPT {
-                slow.changes.pop_front();
-            }
-            slow.changes.push_back(StateChange { at: SystemTime::now(), state: phase.name(), problem });
-        }
         slow.phase = phase;
+        slow.note_change();
     }
 
     /// The last changes of state, oldest first: since the service started, and no more than are kept.
@@ -282,9 +357,11 @@ impl TaskStatus {
         self.slow().phase.clone()
     }
 
-    /// What holds a running task back (a full disk, a busy slot); `None` when nothing does.
+    /// What holds a running task back (a full disk, a busy slot, a server that is silent); `None` when nothing does.
     pub fn set_waiting(&self, problem: Option<Problem>) {
-        self.slow().waiting = problem;
+        let mut slow = self.slow();
+        slow.waiting = problem;
+        slow.note_change();
     }
 
     /// How often the task has begun, reconnects included.
@@ -327,6 +404,15 @@ impl TaskStatus {
 
     /// How many rows of a table the snapshot has read; not called for every row.
     pub fn set_table_rows(&self, table: &str, rows: u64) {
+        let mut tables = self.tables();
+        // Tables are read one after the other: the one before ends where this one begins.
+        let now = Instant::now();
+        if tables.reading.as_ref().is_none_or(|reading| reading.table != table) {
+            tables.end_reading(now);
+            let began = tables.last_ended.or(tables.began).unwrap_or(now);
+            tables.reading = Some(Reading { table: table.to_owned(), began });
+        }
+        drop(tables);
         self.with_table(table, |entry| entry.rows = rows);
     }
 
@@ -368,9 +454,13 @@ impl TaskStatus {
         let mut tables = self.tables();
         if tables.began.is_none() || (tables_done == 0 && rows == 0) || (tables.ended.is_some() && tables_done < tables_total) {
             tables.began = Some(Instant::now());
-            tables.ended = None;
+            (tables.ended, tables.reading, tables.last_ended) = (None, None, None);
+            for table in &mut tables.rows {
+                (table.done, table.took) = (false, None);
+            }
         }
         if tables_done >= tables_total && tables.ended.is_none() {
+            tables.end_reading(Instant::now());
             tables.ended = Some(Instant::now());
         }
     }
@@ -379,7 +469,7 @@ impl TaskStatus {
     pub fn snapshot(&self) -> StatusSnapshot {
         let (tables, began, ended) = {
             let tables = self.tables();
-            (tables.rows.clone(), tables.began, tables.ended)
+            (tables.copied(Instant::now()), tables.began, tables.ended)
         };
         let now_us = now_us();
         let since = |last: u64| (last > 0).then(|| Duration::from_micros(now_us.saturating_sub(last)));
@@ -465,7 +555,29 @@ mod tests {
         }
         let tables = status.snapshot().tables;
         assert_eq!(tables.len(), TABLES_MAX);
-        assert_eq!(tables[0], TableRows { name: "public.t0".into(), rows: 7, estimated: Some(9) });
+        assert_eq!((tables[0].name.as_str(), tables[0].rows, tables[0].estimated), ("public.t0", 7, Some(9)));
+    }
+
+    #[test]
+    fn a_table_ends_where_the_next_begins_and_has_a_rate() {
+        let status = TaskStatus::new();
+        status.set_snapshot(2, 0, 0);
+        status.set_table_estimate("public.b", 1000);
+        status.set_table_rows("public.a", 500);
+        std::thread::sleep(Duration::from_millis(2));
+        status.set_table_rows("public.b", 100);
+        std::thread::sleep(Duration::from_millis(2));
+        let tables = status.snapshot().tables;
+        let of = |name: &str| tables.iter().find(|table| table.name == name).expect("noted").clone();
+        let (a, b) = (of("public.a"), of("public.b"));
+        assert!(a.done && a.rate().is_some_and(|rate| rate > 0.0 && rate <= 250_000.0), "{a:?}");
+        assert!(!b.done && b.seconds_left().is_some() && a.seconds_left().is_none(), "{b:?}");
+        status.set_table_rows("public.b", 1200);
+        assert!(status.snapshot().tables.iter().all(|table| table.seconds_left().is_none()), "beyond the estimate nobody knows");
+        status.set_snapshot(2, 2, 1700);
+        assert!(status.snapshot().tables.iter().all(|table| table.done));
+        status.set_snapshot(1, 0, 0);
+        assert!(status.snapshot().tables.iter().all(|table| !table.done && table.took.is_none()));
     }
 
     #[test]

@@ -423,7 +423,23 @@ fn topic_ends(app: &App, view: &ConnectorView) -> TopicEnds {
 
 /// The connector that publishes to a topic, by its prefix.
 pub(super) fn writer_of(app: &App, topic: &str) -> Option<String> {
-    app.0.registry.views().into_iter().find(|view| writes(view, topic)).map(|view| view.name)
+    writer_among(&app.0.registry.views(), topic).map(|view| view.name.clone())
+}
+
+/// The connector of these that publishes to a topic.
+pub(super) fn writer_among<'a>(views: &'a [ConnectorView], topic: &str) -> Option<&'a ConnectorView> {
+    views.iter().find(|view| writes(view, topic))
+}
+
+/// The table whose changes a topic has, as far as its name says so: transformations may have renamed it.
+pub(super) fn table_of(view: &ConnectorView, topic: &str) -> Option<String> {
+    let option = |name: &str, default: &'static str| view.options.get(name).map_or(default, String::as_str);
+    if !option("transforms", "").trim().is_empty() {
+        return None;
+    }
+    let delimiter = option("topic.delimiter", ".");
+    let (schema, table) = topic.strip_prefix(option("topic.prefix", ""))?.strip_prefix(delimiter)?.split_once(delimiter)?;
+    Some(format!("{schema}.{table}"))
 }
 
 fn writes(view: &ConnectorView, topic: &str) -> bool {

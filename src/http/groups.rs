@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Json as JsonBody;
 use axum::body::Bytes;
@@ -20,6 +21,7 @@ use super::{ApiError, App, json_body, topics};
 use crate::config::suggest;
 use crate::log::builtin::BuiltinLog;
 use crate::metrics::{GROUPS_MAX, GroupReport};
+use crate::record::view::batches;
 
 /// A group as an operator sees it.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +49,8 @@ pub struct MemberView {
     pub client_id: String,
     /// Where it connects from.
     pub host: String,
+    /// What it was told to read: topic and partition; none where its assignor's answer is not known.
+    pub reads: Vec<(String, u32)>,
 }
 
 /// Why a group cannot be changed.
@@ -73,8 +77,8 @@ pub trait Groups: Send + Sync {
     fn commit<'a>(&'a self, name: &'a str, offsets: Vec<(String, u32, u64)>) -> Change<'a>;
     /// Removes it. Only while it has no members.
     fn delete<'a>(&'a self, name: &'a str) -> Change<'a>;
-    /// Forgets what all groups committed of a topic that was deleted.
-    fn forget<'a>(&'a self, topic: &'a str) -> Change<'a>;
+    /// Deletes a topic and what all groups committed of it, or neither.
+    fn delete_topic<'a>(&'a self, topic: &'a str) -> Change<'a>;
 }
 
 /// The routes.
@@ -99,13 +103,15 @@ pub fn routes() -> Routes {
             "/v1/groups/{group}",
             show,
             does("Shows a consumer group, its members and its lag")
+                .detail("lag_seconds is how long ago the first record came that is not read yet; null is not known, as of partitions behind the first 200 with a lag.")
                 .answers(
                     200,
                     "It.",
                     json!({ "name": "billing", "state": "Stable|Empty|PreparingRebalance|CompletingRebalance", "protocol~": "range",
                         "members": [{ "id": "c1-0", "instance_id~": "one", "client_id": "c1", "host": "127.0.0.1" }],
                         "total_lag": 12, "max_lag": 8,
-                        "offsets": [{ "topic": "shop.public.orders", "partition": 0, "committed": 88, "start": 0, "end": 100, "lag": 12 }] }),
+                        "offsets": [{ "topic": "shop.public.orders", "partition": 0, "committed": 88, "start": 0, "end": 100, "lag": 12,
+                            "lag_seconds~": 3.1, "member~": "c1-0" }] }),
                 )
                 .fails(404, missing)
                 .fails(501, elsewhere),
@@ -215,15 +221,40 @@ async fn show(State(app): State<App>, Path(name): Path<String>) -> Answer {
     let lags = lags(log, &view);
     let mut body = summary(&view, &lags);
     let member = |member: &MemberView| json!({ "id": member.id, "instance_id": member.instance, "client_id": member.client_id, "host": member.host });
-    let offset = |lag: &Lag<'_>| {
-        json!({
-            "topic": lag.topic, "partition": lag.partition, "committed": lag.committed, "start": lag.start, "end": lag.end,
-            "lag": lag.records(),
-        })
-    };
     body["members"] = view.members.iter().map(member).collect();
-    body["offsets"] = lags.iter().map(offset).collect();
+    let (mut offsets, mut timed) = (Vec::with_capacity(lags.len()), 0);
+    for lag in &lags {
+        let seconds = match lag.records() {
+            0 => Some(0.0),
+            _ if timed < LAGS_TIMED_MAX => {
+                timed += 1;
+                waited(log, lag).await
+            }
+            _ => None,
+        };
+        let reads = |member: &&MemberView| member.reads.iter().any(|(topic, partition)| topic == lag.topic && *partition == lag.partition);
+        offsets.push(json!({
+            "topic": lag.topic, "partition": lag.partition, "committed": lag.committed, "start": lag.start, "end": lag.end,
+            "lag": lag.records(), "lag_seconds": seconds, "member": view.members.iter().find(reads).map(|member| &member.id),
+        }));
+    }
+    body["offsets"] = offsets.into();
     Ok(JsonBody(body).into_response())
+}
+
+/// Of so many partitions the first record that waits is looked at.
+const LAGS_TIMED_MAX: usize = 200;
+
+/// How many seconds ago the first record came that the group has not read; one batch is read for it.
+async fn waited(log: &BuiltinLog, lag: &Lag<'_>) -> Option<f64> {
+    let from = lag.committed.max(lag.start);
+    let bytes = log.read(log.topic(lag.topic)?.index, lag.partition, from, 1).await.ok()?;
+    let mut room = Vec::new();
+    let time_ms = batches(&bytes)
+        .find_map(|batch| batch.records(&mut room).flatten().find(|record| record.offset >= from).map(|record| record.timestamp_ms))?;
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| i64::try_from(now.as_millis()).ok())?;
+    // A record of a clock that is ahead of ours has waited no time.
+    Some(Duration::from_millis(u64::try_from(now_ms.saturating_sub(time_ms)).unwrap_or(0)).as_secs_f64())
 }
 
 async fn delete(State(app): State<App>, Path(name): Path<String>) -> Answer {
@@ -278,7 +309,7 @@ fn names_of(body: &Json) -> Result<Vec<&str>, ApiError> {
     names.flatten().ok_or_else(|| ApiError::bad_request(format!("topics must be a list of at most {TOPICS_MAX} names")))
 }
 
-fn refused(name: &str, refusal: Refusal) -> ApiError {
+pub(super) fn refused(name: &str, refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::Active => ApiError::new(StatusCode::CONFLICT, format!("the group \"{name}\" has members: stop them first")),
         Refusal::NotFound => ApiError::new(StatusCode::NOT_FOUND, format!("there is no group \"{name}\"")),

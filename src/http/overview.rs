@@ -15,7 +15,7 @@ use super::records::{StartAt, rfc3339};
 use super::{ApiError, App, Pairs, admin, parameter};
 use crate::connect::position;
 use crate::connect::registry::ConnectorView;
-use crate::connect::status::{CheckResult, StateChange, TableRows};
+use crate::connect::status::{CheckResult, SnapshotProgress, StateChange, TableRows};
 use crate::connect::store::TargetState;
 use crate::problem::Problem;
 
@@ -38,7 +38,9 @@ pub fn routes() -> Routes {
                 "problem~": "@ProblemInfo", "warning~": "@ProblemInfo", "file_problem~": "@ProblemInfo", "changes_per_second~": 12.5, "slot_retained_bytes~": 16_777_216,
                 "slot_safe_bytes~": 8_589_934_592_u64, "checks": [{ "id": "pg/wal-unlimited", "status": "warn|fail", "title": "WAL limit", "observed": "-1" }],
                 "snapshot": { "tables_total": 3, "tables_done": 3, "rows_done": 1000, "took_seconds~": 4,
-                    "tables": [{ "table": "public.orders", "rows_done": 1000, "rows_estimated~": 1000 }] }, "incremental~": "@Incremental" }),
+                    "rows_estimated~": 1000, "rows_per_second~": 250.5, "eta_seconds~": 0,
+                    "tables": [{ "table": "public.orders", "state": "queued|running|completed", "rows_done": 1000, "rows_estimated~": 1000,
+                        "rows_per_second~": 250.5, "eta_seconds~": 0 }] }, "incremental~": "@Incremental" }),
         )
         .get(
             "/v1/status",
@@ -150,9 +152,10 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
     let option = |name: &str, usual: &str| view.options.get(name).map_or(usual, String::as_str).to_owned();
     let (host, port) = (option("database.hostname", "?"), option("database.port", "5432"));
     let status = &view.status;
+    let whole = whole(&status.snapshot, &status.tables);
     json!({
         "name": view.name,
-        "state": status.phase.name(),
+        "state": status.state(),
         "target": match view.target {
             TargetState::Running => "running",
             TargetState::Paused => "paused",
@@ -175,15 +178,35 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "slot_safe_bytes": status.slot.as_ref().and_then(|slot| slot.safe_bytes),
         "snapshot": {
             "tables_total": status.snapshot.tables_total, "tables_done": status.snapshot.tables_done, "rows_done": status.snapshot.rows,
-            "took_seconds": status.snapshot.took.map(|took| took.as_secs()),
-            "tables": status.tables.iter().map(table).collect::<Vec<_>>(),
+            "took_seconds": status.snapshot.took.map(|took| took.as_secs()), "rows_estimated": whole.estimated,
+            "rows_per_second": whole.rate(), "eta_seconds": whole.seconds_left(),
+            "tables": status.tables.iter().map(|rows| table(rows, whole.done)).collect::<Vec<_>>(),
         },
         "incremental": incremental(app, view),
     })
 }
 
-fn table(table: &TableRows) -> Json {
-    json!({ "table": table.name, "rows_done": table.rows, "rows_estimated": table.estimated })
+/// All tables of a snapshot as one. How many rows there are is known when it is of each of them.
+fn whole(progress: &SnapshotProgress, tables: &[TableRows]) -> TableRows {
+    let known = u32::try_from(tables.len()).is_ok_and(|tables| tables == progress.tables_total) && progress.tables_total > 0;
+    // What was read counts with what it was: the estimates are of what is to come.
+    let rows = |table: &TableRows| if table.done { Some(table.rows) } else { table.estimated.map(|rows| rows.max(table.rows)) };
+    let estimated = if known { tables.iter().map(rows).sum() } else { None };
+    let done = progress.tables_done >= progress.tables_total;
+    TableRows { name: String::new(), rows: progress.rows, estimated, done, took: progress.took }
+}
+
+fn table(table: &TableRows, over: bool) -> Json {
+    // Rows without a time are those of a snapshot before.
+    let state = match (table.done || over, table.took) {
+        (false, Some(_)) => "running",
+        (false, None) if table.rows == 0 => "queued",
+        _ => "completed",
+    };
+    json!({
+        "table": table.name, "state": state, "rows_done": table.rows, "rows_estimated": table.estimated,
+        "rows_per_second": table.rate(), "eta_seconds": table.seconds_left(),
+    })
 }
 
 /// The incremental snapshot that the stored position knows of.

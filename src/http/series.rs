@@ -3,7 +3,7 @@
 //! Owns the samples. Promises bounded memory, about 36 KiB for each connector (an hour by ten seconds and a day by the minute, in
 //! memory only), and that those of a connector that is gone are forgotten. Leaves long memories to whoever reads `/metrics`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +19,9 @@ use super::records::{StartAt, rfc3339};
 use super::{ApiError, App, Pairs, parameter};
 use crate::config::quantity;
 use crate::connect::registry::ConnectorView;
+use crate::log::builtin::BuiltinLog;
+use crate::log::topic::TopicInfo;
+use crate::record::TopicIndex;
 
 /// How often a sample is taken.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -103,15 +106,37 @@ pub async fn sample(app: App, mut stop: watch::Receiver<bool>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => app.0.series.take(now_ms(), &app.0.registry.views()),
+            _ = ticks.tick() => {
+                app.0.series.take(now_ms(), &app.0.registry.views());
+                if let Some(log) = &app.0.log {
+                    app.0.series.measure(now_ms(), ends(log));
+                }
+            }
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }
 
-/// The samples of all connectors.
+/// How many records each topic has ever had.
+fn ends(log: &BuiltinLog) -> Vec<(TopicIndex, u64)> {
+    let end = |topic: &TopicInfo| (0..topic.partitions).filter_map(|one| log.offsets(topic.index, one)).map(|range| range.end).sum();
+    log.topics().iter().map(|topic| (topic.index, end(topic))).collect()
+}
+
+/// The samples of all connectors, and how fast topics grow.
 #[derive(Default)]
-pub struct Series(Mutex<BTreeMap<String, Rings>>);
+pub struct Series {
+    connectors: Mutex<BTreeMap<String, Rings>>,
+    topics: Mutex<HashMap<TopicIndex, Growth>>,
+}
+
+/// Where a topic ended, and how many records a second came before that.
+#[derive(Clone, Copy)]
+struct Growth {
+    at_ms: i64,
+    end: u64,
+    rate: Option<f32>,
+}
 
 #[derive(Default)]
 struct Rings {
@@ -133,7 +158,7 @@ struct Sample {
 impl Series {
     fn rings(&self) -> MutexGuard<'_, BTreeMap<String, Rings>> {
         // A panic while the lock is held leaves whole samples.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, at_ms: i64, views: &[ConnectorView]) {
@@ -146,6 +171,23 @@ impl Series {
             let rate = rings.rate(at_ms, view.status.counts.events);
             rings.push(Sample { at_ms, values: [lag, rate, retained.map_or(f32::NAN, approximate)] });
         }
+    }
+
+    /// Takes over where the topics end; those that are not named any more are forgotten.
+    fn measure(&self, at_ms: i64, ends: Vec<(TopicIndex, u64)>) {
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *topics);
+        topics.extend(ends.into_iter().map(|(topic, end)| {
+            let before = before.get(&topic).filter(|before| before.at_ms < at_ms);
+            let rate =
+                before.map(|before| approximate(end.saturating_sub(before.end)) * 1000.0 / approximate(at_ms.abs_diff(before.at_ms)));
+            (topic, Growth { at_ms, end, rate })
+        }));
+    }
+
+    /// Records a second that came into a topic; `None` before there are two samples.
+    pub fn growth(&self, topic: TopicIndex) -> Option<f32> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner).get(&topic)?.rate
     }
 
     /// Changes a second by the newest sample; `None` before there are two.
@@ -270,6 +312,16 @@ mod tests {
         let hours = series.points("shop", RATE, 0, HOUR_MS);
         assert!((24..=25).contains(&hours.len()) && hours.iter().all(|(_, rate)| (rate - 10.0).abs() < 0.01), "{hours:?}");
         assert!(series.points("shop", 2, 0, HOUR_MS).iter().all(|(_, retained)| retained.is_nan()));
+    }
+
+    #[test]
+    fn a_topic_grows_by_what_came_since_the_sample_before() {
+        let (series, orders, old) = (Series::default(), TopicIndex(16), TopicIndex(17));
+        series.measure(0, vec![(orders, 100), (old, 7)]);
+        assert_eq!(series.growth(orders), None);
+        series.measure(10_000, vec![(orders, 150)]);
+        assert_eq!((series.growth(orders), series.growth(old)), (Some(5.0), None));
+        assert_eq!(series.topics.lock().expect("whole").len(), 1);
     }
 
     #[test]

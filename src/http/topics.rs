@@ -21,6 +21,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use super::described::{Routes, does};
 use super::records::{self, StartAt};
 use super::{ApiError, App, Pairs, is_on, parameter};
+use crate::connect::registry::ConnectorView;
 use crate::log::LogError;
 use crate::log::builtin::BuiltinLog;
 use crate::log::topic::{CONFIGS_TOPIC, TopicInfo, fits};
@@ -57,7 +58,8 @@ pub fn routes() -> Routes {
         .shape(
             "Topic",
             json!({ "name": "shop.public.orders", "partitions": [{ "partition": 0, "start": 0, "end": 1842 }], "records": 1842,
-                "cleanup": "delete|compact", "internal": false, "connector~": "shop", "groups?": ["billing"],
+                "cleanup": "delete|compact", "internal": false, "connector~": "shop", "source_table?~": "public.orders",
+                "records_per_second?~": 412.5, "last_change?~": "2026-11-21T13:02:11.482Z", "groups?": ["billing"],
                 "config": { "cleanup.policy": "delete|compact", "compression.type": "producer|uncompressed|gzip|snappy|lz4|zstd" } }),
         )
         .get(
@@ -103,7 +105,8 @@ async fn list(State(app): State<App>) -> Result<Response, ApiError> {
     let log = log(&app)?;
     let mut topics = log.topics();
     topics.sort_by(|a, b| a.name.cmp(&b.name));
-    let items: Vec<Json> = topics.iter().map(|topic| describe(&app, log, topic)).collect();
+    let (views, times) = (app.0.registry.views(), log.last_times());
+    let items: Vec<Json> = topics.iter().map(|topic| describe(&app, log, topic, &views, times.get(&topic.index).copied())).collect();
     Ok(JsonBody(json!({ "items": items, "next_cursor": null })).into_response())
 }
 
@@ -114,14 +117,15 @@ async fn show(State(app): State<App>, Path(topic): Path<String>) -> Result<Respo
 
 /// A topic with the groups that have an offset in it.
 pub(super) fn described(app: &App, log: &BuiltinLog, topic: &TopicInfo) -> Json {
-    let mut body = describe(app, log, topic);
+    let time = log.last_times().get(&topic.index).copied();
+    let mut body = describe(app, log, topic, &app.0.registry.views(), time);
     let Some(groups) = &app.0.groups else { return body };
     let reads = |group: &String| groups.view(group).is_some_and(|view| view.offsets.iter().any(|(known, ..)| *known == topic.name));
     body["groups"] = groups.names().into_iter().filter(reads).collect();
     body
 }
 
-fn describe(app: &App, log: &BuiltinLog, topic: &TopicInfo) -> Json {
+fn describe(app: &App, log: &BuiltinLog, topic: &TopicInfo, views: &[ConnectorView], last_change: Option<i64>) -> Json {
     let mut records = 0;
     let mut partitions = Vec::new();
     for partition in 0..topic.partitions {
@@ -130,11 +134,14 @@ fn describe(app: &App, log: &BuiltinLog, topic: &TopicInfo) -> Json {
         partitions.push(json!({ "partition": partition, "start": range.start, "end": range.end }));
     }
     let cleanup = if topic.compact { "compact" } else { "delete" };
-    let connector = if topic.internal { None } else { super::connectors::writer_of(app, &topic.name) };
+    let writer = if topic.internal { None } else { super::connectors::writer_among(views, &topic.name) };
     let compression = topic.compression.map_or("producer", |codec| if codec == Compression::None { "uncompressed" } else { codec.name() });
     json!({
         "name": topic.name, "partitions": partitions, "records": records, "cleanup": cleanup, "internal": topic.internal,
-        "connector": connector, "config": { "cleanup.policy": cleanup, "compression.type": compression },
+        "connector": writer.map(|view| &view.name),
+        "source_table": writer.and_then(|view| super::connectors::table_of(view, &topic.name)),
+        "records_per_second": app.0.series.growth(topic.index), "last_change": last_change.map(records::rfc3339),
+        "config": { "cleanup.policy": cleanup, "compression.type": compression },
     })
 }
 

@@ -224,19 +224,30 @@ pub const LOGICAL_WAL: &str = "ALTER SYSTEM SET wal_level = logical;      then r
 fn wrong_password(to: &ConnectionConfig) -> Problem {
     let problem = Problem::fail("pg/auth", format!("password authentication failed for user \"{}\"", to.user));
     let sent = to.password.as_ref().map_or("", |password| password.expose());
-    let odd = if sent.ends_with(['\n', '\r']) {
-        "it ends with a newline"
+    let (odd, fix) = if sent.ends_with(['\n', '\r']) {
+        (", ends with a newline", newline_away(&to.password_from))
     } else if sent != sent.trim() {
-        "it begins or ends with a blank"
+        (", begins or ends with a blank", String::new())
     } else {
-        ""
+        ("", String::new())
     };
-    let from = if to.password_from.is_empty() { String::new() } else { format!("the password came from {}", to.password_from) };
-    let why = [from.as_str(), odd].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
-    problem.why(why).fix(match odd {
-        "it ends with a newline" => "remove the newline:  printf %s \"$PW\" > FILE      or quote the value in your env file",
-        _ => "correct database.password (or the secret it refers to)",
-    })
+    let length = match sent.chars().count() {
+        0 => "empty".to_owned(),
+        1 => "1 character".to_owned(),
+        count => format!("{count} characters"),
+    };
+    let why = match (to.password_from.as_str(), odd) {
+        ("", "") => String::new(),
+        ("", odd) => format!("the password{}", odd.trim_start_matches(',')),
+        (from, odd) => format!("the password came from {from} ({length}{odd})"),
+    };
+    problem.why(why).fix(if fix.is_empty() { "correct database.password (or the secret it refers to)".to_owned() } else { fix })
+}
+
+/// How a newline at the end of a password goes away; `from` is the reference that it came from.
+fn newline_away(from: &str) -> String {
+    let file = from.strip_prefix("${file:").and_then(|rest| rest.strip_suffix('}')).filter(|path| !path.contains(':'));
+    format!("remove the newline:  printf %s \"$PW\" > {}      or quote the value in your env file", file.unwrap_or("FILE"))
 }
 
 /// Where the server saw us come from, as `pg_hba.conf` writes it.
@@ -269,7 +280,8 @@ mod tests {
         to.password = Some(crate::config::Secret::new("hunter2\n"));
         to.password_from = "${env:SHOP_DB_PASSWORD}".to_owned();
         let wrong = server("28P01", "password authentication failed").problem(&to);
-        assert_eq!(wrong.why, "the password came from ${env:SHOP_DB_PASSWORD}; it ends with a newline");
+        assert_eq!(wrong.why, "the password came from ${env:SHOP_DB_PASSWORD} (8 characters, ends with a newline)");
+        assert!(newline_away("${file:/run/pw}").contains("> /run/pw  ") && newline_away("${file:a:b}").contains("> FILE  "));
         assert!(wrong.fix.starts_with("remove the newline:") && !wrong.to_string().contains("hunter2"));
         let pooler = server("42601", "syntax error at or near \"IDENTIFY_SYSTEM\"").problem(&to);
         assert_eq!((pooler.code, pooler.fix.as_str()), ("pg/pooler", "remove \"-pooler\" from the host: ep-cool-1.eu"));

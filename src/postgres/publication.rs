@@ -62,7 +62,7 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
         }
         PublicationAutocreate::AllTables if found.is_none() => {
             let instead = "or set publication.autocreate.mode=filtered: only the captured tables are published then";
-            refuse_breaking(&tables.iter().collect::<Vec<_>>(), "FOR ALL TABLES publishes every table of the database", instead)?;
+            refuse_breaking(&tables.iter().collect::<Vec<_>>(), " (FOR ALL TABLES publishes every table of the database)", instead)?;
             run(client, &format!("create publication {} for all tables{via_root}", identifier(name))).await
         }
         PublicationAutocreate::Filtered => {
@@ -71,7 +71,7 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
             }
             match found {
                 None => {
-                    refuse_breaking(&with_partitions(tables, &wanted), CAPTURED, LEAVE_OUT)?;
+                    refuse_breaking(&with_partitions(tables, &wanted), "", LEAVE_OUT)?;
                     run(client, &format!("create publication {} for table {}{via_root}", identifier(name), list(&wanted))).await
                 }
                 Some(found) if found.all_tables => Err(PostgresError::Problem(
@@ -113,7 +113,7 @@ async fn update(client: &Client, name: &str, tables: &[Table], wanted: &[&Table]
     }
     // What is published already is no worse for it.
     if found.publishes_updates {
-        refuse_breaking(&with_partitions(tables, &add), CAPTURED, LEAVE_OUT)?;
+        refuse_breaking(&with_partitions(tables, &add), "", LEAVE_OUT)?;
     }
     tracing::info!(publication = name, added = add.len(), dropped = drop.len(), "the publication's tables change");
     let mut sql = Vec::new();
@@ -167,7 +167,8 @@ async fn run(client: &Client, sql: &str) -> Result<(), PostgresError> {
     client.batch_execute(&limited).await.map_err(|error| match PostgresError::from(error) {
         PostgresError::Server(message) if message.code == "42501" => PostgresError::Problem(
             Problem::fail("pg/publication", "the role may not make or change the publication").why(message.message).fix(format!(
-                "run as the tables' owner (a superuser for all tables), then set publication.autocreate.mode=disabled:\n{sql};"
+                "{sql};\nas the tables' owner (a superuser for all tables), then publication.autocreate.mode=disabled here;\n\
+                 or let the role do it: GRANT CREATE ON DATABASE, and GRANT the tables' owner TO it"
             )),
         ),
         other => other,
@@ -203,22 +204,21 @@ fn near(config: &PostgresConfig, tables: &[Table]) -> String {
 /// So many expressions are told.
 const HINTS_MAX: usize = 5;
 
-/// Why a table is published in `filtered` mode.
-const CAPTURED: &str = "it is captured, or a partition of a table that is";
 /// The other way out in `filtered` mode.
 const LEAVE_OUT: &str = "or leave it out: table.exclude.list";
 
 fn refuse_breaking(tables: &[&Table], because: &str, instead: &str) -> Result<(), PostgresError> {
     let breaking: Vec<_> = tables.iter().filter(|table| table.breaks_updates()).collect();
-    let Some(first) = breaking.first() else { return Ok(()) };
+    let Some(one) = breaking.first() else { return Ok(()) };
+    let first = one.name();
     let names: Vec<_> = breaking.iter().map(|table| table.name()).collect();
     let fixes: Vec<_> = breaking.iter().map(|table| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", table.quoted())).collect();
     Err(PostgresError::Problem(
         Problem::fail("pg/identity-missing", format!("{} cannot be captured safely", names.join(", ")))
             .why(format!(
-                "{} has {} ({because}): once its updates are published, PostgreSQL rejects the application's own UPDATE and DELETE on it",
-                first.name(),
-                if first.identity == ReplicaIdentity::Nothing {
+                "{} has {}; once its updates are published, PostgreSQL rejects your application's own UPDATE and DELETE on it{because}",
+                if breaking.len() == 1 { "it" } else { &first },
+                if one.identity == ReplicaIdentity::Nothing {
                     "REPLICA IDENTITY NOTHING"
                 } else {
                     "no primary key and no REPLICA IDENTITY FULL"

@@ -6,9 +6,10 @@ use tokio_postgres::Client;
 
 use super::connection::Connection;
 use super::slots::{self, SlotReport};
-use super::{PostgresError, identifier};
+use super::{PostgresError, catalog, identifier};
 use crate::change::Lsn;
-use crate::config::postgres::PostgresConfig;
+use crate::config::postgres::{ConnectionConfig, PostgresConfig};
+use crate::config::quantity::say_duration;
 use crate::problem::Problem;
 
 /// How long making a slot may wait for transactions that are open.
@@ -99,16 +100,18 @@ pub async fn holder(client: &Client, name: &str) -> Option<Holder> {
     let row = client
         .query_opt(
             "select slot.active_pid, format('pid %s, user %s, client %s, application \"%s\"', slot.active_pid, coalesce(usename::text, '?'), \
-                 coalesce(client_addr::text, client_hostname, 'local'), coalesce(nullif(application_name, ''), '?')) \
-               || coalesce(format(', for %s s', extract(epoch from now() - backend_start)::bigint), ''), \
-                 coalesce(application_name, '') \
+                 coalesce(host(client_addr), client_hostname, 'local'), coalesce(nullif(application_name, ''), '?')), \
+                 coalesce(application_name, ''), extract(epoch from now() - backend_start)::bigint \
              from pg_replication_slots as slot left join pg_stat_activity as activity on activity.pid = slot.active_pid \
              where slot.slot_name = $1 and slot.active_pid is not null",
             &[&name],
         )
         .await;
     let row = row.ok().flatten()?;
-    Some(Holder { pid: row.try_get(0).ok()?, shown: row.try_get(1).ok()?, application: row.try_get(2).ok()? })
+    let (who, age): (String, Option<i64>) = (row.try_get(1).ok()?, row.try_get(3).ok()?);
+    let age = age.and_then(|seconds| u64::try_from(seconds).ok()).map(|seconds| say_duration(Duration::from_secs(seconds)));
+    let shown = format!("{who}{}", age.map_or_else(String::new, |age| format!(", for {age}")));
+    Some(Holder { pid: row.try_get(0).ok()?, shown, application: row.try_get(2).ok()? })
 }
 
 /// The oldest transaction whose rows of the catalogue the slot still needs.
@@ -193,10 +196,7 @@ async fn full(client: &Client, error: PostgresError) -> PostgresError {
     let Ok(reports) = slots::list(client).await else { return error };
     let mut idle: Vec<&SlotReport> = reports.iter().filter(|slot| slot.active_pid.is_none()).collect();
     idle.sort_by_key(|slot| std::cmp::Reverse(slot.retained_bytes));
-    let shown = |slot: &&SlotReport| {
-        let unused = slot.inactive_s.map(|seconds| format!(", unused for {} h", seconds / 3600)).unwrap_or_default();
-        format!("{} ({} MiB of WAL{unused})", slot.name, slot.retained_bytes.unwrap_or(0) >> 20)
-    };
+    let shown = |slot: &&SlotReport| format!("{} ({})", slot.name, slot.idle());
     let list = idle.iter().take(IDLE_MAX).map(shown).collect::<Vec<_>>().join("   ");
     let used = reports.len();
     let more = format!("ALTER SYSTEM SET max_replication_slots = {};      then restart PostgreSQL", used + 10);
@@ -236,6 +236,19 @@ pub async fn being_made(client: &Client, name: &str) -> Problem {
     waits_for(client, format!("slot \"{name}\" is being made, which waits")).await
 }
 
+/// The server says nothing of the slot, although it was asked for a sign of life.
+pub fn stalled(name: &str, silent: Duration) -> Problem {
+    Problem::retry(
+        "pg/stalled",
+        format!("PostgreSQL has sent nothing for {} s of slot \"{name}\", although it was asked", silent.as_secs()),
+    )
+    .why("its walsender is stopped or overloaded, the network drops what it sends, or it decodes a large transaction of other tables")
+    .fix(format!(
+        "what it does: SELECT r.pid, r.state, a.wait_event FROM pg_stat_replication r JOIN pg_stat_activity a USING (pid) \
+             JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE s.slot_name = '{name}'"
+    ))
+}
+
 async fn waits_for(client: &Client, what: String) -> Problem {
     let list = open_transactions(client).await;
     Problem::retry("pg/slot-waiting", what)
@@ -265,6 +278,41 @@ pub async fn drop(client: &Client, name: &str) -> Result<bool, PostgresError> {
         .await?;
     Ok(find(client, name).await?.is_none())
 }
+
+/// How long a slot that is still being read is left before it is tried again.
+const DROP_PAUSE: Duration = Duration::from_millis(200);
+
+/// Drops a slot as soon as nobody reads it, on a session of its own: a reader that has ended here may not have over there. False:
+/// it was still being read at the end of that time.
+pub async fn drop_when_free(
+    config: &ConnectionConfig,
+    application_name: &str,
+    name: &str,
+    wait_max: Duration,
+) -> Result<bool, PostgresError> {
+    let mut is_read = false;
+    let dropping = async {
+        let client = catalog::open(config, application_name).await?;
+        loop {
+            match drop(&client, name).await {
+                Ok(true) => return Ok(true),
+                Ok(false) => is_read = true,
+                // Its reader came between the look and the order.
+                Err(error) if error.code() == OBJECT_IN_USE => is_read = true,
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(DROP_PAUSE).await;
+        }
+    };
+    match tokio::time::timeout(wait_max, dropping).await {
+        Ok(done) => done,
+        Err(_) if is_read => Ok(false),
+        Err(_) => Err(PostgresError::Timeout(wait_max, "dropping the slot")),
+    }
+}
+
+/// SQLSTATE of a slot that is being read.
+const OBJECT_IN_USE: &str = "55006";
 
 /// Writes an empty message outside any transaction, which moves the slots of an otherwise idle database. Needs no table.
 pub async fn emit_message(client: &Client, prefix: &str) -> Result<(), PostgresError> {

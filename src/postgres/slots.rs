@@ -3,9 +3,12 @@
 //! Owns one query that works on every version and for a role without privileges. Changes nothing; dropping is
 //! [`super::slot::drop`].
 
+use std::time::Duration;
+
 use tokio_postgres::Client;
 
 use super::PostgresError;
+use crate::config::quantity::{say_bytes, say_duration};
 
 /// A slot as an operator looks at it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,9 +48,16 @@ impl SlotReport {
     pub fn is_endangered(&self) -> bool {
         matches!(self.wal_status.as_deref(), Some("lost" | "unreserved"))
     }
+
+    /// What it costs to keep it without a reader: `12 GiB of WAL, unused for 41 d 3 h`.
+    pub fn idle(&self) -> String {
+        let kept = self.retained_bytes.map_or_else(|| "its WAL is gone".to_owned(), |bytes| format!("{} of WAL", say_bytes(bytes)));
+        let unused = self.inactive_s.map(|seconds| format!(", unused for {}", say_duration(Duration::from_secs(seconds))));
+        format!("{kept}{}", unused.unwrap_or_default())
+    }
 }
 
-/// Columns that came with later versions are asked for by name in JSON. What a server without a limit leaves out stays NULL: `greatest`
+/// Columns that came with later versions are asked for by name in JSON. What is NULL stays NULL: `greatest`
 /// would make 0 of it.
 const QUERY: &str = "with here as (select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as lsn) \
      select s.slot_name::text, s.slot_type = 'logical', coalesce(s.plugin::text, ''), coalesce(s.database::text, ''), s.active_pid, \
@@ -55,10 +65,11 @@ const QUERY: &str = "with here as (select case when pg_is_in_recovery() then pg_
                                     coalesce(', from ' || host(a.client_addr), '')) \
                       from pg_stat_activity a where a.pid = s.active_pid), 'pid ' || s.active_pid, ''), \
             s.temporary, s.wal_status, \
-            greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::bigint, case when s.safe_wal_size < 0 then 0 else s.safe_wal_size end, \
-            greatest(pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn), 0)::bigint, \
+            case when s.restart_lsn is not null then greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::bigint end, case when s.safe_wal_size < 0 then 0 else s.safe_wal_size end, \
+            case when s.confirmed_flush_lsn is not null then greatest(pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn), 0)::bigint end, \
             coalesce((to_jsonb(s) ->> 'failover')::boolean, false), \
-            greatest(extract(epoch from now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz), 0)::bigint, \
+            case when to_jsonb(s) ->> 'inactive_since' is not null \
+                 then greatest(extract(epoch from now() - (to_jsonb(s) ->> 'inactive_since')::timestamptz), 0)::bigint end, \
             coalesce((select a.application_name from pg_stat_activity a where a.pid = s.active_pid), '') \
      from pg_replication_slots s, here order by s.slot_name collate \"C\"";
 

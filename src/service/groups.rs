@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::broker::Broker;
+use crate::broker::codec::Decoder;
 use crate::broker::error_code::ErrorCode;
 use crate::broker::groups::group::Member;
 use crate::broker::groups::records::Committed;
@@ -26,6 +27,7 @@ impl Groups for KafkaGroups {
                 instance: member.instance_id.clone(),
                 client_id: member.client_id.clone(),
                 host: member.client_host.clone(),
+                reads: assigned(&member.assignment).unwrap_or_default(),
             };
             let (state, protocol) = (group.phase().name(), group.protocol().map(str::to_owned));
             GroupView { name: name.to_owned(), state, protocol, members: group.members().iter().map(member).collect(), offsets: Vec::new() }
@@ -58,9 +60,21 @@ impl Groups for KafkaGroups {
         Box::pin(async move { outcome(self.0.groups.delete(name).await) })
     }
 
-    fn forget<'a>(&'a self, topic: &'a str) -> Change<'a> {
-        Box::pin(async move { outcome(self.0.groups.forget_topic(topic).await) })
+    fn delete_topic<'a>(&'a self, topic: &'a str) -> Change<'a> {
+        Box::pin(async move { outcome(self.0.groups.delete_topic(topic).await) })
     }
+}
+
+/// The partitions of an assignment in the form that consumers share (`ConsumerProtocolAssignment`); `None` for other forms. The
+/// decoder bounds what its arrays may take.
+fn assigned(bytes: &[u8]) -> Option<Vec<(String, u32)>> {
+    let mut fields = Decoder::new(bytes);
+    fields.i16().ok()?;
+    let topics = fields.array(|fields| Ok((fields.string()?.to_owned(), fields.array(Decoder::i32)?))).ok()?;
+    let partitions = topics.into_iter().flat_map(|(topic, partitions)| {
+        partitions.into_iter().filter_map(move |partition| Some((topic.clone(), u32::try_from(partition).ok()?)))
+    });
+    Some(partitions.collect())
 }
 
 fn outcome(error: ErrorCode) -> Result<(), Refusal> {
@@ -71,5 +85,18 @@ fn outcome(error: ErrorCode) -> Result<(), Refusal> {
         ErrorCode::COORDINATOR_NOT_AVAILABLE => Err(Refusal::Other("the log takes nothing now: try again when it does".to_owned())),
         ErrorCode::INVALID_COMMIT_OFFSET_SIZE => Err(Refusal::Other("committed offsets take all the memory they may".to_owned())),
         other => Err(Refusal::Other(format!("the group cannot be changed: Kafka's error {}", other.0))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assignment_is_read_and_other_bytes_are_none() {
+        let mut bytes = vec![0, 1, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 2];
+        bytes.extend([0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0]);
+        assert_eq!(assigned(&bytes), Some(vec![("t".to_owned(), 0), ("t".to_owned(), 7)]));
+        assert_eq!((assigned(&[]), assigned(b"range"), assigned(&bytes[..15])), (None, None, None));
     }
 }

@@ -8,6 +8,7 @@ mod api;
 mod apicurio;
 #[cfg(feature = "kafka")]
 mod avro;
+mod bench;
 mod check;
 #[cfg(feature = "kafka")]
 #[path = "../registry/confluent.rs"]
@@ -20,6 +21,8 @@ mod connect_fixtures;
 mod demo;
 #[cfg(feature = "kafka")]
 mod disk;
+#[cfg(feature = "kafka")]
+mod error_texts;
 #[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
@@ -78,6 +81,8 @@ mod streaming;
 mod support;
 mod tls;
 mod tokens;
+#[cfg(feature = "kafka")]
+mod traces;
 #[cfg(feature = "kafka")]
 mod trial;
 #[cfg(feature = "kafka")]

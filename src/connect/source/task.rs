@@ -14,8 +14,10 @@ use super::resume::{Resume, begin_anew};
 use super::snapshot;
 use super::stream::Stream;
 use super::tables;
+use super::traces::Tell;
 use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
 use crate::config::postgres::{PostgresConfig, SnapshotMode, TableOrder};
+use crate::config::quantity::say_duration;
 use crate::connect::{Phase, Signals, TaskStatus};
 use crate::encode::values::ValueSettings;
 use crate::encode::{EventSettings, header};
@@ -33,8 +35,6 @@ use tokio::sync::watch;
 /// before the supervisor's back-off takes over.
 const SLOT_TRIES: u32 = 20;
 const SLOT_PAUSE: Duration = Duration::from_millis(100);
-/// How often dropping the slot is tried, with the same pause: about a second.
-const DROP_TRIES: u32 = 10;
 
 /// A slot that is made within this needs no word about what it waits for.
 const TELL_AFTER: Duration = Duration::from_secs(2);
@@ -78,13 +78,15 @@ pub struct Context {
     pub stop: watch::Receiver<bool>,
     /// How often status is sent: well within the server's patience.
     pub status_interval: Duration,
+    /// Who is told of each commit of the stream.
+    pub traces: Option<Tell>,
 }
 
 impl Context {
     fn new(config: Arc<PostgresConfig>, registrar: Arc<Registrar>, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Self {
         let events = Arc::new(event_settings(&config));
         let signals = status.signals().clone();
-        Self { status_interval: config.status_update_interval, config, events, registrar, status, signals, stop }
+        Self { status_interval: config.status_update_interval, config, events, registrar, status, signals, stop, traces: None }
     }
 
     /// It shall end.
@@ -152,9 +154,10 @@ pub async fn capture<W: LogWriter>(
     registrar: Arc<Registrar>,
     status: Arc<TaskStatus>,
     stop: watch::Receiver<bool>,
+    traces: Option<Tell>,
 ) -> Result<(), Problem> {
     status.set_phase(Phase::Preparing);
-    let mut context = Context::new(config, registrar, status, stop);
+    let mut context = Context { traces, ..Context::new(config, registrar, status, stop) };
     let mut stop = context.stop.clone();
     let begin = async {
         let key = Checkpoint::key(&context.config.name, &context.config.topic_prefix);
@@ -193,19 +196,7 @@ pub async fn capture<W: LogWriter>(
 
 async fn drop_slot(context: &Context) {
     let name = context.config.slot_name.as_str();
-    let dropped = async {
-        let client = catalog::open(&context.config.connection, &context.application_name()).await?;
-        // The session that read it has ended here, but perhaps not yet over there.
-        for _ in 0..DROP_TRIES {
-            if slot::drop(&client, name).await? {
-                return Ok(true);
-            }
-            tokio::time::sleep(SLOT_PAUSE).await;
-        }
-        Ok::<_, PostgresError>(false)
-    };
-    let late = PostgresError::Timeout(DROP_MAX, "dropping the slot");
-    match tokio::time::timeout(DROP_MAX, dropped).await.unwrap_or(Err(late)) {
+    match slot::drop_when_free(&context.config.connection, &context.application_name(), name, DROP_MAX).await {
         Ok(true) => tracing::info!(slot = name, "slot.drop.on.stop: the slot is dropped"),
         Ok(false) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: it is still being read"),
         Err(error) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: {error}"),
@@ -582,7 +573,10 @@ fn wal_lost(config: &PostgresConfig, slot: &Slot, stored: &Checkpoint, now: Lsn,
     let (name, from) = (&config.slot_name, stored.flush_lsn);
     let ago = match (now_ns() / 1000).saturating_sub(stored.time_us) {
         _ if stored.time_us <= 0 => String::new(),
-        us => format!("; the last change before them was committed about {} ago", about(Duration::from_micros(us.max(0).unsigned_abs()))),
+        us => format!(
+            "; the last change before them was committed about {} ago",
+            say_duration(Duration::from_micros(us.max(0).unsigned_abs()))
+        ),
     };
     let why = slot.why_lost(limit.as_deref());
     Problem::fail(
@@ -595,17 +589,6 @@ fn wal_lost(config: &PostgresConfig, slot: &Slot, stored: &Checkpoint, now: Lsn,
              Raise max_slot_wal_keep_size to what the disk can spare",
         begin_anew(&config.name, Some(name))
     ))
-}
-
-/// A duration as people say it.
-fn about(duration: Duration) -> String {
-    let (seconds, minutes) = (duration.as_secs(), duration.as_secs() / 60);
-    match (minutes, minutes / 60, minutes / 60 / 24) {
-        (0, _, _) => format!("{seconds} s"),
-        (_, 0, _) => format!("{minutes} min"),
-        (_, hours, 0) => format!("{hours} h {} min", minutes % 60),
-        (_, hours, days) => format!("{days} d {} h", hours % 24),
-    }
 }
 
 /// Somebody else reads the slot. It is tried again until they are gone.
@@ -633,7 +616,7 @@ async fn slot_active(context: &Context, client: &Client, error: &PostgresError) 
             format!("stop that program, or set another slot.name here; {end}"),
         ),
     };
-    Problem { what: format!("slot \"{slot}\" is being read by {who}: {shown}"), ..problem }.why(why).fix(fix)
+    Problem { what: format!("slot \"{slot}\" is being read by {who}"), ..problem }.why(format!("{shown}; {why}")).fix(fix)
 }
 
 /// Starts the stream; a slot that is still held is tried again for a moment. `None`: told to stop.
@@ -679,15 +662,4 @@ fn slot_gone(config: &PostgresConfig, checkpoint: &Checkpoint, now: Lsn) -> Prob
     Problem::fail(SLOT_GONE, format!("slot \"{slot}\" does not exist; what was published came from slot \"{read}\""))
         .why("slot.name was changed: a new slot begins now, and what happened before it would be lost unnoticed")
         .fix(format!("set slot.name={read} again, or, {anew}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_told_in_its_two_largest_units() {
-        let told = [0, 59, 60, 3599, 7800, 90_000, 864_000].map(|seconds| about(Duration::from_secs(seconds)));
-        assert_eq!(told, ["0 s", "59 s", "1 min", "59 min", "2 h 10 min", "1 d 1 h", "10 d 0 h"]);
-    }
 }

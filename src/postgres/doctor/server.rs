@@ -110,12 +110,8 @@ impl Doctor<'_> {
         idle.sort_by_key(|slot| std::cmp::Reverse(slot.retained_bytes));
         let mut fix = String::new();
         for slot in idle.into_iter().take(NAMES_MAX) {
-            let mib = slot.retained_bytes.unwrap_or(0) >> 20;
-            let age = slot.inactive_s.map(|s| format!(", unused for {} h", s / 3600)).unwrap_or_default();
-            fix.push_str(&format!(
-                "-- if nobody needs it (it keeps {mib} MiB of WAL{age}):  SELECT pg_drop_replication_slot('{}');\n",
-                slot.name
-            ));
+            let idle = slot.idle();
+            fix.push_str(&format!("-- if nobody needs it ({idle}):  SELECT pg_drop_replication_slot('{}');\n", slot.name));
         }
         fix.push_str(&self.provider.setting("max_replication_slots", &(most + 10).to_string(), true));
         self.found("pg/slots-full", TITLE, Mark::Fail, format!("none is free ({used} of {most} used)"), fix).expected = "a free one";
