@@ -22,6 +22,8 @@ pub struct Collection {
     pub filter: Option<String>,
     /// The column by which it is read, in its key's place.
     pub surrogate_key: Option<String>,
+    /// It is reconciled with its topic, of which so many keys may be remembered.
+    pub reconcile: Option<u64>,
 }
 
 impl Collection {
@@ -29,6 +31,17 @@ impl Collection {
     pub fn name(&self) -> String {
         format!("{}.{}", self.schema, self.table)
     }
+}
+
+/// How far a table is reconciled. It is told only: a process that is killed begins the table again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// `keys`: the topic is read; `rows`: the table is; `deletes`: what is gone is told.
+    pub phase: String,
+    /// Keys that lived in the topic.
+    pub keys: u64,
+    /// Keys of them that were told gone.
+    pub deleted: u64,
 }
 
 /// An incremental snapshot that is not finished.
@@ -50,6 +63,8 @@ pub struct Incremental {
     pub repairs: Vec<Place>,
     /// Rows read so far.
     pub rows: u64,
+    /// How far the first table is reconciled, when it is.
+    pub reconciled: Option<Reconciled>,
 }
 
 impl Incremental {
@@ -65,6 +80,7 @@ impl Incremental {
         self.greatest = None;
         self.repairs.clear();
         self.rows = 0;
+        self.reconciled = None;
     }
 
     /// The first table is over.
@@ -80,8 +96,12 @@ impl Incremental {
 
     /// For the checkpoint.
     pub fn to_json(&self) -> Value {
-        let collection = |of: &Collection| json!([of.schema, of.table, of.filter, of.surrogate_key]);
-        json!({
+        let collection = |of: &Collection| match of.reconcile {
+            // As versions read it that know of nothing more.
+            None => json!([of.schema, of.table, of.filter, of.surrogate_key]),
+            Some(keys) => json!([of.schema, of.table, of.filter, of.surrogate_key, keys]),
+        };
+        let mut written = json!({
             "id": self.id,
             "paused": self.paused,
             "left": self.left.iter().map(collection).collect::<Vec<_>>(),
@@ -90,7 +110,11 @@ impl Incremental {
             "greatest": self.greatest,
             "repairs": self.repairs,
             "rows": self.rows,
-        })
+        });
+        if let (Some(Reconciled { phase, keys, deleted }), Some(written)) = (&self.reconciled, written.as_object_mut()) {
+            written.insert("reconciled".to_owned(), json!({ "phase": phase, "keys": keys, "deleted": deleted }));
+        }
+        written
     }
 
     /// Back from the checkpoint; `None` when it is not in this form.
@@ -98,9 +122,13 @@ impl Incremental {
         let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
         let list = |name: &str| value.get(name)?.as_array();
         let collection = |value: &Value| {
-            let [schema, table, filter, surrogate_key] = value.as_array()?.as_slice() else { return None };
+            let (schema, table, filter, surrogate_key, reconcile) = match value.as_array()?.as_slice() {
+                [schema, table, filter, surrogate_key] => (schema, table, filter, surrogate_key, None),
+                [schema, table, filter, surrogate_key, keys] => (schema, table, filter, surrogate_key, Some(keys.as_u64()?)),
+                _ => return None,
+            };
             let (schema, table) = (schema.as_str()?.to_owned(), table.as_str()?.to_owned());
-            Some(Collection { schema, table, filter: maybe_text(filter)?, surrogate_key: maybe_text(surrogate_key)? })
+            Some(Collection { schema, table, filter: maybe_text(filter)?, surrogate_key: maybe_text(surrogate_key)?, reconcile })
         };
         Some(Self {
             id: text("id")?,
@@ -111,6 +139,14 @@ impl Incremental {
             greatest: maybe_place(value.get("greatest")?)?,
             repairs: list("repairs")?.iter().map(place).collect::<Option<_>>()?,
             rows: value.get("rows")?.as_u64()?,
+            reconciled: match value.get("reconciled") {
+                None | Some(Value::Null) => None,
+                Some(value) => Some(Reconciled {
+                    phase: value.get("phase")?.as_str()?.to_owned(),
+                    keys: value.get("keys")?.as_u64()?,
+                    deleted: value.get("deleted")?.as_u64()?,
+                }),
+            },
         })
     }
 }
@@ -138,6 +174,7 @@ mod tests {
             table: table.into(),
             filter: filter.map(str::to_owned),
             surrogate_key: surrogate_key.map(str::to_owned),
+            reconcile: surrogate_key.map(|_| 16_000_000),
         };
         let snapshot = Incremental {
             id: "s\"1".into(),
@@ -148,12 +185,14 @@ mod tests {
             greatest: Some(vec![Some("9".into()), Some("x".into())]),
             repairs: vec![vec![Some("4".into())]],
             rows: 7,
+            reconciled: Some(Reconciled { phase: "rows".into(), keys: 5, deleted: 1 }),
         };
         assert_eq!(Incremental::from_json(&snapshot.to_json()), Some(snapshot.clone()));
         assert_eq!(snapshot.names(), "public.a,public.b");
         assert_eq!(Incremental::from_json(&json!({})), None);
         let mut next = snapshot;
         next.next();
-        assert_eq!((next.names().as_str(), next.cursor, next.rows), ("public.b", None, 0));
+        assert_eq!((next.names().as_str(), &next.cursor, next.rows, &next.reconciled), ("public.b", &None, 0, &None));
+        assert_eq!(Incremental::from_json(&next.to_json()), Some(next));
     }
 }

@@ -48,7 +48,25 @@ pub enum SnapshotKind {
     Incremental,
     /// At once, while the stream waits.
     Blocking,
+    /// As an incremental one; and keys that the topic has and the table has not are deleted from the topic.
+    Reconcile,
 }
+
+impl SnapshotKind {
+    /// As a signal names it.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Incremental => "incremental",
+            Self::Blocking => "blocking",
+            Self::Reconcile => "reconcile",
+        }
+    }
+}
+
+/// So many keys of a table's topic are remembered while it is reconciled, unless the signal says otherwise: up to 0.6 GiB.
+pub const RECONCILE_KEYS: u64 = 16_000_000;
+/// More cannot be asked for: 40 GiB.
+const RECONCILE_KEYS_MAX: u64 = 1_000_000_000;
 
 /// A snapshot that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,21 +79,25 @@ pub struct SnapshotRequest {
     pub conditions: Vec<Condition>,
     /// The column by which the tables are read, in their key's place.
     pub surrogate_key: Option<String>,
+    /// Of a reconciling one: so many keys of a topic may be remembered.
+    pub reconcile_keys: Option<u64>,
 }
 
 impl SnapshotRequest {
+    /// The most keys of a topic that are remembered; none where nothing is reconciled.
+    pub fn reconciles(&self) -> Option<u64> {
+        (self.kind == SnapshotKind::Reconcile).then(|| self.reconcile_keys.unwrap_or(RECONCILE_KEYS))
+    }
+
     /// The signal's data.
     pub fn to_data(&self) -> Value {
-        let kind = match self.kind {
-            SnapshotKind::Incremental => "incremental",
-            SnapshotKind::Blocking => "blocking",
-        };
         let condition = |condition: &Condition| json!({ "data-collection": condition.collection, "filter": condition.filter });
         json!({
-            "type": kind,
+            "type": self.kind.text(),
             "data-collections": self.collections.iter().map(Collection::text).collect::<Vec<_>>(),
             "additional-conditions": self.conditions.iter().map(condition).collect::<Vec<_>>(),
             "surrogate-key": self.surrogate_key,
+            "reconcile-keys": self.reconcile_keys,
         })
     }
 
@@ -172,7 +194,7 @@ fn parse_action(kind: &str, data: &str) -> Result<Action, Problem> {
             None => Err(malformed("its data has no message").fix(r#"{"message": "the position is {}"}"#)),
         },
         "stop-snapshot" => match snapshot_kind(&data)? {
-            SnapshotKind::Incremental => Ok(Action::Stop { collections: collections(&data)? }),
+            SnapshotKind::Incremental | SnapshotKind::Reconcile => Ok(Action::Stop { collections: collections(&data)? }),
             SnapshotKind::Blocking => Err(malformed("a blocking snapshot cannot be stopped by a signal").fix(r#"{"type": "incremental"}"#)),
         },
         _ => parse_request(&data).map(Action::Snapshot),
@@ -188,9 +210,30 @@ fn parse_request(data: &Map<String, Value>) -> Result<SnapshotRequest, Problem> 
         return Err(malformed("additional-condition is no longer read: all rows would come")
             .fix(r#"{"additional-conditions": [{"data-collection": "public.orders", "filter": "id > 7"}]}"#));
     }
-    let conditions = list_of(data, "additional-conditions")?.iter().map(parse_condition).collect::<Result<_, _>>()?;
+    let conditions = list_of(data, "additional-conditions")?.iter().map(parse_condition).collect::<Result<Vec<_>, _>>()?;
     let surrogate_key = text_of(data, "surrogate-key")?.filter(|column| !column.trim().is_empty()).map(str::to_owned);
-    Ok(SnapshotRequest { kind: snapshot_kind(data)?, collections, conditions, surrogate_key })
+    let kind = snapshot_kind(data)?;
+    if kind == SnapshotKind::Reconcile && !(conditions.is_empty() && surrogate_key.is_none()) {
+        return Err(malformed(
+            "a reconciling snapshot reads whole tables by their keys: rows that a condition leaves out would be deleted",
+        )
+        .fix("leave additional-conditions and surrogate-key out, or ask for \"type\": \"incremental\""));
+    }
+    let reconcile_keys = reconcile_keys(data)?;
+    if kind != SnapshotKind::Reconcile && reconcile_keys.is_some() {
+        return Err(malformed("reconcile-keys is of a reconciling snapshot only").fix("add \"type\": \"reconcile\""));
+    }
+    Ok(SnapshotRequest { kind, collections, conditions, surrogate_key, reconcile_keys })
+}
+
+fn reconcile_keys(data: &Map<String, Value>) -> Result<Option<u64>, Problem> {
+    match data.get("reconcile-keys") {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_u64().filter(|keys| (1..=RECONCILE_KEYS_MAX).contains(keys)) {
+            Some(keys) => Ok(Some(keys)),
+            None => Err(malformed(&format!("its reconcile-keys is {value}")).fix("a number from 1 to 1000000000")),
+        },
+    }
 }
 
 fn parse_condition(value: &Value) -> Result<Condition, Problem> {
@@ -221,7 +264,8 @@ fn snapshot_kind(data: &Map<String, Value>) -> Result<SnapshotKind, Problem> {
     match text_of(data, "type")?.map(str::to_uppercase).as_deref() {
         None | Some("INCREMENTAL") => Ok(SnapshotKind::Incremental),
         Some("BLOCKING") => Ok(SnapshotKind::Blocking),
-        Some(other) => Err(malformed(&format!("{other:?} is no type of snapshot")).fix("incremental or blocking")),
+        Some("RECONCILE") => Ok(SnapshotKind::Reconcile),
+        Some(other) => Err(malformed(&format!("{other:?} is no type of snapshot")).fix("incremental, blocking or reconcile")),
     }
 }
 
@@ -320,6 +364,15 @@ mod tests {
     }
 
     #[test]
+    fn a_reconciling_snapshot_is_of_whole_tables() {
+        let asked = request(r#"{"data-collections": ["a.b"], "type": "reconcile"}"#);
+        assert_eq!((asked.kind, asked.reconciles()), (SnapshotKind::Reconcile, Some(RECONCILE_KEYS)));
+        let asked = request(r#"{"data-collections": ["a.b"], "type": "RECONCILE", "reconcile-keys": 7}"#);
+        assert_eq!((asked.reconciles(), request(&asked.to_data().to_string())), (Some(7), asked));
+        assert_eq!(request(r#"{"data-collections": ["a.b"]}"#).reconciles(), None);
+    }
+
+    #[test]
     fn tables_are_named_by_expression_or_by_name() {
         let named = |text: &str, schema: &str, table: &str| Collection::parse(text).expect("valid").matches(schema, table);
         assert!(named("public.a", "public", "a") && named("public.(a|b)", "public", "b"));
@@ -356,6 +409,9 @@ mod tests {
             ("execute-snapshot", r#"{"data-collections": ["a.b"], "type": "other"}"#, "no type of snapshot"),
             ("execute-snapshot", r#"{"data-collections": ["a.b"], "additional-condition": "x"}"#, "no longer read"),
             ("execute-snapshot", r#"{"data-collections": ["a.b"], "additional-conditions": [{"filter": "x"}]}"#, "lacks data-collection"),
+            ("execute-snapshot", r#"{"data-collections": ["a.b"], "type": "reconcile", "surrogate-key": "x"}"#, "reads whole tables"),
+            ("execute-snapshot", r#"{"data-collections": ["a.b"], "type": "reconcile", "reconcile-keys": 0}"#, "reconcile-keys is 0"),
+            ("execute-snapshot", r#"{"data-collections": ["a.b"], "reconcile-keys": 7}"#, "of a reconciling snapshot only"),
             ("stop-snapshot", r#"{"type": "blocking"}"#, "cannot be stopped"),
             ("log", "{}", "no message"),
         ] {

@@ -13,6 +13,7 @@ use super::connectors::{OneArgs, ask_below, trouble};
 use super::form::write_out;
 use super::terminal::{number_at, signs, text_at};
 use super::{Failure, lists, view};
+use crate::change::signal::SnapshotKind;
 use crate::config::quantity::say_duration;
 use crate::problem::Problem;
 
@@ -52,14 +53,33 @@ pub struct StartArgs {
     #[command(flatten)]
     one: OneArgs,
     /// A captured table, or an expression for some; may be given several times.
-    #[arg(long = "table", required = true, value_name = "SCHEMA.TABLE")]
+    #[arg(long = "table", required_unless_present = "all", value_name = "SCHEMA.TABLE")]
     tables: Vec<String>,
+    /// All captured tables.
+    #[arg(long, conflicts_with = "tables")]
+    all: bool,
     /// Only the rows that fulfil this SQL condition; with one table.
     #[arg(long = "where", value_name = "CONDITION")]
     condition: Option<String>,
     /// Let the stream wait meanwhile: rows come in one piece.
     #[arg(long)]
     blocking: bool,
+    /// Also delete from the topics what is gone from the tables, as after a lost slot.
+    #[arg(long, conflicts_with_all = ["blocking", "condition"])]
+    reconcile: bool,
+    /// So many keys of a table's topic may be remembered meanwhile, up to 40 bytes each (16000000).
+    #[arg(long, requires = "reconcile", value_name = "N")]
+    reconcile_keys: Option<u64>,
+}
+
+impl StartArgs {
+    fn kind(&self) -> SnapshotKind {
+        match (self.blocking, self.reconcile) {
+            (true, _) => SnapshotKind::Blocking,
+            (_, true) => SnapshotKind::Reconcile,
+            _ => SnapshotKind::Incremental,
+        }
+    }
 }
 
 /// Does what the command says.
@@ -67,8 +87,8 @@ pub async fn run(command: SnapshotCommand) -> Result<(), Failure> {
     match command {
         SnapshotCommand::Start(args) => {
             let data = start_data(&args)?;
-            let kind = if args.blocking { "blocking" } else { "incremental" };
-            let what = format!("{kind} snapshot of {}", args.tables.join(", "));
+            let tables = if args.all { "all tables".to_owned() } else { args.tables.join(", ") };
+            let what = format!("{} snapshot of {tables}", args.kind().text());
             signal(&args.one, "execute-snapshot", data, &what).await
         }
         SnapshotCommand::Status { one, follow: false, no_progress } => status(&one, !no_progress).await,
@@ -86,7 +106,11 @@ pub async fn run(command: SnapshotCommand) -> Result<(), Failure> {
 }
 
 fn start_data(args: &StartArgs) -> Result<Json, Problem> {
-    let mut data = json!({ "data-collections": args.tables, "type": if args.blocking { "BLOCKING" } else { "INCREMENTAL" } });
+    let tables = if args.all { vec![".*".to_owned()] } else { args.tables.clone() };
+    let mut data = json!({ "data-collections": tables, "type": args.kind().text().to_uppercase() });
+    if let (Some(keys), Some(data)) = (args.reconcile_keys, data.as_object_mut()) {
+        data.insert("reconcile-keys".to_owned(), keys.into());
+    }
     let Some(condition) = &args.condition else { return Ok(data) };
     let [table] = args.tables.as_slice() else {
         return Err(Problem::refuse("config/value", "--where is for one table").fix("start one snapshot per table"));
@@ -294,7 +318,18 @@ fn shown(native: &Json, bars: bool) -> String {
     let rows = view::count(number_at(state, "/rows_done"));
     out.push_str(&format!("  incremental    {}   signal {}\n", text_at(state, "/state"), text_at(state, "/id")));
     for (at, table) in tables.iter().enumerate() {
-        let how = if at == 0 { format!("{rows} rows so far") } else { "waits".to_owned() };
+        let how = match (at, state.get("reconcile").filter(|how| how.is_object())) {
+            (0, Some(how)) => {
+                let (keys, deleted) = (view::count(number_at(how, "/keys")), view::count(number_at(how, "/deleted")));
+                match text_at(how, "/phase") {
+                    "keys" => format!("reconcile 1/3: the topic is read, {keys} keys so far"),
+                    "rows" => format!("reconcile 2/3: {rows} rows read, the topic has {keys} keys"),
+                    _ => format!("reconcile 3/3: {rows} rows read, {deleted} keys deleted so far"),
+                }
+            }
+            (0, None) => format!("{rows} rows so far"),
+            _ => "waits".to_owned(),
+        };
         out.push_str(&format!("    {table}   {how}\n"));
     }
     out
@@ -327,6 +362,12 @@ mod tests {
             Signal::parse("1", "execute-snapshot", &data.to_string()).expect("understood");
         }
         assert_eq!(data("x|shop|--table|a.b|--table|a.c|--where|id > 7").expect_err("two tables").code, "config/value");
+        let reconcile = data("x|shop|--all|--reconcile|--reconcile-keys|7").expect("all tables");
+        assert_eq!(reconcile, json!({ "data-collections": [".*"], "type": "RECONCILE", "reconcile-keys": 7 }));
+        Signal::parse("1", "execute-snapshot", &reconcile.to_string()).expect("understood");
+        for wrong in ["x|shop", "x|shop|--all|--table|a.b", "x|shop|--all|--reconcile|--blocking", "x|shop|--all|--reconcile-keys|7"] {
+            assert!(Line::try_parse_from(wrong.split('|')).is_err(), "{wrong}");
+        }
     }
 
     #[test]
@@ -339,6 +380,15 @@ mod tests {
             shown(&native, false),
             "shop   streaming\n  whole tables   running: 1 of 2 tables, 4,000 rows\n    (~ stands before estimates: PostgreSQL's statistics)\n  incremental    paused   signal 7\n    public.a   12,345 rows so far\n    public.b   waits\n"
         );
+        let mut reconciles = native.clone();
+        for (phase, told) in [
+            ("keys", "reconcile 1/3: the topic is read, 5,000 keys so far"),
+            ("rows", "reconcile 2/3: 12,345 rows read, the topic has 5,000 keys"),
+            ("deletes", "reconcile 3/3: 12,345 rows read, 7 keys deleted so far"),
+        ] {
+            reconciles["incremental"]["reconcile"] = json!({ "phase": phase, "keys": 5000, "deleted": 7 });
+            assert!(shown(&reconciles, false).contains(&format!("    public.a   {told}\n    public.b   waits\n")), "{phase}");
+        }
         assert_eq!(
             line(&native, Some(18_400)),
             "shop   streaming   1 of 2 tables   incremental: 2 tables left   16,345 rows   18,400 rows/s"

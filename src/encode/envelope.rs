@@ -8,6 +8,7 @@ use super::{EncodeError, EventSettings, transaction};
 use crate::change::{Cell, Op, Position, Relation, RowChange, TransactionCounts, Tuple};
 use crate::record::{HeaderBlock, RecordRef, RecordSink, Route, TopicHandle};
 
+pub mod gone;
 pub mod schema;
 pub mod shapes;
 pub mod source;

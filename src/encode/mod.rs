@@ -19,6 +19,7 @@ pub mod notification;
 pub mod plan;
 pub mod protobuf;
 pub mod schema;
+pub mod stored;
 pub mod transaction;
 pub mod transform;
 pub mod values;

@@ -28,7 +28,8 @@ pub fn routes() -> Routes {
         )
         .shape(
             "Incremental",
-            json!({ "id~": "s1", "state": "running|paused", "tables": ["public.orders"], "rows_done~": 2048 }),
+            json!({ "id~": "s1", "state": "running|paused", "tables": ["public.orders"], "rows_done~": 2048,
+                "reconcile~": { "phase": "keys|rows|deletes", "keys": 1000, "deleted": 3 } }),
         )
         .shape(
             "ConnectorOverview",
@@ -221,9 +222,8 @@ fn incremental(app: &App, view: &ConnectorView) -> Option<Json> {
     }
     let paused = state.get("paused").and_then(Json::as_bool).unwrap_or(false);
     // The first table is the one that is read; the rows are its own.
-    Some(
-        json!({ "id": state.get("id"), "state": if paused { "paused" } else { "running" }, "tables": left, "rows_done": state.get("rows") }),
-    )
+    Some(json!({ "id": state.get("id"), "state": if paused { "paused" } else { "running" }, "tables": left, "rows_done": state.get("rows"),
+        "reconcile": state.get("reconciled") }))
 }
 
 /// A check of the database that is not well.

@@ -106,6 +106,9 @@ pub enum LogError {
     /// The external cluster refused or failed; the current commit was undone.
     #[error("Kafka: {0}")]
     External(String),
+    /// This log cannot be read back by who writes it.
+    #[error("{0}")]
+    Unreadable(String),
     /// The external cluster refused for good.
     #[error("Kafka: {0}")]
     ExternalFatal(String),
@@ -136,6 +139,7 @@ impl LogError {
             Self::Fenced(_) => Problem::fail("kafka/fenced", text).fix("run one instance of this connector only, then restart it here"),
             Self::External(_) => Problem::retry("kafka/unavailable", text),
             Self::ExternalFatal(_) => Problem::fail("kafka/refused", text),
+            Self::Unreadable(_) => Problem::refuse("topic/unreadable", text),
             Self::TooManyPartitions { .. } => Problem::fail("log/partitions", text)
                 .why("each takes memory, and its next offset is repeated in every segment")
                 .fix("give topics fewer partitions (topic.creation.default.partitions), or delete topics that nobody needs (rowfeed topics delete); then restart the connector"),

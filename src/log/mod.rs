@@ -25,7 +25,7 @@ pub use error::LogError;
 pub use topic::TopicSpec;
 
 use crate::problem::Problem;
-use crate::record::{RecordSink, TopicHandle, TopicIndex};
+use crate::record::{RecordSink, Route, TopicHandle, TopicIndex};
 
 /// The number of a commit: the first is 1, 0 means none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +74,40 @@ pub trait LogWriter: Send {
     /// The newest value of a key of a compacted topic. What an earlier writer of this key handed over counts: it is waited
     /// for, so that a successor never goes on from a position that is about to be passed.
     fn latest(&self, topic: &str, key: &[u8]) -> impl Future<Output = Result<Option<Vec<u8>>, LogError>> + Send;
+
+    /// What readers see of each partition of a topic now.
+    fn extents(&self, topic: TopicHandle) -> impl Future<Output = Result<Vec<Extent>, LogError>> + Send;
+
+    /// Lends records of a partition that readers see, in order, from offset `from` to before `until`: about `bytes_max` of them, one
+    /// at least. Where to go on, which is `until` when nothing is left; records that are gone by now are passed over.
+    fn scan(
+        &self,
+        of: Route,
+        from: u64,
+        until: u64,
+        bytes_max: usize,
+        each: impl FnMut(Scanned<'_>) + Send,
+    ) -> impl Future<Output = Result<u64, LogError>> + Send;
+}
+
+/// What there is of a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The first record's offset.
+    pub start: u64,
+    /// Behind the last one.
+    pub end: u64,
+}
+
+/// A record of a topic, lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scanned<'a> {
+    /// Its offset.
+    pub offset: u64,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value.
+    pub value: Option<&'a [u8]>,
 }
 
 /// Where a connector writes.

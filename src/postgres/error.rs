@@ -183,7 +183,7 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
         "55000" if text.contains("slot") => {
             Problem::fail("pg/wal-lost", "the slot can no longer deliver: changes are gone from the server")
                 .why(text)
-                .fix("drop the slot and the connector's position, then start again with a new snapshot")
+                .fix("drop the slot and the connector's position, start again with a new snapshot, then tell the deletes that no snapshot shows:\nrowfeed snapshot start CONNECTOR --all --reconcile")
         }
         "53400" if text.contains("replication slot") => Problem::fail("pg/slots-full", "no replication slot is free")
             .why(text)

@@ -133,7 +133,7 @@ pub fn check(slot: &Slot, name: &str, database: &str) -> Result<(), PostgresErro
     } else if slot.is_lost() {
         Problem::fail("pg/wal-lost", format!("slot \"{name}\" has lost its WAL: changes are gone from the server"))
             .why(slot.why_lost(None))
-            .fix(format!("SELECT pg_drop_replication_slot('{name}');\nthen delete the connector's position and start it again: it takes a new snapshot"))
+            .fix(format!("SELECT pg_drop_replication_slot('{name}');\nthen delete the connector's position and start it again: it takes a new snapshot.\nDeletes that no snapshot shows: rowfeed snapshot start CONNECTOR --all --reconcile"))
     } else {
         return Ok(());
     };

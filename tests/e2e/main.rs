@@ -61,6 +61,8 @@ mod prepared;
 #[cfg(feature = "kafka")]
 mod publication;
 #[cfg(feature = "kafka")]
+mod reconcile;
+#[cfg(feature = "kafka")]
 mod reload;
 #[cfg(feature = "kafka")]
 mod resume;

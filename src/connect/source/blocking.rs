@@ -179,6 +179,7 @@ impl<W: LogWriter> Stream<'_, W> {
                 // Rows that wait were read before these.
                 if let Some(watch) = &mut self.work.watch {
                     watch.void();
+                    watch.forget_keys();
                 }
                 self.notice("COMPLETED").await?;
                 self.work.resume.is_done();

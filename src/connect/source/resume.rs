@@ -319,7 +319,9 @@ pub fn begin_anew(connector: &str, slot: Option<&str>) -> String {
     format!(
         "to go on with what the database has now:\n\
          PUT /connectors/{connector}/stop, DELETE /connectors/{connector}/offsets, {drop}PUT /connectors/{connector}/resume\n\
-         (it makes a new slot and takes a new snapshot)"
+         (it makes a new slot and takes a new snapshot: rows come as op \"r\"), then, for deletes that no snapshot shows:\n\
+         rowfeed snapshot start {connector} --all --reconcile\n\
+         (it reads the tables beside the stream and deletes from the topics what is gone; with snapshot.mode=no_data the first snapshot is spared)"
     )
 }
 

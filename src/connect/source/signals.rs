@@ -91,7 +91,7 @@ impl<W: LogWriter> Stream<'_, W> {
                 tracing::info!(connector = self.context.config.name, id, "{text}");
                 Ok(true)
             }
-            Request::Snapshot(request) if request.kind == SnapshotKind::Incremental => self.take_incremental(id, &request).await,
+            Request::Snapshot(request) if request.kind != SnapshotKind::Blocking => self.take_incremental(id, &request).await,
             Request::Snapshot(request) => {
                 self.ask_for(Asked { id, request }).await?;
                 Ok(true)

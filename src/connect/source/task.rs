@@ -585,7 +585,7 @@ fn wal_lost(config: &PostgresConfig, slot: &Slot, stored: &Checkpoint, now: Lsn,
     )
     .why(format!("slot \"{name}\" was invalidated: {why}{ago}; nothing goes on until you choose, so that the gap cannot go unnoticed"))
     .fix(format!(
-        "{}\nconsumers see the rows as op \"r\"; deletes of the gap are in no snapshot. snapshot.mode=when_needed does all this by itself. \
+        "{}\nsnapshot.mode=when_needed begins anew by itself, without the deletes. \
              Raise max_slot_wal_keep_size to what the disk can spare",
         begin_anew(&config.name, Some(name))
     ))

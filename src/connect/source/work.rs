@@ -232,6 +232,9 @@ impl<W: LogWriter> Work<W> {
                 if self.resume.row_at(start, false)? && !context.config.skipped.truncate {
                     self.at.lsn = start;
                     for id in truncated.relations() {
+                        if let Some(keys) = self.watch.as_deref_mut().and_then(|watch| watch.keys_of(id)) {
+                            keys.saw_truncate();
+                        }
                         let _ = self.encode(context, id, Op::Truncate, OldRow::None, payload)?;
                     }
                 }
@@ -282,6 +285,13 @@ impl<W: LogWriter> Work<W> {
             let before = (old != OldRow::None).then(|| self.cells.old(payload));
             let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
             watch.see(&plan.relation, op, !is_skipped(context, op), before, old == OldRow::Key, after);
+            if let Some(keys) = watch.keys_of(id) {
+                let gone = keys.subject().gone;
+                for (row, older) in [(before, None), (after, before)] {
+                    let Some(row) = row else { continue };
+                    keys.saw(self.encoder.key_of(plan, &gone, row, older).map_err(|error| error.problem())?);
+                }
+            }
         }
         let Some(gate) = &mut self.gate else {
             return if is_skipped(context, op) { Ok(self.skip()) } else { self.push(row, payload) };

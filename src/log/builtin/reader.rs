@@ -15,9 +15,9 @@ use super::files::{LogFile, read_full};
 use super::format::{self, FRAME_HEADER_BYTES, FrameAt, FrameHeader};
 use super::segment::{POINT_INTERVAL_BYTES, Point, Points, Segment};
 use super::writer::CACHED_BYTES;
-use crate::log::LogError;
-use crate::record::view::BatchView;
-use crate::record::{Route, TopicIndex};
+use crate::log::{Extent, LogError, Scanned};
+use crate::record::view::{self, BatchView};
+use crate::record::{Route, TopicHandle, TopicIndex};
 
 /// The most that one read returns, whatever it is asked for (a first batch that is larger alone excepted), in bytes.
 pub const READ_BYTES_MAX: usize = 8 << 20;
@@ -63,6 +63,49 @@ impl BuiltinLog {
             self.shared.followed.store(true, Ordering::Relaxed);
             collect(&place, route, from, max_bytes)
         }
+    }
+
+    /// What there is of each partition of a topic now.
+    pub fn extents(&self, topic: TopicHandle) -> Result<Vec<Extent>, LogError> {
+        let of = |partition| self.range(Route { topic: topic.index, partition });
+        (0..topic.partitions).map(|partition| of(partition).map(|range| Extent { start: range.start, end: range.end })).collect()
+    }
+
+    /// As [`crate::log::LogWriter::scan`] says.
+    pub async fn scan(
+        &self,
+        of: Route,
+        from: u64,
+        until: u64,
+        bytes_max: usize,
+        mut each: impl FnMut(Scanned<'_>) + Send,
+    ) -> Result<u64, LogError> {
+        if from >= until {
+            return Ok(until);
+        }
+        let bytes = match self.read(of.topic, of.partition, from, bytes_max).await {
+            Ok(bytes) => bytes,
+            // Retention was faster.
+            Err(LogError::OffsetOutOfRange { start, .. }) if start > from => return Ok(start.min(until)),
+            Err(error) => return Err(error),
+        };
+        let (mut next, mut room) = (from, Vec::new());
+        let malformed = |at| LogError::Damaged {
+            path: format!("partition {} of topic {}", of.partition, of.topic.0).into(),
+            at,
+            what: "a record is malformed".to_owned(),
+        };
+        for batch in view::batches(&bytes) {
+            for record in batch.records(&mut room) {
+                let record = record.map_err(|_| malformed(batch.base_offset()))?;
+                if (from..until).contains(&record.offset) {
+                    each(Scanned { offset: record.offset, key: record.key, value: record.value });
+                }
+            }
+            next = batch.next_offset();
+        }
+        // An offset that is there has a batch.
+        if next > from { Ok(next.min(until)) } else { Err(malformed(from)) }
     }
 
     /// The first record with a timestamp of at least `time_ms`: its offset and timestamp. `None` when there is none.

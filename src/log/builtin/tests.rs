@@ -11,10 +11,10 @@ use proptest::prelude::*;
 use super::files::{Files, LogFile};
 use super::{BuiltinLog, LogSettings, verify};
 use crate::log::topic::{CONFIGS_TOPIC, GROUPS_TOPIC, OFFSETS_TOPIC};
-use crate::log::{CommitSeq, LogError, LogWriter, TopicSpec};
+use crate::log::{CommitSeq, Extent, LogError, LogWriter, TopicSpec};
 use crate::record::compression::Compression;
 use crate::record::view::BatchView;
-use crate::record::{Headers, RecordRef, RecordSink, TopicIndex};
+use crate::record::{Headers, RecordRef, RecordSink, Route, TopicHandle, TopicIndex};
 
 fn settings(dir: &Path) -> LogSettings {
     LogSettings { min_free_bytes: 0, ..LogSettings::new(dir) }
@@ -220,6 +220,21 @@ fn retention_removes_whole_old_segments_and_keeps_the_state() {
         assert!(range.start > 100 && range.end == 200, "{range:?}");
         assert_eq!(read_all(&log, busy, 10_000).await.len() as u64, 200 - range.start);
         assert!(matches!(log.read(busy, 0, 0, 1).await, Err(LogError::OffsetOutOfRange { .. })));
+        // A scan passes over what is gone, and lends the rest once, up to where it is told.
+        let writer = log.writer(Compression::None);
+        let topic = TopicHandle { index: busy, partitions: 1 };
+        assert_eq!(writer.extents(topic).await.unwrap(), [Extent { start: range.start, end: 200 }]);
+        for (bytes_max, until) in [(1, 200), (20_000, 199), (1 << 20, 200)] {
+            let (mut at, mut seen) = (0, Vec::new());
+            while at < until {
+                let of = Route { topic: busy, partition: 0 };
+                let next = writer.scan(of, at, until, bytes_max, |record| seen.push((record.offset, record.value.map(<[u8]>::len)))).await;
+                at = next.unwrap();
+            }
+            assert_eq!((at, seen), (until, (range.start..until).map(|offset| (offset, Some(5_000))).collect::<Vec<_>>()));
+        }
+        let nowhere = TopicHandle { index: TopicIndex(999), partitions: 1 };
+        assert!(matches!(writer.extents(nowhere).await, Err(LogError::UnknownPartition { .. })));
         // The partition whose records are gone goes on at its next offset, and the internal records are all there.
         let early = log.topic("early").unwrap().index;
         assert_eq!(log.offsets(early, 0).unwrap(), super::OffsetRange { start: 1, end: 1 });

@@ -23,7 +23,7 @@ use super::segment::Segment;
 use super::{BuiltinLog, Index, LogSettings, Shared};
 use crate::log::commit::{CommitBuffer, Part};
 use crate::log::topic::{TopicSpec, is_valid_name};
-use crate::log::{Commit, CommitSeq, LogError, LogWriter};
+use crate::log::{Commit, CommitSeq, Extent, LogError, LogWriter, Scanned};
 use crate::record::compression::{Compression, Packer};
 use crate::record::{Route, TopicHandle, TopicIndex};
 
@@ -881,6 +881,21 @@ impl LogWriter for BuiltinWriter {
     async fn latest(&self, topic: &str, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
         self.log.settled().await?;
         Ok(self.log.latest(topic, key).map(|value| value.to_vec()))
+    }
+
+    async fn extents(&self, topic: TopicHandle) -> Result<Vec<Extent>, LogError> {
+        self.log.extents(topic)
+    }
+
+    async fn scan(
+        &self,
+        of: Route,
+        from: u64,
+        until: u64,
+        bytes_max: usize,
+        each: impl FnMut(Scanned<'_>) + Send,
+    ) -> Result<u64, LogError> {
+        self.log.scan(of, from, until, bytes_max, each).await
     }
 }
 

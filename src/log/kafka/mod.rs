@@ -28,13 +28,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::commit::CommitBuffer;
 use super::topic::is_valid_name;
-use super::{CommitSeq, LogError, LogWriter, TopicSpec};
+use super::{CommitSeq, Extent, LogError, LogWriter, Scanned, TopicSpec};
 use crate::problem::Problem;
-use crate::record::{TopicHandle, TopicIndex};
+use crate::record::{Route, TopicHandle, TopicIndex};
 use producer::Command;
 
 /// Commits in flight: one being filled, one waiting, one in its transaction.
 const BUFFERS: usize = 3;
+
+/// Why topics are not read back.
+const UNREADABLE: &str = "topics of an external Kafka are not read back: only those of the built-in log are reconciled";
 
 /// How to reach the cluster.
 #[derive(Clone)]
@@ -207,5 +210,20 @@ impl LogWriter for KafkaWriter {
         let (done, wait) = oneshot::channel();
         self.send(Command::Latest { topic: topic.to_owned(), key: key.to_vec(), done }).await?;
         wait.await.map_err(|_| self.failure())?
+    }
+
+    async fn extents(&self, _topic: TopicHandle) -> Result<Vec<Extent>, LogError> {
+        Err(LogError::Unreadable(UNREADABLE.to_owned()))
+    }
+
+    async fn scan(
+        &self,
+        _of: Route,
+        _from: u64,
+        _until: u64,
+        _bytes_max: usize,
+        _each: impl FnMut(Scanned<'_>) + Send,
+    ) -> Result<u64, LogError> {
+        Err(LogError::Unreadable(UNREADABLE.to_owned()))
     }
 }

@@ -142,7 +142,7 @@ fn expand(request: &SnapshotRequest, tables: &[Table], selectable: &[(Table, Pub
         if found.iter().all(|known| known.schema != schema || known.table != table) {
             let (schema, table) = (schema.to_owned(), table.to_owned());
             let (filter, surrogate_key) = (filter.map(str::to_owned), request.surrogate_key.clone());
-            found.push(Collection { schema, table, filter, surrogate_key });
+            found.push(Collection { schema, table, filter, surrogate_key, reconcile: request.reconciles() });
         }
     };
     for named in &request.collections {

@@ -3,14 +3,18 @@
 //! Owns when a chunk is read and how, and when its rows are written. Promises that no change of the stream is withheld,
 //! that no row comes behind a newer event of its key ([`window`] decides), that the rows of a chunk and how far the
 //! snapshot is are in one commit, and that nothing is written to the source. A table that cannot be read ends with a
-//! notice and a line in the log, never the connector. Asking, pausing and stopping is [`asked`]'s affair.
+//! notice and a line in the log, never the connector. Asking, pausing and stopping is [`asked`]'s affair, what a table that is
+//! reconciled has before its rows are read and behind them is [`reconcile`]'s.
 
 mod asked;
+mod keys;
+mod reconcile;
 pub(super) mod window;
 
 use std::mem;
 use std::time::{Duration, Instant};
 
+use self::keys::Keys;
 use self::window::{Watch, Watched, Window, shape};
 use super::backfill::nudge;
 use super::commits::COMMIT_BYTES_MAX;
@@ -49,11 +53,12 @@ const RETRY_MAX: Duration = Duration::from_millis(200);
 /// A table that is locked, or a database that is away, is tried again after this.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Why a table is over: Debezium's words.
+/// Why a table is over: Debezium's words, and one of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ScanStatus {
     Empty,
     NoPrimaryKey,
+    ReconcileRefused,
     SqlException,
     Succeeded,
     UnknownSchema,
@@ -64,6 +69,7 @@ impl ScanStatus {
         match self {
             Self::Empty => "EMPTY",
             Self::NoPrimaryKey => "NO_PRIMARY_KEY",
+            Self::ReconcileRefused => "RECONCILE_REFUSED",
             Self::SqlException => "SQL_EXCEPTION",
             Self::Succeeded => "SUCCEEDED",
             Self::UnknownSchema => "UNKNOWN_SCHEMA",
@@ -194,6 +200,11 @@ impl Reader {
         state: &Incremental,
     ) -> Result<(Self, Box<Watch>), Problem> {
         let wrong = |error: PostgresError| context.problem(&error);
+        let mut state = state.clone();
+        if state.current().is_some_and(|collection| collection.reconcile.is_some()) {
+            // What was seen is forgotten.
+            state.begin_again();
+        }
         let mut watch = Box::new(Watch::new(state.clone(), reading::newest_xid(client).await.map_err(wrong)?));
         // From the first change on: those that move rows are of interest before the next chunk is read.
         let (_, selectable) = selectable(context, client, server_version).await?;
@@ -248,9 +259,7 @@ impl Reader {
         let passed = stream.passed();
         let Some(watch) = &mut stream.work.watch else { return Ok(Outcome::NotYet) };
         if watch.begins_again() {
-            tracing::warn!(
-                "so many rows moved without being published (skipped.operations) that the table is read from its first row again"
-            );
+            tracing::warn!("what is known of the rows does not suffice any more: the table is read from its first row again");
             watch.close();
             self.source = None;
             self.at_end = false;
@@ -269,7 +278,8 @@ impl Reader {
         if !stream.open_commit().await? {
             return Ok(Outcome::NotYet);
         }
-        match self.read(stream).await {
+        let outcome = if self.collects(stream) { self.collect(stream).await } else { self.read(stream).await };
+        match outcome {
             Ok(outcome) => Ok(outcome),
             Err(Fault::Failed(problem)) => Err(problem),
             Err(Fault::Later(why)) => {
@@ -287,7 +297,10 @@ impl Reader {
                     status = status.text(),
                     "the incremental snapshot of this table ends: {why}"
                 );
-                self.finish_table(stream, status).await?;
+                if !stream.open_commit().await? {
+                    return Ok(Outcome::NotYet);
+                }
+                self.finish_table(stream, status, Some(why)).await?;
                 Ok(Outcome::Done)
             }
         }
@@ -307,7 +320,12 @@ impl Reader {
                     "rows changed whenever they were read: their large values stay unavailable until their next change"
                 );
             }
-            self.finish_table(stream, ScanStatus::Succeeded).await?;
+            if collection.reconcile.is_some() && self.tell_gone(stream).await? {
+                return Ok(Outcome::Done);
+            }
+            let is_empty = collection.reconcile.is_some() && watch_of(stream)?.state().rows == 0;
+            let status = if is_empty { ScanStatus::Empty } else { ScanStatus::Succeeded };
+            self.finish_table(stream, status, None).await?;
             return Ok(Outcome::Done);
         }
         let (table, _) = self.find(stream, &collection).await?;
@@ -332,13 +350,22 @@ impl Reader {
             // Under the lock nothing of this changes any more: what the publication says of its columns may be new, too.
             self.selectable.clear();
             let (table, published) = self.find(stream, &collection).await?;
-            let described = self.describe(stream, table, published, collection).await?;
+            let described = self.describe(stream, table, published, collection.clone()).await?;
             self.source = Some((opened.columns, described));
+            if self.collects(stream) {
+                self.end(stream).await?;
+                return Ok(Outcome::Done);
+            }
         }
         if watch_of(stream)?.state().greatest.is_none() {
             let Some(greatest) = self.read_greatest(stream).await? else {
                 self.end(stream).await?;
-                self.finish_table(stream, ScanStatus::Empty).await?;
+                if collection.reconcile.is_some() {
+                    // The stream may not have told yet why it is empty.
+                    watch_of(stream)?.open(Window::new(opened.seen, opened.until, 0));
+                    return Ok(Outcome::Done);
+                }
+                self.finish_table(stream, ScanStatus::Empty, None).await?;
                 return Ok(Outcome::Done);
             };
             watch_of(stream)?.state_mut().greatest = Some(greatest);
@@ -406,6 +433,12 @@ impl Reader {
         while let Some(line) = next_line(session, stream, table).await? {
             row.parse(line).map_err(|error| Problem::fail("row/undecodable", error.to_string()).at(table.name()))?;
             window.push(line, row.tuple(), &described.key_places);
+            let work = &mut stream.work;
+            if let Some(keys) = work.watch.as_deref_mut().and_then(Watch::keys_mut) {
+                let plan = &described.source.plan;
+                let gone = keys.subject().gone;
+                keys.saw(work.encoder.key_of(plan, &gone, row.tuple(), None).map_err(|error| error.problem())?);
+            }
             if repairs == 0 {
                 window.end = Some(described.place_of(row.tuple()));
             }
@@ -489,14 +522,27 @@ impl Reader {
     }
 
     /// The current table is over.
-    async fn finish_table<W: LogWriter>(&mut self, stream: &mut Stream<'_, W>, status: ScanStatus) -> Result<(), Problem> {
-        let state = watch_of(stream)?.state();
-        let data = vec![
+    async fn finish_table<W: LogWriter>(
+        &mut self,
+        stream: &mut Stream<'_, W>,
+        status: ScanStatus,
+        why: Option<String>,
+    ) -> Result<(), Problem> {
+        let watch = watch_of(stream)?;
+        let told = watch.keys().filter(|keys| keys.is_whole()).map(|keys| (keys.deleted(), keys.is_cut()));
+        let state = watch.state();
+        let reconciles = state.current().is_some_and(|collection| collection.reconcile.is_some());
+        let mut data = vec![
             ("data_collections", state.names()),
             ("scanned_collection", state.current().map(Collection::name).unwrap_or_default()),
             ("total_rows_scanned", state.rows.to_string()),
             ("status", status.text().to_owned()),
         ];
+        if reconciles {
+            data.extend(told.map(|(deleted, _)| ("total_rows_deleted", deleted.to_string())));
+            data.extend(told.filter(|(_, is_cut)| *is_cut).map(|_| ("topic_is_whole", "false".to_owned())));
+            data.extend(why.map(|why| ("reason", why)));
+        }
         stream.tell("TABLE_SCAN_COMPLETED", data).await?;
         self.next_table(stream).await?;
         stream.hand_over().await
@@ -580,6 +626,15 @@ impl Reader {
         // An update that changes nothing is not published with this option: it must not take a row's place.
         let exact = described.unique && !stream.context.config.skip_unchanged;
         let by = described.by.iter().map(|column| column.name.clone()).collect();
+        if let Some(keys_max) = described.collection.reconcile {
+            let subject = reconcile::subject(stream.context, &described)?;
+            let watch = watch_of(stream)?;
+            if watch.keys().is_none_or(|keys| *keys.subject() != subject) {
+                watch.reconcile(Keys::new(subject, keys_max));
+                let (connector, table) = (&stream.context.config.name, described.collection.name());
+                tracing::info!(connector, table, "the table is reconciled with its topic, which is read first");
+            }
+        }
         let followed = Watched::new(id, key, by, exact, shape(&described.source.plan.relation));
         let watch = watch_of(stream)?;
         watch.follow(Some(followed));

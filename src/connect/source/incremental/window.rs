@@ -18,6 +18,7 @@
 //!    moves is read under its new key, whatever S sees, and one that it moves or deletes is not written under its old one.
 
 use super::super::delivered::Delivered;
+use super::keys::Keys;
 use crate::change::incremental::Place;
 use crate::change::progress::Visibility;
 use crate::change::{Cell, Incremental, Lsn, Op, Relation, RelationId, Tuple};
@@ -46,6 +47,8 @@ pub struct Watch {
     repairs_max: usize,
     /// More rows moved unpublished than can be remembered: the table is read from its first row.
     overrun: bool,
+    /// The keys of the table's topic, when it is reconciled.
+    keys: Option<Box<Keys>>,
 }
 
 /// The table that is being read, as its changes are understood.
@@ -115,6 +118,37 @@ impl Watch {
             told: false,
             repairs_max: REPAIRS_MAX,
             overrun: false,
+            keys: None,
+        }
+    }
+
+    /// The keys of the table's topic, when it is reconciled.
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_deref()
+    }
+
+    /// The same, to change them.
+    pub fn keys_mut(&mut self) -> Option<&mut Keys> {
+        self.keys.as_deref_mut()
+    }
+
+    /// The table that is being read is reconciled, by these keys; it is read from its first row.
+    pub fn reconcile(&mut self, keys: Keys) {
+        self.keys = Some(Box::new(keys));
+        self.state_mut().begin_again();
+    }
+
+    /// Its keys, when this table is reconciled.
+    #[inline]
+    pub fn keys_of(&mut self, id: RelationId) -> Option<&mut Keys> {
+        self.keys.as_deref_mut().filter(|keys| keys.subject().table == id)
+    }
+
+    /// Rows were published that nobody saw here: what is known of keys does not suffice.
+    pub fn forget_keys(&mut self) {
+        if self.keys.take().is_some() {
+            self.state_mut().begin_again();
+            self.overrun = true;
         }
     }
 
@@ -152,6 +186,9 @@ impl Watch {
 
     /// Follows this table from now on.
     pub fn follow(&mut self, table: Option<Watched>) {
+        if table.is_none() {
+            self.keys = None;
+        }
         self.table = table;
         self.window = None;
     }
