@@ -6,7 +6,8 @@
 # others one row a second, which is read from `/v1/records` as it becomes visible. With APART=1 the flooded databases are on a
 # server of their own: on the same server each walsender reads the whole WAL, so the flood slows PostgreSQL down for everybody.
 # Options go into every connector's configuration. Figures go to the terminal. Needs: PostgreSQL 14+ server programs, Python 3.9+.
-#   CONNECTORS (50)  FLOODED (1)  FLOOD_ROWS (200000)  SECONDS_EACH (20)  ROUNDS (3)  APART  BENCH_WORK (/tmp/rowfeed-bench-many)
+#   CONNECTORS (50)  FLOODED (1)  FLOOD_ROWS (200000)  SECONDS_EACH (20)  ROUNDS (3)  APART  PEER  BENCH_WORK (/tmp/rowfeed-bench-many)
+# With PEER=1 a pg_recvlogical for each database is measured in rowfeed's place.
 #   ROWFEED_BIN (default: the release build, made first)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

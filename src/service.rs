@@ -6,6 +6,7 @@
 pub mod groups;
 mod port;
 mod settings;
+mod traces;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -20,8 +21,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::broker::{self, Broker, BrokerSettings, HostPort};
-use crate::config::ServiceConfig;
 use crate::config::service::{LogKind, split_address};
+use crate::config::{ServiceConfig, secrets};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
@@ -35,6 +36,7 @@ use crate::log::LogTarget;
 use crate::log::builtin::{BuiltinLog, LogSettings};
 use crate::postgres::application;
 use crate::problem::Problem;
+use crate::telemetry::{self, traces::Traces};
 use groups::KafkaGroups;
 use settings::Settings;
 
@@ -42,23 +44,35 @@ use settings::Settings;
 const SOURCES_WAIT_MAX: Duration = Duration::from_secs(6);
 /// The log has this long to write and sync what it was handed.
 const LOG_WAIT_MAX: Duration = Duration::from_millis(1500);
+/// The last spans have this long to be sent, beside the log's end.
+const SPANS_WAIT_MAX: Duration = Duration::from_millis(1000);
 /// Readers have this long.
 const READERS_WAIT_MAX: Duration = Duration::from_millis(1500);
 
 /// Makes the task that captures a source into the log of the service.
-pub type Capture = Box<dyn FnOnce(Option<&BuiltinLog>, Option<&Arc<Schemas>>, &ServiceConfig) -> Result<RunTask, Problem>>;
+pub type Capture = Box<dyn FnOnce(&Around<'_>, &ServiceConfig) -> Result<RunTask, Problem>>;
+
+/// What a capture has around it.
+pub struct Around<'a> {
+    /// The log of this process; `None` with an external one.
+    pub log: Option<&'a BuiltinLog>,
+    /// The schema registry in it.
+    pub schemas: Option<&'a Arc<Schemas>>,
+    /// Who is told of commits.
+    pub traces: Option<&'a Traces>,
+}
 
 /// The real one.
-pub fn capture(log: Option<&BuiltinLog>, schemas: Option<&Arc<Schemas>>, config: &ServiceConfig) -> Result<RunTask, Problem> {
-    let target = match log {
+pub fn capture(around: &Around<'_>, config: &ServiceConfig) -> Result<RunTask, Problem> {
+    let target = match around.log {
         Some(log) => LogTarget::Builtin(log.clone()),
         None => external_log(config)?,
     };
-    let schemas = schemas.cloned();
+    let (schemas, traces) = (around.schemas.cloned(), around.traces.map(traces::tell));
     Ok(Arc::new(move |config, status, stop| {
         // Every line that is written meanwhile says which connector it is about.
         let span = tracing::error_span!("connector", connector = config.name.as_str());
-        span.in_scope(|| source::run(config, target.clone(), schemas.clone(), status, stop))
+        span.in_scope(|| source::run(config, target.clone(), schemas.clone(), status, stop, traces.clone()))
     }))
 }
 
@@ -126,6 +140,7 @@ pub struct Service {
     settings: Settings,
     log: Option<BuiltinLog>,
     schemas: Option<Arc<Schemas>>,
+    traces: Option<Traces>,
     fatal: mpsc::Receiver<Problem>,
     stop: watch::Sender<bool>,
     readers: Vec<JoinHandle<()>>,
@@ -142,7 +157,11 @@ impl Service {
         let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
         let tls = tls_of(&config)?.map(Arc::new);
         create_data_dir(&config)?;
-        application::set_instance(&instance_id(&config.data_dir));
+        if let Some(folders) = &config.secret_paths {
+            secrets::allow_paths(folders.clone());
+        }
+        let instance = instance_id(&config.data_dir);
+        application::set_instance(&instance);
         let log = if builtin { Some(open_log(&config).await?) } else { None };
 
         let (fatal_sender, fatal) = mpsc::channel(4);
@@ -153,7 +172,8 @@ impl Service {
             None => Store::File(config.data_dir.join("connectors.json")),
         };
         let schemas = log.clone().map(Schemas::open);
-        let run = capture(log.as_ref(), schemas.as_ref(), &config)?;
+        let traces = telemetry::traces::start(&config.otel_endpoint, &instance);
+        let run = capture(&Around { log: log.as_ref(), schemas: schemas.as_ref(), traces: traces.as_ref() }, &config)?;
         let tokens = Arc::new(Tokens::open(store.clone())?);
         if config.http_token {
             first_token(&tokens, &config).await?;
@@ -176,6 +196,7 @@ impl Service {
             kafka,
             registry,
             schemas,
+            traces,
             config,
             settings,
             log,
@@ -290,12 +311,18 @@ impl Service {
         if !ended {
             tracing::warn!("a connector did not end in time; what it had not confirmed is read again at the next start");
         }
+        // All spans are told: beside the log's end, the last ones are sent.
+        let spans = self.traces.clone().map(|traces| tokio::task::spawn_blocking(move || traces.end(SPANS_WAIT_MAX)));
         if let Some(log) = self.log.clone() {
             // A disk that hangs or is full must not hold the end up: what is not durable was not confirmed either.
             let closed = tokio::time::timeout(LOG_WAIT_MAX, tokio::task::spawn_blocking(move || log.close())).await;
             if !matches!(closed, Ok(Ok(()))) {
                 tracing::warn!("the log was not closed in time; its tail is cut at the next start");
             }
+        }
+        if let Some(spans) = spans {
+            // It has its own end.
+            let _ = spans.await;
         }
         self.stop.send_replace(true);
         let deadline = tokio::time::Instant::now() + READERS_WAIT_MAX;
@@ -454,7 +481,7 @@ mod tests {
         let sources = Sources { set, no_file: true, working_dir: dir.path().to_owned(), ..Sources::default() };
         let config = ServiceConfig::load(&sources).expect("valid one by one");
         assert_eq!(check_advertised(&config).expect_err("no address").code, "config/missing");
-        let capture: Capture = Box::new(|_, _, _| panic!("capture was prepared"));
+        let capture: Capture = Box::new(|_, _| panic!("capture was prepared"));
         let problem = Service::start(config.clone(), capture).await.err().expect("refused");
         assert_eq!((problem.code, problem.what.as_str()), ("config/missing", "kafka.advertised is missing"));
         assert!(!config.data_dir.exists());

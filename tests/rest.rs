@@ -695,9 +695,22 @@ async fn only_listed_origins_are_allowed_and_none_because_it_asked() {
     let answer = asked(&world, "GET", "/connectors", &format!("Origin: {listed}\r\n"), "").await;
     assert_eq!((status_of(&answer), allowed(&answer).as_deref()), (200, Some(listed)));
     assert!(answer.to_ascii_lowercase().contains("vary: origin"), "{answer}");
+    let names = |answer: &str, header: &str| {
+        let answer = answer.to_ascii_lowercase();
+        let line = answer.lines().find_map(|line| line.strip_prefix(header)?.strip_prefix(": "));
+        line.unwrap_or_default().split(", ").map(str::to_owned).collect::<Vec<_>>()
+    };
+    let seen = names(&answer, "access-control-expose-headers");
+    for name in ["etag", "location", "link", "x-request-id", "retry-after"] {
+        assert!(seen.iter().any(|known| known == name), "a page does not see {name}: {answer}");
+    }
     let preflight = format!("Origin: {listed}\r\nAccess-Control-Request-Method: PUT\r\n");
     let answer = asked(&world, "OPTIONS", "/connectors/a/config", &preflight, "").await;
     assert_eq!((status_of(&answer), allowed(&answer).as_deref()), (204, Some(listed)));
+    let may = names(&answer, "access-control-allow-headers");
+    for name in ["authorization", "content-type", "if-match", "x-request-id", "last-event-id"] {
+        assert!(may.iter().any(|known| known == name), "a page may not send {name}: {answer}");
+    }
     for other in ["https://evil.example", "https://app.example.com.evil.example", "http://app.example.com", "null"] {
         for headers in [format!("Origin: {other}\r\n"), format!("Origin: {other}\r\nAccess-Control-Request-Method: PUT\r\n")] {
             assert_eq!(allowed(&asked(&world, "GET", "/connectors", &headers, "").await), None, "{other}");

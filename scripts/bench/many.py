@@ -3,11 +3,14 @@
 
 Owns a rowfeed with many connectors, a psql for each database that commits one row a second, and one that reads all of
 them from /v1/records. A latency is the time between the row's own clock (clock_timestamp() in its insert) and its arrival here.
+With PEER=1 a pg_recvlogical for each database takes the place of rowfeed: what PostgreSQL itself needs for so many slots.
 """
 import concurrent.futures
 import http.client
 import json
 import os
+import re
+import selectors
 import shutil
 import subprocess
 import sys
@@ -76,9 +79,27 @@ def usage(pid):
 class Seen:
     """Every tick that became visible: when, and how late."""
 
-    def __init__(self):
+    def __init__(self, peers=()):
         self.late = []
-        threading.Thread(target=self.follow, daemon=True).start()
+        self.peers = peers
+        threading.Thread(target=self.receive if peers else self.follow, daemon=True).start()
+
+    def receive(self):
+        """The ticks among what the peers write: the only numbers of such a form."""
+        ready, tails = selectors.DefaultSelector(), {}
+        for peer in self.peers:
+            ready.register(peer.stdout, selectors.EVENT_READ)
+        while ready.get_map():
+            for key, _ in ready.select():
+                bytes_ = os.read(key.fd, 1 << 20)
+                now = time.time()
+                if not bytes_:
+                    ready.unregister(key.fileobj)
+                    continue
+                bytes_ = tails.get(key.fd, b"") + bytes_
+                end = bytes_.rfind(b"\n") + 1
+                tails[key.fd] = bytes_[end:]
+                self.late += [now - float(at) for at in re.findall(rb"\d{10}\.\d{1,7}", bytes_[:end])]
 
     def follow(self):
         connection = http.client.HTTPConnection("127.0.0.1", HTTP, timeout=600)
@@ -132,6 +153,15 @@ def main():
     os.makedirs(f"{WORK}/rowfeed")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(prepare, range(CONNECTORS)))
+    if ENV.get("PEER"):
+        peers = [receiver(number) for number in range(CONNECTORS)]
+        try:
+            latencies(Seen(peers))
+        finally:
+            for peer in peers:
+                peer.terminate()
+                peer.wait()
+        return
     environment = {name: value for name, value in ENV.items() if not name.startswith("ROWFEED_")}
     service = subprocess.Popen([ENV["ROWFEED_BIN"], "run", "--data", f"{WORK}/rowfeed/data", "--kafka", f"127.0.0.1:{KAFKA}", "--http",
                                 f"127.0.0.1:{HTTP}", "--set", "logging.level=warn"], env=environment, cwd=f"{WORK}/rowfeed")
@@ -140,6 +170,16 @@ def main():
     finally:
         service.terminate()
         service.wait()
+
+
+def receiver(number):
+    """A pg_recvlogical that reads what a connector would."""
+    target = ["-p", str(port_of(number)), "-d", f"many_{number}", "-S", f"many_{number}"]
+    psql(port_of(number), f"many_{number}", "create publication many for all tables")
+    tool = ENV["PGBIN"] + "/pg_recvlogical"
+    subprocess.run([tool, *target, "--create-slot", "-P", "pgoutput"], check=True)
+    return subprocess.Popen([tool, *target, "--start", "-f", "-", "-s", "1", "-F", "0", "-o", "proto_version=1", "-o", "publication_names=many"],
+                            stdout=subprocess.PIPE)
 
 
 def measure(service):
@@ -165,9 +205,14 @@ def measure(service):
     print(f"idle: {idle[0]:.0f} MiB ({alone[0]:.0f} without a connector: {(idle[0] - alone[0]) * 1024 / CONNECTORS:.0f} KiB each), "
           f"{idle[2]} threads, {idle[3]} descriptors, {sessions} sessions, {100 * (idle[4] - before[4]) / SECONDS:.2f} % of a core")
 
+    latencies(Seen())
+    used = usage(service.pid)
+    print(f"after it: {used[0]:.0f} MiB, at the peak {used[1]:.0f} MiB")
+
+
+def latencies(seen):
     writers = [subprocess.Popen([PSQL, "-Xq", "-p", str(PORT), "-d", f"many_{number}"], stdin=subprocess.PIPE, text=True)
                for number in range(FLOODED, CONNECTORS)]
-    seen = Seen()
     time.sleep(1)
     seen.take(trickle(writers, 2), 60)
     all_late = {"quiet": [], "flooded": []}
@@ -192,8 +237,6 @@ def measure(service):
             drain()
     for kind, late in all_late.items():
         print(f"all {kind}: p50 {percentile(late, .5):.1f} ms, p99 {percentile(late, .99):.1f} ms, max {max(late) * 1000:.0f} ms ({len(late)} commits)")
-    used = usage(service.pid)
-    print(f"after it: {used[0]:.0f} MiB, at the peak {used[1]:.0f} MiB")
     for writer in writers:
         writer.stdin.close()
         writer.wait()

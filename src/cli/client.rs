@@ -51,8 +51,10 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     reader: BufReader<Stream>,
     body: Body,
-    /// What is left of a chunk that was read in part, as text without its line's end.
+    /// What was read of a streamed body.
     partial: Vec<u8>,
+    /// So much of it has been given out as lines.
+    given: usize,
 }
 
 /// A connection, encrypted or not.
@@ -259,7 +261,7 @@ impl Response {
         } else {
             Body::Length(find("content-length").and_then(|length| length.parse().ok()).unwrap_or(0))
         };
-        Ok(Self { status, headers, reader, body, partial: Vec::new() })
+        Ok(Self { status, headers, reader, body, partial: Vec::new(), given: 0 })
     }
 
     /// A header's value.
@@ -317,11 +319,13 @@ impl Response {
     /// The next line of a streamed body, without its end; `None` after the last.
     pub async fn line(&mut self) -> Result<Option<String>, Problem> {
         loop {
-            if let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-                let rest = self.partial.split_off(end + 1);
-                let line = std::mem::replace(&mut self.partial, rest);
-                return Ok(Some(String::from_utf8_lossy(line.get(..end).unwrap_or(&[])).into_owned()));
+            let rest = self.partial.get(self.given..).unwrap_or_default();
+            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                self.given += end + 1;
+                return Ok(Some(String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).into_owned()));
             }
+            self.partial.drain(..self.given);
+            self.given = 0;
             let more = self.some().await.map_err(|error| broken(&error))?;
             if more.is_empty() {
                 return Ok(None);

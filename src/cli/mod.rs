@@ -4,6 +4,7 @@
 //! found problems, 4 the service is not reachable, 5 not found, 130 Ctrl-C.
 
 pub mod apply;
+mod bench;
 pub mod check;
 pub mod client;
 mod connectors;
@@ -142,6 +143,8 @@ enum Command {
         #[command(flatten)]
         form: FormArgs,
     },
+    /// Measured throughput and latency of this machine and a database.
+    Bench(bench::BenchArgs),
     /// Snapshots of a running connector.
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
@@ -382,6 +385,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
         Command::Groups(command) => small_runtime()?.block_on(groups::run(command)),
         Command::Status { server, form } => small_runtime()?.block_on(status::status(&server.parse()?, form)),
+        Command::Bench(args) => bench::bench(args),
         Command::Context(command) => context::run(command),
         Command::Snapshot(command) => small_runtime()?.block_on(snapshot::run(command)),
         Command::Config(command) => settings::run(command),

@@ -184,7 +184,7 @@ fn row(view: &ConnectorView) -> Vec<String> {
     let source = format!("{}:{}/{}", option("database.hostname", "?"), option("database.port", "5432"), option("database.dbname", "?"));
     let snapshot = view.status.snapshot;
     let tables = if snapshot.tables_total == 0 { "-".to_owned() } else { snapshot.tables_total.to_string() };
-    let phase = view.status.phase.name();
+    let phase = view.status.state();
     let state = match trouble(view) {
         Some(problem) => format!("{phase}   {}: {}", problem.code, problem.what),
         None if matches!(view.status.phase, Phase::Snapshotting) => {

@@ -3,9 +3,14 @@
 //! The syntax is Kafka's ConfigProvider pattern, so Debezium files work unchanged:
 //! `${env:NAME}`, `${file:/path.properties:key}`, `${directory:/run/secrets:name}`, and our `${file:/path}` for a whole file and
 //! `${credential:name}` for what systemd hands a service (`LoadCredential=`).
+//!
+//! Who may change connectors over HTTP could else read every file that the service may read, by naming it in an option that is shown, or
+//! sent to a server of their own. So the service says once below which folders such a configuration may name files, as Kafka's
+//! `FileConfigProvider` does with `allowed.paths`; connector files are written by who has the disk, and are not bound.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::problem::Problem;
 
@@ -61,13 +66,27 @@ pub fn may_be_named(name: &str) -> bool {
 
 const SECRET_WORDS: [&str; 8] = ["user.info", "password", "secret", "salt", "jaas", "token", "key.pem", "keystore.key"];
 
-/// Replaces every `${provider:...}` of the text. Other text, `${x}` without a known provider included, stays as it is.
-pub fn resolve(text: &str) -> Result<String, Problem> {
-    resolve_with(text, &|name| std::env::var(name).ok())
+/// Below these folders a configuration that came over HTTP may name files; not set: anywhere.
+static ALLOWED: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// Says it, once per process and before any such configuration is read.
+pub fn allow_paths(folders: Vec<PathBuf>) {
+    // A second time (a test's) keeps the first answer.
+    let _ = ALLOWED.set(folders);
 }
 
-/// As [`resolve`], with the environment given by the caller.
-pub fn resolve_with(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
+/// Replaces every `${provider:...}` of the text. Other text, `${x}` without a known provider included, stays as it is.
+pub fn resolve(text: &str) -> Result<String, Problem> {
+    resolve_with(text, &|name| std::env::var(name).ok(), None)
+}
+
+/// As [`resolve`], for a configuration that came over HTTP.
+pub fn resolve_asked(text: &str) -> Result<String, Problem> {
+    resolve_with(text, &|name| std::env::var(name).ok(), ALLOWED.get().map(Vec::as_slice))
+}
+
+/// As [`resolve`], with the environment given by the caller, and files below these folders only.
+fn resolve_with(text: &str, env: &dyn Fn(&str) -> Option<String>, allowed: Option<&[PathBuf]>) -> Result<String, Problem> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find("${") {
@@ -75,23 +94,27 @@ pub fn resolve_with(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<
         let Some(end) = from.find('}') else { break };
         let (reference, after) = from.split_at(end + 1);
         out.push_str(before);
-        out.push_str(&lookup(reference, env)?);
+        out.push_str(&lookup(reference, env, allowed)?);
         rest = after;
     }
     out.push_str(rest);
     Ok(out)
 }
 
-fn lookup(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
+fn lookup(reference: &str, env: &dyn Fn(&str) -> Option<String>, allowed: Option<&[PathBuf]>) -> Result<String, Problem> {
+    let may = |path: &Path| allowed.map_or(Ok(()), |allowed| check_allowed(reference, path, allowed));
     let inner = reference.trim_start_matches("${").trim_end_matches('}');
     match inner.split_once(':') {
         Some(("env", name)) => env(name).ok_or_else(|| missing(reference, format!("the environment variable {name} is not set"))),
         Some(("file", rest)) => match rest.rsplit_once(':') {
-            Some((path, key)) => property(reference, path, key),
-            None => whole_file(reference, Path::new(rest)),
+            Some((path, key)) => may(Path::new(path)).and_then(|()| property(reference, path, key)),
+            None => may(Path::new(rest)).and_then(|()| whole_file(reference, Path::new(rest))),
         },
         Some(("directory" | "dir", rest)) => match rest.rsplit_once(':') {
-            Some((dir, name)) if !name.contains('/') && name != ".." => whole_file(reference, &Path::new(dir).join(name)),
+            Some((dir, name)) if !name.contains('/') && name != ".." => {
+                let path = Path::new(dir).join(name);
+                may(&path).and_then(|()| whole_file(reference, &path))
+            }
             _ => Err(missing(reference, "it must be ${directory:/folder:name}, with a plain file name".to_owned())),
         },
         Some(("credential", name)) if name.contains('/') || name == ".." || name.is_empty() => {
@@ -106,6 +129,28 @@ fn lookup(reference: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Strin
         },
         _ => Ok(reference.to_owned()),
     }
+}
+
+/// First by the words alone, so that nobody learns which other files there are; then by where links lead.
+fn check_allowed(reference: &str, path: &Path, allowed: &[PathBuf]) -> Result<(), Problem> {
+    let is_plain = path.is_absolute() && !path.components().any(|part| part == Component::ParentDir);
+    let is_below = is_plain && allowed.iter().any(|folder| path.starts_with(folder));
+    let leads_below = || {
+        // A file that is not there is told as that.
+        let Ok(path) = path.canonicalize() else { return true };
+        allowed.iter().filter_map(|folder| folder.canonicalize().ok()).any(|folder| path.starts_with(folder))
+    };
+    if is_below && leads_below() {
+        return Ok(());
+    }
+    let folders: Vec<String> = allowed.iter().map(|folder| folder.display().to_string()).collect();
+    let why = match folders.is_empty() {
+        true => "secrets.allowed_paths names no folder".to_owned(),
+        false => format!("it is not below secrets.allowed_paths, which is {}", folders.join(",")),
+    };
+    Err(Problem::fail("secret/path", format!("{reference} may not be read for a configuration that came over HTTP")).why(why).fix(
+        "secrets.allowed_paths = \"/run/secrets\"   (in rowfeed.toml, the folder of the file; then restart), or put the connector into a file of connectors/",
+    ))
 }
 
 fn missing(reference: &str, why: String) -> Problem {
@@ -164,9 +209,9 @@ mod tests {
 
     #[test]
     fn references_are_resolved_and_plain_text_stays() {
-        assert_eq!(resolve_with("a${env:PW}b", &env).as_deref(), Ok("as3cretb"));
-        assert_eq!(resolve_with("plain $ { } ${open", &env).as_deref(), Ok("plain $ { } ${open"));
-        assert_eq!(resolve_with("${unknown}", &env).as_deref(), Ok("${unknown}"));
+        assert_eq!(resolve_with("a${env:PW}b", &env, None).as_deref(), Ok("as3cretb"));
+        assert_eq!(resolve_with("plain $ { } ${open", &env, None).as_deref(), Ok("plain $ { } ${open"));
+        assert_eq!(resolve_with("${unknown}", &env, None).as_deref(), Ok("${unknown}"));
     }
 
     #[test]
@@ -190,17 +235,54 @@ mod tests {
         std::fs::write(dir.path().join("db_password"), "s3cret\n").expect("written");
         let folder = dir.path().display().to_string();
         let env = |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| folder.clone());
-        assert_eq!(resolve_with("${credential:db_password}", &env).as_deref(), Ok("s3cret"));
+        assert_eq!(resolve_with("${credential:db_password}", &env, None).as_deref(), Ok("s3cret"));
         for outside in ["${credential:../db_password}", "${credential:..}", "${credential:}", "${credential:none}"] {
-            assert_eq!(resolve_with(outside, &env).expect_err(outside).code, "secret/missing");
+            assert_eq!(resolve_with(outside, &env, None).expect_err(outside).code, "secret/missing");
         }
-        let problem = resolve_with("${credential:db_password}", &|_| None).expect_err("no service of systemd");
+        let problem = resolve_with("${credential:db_password}", &|_| None, None).expect_err("no service of systemd");
         assert!(problem.why.starts_with("CREDENTIALS_DIRECTORY is not set"), "{}", problem.why);
     }
 
     #[test]
+    fn over_http_files_are_read_below_the_allowed_folders_only() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (inside, outside) = (dir.path().join("secrets"), dir.path().join("other"));
+        for folder in [&inside, &outside] {
+            std::fs::create_dir(folder).expect("made");
+            std::fs::write(folder.join("pw"), "password=s3cret\n").expect("written");
+        }
+        std::os::unix::fs::symlink(inside.join("pw"), inside.join("link")).expect("linked");
+        std::os::unix::fs::symlink(outside.join("pw"), inside.join("leads-out")).expect("linked");
+        let allowed = [inside.clone()];
+        let read = |text: &str, allowed: &[PathBuf]| resolve_with(text, &env, Some(allowed));
+        let (inside, outside) = (inside.display(), outside.display());
+        for fine in [format!("${{file:{inside}/pw}}"), format!("${{file:{inside}/link}}"), format!("${{directory:{inside}:pw}}")] {
+            assert_eq!(read(&fine, &allowed).as_deref(), Ok("password=s3cret"), "{fine}");
+        }
+        assert_eq!(read(&format!("${{file:{inside}/pw:password}}"), &allowed).as_deref(), Ok("s3cret"));
+        assert_eq!(read("${env:PW}", &[]).as_deref(), Ok("s3cret"));
+        let refused = [
+            format!("${{file:{outside}/pw}}"),
+            format!("${{file:{outside}/pw:password}}"),
+            format!("${{file:{outside}/nothing}}"),
+            format!("${{directory:{outside}:pw}}"),
+            format!("${{file:{inside}/../other/pw}}"),
+            format!("${{file:{inside}/leads-out}}"),
+            format!("${{file:{inside}2/pw}}"),
+            "${file:pw}".to_owned(),
+            "a${file:/etc/passwd}b".to_owned(),
+        ];
+        for beyond in refused {
+            let problem = read(&beyond, &allowed).expect_err(&beyond);
+            assert_eq!(problem.code, "secret/path", "{beyond}");
+            assert!(read(&beyond, &[]).expect_err(&beyond).why.contains("names no folder"));
+        }
+        assert_eq!(read(&format!("${{file:{inside}/nothing}}"), &allowed).expect_err("not there").code, "secret/missing");
+    }
+
+    #[test]
     fn a_missing_variable_is_named_and_a_secret_is_never_printed() {
-        let problem = resolve_with("${env:NOPE}", &env).expect_err("not set");
+        let problem = resolve_with("${env:NOPE}", &env, None).expect_err("not set");
         assert_eq!(
             problem.to_string(),
             "error[secret/missing]: the secret ${env:NOPE} cannot be read\n  why:  the environment variable NOPE is not set"

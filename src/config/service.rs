@@ -100,10 +100,22 @@ pub static KEYS: &[ServiceKey] = &[
         "compression of new topics; producer: as each connector's producer.override.compression.type says",
     ),
     setting("topics.replication_factor", "1", Kind::Number(1, 32767), "copies of new topics (external cluster)"),
+    setting(
+        "secrets.allowed_paths",
+        "",
+        Kind::Text,
+        "folders, with commas between them, below which connectors that are made over HTTP may name files (${file:}, ${directory:}); empty: none with http.auth = \"token\", else all",
+    ),
     setting("source.url", "", Kind::Text, "a whole connector named \"default\" from one URL; empty: none"),
     setting("source.tables", "", Kind::Text, "its tables, such as public.orders,public.users; empty: all"),
     setting("logging.level", "info", Kind::Text, "error, warn, info, debug, trace, or module=level,..."),
     setting("logging.format", "auto", Kind::Word(&["auto", "pretty", "json"]), "\"auto\": pretty on a terminal, JSON otherwise"),
+    setting(
+        "otel.endpoint",
+        "",
+        Kind::Text,
+        "OTLP collector that gets a span per commit, such as http://127.0.0.1:4318; empty: as OTEL_EXPORTER_OTLP_ENDPOINT says (needs a build with --features otel)",
+    ),
 ];
 
 /// Properties of librdkafka for the external log, passed on as they are.
@@ -167,6 +179,8 @@ pub struct ServiceConfig {
     pub log: LogConfig,
     /// New topics.
     pub topics: TopicDefaults,
+    /// Below these, configurations that come over HTTP may name files; `None`: anywhere.
+    pub secret_paths: Option<Vec<PathBuf>>,
     /// A connector from one URL, with its tables.
     pub source_url: Option<Secret>,
     /// Tables of that connector.
@@ -175,6 +189,8 @@ pub struct ServiceConfig {
     pub logging_level: String,
     /// Form of log lines.
     pub logging_format: LoggingFormat,
+    /// The collector of traces; empty: as the environment says.
+    pub otel_endpoint: String,
     /// Where each setting came from, for `--print-config`.
     pub origins: Vec<Origin>,
     /// What a person should know although it is not an error.
@@ -519,7 +535,7 @@ impl Reader<'_> {
             http_tls: not_empty("http.tls_cert")
                 .and(not_empty("http.tls_key"))
                 .map(|_| (self.folder("http.tls_cert", base, sources), self.folder("http.tls_key", base, sources))),
-            cors_origins: origins(&text("http.cors_origins")).map(str::to_owned).collect(),
+            cors_origins: list(&text("http.cors_origins")).map(str::to_owned).collect(),
             kafka_listen: text("kafka.listen"),
             kafka_advertised: not_empty("kafka.advertised"),
             log: LogConfig {
@@ -537,6 +553,8 @@ impl Reader<'_> {
                 replication_factor: text("topics.replication_factor").parse().unwrap_or(1),
                 compression: Compression::named(&text("topics.compression_type")),
             },
+            secret_paths: Some(list(&text("secrets.allowed_paths")).map(PathBuf::from).collect())
+                .filter(|paths: &Vec<PathBuf>| !paths.is_empty() || text("http.auth") == "token"),
             source_url: not_empty("source.url").map(Secret::new),
             source_tables: text("source.tables"),
             logging_level: text("logging.level"),
@@ -545,6 +563,7 @@ impl Reader<'_> {
                 "json" => LoggingFormat::Json,
                 _ => LoggingFormat::Auto,
             },
+            otel_endpoint: text("otel.endpoint"),
             origins: self.origins(),
             warnings,
             given: Given::default(),
@@ -560,6 +579,13 @@ impl Reader<'_> {
                 let problem = Problem::refuse("config/missing", format!("{missing} is missing")).why(format!("{given} is of no use alone"));
                 self.problem_at(given, problem);
             }
+        }
+        if !config.otel_endpoint.is_empty() && !["http://", "https://"].iter().any(|scheme| config.otel_endpoint.starts_with(scheme)) {
+            self.problem_at("otel.endpoint", invalid("otel.endpoint", &config.otel_endpoint, "a URL such as http://127.0.0.1:4318"));
+        }
+        if let Some(relative) = config.secret_paths.iter().flatten().find(|path| !path.is_absolute()) {
+            let relative = relative.display().to_string();
+            self.problem_at("secrets.allowed_paths", invalid("secrets.allowed_paths", &relative, "folders such as /run/secrets"));
         }
         self.refuse_open_listener("http");
         self.refuse_open_listener("kafka");
@@ -631,7 +657,7 @@ impl Reader<'_> {
                 Ok(number) if (low..=high).contains(&number) => Ok(()),
                 _ => Err(invalid(key.name, &value, &format!("a number from {low} to {high}"))),
             },
-            Kind::Origins => match origins(&value).find(|origin| !is_origin(origin)) {
+            Kind::Origins => match list(&value).find(|origin| !is_origin(origin)) {
                 None => Ok(()),
                 Some(wrong) => Err(invalid(key.name, wrong, "origins such as https://app.example.com, never *")),
             },
@@ -699,8 +725,8 @@ const SEGMENT_BYTES_MIN: u64 = 1 << 20;
 /// A position inside a segment must fit 32 bits with room to spare.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
-fn origins(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|origin| !origin.is_empty())
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 /// As browsers write an origin: scheme and host in small letters, a port only where it is not the scheme's, no path.
@@ -854,6 +880,19 @@ mod tests {
         }
         sources.set = vec!["kafka.auth=token".into()];
         assert!(load(&sources).is_err(), "the Kafka protocol knows no tokens");
+    }
+
+    #[test]
+    fn with_tokens_http_names_files_of_the_allowed_folders_only() {
+        let (_dir, mut sources) = in_folder();
+        assert_eq!(load(&sources).expect("defaults").secret_paths, None);
+        sources.set = vec!["http.auth=token".into()];
+        assert_eq!(load(&sources).expect("tokens").secret_paths, Some(Vec::new()));
+        sources.set = vec!["secrets.allowed_paths=/run/secrets, /etc/rowfeed/secrets".into()];
+        let expected = ["/run/secrets", "/etc/rowfeed/secrets"].map(PathBuf::from).to_vec();
+        assert_eq!(load(&sources).expect("two folders").secret_paths, Some(expected));
+        sources.set = vec!["secrets.allowed_paths=secrets".into()];
+        assert_eq!(load(&sources).expect_err("relative to what")[0].code, "config/value");
     }
 
     #[test]

@@ -70,8 +70,8 @@ impl Definition {
         if !self.options.contains_key("connector.class") {
             return Err(vec![self.locate(KeyProblem::new("connector.class", crate::config::define::required("connector.class")))]);
         }
-        PostgresConfig::parse(&self.name, &self.options, topics)
-            .map_err(|problems| problems.into_iter().map(|problem| self.locate(problem)).collect())
+        let parse = if self.file.is_some() { PostgresConfig::parse } else { PostgresConfig::parse_asked };
+        parse(&self.name, &self.options, topics).map_err(|problems| problems.into_iter().map(|problem| self.locate(problem)).collect())
     }
 
     fn locate(&self, problem: KeyProblem) -> Problem {

@@ -17,7 +17,7 @@ use super::definitions::{Definition, check_name, check_size};
 use super::signals::TooMany;
 use super::state::{Phase, Rest};
 use super::status::{StateChange, StatusSnapshot, TaskStatus};
-use super::store::{Kept, Store, TargetState, TopicEnds};
+use super::store::{DroppedSlot, Kept, Store, TargetState, TopicEnds};
 use super::supervisor::{Goal, OnFatal, RunTask, Supervisor, Work};
 use super::validation::{self, Validation};
 use crate::change::Signal;
@@ -121,6 +121,8 @@ pub struct SourceView {
     pub status: Arc<TaskStatus>,
     /// It runs, or pauses: it will want its slot again.
     pub wanted: bool,
+    /// It was stopped and its slot dropped for what it kept, and it was not resumed since.
+    pub dropped: Option<DroppedSlot>,
 }
 
 struct Connector {
@@ -129,10 +131,24 @@ struct Connector {
     supervisor: Supervisor,
     target: TargetState,
     topics_reset: Arc<TopicEnds>,
+    /// Why it was stopped, where that was for its slot.
+    dropped: Option<DroppedSlot>,
+    /// Its target could not be kept when it was set, and is still to be.
+    unkept: bool,
+    /// Its configuration as it was read last, for who only looks.
+    read: Option<Read>,
     /// It rests because its file is gone.
     file_gone: bool,
     /// Why its file does not hold.
     file_problem: Option<Problem>,
+}
+
+/// A configuration, of which definition, and since when.
+#[derive(Clone)]
+struct Read {
+    of: Arc<Definition>,
+    config: Arc<PostgresConfig>,
+    at: Instant,
 }
 
 impl Connector {
@@ -201,7 +217,7 @@ impl Registry {
 
     /// Starts what the files define and what the API made before.
     pub fn start(&self, files: Vec<Definition>) -> Result<(), Problem> {
-        let Kept { connectors, states, topics } = self.store.load()?;
+        let Kept { connectors, states, dropped, topics } = self.store.load()?;
         self.note_start(&files);
         let of_api = connectors.into_iter().map(|(name, options)| Definition::of_api(&name, options));
         for definition in files.into_iter().chain(of_api) {
@@ -212,8 +228,9 @@ impl Registry {
             }
             let name = definition.name.clone();
             self.launch(self.settled(definition), states.get(&name).copied().unwrap_or_default())?;
-            if let (Some(ends), Some(connector)) = (topics.get(&name), self.connectors().get_mut(&name)) {
-                connector.topics_reset = Arc::new(ends.clone());
+            if let Some(connector) = self.connectors().get_mut(&name) {
+                connector.topics_reset = topics.get(&name).map(|ends| Arc::new(ends.clone())).unwrap_or_default();
+                connector.dropped = dropped.get(&name).cloned();
             }
         }
         Ok(())
@@ -234,10 +251,19 @@ impl Registry {
         };
         let supervisor = Supervisor::start(work, goal_of(target))?;
         let name = definition.name.clone();
-        self.connectors().insert(
-            name,
-            Connector { definition, status, supervisor, target, topics_reset: Arc::default(), file_gone: false, file_problem: None },
-        );
+        let connector = Connector {
+            definition,
+            status,
+            supervisor,
+            target,
+            topics_reset: Arc::default(),
+            dropped: None,
+            unkept: false,
+            read: None,
+            file_gone: false,
+            file_problem: None,
+        };
+        self.connectors().insert(name, connector);
         Ok(())
     }
 
@@ -287,7 +313,7 @@ impl Registry {
         is_as_read(name, known.as_ref().map(|(definition, _)| &definition.options), read)?;
         match known {
             None => Ok((true, self.define(name, options, TargetState::Running).await?)),
-            Some((definition, target)) => Ok((false, self.redefine(&definition, options, target).await?)),
+            Some((definition, _)) => Ok((false, self.redefine(&definition, options).await?)),
         }
     }
 
@@ -306,10 +332,9 @@ impl Registry {
         let definition = self.definition(name)?;
         self.reach(name, patched(&definition, changes.clone())).await?;
         let _changing = self.changing.lock().await;
-        let known = self.connectors().get(name).map(|known| (Arc::clone(&known.definition), known.target));
-        let (definition, target) = known.ok_or_else(|| RegistryError::NotFound(name.to_owned()))?;
+        let definition = self.definition(name)?;
         is_as_read(name, Some(&definition.options), read)?;
-        self.redefine(&definition, patched(&definition, changes), target).await
+        self.redefine(&definition, patched(&definition, changes)).await
     }
 
     /// Whether the database lets a connector in that is about to be made or changed, and to run. Before anything is locked:
@@ -345,14 +370,14 @@ impl Registry {
         self.view(name)
     }
 
-    async fn redefine(&self, known: &Definition, mut options: Options, target: TargetState) -> Result<ConnectorView, RegistryError> {
+    async fn redefine(&self, known: &Definition, mut options: Options) -> Result<ConnectorView, RegistryError> {
         refuse_file(known)?;
         validation::unmask(&mut options, &known.options);
         let definition = self.checked(&known.name, options)?;
         if definition == *known {
             return self.view(&known.name);
         }
-        self.store.put(&known.name, &definition.options, target).await.map_err(RegistryError::Failed)?;
+        self.store.put_definition(&known.name, &definition.options).await.map_err(RegistryError::Failed)?;
         let tables = definition.config(self.topics).ok().map(|config| config.tables);
         if let Some(connector) = self.connectors().get_mut(&known.name) {
             connector.redefine(definition, tables);
@@ -445,22 +470,45 @@ impl Registry {
         ending.contains_key(name)
     }
 
-    /// All connectors whose configuration can be read now.
+    /// All connectors whose configuration can be read, as it was read within the last minutes: of a thousand connectors it is
+    /// not read anew at each look. Who finds that one does not hold any more says so by [`Registry::read_anew`].
     pub fn sources(&self) -> Vec<SourceView> {
-        self.statuses().keys().filter_map(|name| self.source(name)).collect()
+        self.statuses().keys().filter_map(|name| self.source_of(name, READ_AGE_MAX)).collect()
     }
 
     /// A connector, when there is one of this name whose configuration can be read now.
     pub fn source(&self, name: &str) -> Option<SourceView> {
-        let (definition, status, wanted) = {
+        self.source_of(name, Duration::ZERO)
+    }
+
+    fn source_of(&self, name: &str, age_max: Duration) -> Option<SourceView> {
+        let (definition, status, wanted, dropped, read) = {
             let connectors = self.connectors();
             let known = connectors.get(name)?;
             let wanted = !known.file_gone && known.target != TargetState::Stopped;
-            (Arc::clone(&known.definition), Arc::clone(&known.status), wanted)
+            (Arc::clone(&known.definition), Arc::clone(&known.status), wanted, known.dropped.clone(), known.read.clone())
         };
-        // Secrets may be files: they are not read while the lock is held.
-        let config = Arc::new(definition.config(self.topics).ok()?);
-        Some(SourceView { name: definition.name.clone(), config, status, wanted })
+        let holds = |read: &Read| Arc::ptr_eq(&read.of, &definition) && read.at.elapsed() < age_max;
+        let config = match read.filter(holds) {
+            Some(read) => read.config,
+            None => {
+                // Secrets may be files: they are not read while the lock is held.
+                let config = Arc::new(definition.config(self.topics).ok()?);
+                let read = Read { of: Arc::clone(&definition), config: Arc::clone(&config), at: Instant::now() };
+                if let Some(known) = self.connectors().get_mut(name) {
+                    known.read = Some(read);
+                }
+                config
+            }
+        };
+        Some(SourceView { name: definition.name.clone(), config, status, wanted, dropped })
+    }
+
+    /// The configuration of this connector is to be read anew at the next look: its password may be another one now.
+    pub fn read_anew(&self, name: &str) {
+        if let Some(known) = self.connectors().get_mut(name) {
+            known.read = None;
+        }
     }
 
     /// How each connector fares; no configuration is read for it.
@@ -477,9 +525,13 @@ impl Registry {
     pub async fn set_target(&self, name: &str, target: TargetState) -> Result<(), RegistryError> {
         let _changing = self.changing.lock().await;
         self.definition(name)?;
-        self.store.put_state(name, target).await.map_err(RegistryError::Failed)?;
+        // Who stops what is stopped does not make the reason untrue.
+        let dropped = self.connectors().get(name).and_then(|known| known.dropped.clone()).filter(|_| target == TargetState::Stopped);
+        self.store.put_state(name, target, dropped.as_ref()).await.map_err(RegistryError::Failed)?;
         if let Some(connector) = self.connectors().get_mut(name) {
             connector.target = target;
+            connector.dropped = dropped;
+            connector.unkept = false;
             if std::mem::take(&mut connector.file_gone) {
                 connector.file_problem = None;
             }
@@ -488,10 +540,50 @@ impl Registry {
         Ok(())
     }
 
+    /// Stops a connector whose slot is to be dropped, until a person resumes it. It stops also where that cannot be kept now: the
+    /// log's own full disk is what lets a slot grow, and no reason to let the database's disk fill, too. What was not kept is
+    /// by [`Registry::keep_given_up`].
+    pub async fn give_up(&self, name: &str, dropped: DroppedSlot) {
+        if let Some(connector) = self.connectors().get_mut(name) {
+            if connector.target == TargetState::Stopped && connector.dropped.as_ref() == Some(&dropped) {
+                return;
+            }
+            connector.target = TargetState::Stopped;
+            connector.dropped = Some(dropped);
+            connector.unkept = true;
+            connector.supervisor.set_goal(Goal::Rest(Rest::Stop));
+        }
+        self.keep_given_up().await;
+    }
+
+    /// Keeps the targets that could not be kept before. Where that is not possible now, or somebody is changing something,
+    /// the next call does it.
+    pub async fn keep_given_up(&self) {
+        let Ok(_changing) = self.changing.try_lock() else { return };
+        let unkept: Vec<_> = {
+            let connectors = self.connectors();
+            let unkept = connectors.iter().filter(|(_, known)| known.unkept);
+            unkept.map(|(name, known)| (name.clone(), known.target, known.dropped.clone())).collect()
+        };
+        for (name, target, dropped) in unkept {
+            let kept = tokio::time::timeout(KEEP_WAIT_MAX, self.store.put_state(&name, target, dropped.as_ref())).await;
+            match kept {
+                Ok(Ok(())) => {
+                    if let Some(connector) = self.connectors().get_mut(&name) {
+                        connector.unkept = false;
+                    }
+                }
+                Ok(Err(problem)) => tracing::warn!(connector = name, "that it is stopped cannot be kept yet: {}", problem.text()),
+                Err(_) => tracing::warn!(connector = name, "that it is stopped cannot be kept yet: the log takes nothing"),
+            }
+        }
+    }
+
     /// What Kafka Connect asks first.
     fn check_class(name: &str, options: &Options) -> Result<(), RegistryError> {
         let class = options.get("connector.class").ok_or(RegistryError::NoClass)?;
-        let wrong = PostgresConfig::parse(name, &Options::from([("connector.class".to_owned(), class.clone())]), TopicDefaults::default());
+        let wrong =
+            PostgresConfig::parse_asked(name, &Options::from([("connector.class".to_owned(), class.clone())]), TopicDefaults::default());
         let problems = wrong.err().unwrap_or_default();
         match problems.into_iter().find(|problem| problem.key == "connector.class") {
             Some(problem) => Err(RegistryError::UnknownClass { class: class.clone(), text: problem.problem.text() }),
@@ -583,6 +675,10 @@ const VALIDATIONS_MAX: usize = 4;
 const REACHING_MAX: usize = 16;
 /// How long one waits for its turn.
 const VALIDATION_WAIT_MAX: Duration = Duration::from_secs(10);
+/// A configuration is not read anew for a look at slots within this.
+const READ_AGE_MAX: Duration = Duration::from_secs(300);
+/// Keeping a target waits no longer for the log.
+const KEEP_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -683,6 +779,60 @@ mod tests {
         wait_for_phase(&second, "shop", &Phase::Paused).await;
         second.delete("shop").await.expect("deleted");
         assert!(matches!(second.view("shop"), Err(RegistryError::NotFound(_))));
+    }
+
+    /// Aim: the full disk of the log does not keep a connector from being given up, and why survives a restart.
+    #[tokio::test]
+    async fn a_connector_is_given_up_at_once_and_that_is_kept_when_it_can_be() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let away = dir.path().join("away");
+        std::fs::create_dir(&away).expect("a folder");
+        let store = Store::File(away.join("connectors.json"));
+        let first = registry(store.clone());
+        first.put("shop", options()).await.expect("made");
+        wait_for_phase(&first, "shop", &Phase::Streaming).await;
+        std::fs::rename(&away, dir.path().join("elsewhere")).expect("moved");
+        let dropped = DroppedSlot { slot: "s".to_owned(), kept_bytes: 9, bytes_max: 8 };
+        assert!(first.set_target("shop", TargetState::Stopped).await.is_err(), "nothing can be kept");
+        first.give_up("shop", dropped.clone()).await;
+        wait_for_phase(&first, "shop", &Phase::Stopped).await;
+        assert_eq!(first.source("shop").expect("there").dropped, Some(dropped.clone()));
+        std::fs::rename(dir.path().join("elsewhere"), &away).expect("moved back");
+        assert!(store.load().expect("readable").dropped.is_empty());
+        first.keep_given_up().await;
+        assert!(first.shut_down(Duration::from_secs(10)));
+
+        let second = registry(store.clone());
+        second.start(Vec::new()).expect("started");
+        wait_for_phase(&second, "shop", &Phase::Stopped).await;
+        assert_eq!(second.source("shop").expect("there").dropped, Some(dropped.clone()));
+        // To stop or to change it does not make that untrue; to resume it does.
+        second.set_target("shop", TargetState::Stopped).await.expect("stopped");
+        second
+            .put("shop", Options::from_iter(options().into_iter().chain([("tasks.max".to_owned(), "1".to_owned())])))
+            .await
+            .expect("changed");
+        assert_eq!(store.load().expect("readable").dropped.get("shop"), Some(&dropped));
+        second.set_target("shop", TargetState::Running).await.expect("resumed");
+        assert!(store.load().expect("readable").dropped.is_empty() && second.source("shop").expect("there").dropped.is_none());
+    }
+
+    /// Aim: a look at the slots of many connectors reads no configuration twice. Method: the same one is shown again.
+    #[tokio::test]
+    async fn a_configuration_is_read_once_until_it_changes_or_does_not_hold() {
+        let registry = registry(Store::Memory);
+        registry.put("shop", options()).await.expect("made");
+        let look = || registry.sources().pop().expect("there").config;
+        let first = look();
+        assert!(Arc::ptr_eq(&first, &look()));
+        registry.read_anew("shop");
+        let second = look();
+        assert!(!Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &look()));
+        registry
+            .put("shop", Options::from_iter(options().into_iter().chain([("slot.name".to_owned(), "other".to_owned())])))
+            .await
+            .expect("changed");
+        assert_eq!(look().slot_name, "other");
     }
 
     #[tokio::test]

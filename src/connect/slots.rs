@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use super::registry::{Registry, SourceView};
 use super::state::Phase;
 use super::status::SlotHealth;
-use super::store::TargetState;
+use super::store::DroppedSlot;
 use crate::config::postgres::ConnectionConfig;
 use crate::postgres::slots::{self, SlotReport};
 use crate::postgres::{PostgresError, catalog, slot};
@@ -36,7 +36,6 @@ const WATCH_AGAIN_MAX: Duration = Duration::from_secs(300);
 const SAY_AGAIN: Duration = Duration::from_secs(3600);
 /// A slot whose reader was told to end is tried to be dropped so long; then again at the next look.
 const DROP_WAIT_MAX: Duration = Duration::from_secs(8);
-const DROP_PAUSE: Duration = Duration::from_millis(200);
 /// What `pg_stat_activity` shows.
 const APPLICATION: &str = "rowfeed slots";
 
@@ -199,8 +198,6 @@ struct Memory {
     /// The worry that was logged last, and when.
     said: Option<(&'static str, u8, Instant)>,
     trend: Trend,
-    /// It was dropped for what it kept, and the connector was not resumed since.
-    dropped: Option<Problem>,
 }
 
 type Memories = BTreeMap<String, Memory>;
@@ -214,6 +211,7 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(WATCH_EVERY) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
+        registry.keep_given_up().await;
         let mut asked = JoinSet::new();
         let servers = servers(&registry);
         away.retain(|name, _| servers.iter().any(|server| server.name == *name));
@@ -239,14 +237,16 @@ pub async fn watch(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
                         tracing::debug!(server = server.name, code = problem.code, "its slots could not be looked at");
                         let wait = away.get(&server.name).map_or(WATCH_EVERY, |away| (away.wait * 2).min(WATCH_AGAIN_MAX));
                         away.insert(server.name.clone(), Away { next: Instant::now() + wait, wait });
-                        server.sources.iter().for_each(|source| source.status.set_slot(None));
+                        for source in &server.sources {
+                            registry.read_anew(&source.name);
+                            source.status.set_slot(source.dropped.as_ref().map(|dropped| gone(source, dropped)));
+                        }
                     }
                 }
             }
             while let Some(done) = dropping.join_next().await {
-                let Ok(Some((source, problem))) = done else { continue };
-                source.status.set_slot(Some(gone(&source, problem.clone())));
-                memories.entry(source.name).or_default().dropped = Some(problem);
+                let Ok(Some((source, dropped))) = done else { continue };
+                source.status.set_slot(Some(gone(&source, &dropped)));
             }
         };
         tokio::select! {
@@ -268,12 +268,9 @@ fn look(server: &Server, reports: &[SlotReport], memories: &mut Memories) -> Vec
         let memory = memories.entry(source.name.clone()).or_default();
         let budget = &source.config.slot_budget;
         let report = reports.iter().find(|report| owns(source, report));
-        if report.is_some() || source.wanted {
-            memory.dropped = None;
-        }
         let Some(report) = report else {
             memory.trend = Trend::default();
-            source.status.set_slot(memory.dropped.clone().map(|problem| gone(source, problem)));
+            source.status.set_slot(source.dropped.as_ref().map(|dropped| gone(source, dropped)));
             continue;
         };
         memory.trend.note(Instant::now(), report.retained_bytes.unwrap_or(0));
@@ -311,14 +308,15 @@ fn say(source: &SourceView, worry: Option<&Worry>, memory: &mut Memory) {
     }
 }
 
-/// The health of a slot that is not there any more.
-fn gone(source: &SourceView, problem: Problem) -> SlotHealth {
-    SlotHealth { name: source.config.slot_name.clone(), warning: Some(problem), ..SlotHealth::default() }
+/// The health of a slot that was dropped for what it kept.
+fn gone(source: &SourceView, dropped: &DroppedSlot) -> SlotHealth {
+    let problem = budget::dropped(&source.name, dropped);
+    SlotHealth { name: dropped.slot.clone(), warning: Some(problem), ..SlotHealth::default() }
 }
 
 /// `slot.max.retained.policy=drop`: stops the connector, for good until a person resumes it, and drops its slot. `None`: it
 /// could not be done now, and is tried again at the next look.
-async fn give_up(registry: Arc<Registry>, source: SourceView, kept: u64) -> Option<(SourceView, Problem)> {
+async fn give_up(registry: Arc<Registry>, source: SourceView, kept_bytes: u64) -> Option<(SourceView, DroppedSlot)> {
     // What holds now: its allowance may have been raised since the slot was looked at.
     let now = registry.source(&source.name)?;
     if now.config.slot_budget != source.config.slot_budget || now.config.slot_name != source.config.slot_name {
@@ -327,35 +325,28 @@ async fn give_up(registry: Arc<Registry>, source: SourceView, kept: u64) -> Opti
     let source = now;
     let (connector, slot) = (source.name.as_str(), source.config.slot_name.as_str());
     if source.wanted {
-        tracing::warn!(connector, slot, kept, "slot.max.retained.bytes is exceeded: the connector is stopped, its slot will be dropped");
-        if let Err(error) = registry.set_target(connector, TargetState::Stopped).await {
-            tracing::warn!(connector, slot, "the connector could not be stopped, its slot stays: {error}");
-            return None;
-        }
+        tracing::warn!(
+            connector,
+            slot,
+            kept_bytes,
+            "slot.max.retained.bytes is exceeded: the connector is stopped, its slot will be dropped"
+        );
     }
+    let bytes_max = source.config.slot_budget.bytes_max.unwrap_or(0);
+    // One that could not be dropped at the last look keeps its reason.
+    let known = source.dropped.clone().filter(|known| !source.wanted && known.slot == slot);
+    let dropped = known.unwrap_or_else(|| DroppedSlot { slot: slot.to_owned(), kept_bytes, bytes_max });
+    registry.give_up(connector, dropped.clone()).await;
     let config = &source.config.connection;
-    let dropped = async {
-        let client = catalog::open(config, APPLICATION).await?;
-        while !slot::drop(&client, slot).await? {
-            tokio::time::sleep(DROP_PAUSE).await;
-        }
-        Ok::<_, PostgresError>(())
-    };
-    let late = Err(PostgresError::Timeout(DROP_WAIT_MAX, "dropping the slot, which is still being read"));
-    match tokio::time::timeout(DROP_WAIT_MAX, dropped).await.unwrap_or(late) {
-        Ok(()) => {
-            let problem = budget::dropped(connector, slot, kept, &source.config.slot_budget);
+    let problem = match slot::drop_when_free(config, APPLICATION, slot, DROP_WAIT_MAX).await {
+        Ok(true) => {
+            let problem = budget::dropped(connector, &dropped);
             tracing::error!(connector, code = problem.code, "{}", problem.text());
-            Some((source, problem))
+            return Some((source, dropped));
         }
-        Err(error) => {
-            tracing::warn!(
-                connector,
-                slot,
-                "slot.max.retained.policy=drop: the slot could not be dropped yet: {}",
-                error.problem(config).text()
-            );
-            None
-        }
-    }
+        Ok(false) => "it is still being read".to_owned(),
+        Err(error) => error.problem(config).text(),
+    };
+    tracing::warn!(connector, slot, "slot.max.retained.policy=drop: the slot could not be dropped yet: {problem}");
+    None
 }

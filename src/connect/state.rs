@@ -80,6 +80,14 @@ impl Phase {
         }
     }
 
+    /// The same of a task that is held up: it runs, and nothing moves.
+    pub fn name_while(&self, held_up: bool) -> &'static str {
+        match self {
+            Self::Snapshotting | Self::Streaming if held_up => "waiting",
+            _ => self.name(),
+        }
+    }
+
     /// Every [`Phase::name`].
     pub const NAMES: [&str; 9] = ["created", "starting", "snapshot", "streaming", "draining", "waiting", "failed", "paused", "stopped"];
 }

@@ -150,7 +150,7 @@ pub struct CheckResult {
 pub struct StateChange {
     /// When.
     pub at: SystemTime,
-    /// The new state, by [`Phase::name`].
+    /// The new state, by [`Phase::name_while`].
     pub state: &'static str,
     /// Why, where there was a problem.
     pub problem: Option<Problem>,
@@ -214,6 +214,13 @@ pub struct TaskStatus {
     signals: Signals,
 }
 
+impl StatusSnapshot {
+    /// One word: where in its life, and `waiting` while something holds it back.
+    pub fn state(&self) -> &'static str {
+        self.phase.name_while(self.waiting.is_some())
+    }
+}
+
 /// What changes rarely.
 #[derive(Debug, Default)]
 struct Slow {
@@ -227,6 +234,24 @@ struct Slow {
     checks: Vec<CheckResult>,
     starts: u64,
     changes: VecDeque<StateChange>,
+}
+
+impl Slow {
+    /// Keeps the change, if the state has another name now.
+    fn note_change(&mut self) {
+        let state = self.phase.name_while(self.waiting.is_some());
+        if self.changes.back().is_some_and(|last| last.state == state) {
+            return;
+        }
+        let problem = match &self.phase {
+            Phase::Failed { problem, .. } => Some(problem.clone()),
+            _ => self.waiting.clone(),
+        };
+        if self.changes.len() >= CHANGES_KEPT {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(StateChange { at: SystemTime::now(), state, problem });
+    }
 }
 
 #[derive(Debug, Default)]
@@ -311,14 +336,8 @@ impl TaskStatus {
         if !matches!(phase, Phase::Streaming | Phase::Snapshotting) {
             slow.waiting = None;
         }
-        if slow.changes.back().is_none_or(|last| last.state != phase.name()) {
-            let problem = if let Phase::Failed { problem, .. } = &phase { Some(problem.clone()) } else { None };
-            if slow.changes.len() >= CHANGES_KEPT {
-                slow.changes.pop_front();
-            }
-            slow.changes.push_back(StateChange { at: SystemTime::now(), state: phase.name(), problem });
-        }
         slow.phase = phase;
+        slow.note_change();
     }
 
     /// The last changes of state, oldest first: since the service started, and no more than are kept.
@@ -338,9 +357,11 @@ impl TaskStatus {
         self.slow().phase.clone()
     }
 
-    /// What holds a running task back (a full disk, a busy slot); `None` when nothing does.
+    /// What holds a running task back (a full disk, a busy slot, a server that is silent); `None` when nothing does.
     pub fn set_waiting(&self, problem: Option<Problem>) {
-        self.slow().waiting = problem;
+        let mut slow = self.slow();
+        slow.waiting = problem;
+        slow.note_change();
     }
 
     /// How often the task has begun, reconnects included.

@@ -50,6 +50,28 @@ impl TargetState {
     }
 }
 
+/// A slot that was to be dropped for what it kept, so that its connector says so after a restart of the service, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DroppedSlot {
+    /// The slot.
+    pub slot: String,
+    /// WAL that it kept.
+    pub kept_bytes: u64,
+    /// What it was allowed to keep.
+    pub bytes_max: u64,
+}
+
+impl DroppedSlot {
+    fn json(&self) -> Json {
+        json!({ "slot": self.slot, "kept.bytes": self.kept_bytes, "max.bytes": self.bytes_max })
+    }
+
+    fn parse(value: &Json) -> Option<Self> {
+        let bytes = |name: &str| value.get(name)?.as_u64();
+        Some(Self { slot: value.get("slot")?.as_str()?.to_owned(), kept_bytes: bytes("kept.bytes")?, bytes_max: bytes("max.bytes")? })
+    }
+}
+
 /// How many records topics have had.
 pub type TopicEnds = BTreeMap<String, u64>;
 
@@ -60,6 +82,8 @@ pub struct Kept {
     pub connectors: BTreeMap<String, Options>,
     /// Target states, also of connectors that files manage.
     pub states: BTreeMap<String, TargetState>,
+    /// Why those were stopped that were stopped for their slot.
+    pub dropped: BTreeMap<String, DroppedSlot>,
     /// Where topics ended when a connector's list of them was begun anew.
     pub topics: BTreeMap<String, TopicEnds>,
 }
@@ -80,6 +104,8 @@ const TARGET: &str = "target-state-";
 const TOKEN: &str = "token-";
 /// Ours: Kafka Connect keeps the topics themselves, in a topic of its own.
 const TOPICS: &str = "topics-reset-";
+/// In a target state: why it is that.
+const DROPPED: &str = "slot.dropped";
 
 /// A record: key, and value or removal.
 type Record = (Vec<u8>, Option<Vec<u8>>);
@@ -114,13 +140,17 @@ impl Store {
 
     /// Keeps a definition and its target state.
     pub async fn put(&self, name: &str, options: &Options, state: TargetState) -> Result<(), Problem> {
-        let definition = (key(CONNECTOR, name), Some(json!({ "properties": options }).to_string().into_bytes()));
-        self.write(vec![definition, target(name, state)]).await
+        self.write(vec![definition(name, options), target(name, state, None)]).await
     }
 
-    /// Keeps a target state.
-    pub async fn put_state(&self, name: &str, state: TargetState) -> Result<(), Problem> {
-        self.write(vec![target(name, state)]).await
+    /// Keeps a definition; the target state stays as it is.
+    pub async fn put_definition(&self, name: &str, options: &Options) -> Result<(), Problem> {
+        self.write(vec![definition(name, options)]).await
+    }
+
+    /// Keeps a target state, and for one that was stopped for its slot why.
+    pub async fn put_state(&self, name: &str, state: TargetState, dropped: Option<&DroppedSlot>) -> Result<(), Problem> {
+        self.write(vec![target(name, state, dropped)]).await
     }
 
     /// Keeps where topics end now.
@@ -146,10 +176,19 @@ fn key(prefix: &str, name: &str) -> Vec<u8> {
     format!("{prefix}{name}").into_bytes()
 }
 
-fn target(name: &str, state: TargetState) -> Record {
+fn definition(name: &str, options: &Options) -> Record {
+    (key(CONNECTOR, name), Some(json!({ "properties": options }).to_string().into_bytes()))
+}
+
+fn target(name: &str, state: TargetState, dropped: Option<&DroppedSlot>) -> Record {
     // Older workers know only two states: `state` is what they should do, `state.v2` the truth (KIP-875).
     let old = if state == TargetState::Running { "STARTED" } else { "PAUSED" };
-    (key(TARGET, name), Some(json!({ "state": old, "state.v2": state.name() }).to_string().into_bytes()))
+    let mut value = json!({ "state": old, "state.v2": state.name() });
+    if let (Some(dropped), Some(map)) = (dropped, value.as_object_mut()) {
+        // Ours; Kafka Connect passes over what it does not know.
+        map.insert(DROPPED.to_owned(), dropped.json());
+    }
+    (key(TARGET, name), Some(value.to_string().into_bytes()))
 }
 
 fn of_records(records: Vec<(String, Json)>) -> Kept {
@@ -158,6 +197,7 @@ fn of_records(records: Vec<(String, Json)>) -> Kept {
         if let Some(name) = key.strip_prefix(TARGET) {
             let word = value.get("state.v2").or_else(|| value.get("state")).and_then(Json::as_str);
             kept.states.insert(name.to_owned(), word.and_then(TargetState::parse).unwrap_or_default());
+            kept.dropped.extend(value.get(DROPPED).and_then(DroppedSlot::parse).map(|dropped| (name.to_owned(), dropped)));
         } else if let Some(name) = key.strip_prefix(TOPICS) {
             let ends = value.get("ends").and_then(Json::as_object).into_iter().flatten();
             let ends = ends.filter_map(|(topic, end)| Some((topic.clone(), end.as_u64()?))).collect();
@@ -221,7 +261,9 @@ mod tests {
     async fn keep_and_forget(store: &Store, reopened: impl FnOnce() -> Store) {
         store.put("shop", &options(), TargetState::Running).await.expect("kept");
         store.put("gone", &options(), TargetState::Running).await.expect("kept");
-        store.put_state("shop", TargetState::Stopped).await.expect("kept");
+        let dropped = DroppedSlot { slot: "shop".to_owned(), kept_bytes: 9 << 30, bytes_max: 8 << 30 };
+        store.put_state("shop", TargetState::Stopped, Some(&dropped)).await.expect("kept");
+        store.put_definition("shop", &options()).await.expect("kept");
         let ends: TopicEnds = [("shop.public.t".to_owned(), 7)].into();
         store.put_topics("shop", &ends).await.expect("kept");
         store.put_topics("gone", &ends).await.expect("kept");
@@ -229,6 +271,7 @@ mod tests {
         let kept = reopened().load().expect("readable");
         assert_eq!(kept.connectors, [("shop".to_owned(), options())].into());
         assert_eq!(kept.states, [("shop".to_owned(), TargetState::Stopped)].into());
+        assert_eq!(kept.dropped, [("shop".to_owned(), dropped)].into());
         assert_eq!(kept.topics, [("shop".to_owned(), ends)].into());
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the thread and the goal (run, pause, stop, quit). Promises that a panic or an error of a task ends that task only,
 //! that passing trouble is tried again for ever (0.5 s to 30 s, with jitter, so that many connectors do not knock at one
-//! server in step), and that a goal given while it waits is followed at once.
+//! server in step; that the same trouble is logged once a minute is the log's affair), and that a goal given while it waits is followed at once.
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,8 +29,6 @@ const BACK_OFF_MIN: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 /// A task that got to work and lasted this long begins again with the first wait.
 const STEADY: Duration = Duration::from_secs(2);
-/// The same trouble is logged again after this.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the thread should be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,32 +171,22 @@ impl Supervisor {
 /// What a thread remembers of the trouble it had.
 struct Trouble {
     back_off: Duration,
-    /// The code that was logged last, when, and how often it was not since.
-    said: Option<(&'static str, Instant, u64)>,
+    /// It has been tried before.
+    tried: bool,
 }
 
 impl Trouble {
+    /// None yet.
+    fn none() -> Self {
+        Self { back_off: BACK_OFF_MIN, tried: false }
+    }
+
     /// The wait before the next try; each is twice the one before.
     fn wait(&mut self) -> Duration {
         let wait = with_jitter(self.back_off);
         self.back_off = (self.back_off * 2).min(BACK_OFF_MAX);
+        self.tried = true;
         wait
-    }
-
-    /// When this trouble is new, or was not logged for a while: how often it was not.
-    fn news(&mut self, code: &'static str) -> Option<u64> {
-        let mut repeated = 0;
-        if let Some((said, at, times)) = &mut self.said
-            && *said == code
-        {
-            if at.elapsed() < SAY_AGAIN {
-                *times += 1;
-                return None;
-            }
-            repeated = *times;
-        }
-        self.said = Some((code, Instant::now(), 0));
-        Some(repeated)
     }
 }
 
@@ -215,7 +203,7 @@ enum Ended {
 impl Shared {
     /// The thread: does what the goal says, until it says to quit.
     fn follow(self: Arc<Self>) {
-        let mut trouble = Trouble { back_off: BACK_OFF_MIN, said: None };
+        let mut trouble = Trouble::none();
         loop {
             let (goal, generation) = {
                 let control = self.control();
@@ -256,7 +244,7 @@ impl Shared {
     fn run_once(&self, generation: u64, trouble: &mut Trouble) {
         let (started, durable) = (Instant::now(), self.status.snapshot().positions.durable);
         self.status.set_phase(Phase::Preparing);
-        if trouble.said.is_none() {
+        if !trouble.tried {
             tracing::info!(connector = self.control().definition.name, "connector starting");
         }
         match self.run_task(generation) {
@@ -270,7 +258,7 @@ impl Shared {
                 let steady = status.has_worked && status.failing_for.is_none() && started.elapsed() > STEADY;
                 // On a bad network every short connection may get further: then there is nothing to be patient about.
                 if steady || status.positions.durable > durable {
-                    *trouble = Trouble { back_off: BACK_OFF_MIN, said: None };
+                    *trouble = Trouble::none();
                 }
                 self.fail(problem, generation, trouble);
             }
@@ -329,12 +317,7 @@ impl Shared {
         match problem.action {
             Action::Retry => {
                 let wait = trouble.wait();
-                if let Some(repeated) = trouble.news(problem.code) {
-                    let repeated = (repeated > 0).then_some(repeated);
-                    tracing::warn!(connector, code = problem.code, retry_ms = wait.as_millis(), repeated, "{}", problem.text());
-                } else {
-                    tracing::debug!(connector, code = problem.code, retry_ms = wait.as_millis(), "still the same problem");
-                }
+                tracing::warn!(connector, code = problem.code, retry_ms = wait.as_millis(), "{}", problem.text());
                 self.wait(generation, Some(wait));
             }
             Action::Fail | Action::Refuse => {
@@ -470,11 +453,9 @@ mod tests {
     }
 
     #[test]
-    fn the_same_trouble_is_told_once_a_minute_and_waits_double() {
-        let mut trouble = Trouble { back_off: BACK_OFF_MIN, said: None };
-        assert_eq!((trouble.news("a"), trouble.news("a"), trouble.news("a")), (Some(0), None, None));
-        trouble.said = trouble.said.and_then(|(code, at, times)| Some((code, at.checked_sub(SAY_AGAIN)?, times)));
-        assert_eq!((trouble.news("a"), trouble.news("a"), trouble.news("b")), (Some(2), None, Some(0)));
+    fn each_wait_is_about_twice_the_one_before_within_their_bounds() {
+        let mut trouble = Trouble::none();
+        assert!(trouble.wait() < BACK_OFF_MIN * 2 && trouble.tried);
         for _ in 0..10 {
             trouble.wait();
         }

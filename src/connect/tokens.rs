@@ -2,7 +2,7 @@
 //!
 //! Owns the tokens, their scopes and how they are kept: `token-<name>` on `connect-configs`, which is handed out to nobody, holds a
 //! SHA-256 and never the token itself. A token has 256 random bits, so a plain hash is enough: there is no dictionary to try. Promises
-//! that a token is shown once, when it is made, and that a revoked one is refused at once. Leaves which request needs which scope to
+//! that a token is shown once, when it is made, and that a revoked one is refused at once, also where it has a stream open. Leaves which request needs which scope to
 //! [`crate::http`].
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value as Json, json};
+use tokio::sync::watch;
 
 use super::store::Store;
 use crate::config::Secret;
@@ -143,6 +144,8 @@ impl fmt::Debug for Tokens {
 pub struct Tokens {
     store: Store,
     known: Mutex<BTreeMap<String, Token>>,
+    /// Becomes another number when one was revoked.
+    revoked: watch::Sender<u64>,
     /// One change at a time: what is kept and what is known stay the same.
     changing: tokio::sync::Mutex<()>,
 }
@@ -165,7 +168,7 @@ impl Tokens {
     pub fn open(store: Store) -> Result<Self, Problem> {
         let read = |(name, value): (String, Json)| parse(&name, &value).map(|token| (name, token));
         let known = store.load_tokens()?.into_iter().filter_map(read).collect();
-        Ok(Self { store, known: Mutex::new(known), changing: tokio::sync::Mutex::default() })
+        Ok(Self { store, known: Mutex::new(known), revoked: watch::Sender::new(0), changing: tokio::sync::Mutex::default() })
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<String, Token>> {
@@ -216,7 +219,16 @@ impl Tokens {
         }
         self.store.put_token(name, None).await.map_err(TokenError::Failed)?;
         self.known().remove(name);
+        self.revoked.send_modify(|times| *times += 1);
         Ok(())
+    }
+
+    /// Returns when a token is revoked, also where another one of its name was made since. Cancel-safe.
+    pub async fn until_revoked(&self, token: &Token) {
+        let mut revoked = self.revoked.subscribe();
+        let is_known = || self.known().get(&token.name).is_some_and(|known| is_same(&known.hash, &token.hash));
+        // The sender is ours, so it is there as long as we are.
+        while is_known() && revoked.changed().await.is_ok() {}
     }
 
     /// The token that was shown, if it is one. Every token is compared whole, whichever it is.
@@ -295,7 +307,17 @@ mod tests {
         let again = Tokens::open(store()).expect("opened again");
         assert_eq!(again.of_secret(secret.expose()), Some(token));
         assert_eq!(again.of_secret("rf_wrong"), None);
+        let (token, _) = again.create("other", vec![Scope::Admin], 7).await.expect("made");
+        let until = again.until_revoked(&token);
+        tokio::pin!(until);
         again.revoke("ci").await.expect("revoked");
+        let soon = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(soon, &mut until).await.is_err(), "another one was revoked");
+        again.revoke("other").await.expect("revoked");
+        again.create("other", vec![Scope::Admin], 7).await.expect("made");
+        until.await;
+        again.until_revoked(&token).await;
+        again.revoke("other").await.expect("revoked");
         assert_eq!(again.of_secret(secret.expose()), None);
         assert!(Tokens::open(store()).expect("opened").list().is_empty());
         assert!(matches!(again.revoke("ci").await, Err(TokenError::NotFound(_))));

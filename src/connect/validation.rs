@@ -49,7 +49,7 @@ pub async fn validate(options: &Options, topics: TopicDefaults) -> Validation {
     if name.is_empty() {
         validation.error("name", &required("name"));
     }
-    let parsed = PostgresConfig::parse(name, options, topics);
+    let parsed = PostgresConfig::parse_asked(name, options, topics);
     if let Err(problems) = &parsed {
         for KeyProblem { key, problem } in problems {
             validation.error(if key.is_empty() { "connector.class" } else { key }, problem);
@@ -100,7 +100,7 @@ fn reachable(options: &Options, problems: &[KeyProblem], topics: TopicDefaults) 
     let right = |key: &&String| problems.iter().all(|problem| problem.key != **key);
     let mut kept: Options = options.keys().filter(right).map(|key| (key.clone(), options[key].clone())).collect();
     kept.entry("topic.prefix".to_owned()).or_insert_with(|| "form".to_owned());
-    PostgresConfig::parse(options.get("name").map_or("", String::as_str), &kept, topics).ok()
+    PostgresConfig::parse_asked(options.get("name").map_or("", String::as_str), &kept, topics).ok()
 }
 
 async fn look(config: &PostgresConfig, whole: bool) -> (Vec<Finding>, Option<Choices>) {

@@ -128,7 +128,7 @@ pub async fn readyz(State(app): State<App>, pairs: Result<Pairs, QueryRejection>
     let Query(pairs) = pairs.unwrap_or_else(|_| Query(Vec::new()));
     let failure = failure(&app);
     let views = app.0.registry.views();
-    let works = |view: &ConnectorView| matches!(view.status.phase, Phase::Streaming | Phase::Snapshotting);
+    let works = |view: &ConnectorView| matches!(view.status.phase, Phase::Streaming | Phase::Snapshotting) && view.status.waiting.is_none();
     let all_work = app.paused().is_none() && views.iter().all(works);
     let required = parameter(&pairs, "require") == Some("connectors");
     let ready = failure.is_none() && (all_work || !required);
@@ -149,10 +149,10 @@ pub async fn readyz(State(app): State<App>, pairs: Result<Pairs, QueryRejection>
 
 fn connector_line(app: &App, view: &ConnectorView) -> String {
     match app.trouble(view) {
-        Some(problem) => format!("[-]connector {} {}: {}: {}\n", view.name, view.status.phase.name(), problem.code, problem.what),
+        Some(problem) => format!("[-]connector {} {}: {}: {}\n", view.name, view.status.state(), problem.code, problem.what),
         None => match view.status.slot.as_ref().and_then(|slot| slot.warning.as_ref()) {
-            Some(problem) => format!("[!]connector {} {}: {}: {}\n", view.name, view.status.phase.name(), problem.code, problem.what),
-            None => format!("[+]connector {} {}\n", view.name, view.status.phase.name()),
+            Some(problem) => format!("[!]connector {} {}: {}: {}\n", view.name, view.status.state(), problem.code, problem.what),
+            None => format!("[+]connector {} {}\n", view.name, view.status.state()),
         },
     }
 }
@@ -238,7 +238,7 @@ fn connector_report(view: &ConnectorView) -> ConnectorReport {
     ConnectorReport {
         name: view.name.clone(),
         server: view.options.get("topic.prefix").cloned().unwrap_or_default(),
-        state: view.status.phase.name(),
+        state: view.status.state(),
         restarts: view.status.restarts,
         changes: [
             ("c", counts.inserts),

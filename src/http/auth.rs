@@ -2,11 +2,15 @@
 //!
 //! Owns what each route needs, how a token is shown (`Authorization: Bearer`, or Basic with the token as password, because kcctl and
 //! others speak only that), `/v1/tokens` and CORS. Promises that with `http.auth = "token"` only the probes are open, that a route which
-//! nobody put into the table needs `admin`, and that another origin is allowed by the list in the settings alone, never because it asked.
+//! nobody put into the table needs `admin`, that an answer that goes on ends with its token, and that another origin is allowed by the list in the settings alone, never because it asked.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::body::Bytes;
+use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Path, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -132,13 +136,44 @@ pub async fn authorize(
     let problem = match token {
         None if shown.is_some() => Problem::refuse("http/token-unknown", "the token is not known here: it may have been revoked"),
         None => Problem::refuse("http/token-missing", "a token is needed: Authorization: Bearer TOKEN, or Basic with it as password"),
-        Some(token) if needs.iter().all(|need| token.meets(need)) => return next.run(request).await,
+        Some(token) if needs.iter().all(|need| token.meets(need)) => {
+            let response = next.run(request).await;
+            return if response.body().size_hint().exact().is_some() { response } else { while_valid(&app, token, response) };
+        }
         Some(token) => {
             let scopes: Vec<String> = token.scopes.iter().map(Scope::to_string).collect();
             Problem::refuse("http/scope", format!("the token \"{}\" may not do this; its scopes are: {}", token.name, scopes.join(", ")))
         }
     };
     refusal(request.uri().path(), problem)
+}
+
+/// An answer that goes on ends when the token that it was asked with is revoked.
+fn while_valid(app: &App, token: Token, response: Response) -> Response {
+    let Some(tokens) = app.0.settings.tokens.as_ref().map(Arc::clone) else { return response };
+    let revoked = Box::pin(async move { tokens.until_revoked(&token).await });
+    response.map(|body| Body::from_stream(Guarded { body: Some(body.into_data_stream()), revoked }))
+}
+
+/// A body until its token is revoked; then what fed it is let go, too.
+struct Guarded {
+    body: Option<BodyDataStream>,
+    revoked: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl futures_core::Stream for Guarded {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let next = Pin::new(body).poll_next(cx);
+        // Asked also while the body has always more.
+        if matches!(next, Poll::Ready(None)) || self.revoked.as_mut().poll(cx).is_ready() {
+            self.body = None;
+            return Poll::Ready(None);
+        }
+        next
+    }
 }
 
 /// Under `/v1` as RFC 9457 has it, elsewhere as Kafka Connect does.
@@ -177,6 +212,11 @@ fn secret(headers: &HeaderMap) -> Option<String> {
     text.split_once(':').map(|(_, password)| password.to_owned())
 }
 
+/// What a page may send beside what every page may.
+const REQUEST_HEADERS: &str = "accept, authorization, content-type, if-match, last-event-id, x-request-id";
+/// What a page may see beside what every page may.
+const ANSWER_HEADERS: &str = "allow, etag, link, location, retry-after, x-request-id";
+
 /// Says to pages of the listed origins that they may read the answer.
 pub async fn cors(State(app): State<App>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
@@ -193,8 +233,10 @@ pub async fn cors(State(app): State<App>, request: Request, next: Next) -> Respo
     if asks_first {
         let mut allow = |name: HeaderName, value| headers.insert(name, HeaderValue::from_static(value));
         allow(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE");
-        allow(header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, accept");
+        allow(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
         allow(header::ACCESS_CONTROL_MAX_AGE, "600");
+    } else {
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(ANSWER_HEADERS));
     }
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, listed);
     headers.append(header::VARY, HeaderValue::from_static("Origin"));

@@ -15,7 +15,7 @@ use super::described::{Routes, does};
 use super::{ApiError, App, Pairs, is_on, json_body, topics};
 use crate::config::suggest;
 use crate::log::topic::is_internal;
-use crate::log::{LogError, LogWriter, TopicSpec};
+use crate::log::{LogError, TopicSpec};
 use crate::record::compression::Compression;
 
 /// The routes.
@@ -91,7 +91,7 @@ async fn create(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Answ
         return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, format!("there are {TOPICS_MAX} topics already")));
     }
     let spec = TopicSpec { partitions: u32::try_from(partitions).unwrap_or(1), compression, ..TopicSpec::default() };
-    log.writer(Compression::None).topic(name, &spec).await.map_err(|error| refused(&error))?;
+    log.make_topic(name, &spec).await.map_err(|error| refused(&error))?;
     let body = topics::described(&app, log, topics::find(log, name)?.as_ref());
     Ok((StatusCode::CREATED, JsonBody(body)).into_response())
 }
@@ -121,13 +121,10 @@ async fn remove(State(app): State<App>, Path(name): Path<String>, Query(pairs): 
         );
         return Err(ApiError::new(StatusCode::CONFLICT, message));
     }
-    log.delete_topic(&name).await.map_err(|error| refused(&error))?;
-    if let Some(groups) = &app.0.groups {
-        // A topic of this name that is made later begins at zero.
-        groups.forget(&name).await.map_err(|_| {
-            let message = format!("\"{name}\" is deleted, but groups keep their offsets in it: rowfeed groups seek before it is made anew");
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message)
-        })?;
+    // With what groups committed of it, in one commit: a topic of this name that is made later begins at zero.
+    match &app.0.groups {
+        Some(groups) => groups.delete_topic(&name).await.map_err(|refusal| super::groups::refused(&name, refusal))?,
+        None => log.delete_topic(&name).await.map_err(|error| refused(&error))?,
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -139,6 +136,7 @@ fn own(name: &str) -> ApiError {
 fn refused(error: &LogError) -> ApiError {
     let status = match error {
         LogError::InvalidTopicName(_) => StatusCode::BAD_REQUEST,
+        LogError::TooManyPartitions { .. } => StatusCode::TOO_MANY_REQUESTS,
         LogError::UnknownPartition { .. } => StatusCode::NOT_FOUND,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };

@@ -77,8 +77,8 @@ pub trait Groups: Send + Sync {
     fn commit<'a>(&'a self, name: &'a str, offsets: Vec<(String, u32, u64)>) -> Change<'a>;
     /// Removes it. Only while it has no members.
     fn delete<'a>(&'a self, name: &'a str) -> Change<'a>;
-    /// Forgets what all groups committed of a topic that was deleted.
-    fn forget<'a>(&'a self, topic: &'a str) -> Change<'a>;
+    /// Deletes a topic and what all groups committed of it, or neither.
+    fn delete_topic<'a>(&'a self, topic: &'a str) -> Change<'a>;
 }
 
 /// The routes.
@@ -309,7 +309,7 @@ fn names_of(body: &Json) -> Result<Vec<&str>, ApiError> {
     names.flatten().ok_or_else(|| ApiError::bad_request(format!("topics must be a list of at most {TOPICS_MAX} names")))
 }
 
-fn refused(name: &str, refusal: Refusal) -> ApiError {
+pub(super) fn refused(name: &str, refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::Active => ApiError::new(StatusCode::CONFLICT, format!("the group \"{name}\" has members: stop them first")),
         Refusal::NotFound => ApiError::new(StatusCode::NOT_FOUND, format!("there is no group \"{name}\"")),

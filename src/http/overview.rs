@@ -154,7 +154,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
     let whole = whole(&status.snapshot, &status.tables);
     json!({
         "name": view.name,
-        "state": status.phase.name(),
+        "state": status.state(),
         "target": match view.target {
             TargetState::Running => "running",
             TargetState::Paused => "paused",

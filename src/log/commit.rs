@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Commit;
 use crate::record::builder::BatchBuilder;
-use crate::record::{RecordRef, RecordSink, Route, SinkFull};
+use crate::record::{RecordRef, RecordSink, Route, SinkFull, TopicIndex};
 
 /// A batch is closed before it passes this size: half of Kafka's default `max.message.bytes`.
 pub const BATCH_BYTES_MAX: usize = 512 * 1024;
@@ -167,6 +167,16 @@ impl Commit for CommitBuffer {
 
     fn records(&self) -> u64 {
         self.records
+    }
+
+    fn topics(&self, max: usize) -> Vec<TopicIndex> {
+        let mut topics = Vec::new();
+        for part in self.parts.iter().take(self.used) {
+            if topics.len() < max && !topics.contains(&part.route.topic) {
+                topics.push(part.route.topic);
+            }
+        }
+        topics
     }
 }
 

@@ -28,6 +28,18 @@ pub enum LogError {
     /// Kafka would not accept this topic name.
     #[error("{0:?} is not a legal topic name: 1 to 249 of a-z A-Z 0-9 . _ -")]
     InvalidTopicName(String),
+    /// All topics together would have more partitions than the built-in log holds.
+    #[error("topic {topic:?} with {asked} partitions was not made: there are {there} partitions already, and at most {max}")]
+    TooManyPartitions {
+        /// The topic that was asked for.
+        topic: String,
+        /// Its partitions.
+        asked: u32,
+        /// Those of all topics.
+        there: usize,
+        /// The limit.
+        max: usize,
+    },
     /// Written and synced data is damaged.
     #[error("{path}: damaged at byte {at}: {what}")]
     Damaged {
@@ -124,6 +136,9 @@ impl LogError {
             Self::Fenced(_) => Problem::fail("kafka/fenced", text).fix("run one instance of this connector only, then restart it here"),
             Self::External(_) => Problem::retry("kafka/unavailable", text),
             Self::ExternalFatal(_) => Problem::fail("kafka/refused", text),
+            Self::TooManyPartitions { .. } => Problem::fail("log/partitions", text)
+                .why("each takes memory, and its next offset is repeated in every segment")
+                .fix("give topics fewer partitions (topic.creation.default.partitions), or delete topics that nobody needs (rowfeed topics delete); then restart the connector"),
             Self::InvalidTopicName(_) => Problem::fail("topic/name", text),
             Self::OffsetOutOfRange { .. } => Problem::refuse("topic/offset", text),
             Self::UnknownPartition { .. } => Problem::refuse("topic/unknown", text),

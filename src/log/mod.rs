@@ -24,7 +24,7 @@ pub use error::LogError;
 pub use topic::TopicSpec;
 
 use crate::problem::Problem;
-use crate::record::{RecordSink, TopicHandle};
+use crate::record::{RecordSink, TopicHandle, TopicIndex};
 
 /// The number of a commit: the first is 1, 0 means none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +36,8 @@ pub trait Commit: RecordSink + Send {
     fn bytes(&self) -> usize;
     /// Records pushed so far.
     fn records(&self) -> u64;
+    /// The topics of these records, the first `max` of them.
+    fn topics(&self, max: usize) -> Vec<TopicIndex>;
 }
 
 /// One writer of a log: one per connector, used by one thread.
@@ -43,8 +45,12 @@ pub trait LogWriter: Send {
     /// A commit of this log.
     type Commit: Commit;
 
-    /// The topic of that name, created as `spec` says when it does not exist.
+    /// The topic of that name, created as `spec` says when it does not exist. Others see a new one with the first commit to
+    /// it, or a moment later.
     fn topic(&mut self, name: &str, spec: &TopicSpec) -> impl Future<Output = Result<TopicHandle, LogError>> + Send;
+
+    /// The name of a topic that this writer has a handle of.
+    fn topic_name(&self, topic: TopicIndex) -> Option<String>;
 
     /// An empty commit. Waiting here **is** the back-pressure: there are only a few commits per writer.
     fn begin(&mut self) -> impl Future<Output = Result<Self::Commit, LogError>> + Send;

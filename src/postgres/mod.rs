@@ -28,8 +28,8 @@ pub mod types;
 
 pub use connection::Connection;
 pub use error::{LOGICAL_WAL, PostgresError};
-/// An SQL session.
-pub use tokio_postgres::Client;
+/// An SQL session, and a statement prepared in it.
+pub use tokio_postgres::{Client, Statement};
 
 /// An SQL identifier, quoted.
 pub fn identifier(name: &str) -> String {

@@ -6,9 +6,9 @@ use tokio_postgres::Client;
 
 use super::connection::Connection;
 use super::slots::{self, SlotReport};
-use super::{PostgresError, identifier};
+use super::{PostgresError, catalog, identifier};
 use crate::change::Lsn;
-use crate::config::postgres::PostgresConfig;
+use crate::config::postgres::{ConnectionConfig, PostgresConfig};
 use crate::config::quantity::say_duration;
 use crate::problem::Problem;
 
@@ -236,6 +236,19 @@ pub async fn being_made(client: &Client, name: &str) -> Problem {
     waits_for(client, format!("slot \"{name}\" is being made, which waits")).await
 }
 
+/// The server says nothing of the slot, although it was asked for a sign of life.
+pub fn stalled(name: &str, silent: Duration) -> Problem {
+    Problem::retry(
+        "pg/stalled",
+        format!("PostgreSQL has sent nothing for {} s of slot \"{name}\", although it was asked", silent.as_secs()),
+    )
+    .why("its walsender is stopped or overloaded, the network drops what it sends, or it decodes a large transaction of other tables")
+    .fix(format!(
+        "what it does: SELECT r.pid, r.state, a.wait_event FROM pg_stat_replication r JOIN pg_stat_activity a USING (pid) \
+             JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE s.slot_name = '{name}'"
+    ))
+}
+
 async fn waits_for(client: &Client, what: String) -> Problem {
     let list = open_transactions(client).await;
     Problem::retry("pg/slot-waiting", what)
@@ -265,6 +278,41 @@ pub async fn drop(client: &Client, name: &str) -> Result<bool, PostgresError> {
         .await?;
     Ok(find(client, name).await?.is_none())
 }
+
+/// How long a slot that is still being read is left before it is tried again.
+const DROP_PAUSE: Duration = Duration::from_millis(200);
+
+/// Drops a slot as soon as nobody reads it, on a session of its own: a reader that has ended here may not have over there. False:
+/// it was still being read at the end of that time.
+pub async fn drop_when_free(
+    config: &ConnectionConfig,
+    application_name: &str,
+    name: &str,
+    wait_max: Duration,
+) -> Result<bool, PostgresError> {
+    let mut is_read = false;
+    let dropping = async {
+        let client = catalog::open(config, application_name).await?;
+        loop {
+            match drop(&client, name).await {
+                Ok(true) => return Ok(true),
+                Ok(false) => is_read = true,
+                // Its reader came between the look and the order.
+                Err(error) if error.code() == OBJECT_IN_USE => is_read = true,
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(DROP_PAUSE).await;
+        }
+    };
+    match tokio::time::timeout(wait_max, dropping).await {
+        Ok(done) => done,
+        Err(_) if is_read => Ok(false),
+        Err(_) => Err(PostgresError::Timeout(wait_max, "dropping the slot")),
+    }
+}
+
+/// SQLSTATE of a slot that is being read.
+const OBJECT_IN_USE: &str = "55006";
 
 /// Writes an empty message outside any transaction, which moves the slots of an otherwise idle database. Needs no table.
 pub async fn emit_message(client: &Client, prefix: &str) -> Result<(), PostgresError> {

@@ -106,7 +106,12 @@ impl HeaderBlock {
 
     /// Adds all headers of another block.
     pub fn extend(&mut self, other: &HeaderBlock) {
-        self.bytes.extend_from_slice(&other.bytes);
+        self.extend_with(other.headers());
+    }
+
+    /// Adds a record's headers.
+    pub fn extend_with(&mut self, other: Headers<'_>) {
+        self.bytes.extend_from_slice(other.bytes);
         self.count += other.count;
     }
 

@@ -60,8 +60,8 @@ impl Groups for KafkaGroups {
         Box::pin(async move { outcome(self.0.groups.delete(name).await) })
     }
 
-    fn forget<'a>(&'a self, topic: &'a str) -> Change<'a> {
-        Box::pin(async move { outcome(self.0.groups.forget_topic(topic).await) })
+    fn delete_topic<'a>(&'a self, topic: &'a str) -> Change<'a> {
+        Box::pin(async move { outcome(self.0.groups.delete_topic(topic).await) })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Owns the form of lines (for people, or JSON), the connector that a line is about, and the memory of what was said. Promises that a
 //! line written while a connector works names it (`connector`), and that a warning or an error that says the same as one before, for
-//! the same connector, is written once a minute at most; the next one has `repeated`, how often it was left out. That memory has a bound.
+//! the same connector, is written once a minute at most; the next one has `repeated`, how often it was left out. What is tried again
+//! (`retry_ms`) is the same while its code is, whatever its words: they may name a port, or a time. That memory has a bound.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -27,8 +28,10 @@ pub const CONNECTOR: &str = "connector";
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// So many different things are remembered.
 const REMEMBERED_MAX: usize = 1000;
-/// Fields that differ from time to time though the trouble is the same.
-const PASSING: [&str; 2] = ["retry_ms", "repeated"];
+/// The field of what is tried again: when that is. It differs from time to time though the trouble is the same.
+const RETRY: &str = "retry_ms";
+/// The field that names a trouble.
+const CODE: &str = "code";
 
 /// The connector of a span, for the lines in it.
 struct Connector(String);
@@ -50,13 +53,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Connectors {
 #[derive(Default)]
 struct Said {
     connector: Option<String>,
+    code: Option<String>,
+    /// It is tried again.
+    is_retried: bool,
     /// Everything but what passes.
     content: DefaultHasher,
 }
 
 impl Said {
     fn see(&mut self, field: &Field, value: &dyn Debug) {
-        if PASSING.contains(&field.name()) {
+        if field.name() == RETRY {
+            self.is_retried = true;
             return;
         }
         field.name().hash(&mut self.content);
@@ -76,7 +83,26 @@ impl Visit for Said {
         if field.name() == CONNECTOR {
             self.connector = Some(value.to_owned());
         }
+        if field.name() == CODE {
+            self.code = Some(value.to_owned());
+        }
         self.see(field, &value);
+    }
+}
+
+impl Said {
+    /// What is the same when this is said again, by `place` and for `connector`.
+    fn sameness(self, connector: Option<&str>, place: impl Hash) -> u64 {
+        let mut sameness = match &self.code {
+            Some(code) if self.is_retried => {
+                let mut named = DefaultHasher::new();
+                code.hash(&mut named);
+                named
+            }
+            _ => self.content,
+        };
+        (connector, place).hash(&mut sameness);
+        sameness.finish()
     }
 }
 
@@ -162,9 +188,10 @@ where
         let connector = if said.connector.is_some() { None } else { around() };
         let mut repeated = 0;
         if *event.metadata().level() <= Level::WARN {
-            (&connector, event.metadata().callsite()).hash(&mut said.content);
+            let about = said.connector.clone().or_else(|| connector.clone());
+            let sameness = said.sameness(about.as_deref(), event.metadata().callsite());
             let mut memory = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            match memory.says(said.content.finish(), Instant::now()) {
+            match memory.says(sameness, Instant::now()) {
                 Some(times) => repeated = times,
                 None => return Ok(()),
             }
@@ -271,17 +298,21 @@ mod tests {
         }
     }
 
-    fn trouble(connector: &str, what: &str, retry_ms: u64) {
+    fn trouble(connector: &str, code: &str, what: &str, retry_ms: u64) {
         let span = tracing::error_span!("connector", connector);
-        span.in_scope(|| tracing::warn!(code = "pg/refused", retry_ms, "{what}"));
+        span.in_scope(|| tracing::warn!(code, retry_ms, "{what}"));
     }
 
     fn say() {
         for retry_ms in [1, 2, 3] {
-            trouble("shop", "no answer", retry_ms);
+            trouble("shop", "pg/refused", "no answer", retry_ms);
         }
-        trouble("shop", "another", 1);
-        trouble("crm \"2\"", "no answer", 1);
+        trouble("shop", "pg/refused", "no answer from another port", 4);
+        trouble("shop", "pg/timeout", "another", 1);
+        trouble("crm \"2\"", "pg/refused", "no answer", 1);
+        for what in ["once", "once", "and something else"] {
+            tracing::error!(connector = "own", code = "slot/gone", "{what}");
+        }
         tracing::info!(connector = "own", "twice");
         tracing::info!(connector = "own", "twice");
     }
@@ -302,8 +333,10 @@ mod tests {
             lines.iter().map(of).collect::<Vec<(String, String, String, String)>>(),
             [
                 line("WARN", "shop", "pg/refused", "no answer"),
-                line("WARN", "shop", "pg/refused", "another"),
+                line("WARN", "shop", "pg/timeout", "another"),
                 line("WARN", "crm \"2\"", "pg/refused", "no answer"),
+                line("ERROR", "own", "slot/gone", "once"),
+                line("ERROR", "own", "slot/gone", "and something else"),
                 line("INFO", "own", "", "twice"),
                 line("INFO", "own", "", "twice"),
             ]
@@ -316,10 +349,10 @@ mod tests {
         let lines = tracing_subscriber::fmt().with_writer(page.clone()).with_ansi(false).event_format(Lines::pretty());
         tracing::subscriber::with_default(lines.finish().with(Connectors), say);
         let lines = page.lines();
-        assert_eq!(lines.len(), 5, "{lines:?}");
+        assert_eq!(lines.len(), 7, "{lines:?}");
         let first = lines[0].split_once(' ').expect("a time").1;
         assert_eq!(first, " WARN no answer code=\"pg/refused\" retry_ms=1 connector=\"shop\"");
-        assert!(lines[3].ends_with(" INFO twice connector=\"own\""), "{}", lines[3]);
+        assert!(lines[5].ends_with(" INFO twice connector=\"own\""), "{}", lines[5]);
     }
 
     #[test]

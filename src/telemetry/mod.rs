@@ -6,6 +6,7 @@
 //! ends; the setting `logging.level` is what a start begins with.
 
 pub mod lines;
+pub mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;

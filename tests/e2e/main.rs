@@ -8,6 +8,7 @@ mod api;
 mod apicurio;
 #[cfg(feature = "kafka")]
 mod avro;
+mod bench;
 mod check;
 #[cfg(feature = "kafka")]
 #[path = "../registry/confluent.rs"]
@@ -78,6 +79,8 @@ mod streaming;
 mod support;
 mod tls;
 mod tokens;
+#[cfg(feature = "kafka")]
+mod traces;
 #[cfg(feature = "kafka")]
 mod trial;
 #[cfg(feature = "kafka")]

@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// How long HTTP may take to answer meanwhile.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 
-/// Tables of the one that has many. Each has a topic of its own, and the making of a topic is a sync.
+/// Tables of the one that has many. Each has a topic of its own.
 fn tables() -> u64 {
     if long_form() { 2_000 } else { 200 }
 }

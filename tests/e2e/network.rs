@@ -1,17 +1,19 @@
 //! G1 on a bad network: connections that break anywhere, and routes that are lost without a word.
 
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::oracle::check::{Truth, check};
 use crate::oracle::reference;
 use crate::oracle::workload::Load;
-use crate::support::long_form;
 use crate::support::postgres::own_server;
 use crate::support::proxy::Proxy;
 use crate::support::random::Random;
+use crate::support::scene::Scene;
 use crate::support::service::Rowfeed;
+use crate::support::{http, long_form, wait_for};
 use crate::trial::{PACE, assert_clean, assert_same, connect, prepare, read_when_settled, streams_of};
 
 /// Every connection to PostgreSQL is cut at random moments, sometimes after it has hung for a while.
@@ -47,4 +49,31 @@ fn cut_off_at_any_moment_nothing_is_lost_repeated_or_reordered() {
     assert!(proxy.cut_count() >= cuts / 2, "the connector was rarely connected");
     assert_clean(&check(&streams, &truth));
     assert_same(&streams, &reference::read(&database.sql(), "reference"));
+}
+
+/// Aim: a connection that stands and says nothing is not shown as streaming. Method: the walsender itself is stopped, and let go.
+#[test]
+fn a_walsender_that_stands_still_is_told_within_half_a_minute() {
+    let Some(scene) = Scene::start("stalled", "create table t(id int primary key)", &json!({})) else { return };
+    let ask = |path: &str| http::get(&scene.rowfeed.http(), path).expect("it answers").json();
+    let view = || ask("/v1/connectors/scene");
+    let pid = scene.sql.one(&format!("select active_pid from pg_replication_slots where slot_name = '{}'", scene.slot()));
+    signal("STOP", &pid);
+    let began = Instant::now();
+    scene.sql.run("insert into t values (1)");
+    let waiting = wait_for("it is told that nothing comes", || Some(view()).filter(|view| view["state"] == "waiting"));
+    let told = began.elapsed();
+    signal("CONT", &pid);
+    assert!(told < Duration::from_secs(30), "told after {told:?}");
+    assert_eq!(waiting["problem"]["code"], "pg/stalled", "{waiting}");
+    assert_eq!(Scene::ops(&scene.events("t")), "c");
+    assert_eq!(view()["state"], "streaming");
+    let timeline = ask("/v1/connectors/scene/timeline");
+    let states: Vec<_> = timeline["items"].as_array().expect("a list").iter().filter_map(|change| change["state"].as_str()).collect();
+    assert!(states.ends_with(&["streaming", "waiting", "streaming"]), "{states:?}");
+}
+
+fn signal(name: &str, pid: &str) {
+    let done = Command::new("sh").arg("-c").arg(format!("kill -s {name} {pid}")).status().expect("sh runs");
+    assert!(done.success(), "kill -s {name} {pid}");
 }

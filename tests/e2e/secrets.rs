@@ -185,3 +185,58 @@ fn commands(rowfeed: &Rowfeed, url: &str) {
         leaked(&format!("rowfeed {arguments:?}"), &said);
     }
 }
+
+#[test]
+fn over_http_files_beyond_the_allowed_folders_are_not_read() {
+    let mut rowfeed = Rowfeed::prepared(&["--set", "http.auth=token"]);
+    let home = rowfeed.home().to_owned();
+    let (inside, outside) = (home.join("secrets"), home.join("private"));
+    fs::create_dir(&inside).expect("made");
+    fs::write(inside.join("name"), "planted-inside").expect("written");
+    fs::write(&outside, "planted-outside").expect("written");
+    fs::create_dir(home.join("connectors")).expect("made");
+    let config = |prefix: &str, from: &std::path::Path| {
+        json!({
+            "connector.class": "PostgresConnector", "database.hostname": "127.0.0.1", "database.port": "1", "database.user": "u",
+            "database.dbname": "d", "slot.name": prefix, "topic.prefix": prefix, "database.password": format!("${{file:{}}}", from.display()),
+            // What an option's error or a topic's name says would be read by anybody.
+            "heartbeat.topics.prefix": format!("${{file:{}}}", from.display()),
+        })
+    };
+    fs::write(home.join("connectors/from-file.json"), config("b", &outside).to_string()).expect("written");
+    rowfeed.set_variable("ROWFEED_SECRETS_ALLOWED_PATHS", &inside.display().to_string());
+    rowfeed.run();
+    rowfeed.wait_until_ready();
+    let token = fs::read_to_string(rowfeed.data().join("admin.token")).expect("the first token");
+    let ask = |method: &str, path: &str, body: &Value| {
+        let answer = Command::new("curl")
+            .args(["-sS", "-X", method, "-H", "Content-Type: application/json", "-H", &format!("Authorization: Bearer {}", token.trim())])
+            .args(["-w", "\n%{http_code}", "-d", &body.to_string(), &format!("http://{}{path}", rowfeed.http())])
+            .output()
+            .expect("curl");
+        String::from_utf8_lossy(&answer.stdout).into_owned()
+    };
+    let make = |name: &str, from: &std::path::Path| {
+        ask("POST", "/connectors", &json!({ "name": name, "config": config(name, from), "initial_state": "STOPPED" }))
+    };
+    let refused = make("beyond", &outside);
+    assert!(refused.ends_with("\n400") && refused.contains("may not be read") && refused.contains("secrets.allowed_paths"), "{refused}");
+    let made = make("below", &inside.join("name"));
+    assert!(made.ends_with("\n201"), "{made}");
+    let around = inside.join("../private");
+    for (what, answer) in [
+        ("around", make("around", &around)),
+        ("validate", ask("PUT", "/connector-plugins/PostgresConnector/config/validate", &config("v", &outside))),
+        ("diff", ask("POST", "/v1/connectors/below/diff", &config("below", &outside))),
+        ("check", ask("POST", "/v1/check", &json!({ "url": format!("postgres://u:${{file:{}}}@127.0.0.1:1/d", outside.display()) }))),
+        ("class", ask("PUT", "/connectors/c/config", &json!({ "connector.class": format!("${{file:{}}}", outside.display()) }))),
+    ] {
+        assert!(!answer.contains("planted-outside"), "{what}: {answer}");
+        if matches!(what, "around" | "validate" | "diff" | "class") {
+            assert!(answer.contains("may not be read"), "{what}: {answer}");
+        }
+    }
+    // Who writes a connector file has the disk.
+    let status = ask("GET", "/connectors/from-file/status", &json!({}));
+    assert!(!status.contains("may not be read") && !status.contains("secret/"), "{status}");
+}

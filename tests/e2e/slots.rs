@@ -137,8 +137,46 @@ fn a_slot_beyond_its_budget_is_dropped_where_that_was_chosen_and_the_gap_is_told
     scene.rowfeed.stop();
     scene.rowfeed.run();
     scene.rowfeed.wait_until_ready();
-    assert_eq!(scene.rowfeed.status("scene")["connector"]["state"], "STOPPED");
+    let status = wait_at_most(std::time::Duration::from_secs(40), "why it is stopped to be known again", || {
+        let status = scene.rowfeed.status("scene");
+        status["connector"]["warning"].as_str().is_some_and(|warning| warning.starts_with("slot/dropped")).then_some(status)
+    });
+    assert_eq!(status["connector"]["state"], "STOPPED", "{status}");
     assert_eq!(http::request(&address, "PUT", "/connectors/scene/resume", None).expect("rowfeed answers").status, 202);
+    let trace = scene.rowfeed.wait_until_failed("scene");
+    assert!(trace.starts_with("slot/gone") && trace.contains("would be missing"), "{trace}");
+    scene.rowfeed.stop();
+}
+
+/// Aim: the log's own full disk, which is what lets a slot grow, does not keep the slot from being dropped. Method: the service
+/// starts with a reserve that no disk has, so that nothing can be kept, either; the gap is told all the same when it can.
+#[test]
+fn a_full_disk_of_the_log_does_not_keep_a_slot_beyond_its_budget() {
+    let Some(server) = own_server(false, &[]) else { return };
+    let more = json!({"slot.max.retained.bytes": "64MiB", "slot.max.retained.policy": "drop"});
+    let Some(mut scene) = Scene::on(&server, "full", TABLE, &more) else { return };
+    scene.sql.run("insert into t values(0)");
+    scene.fence();
+    scene.rowfeed.stop();
+    for id in 1..=6 {
+        scene.sql.run(&format!("insert into t values({id})"));
+        scene.sql.run("select pg_switch_wal()");
+    }
+    scene.rowfeed.set_variable("ROWFEED_LOG_MIN_FREE_BYTES", "9000TiB");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    wait_at_most(std::time::Duration::from_secs(60), "the slot to be dropped", || {
+        (scene.sql.one("select count(*) from pg_replication_slots") == "0").then_some(())
+    });
+    wait_for("the state to say so", || {
+        let status = scene.rowfeed.status("scene");
+        let says = status["connector"]["warning"].as_str().is_some_and(|warning| warning.starts_with("slot/dropped"));
+        (says && status["connector"]["state"] == "STOPPED").then_some(())
+    });
+    scene.rowfeed.stop();
+    scene.rowfeed.set_variable("ROWFEED_LOG_MIN_FREE_BYTES", "1MiB");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
     let trace = scene.rowfeed.wait_until_failed("scene");
     assert!(trace.starts_with("slot/gone") && trace.contains("would be missing"), "{trace}");
     scene.rowfeed.stop();

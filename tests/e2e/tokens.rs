@@ -1,8 +1,11 @@
 //! Tokens as an operator meets them: the first one, the command line, a restart.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use crate::support::http::get;
 use crate::support::service::Rowfeed;
@@ -59,4 +62,35 @@ fn the_first_token_is_in_a_file_and_makes_others_that_outlive_a_restart() {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "a token is in the log's files");
         }
     }
+}
+
+#[test]
+fn a_stream_ends_with_the_token_that_it_was_asked_with() {
+    let service = Rowfeed::start(&["--set", "http.auth=token"]);
+    let file = service.data().join("admin.token");
+    let admin = file.to_str().expect("a path").to_owned();
+    let made = ["reader", "other"].map(|name| rowfeed(&service, Some(&admin), &["tokens", "create", name, "--scope", "read:topics"]).1);
+    let follow = |token: &str| {
+        let mut stream = TcpStream::connect(service.http()).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+        let head = format!("GET /v1/records?follow=true HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\r\n", service.http());
+        stream.write_all(head.as_bytes()).expect("sent");
+        let mut read = Vec::new();
+        while !read.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("an answer");
+            read.extend(byte);
+        }
+        assert!(read.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&read));
+        stream
+    };
+    let (mut revoked, mut other) = (follow(&made[0]), follow(&made[1]));
+    let began = Instant::now();
+    assert_eq!(rowfeed(&service, Some(&admin), &["tokens", "revoke", "reader"]).0, Some(0));
+    let mut end = [0; 5];
+    revoked.read_exact(&mut end).expect("its end");
+    assert_eq!((&end, began.elapsed() < Duration::from_secs(5)), (b"0\r\n\r\n", true), "the last chunk");
+    other.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
+    let waits = other.read(&mut end).expect_err("nothing ends the other one");
+    assert!(matches!(waits.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{waits}");
 }

@@ -113,14 +113,25 @@ impl Parked {
 enum Then {
     Answer(Vec<(Parked, Answer)>),
     Commit(Vec<OffsetUpdate>, oneshot::Sender<ErrorCode>),
-    Forget(Arc<str>, Vec<(Arc<str>, i32)>, oneshot::Sender<ErrorCode>),
+    Forget(Vec<CommittedAt>, oneshot::Sender<ErrorCode>),
     Tell(oneshot::Sender<ErrorCode>),
 }
+
+/// A group's offset in a topic's partition.
+type CommittedAt = (Arc<str>, Arc<str>, i32);
 
 /// Records that wait to be written, and what waits for them.
 struct Unwritten {
     records: Vec<Record>,
+    /// The topic that is deleted in the same commit of the log.
+    removes: Option<String>,
     then: Then,
+}
+
+impl Unwritten {
+    fn new(records: Vec<Record>, then: Then) -> Self {
+        Self { records, removes: None, then }
+    }
 }
 
 type Record = (Vec<u8>, Option<Vec<u8>>);
@@ -168,7 +179,22 @@ impl Coordinator {
                 error!(%problem, "a record of {GROUPS_TOPIC} cannot be read and is passed over");
             }
         }
-        Self { state: Mutex::new(state), limits, log, deadline_moved: Notify::new(), has_unwritten: Notify::new() }
+        let coordinator = Self { state: Mutex::new(state), limits, log, deadline_moved: Notify::new(), has_unwritten: Notify::new() };
+        coordinator.forget_topics_that_are_gone();
+        coordinator
+    }
+
+    /// A topic and what was committed of it go together; where an earlier version was killed between the two, the offsets of a
+    /// topic that is gone are left, and one made anew would be read from there.
+    fn forget_topics_that_are_gone(&self) {
+        let mut state = self.state();
+        let gone = state.offsets.of_topics(|topic| self.log.topic(topic).is_none());
+        if gone.is_empty() {
+            return;
+        }
+        info!(offsets = gone.len(), "the offsets of topics that are gone are forgotten");
+        gone.iter().for_each(|(group, topic, partition)| state.offsets.remove(group, topic, *partition));
+        self.enqueue(&mut state, Unwritten::new(removals(&gone), Then::Answer(Vec::new())));
     }
 
     /// The limits it keeps.
@@ -225,8 +251,13 @@ impl Coordinator {
     }
 
     async fn write(&self, batch: Vec<Unwritten>) {
-        let (records, thens): (Vec<_>, Vec<_>) = batch.into_iter().map(|unwritten| (unwritten.records, unwritten.then)).unzip();
-        let error = match self.log.put(GROUPS_TOPIC, records.into_iter().flatten().collect()).await {
+        let (mut records, mut removes, mut thens) = (Vec::new(), Vec::new(), Vec::new());
+        for unwritten in batch {
+            records.extend(unwritten.records);
+            removes.extend(unwritten.removes);
+            thens.push(unwritten.then);
+        }
+        let error = match self.log.put_and_remove(GROUPS_TOPIC, records, removes).await {
             Ok(()) => ErrorCode::NONE,
             // The log has said so; every client that tries again would say it once more.
             Err(LogError::Paused(_) | LogError::DiskFull { .. }) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
@@ -255,10 +286,10 @@ impl Coordinator {
                 }
                 let _ = done.send(error);
             }
-            Then::Forget(group, partitions, done) => {
+            Then::Forget(offsets, done) => {
                 if error.is_none() {
                     let mut state = self.state();
-                    partitions.iter().for_each(|(topic, partition)| state.offsets.remove(&group, topic, *partition));
+                    offsets.iter().for_each(|(group, topic, partition)| state.offsets.remove(group, topic, *partition));
                 }
                 let _ = done.send(error);
             }
@@ -283,7 +314,7 @@ impl Coordinator {
         let answers: Vec<_> =
             effects.answers.into_iter().filter_map(|(ticket, answer)| Some((state.parked.remove(&ticket)?, answer))).collect();
         match record {
-            Some(record) => self.enqueue(state, Unwritten { records: vec![record], then: Then::Answer(answers) }),
+            Some(record) => self.enqueue(state, Unwritten::new(vec![record], Then::Answer(answers))),
             None => answers.into_iter().for_each(|(parked, answer)| parked.answer(answer)),
         }
         if deadline.is_some_and(|at| state.timer_at.is_none_or(|timer| at < timer)) {
@@ -379,7 +410,7 @@ impl Coordinator {
             return Err(code);
         }
         let (sender, receiver) = oneshot::channel();
-        self.enqueue(&mut state, Unwritten { records: Vec::new(), then: Then::Tell(sender) });
+        self.enqueue(&mut state, Unwritten::new(Vec::new(), Then::Tell(sender)));
         Ok(receiver)
     }
 
@@ -418,7 +449,7 @@ impl Coordinator {
         if state.unwritten_bytes + record_bytes(&records) > self.limits.unwritten_bytes_max && !state.unwritten.is_empty() {
             return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
         }
-        self.enqueue(&mut state, Unwritten { records, then: Then::Commit(updates, sender) });
+        self.enqueue(&mut state, Unwritten::new(records, Then::Commit(updates, sender)));
         Ok(receiver)
     }
 
@@ -431,32 +462,18 @@ impl Coordinator {
         }
     }
 
-    /// Forgets what all groups committed of a topic that was deleted; answers when that is durable. A topic that is made anew
-    /// begins at zero: an offset of the old one would pass over its records.
-    pub async fn forget_topic(&self, topic: &str) -> ErrorCode {
-        let waiting = self.begin_forget(&mut self.state(), topic);
-        for done in waiting {
-            let error = done.await.unwrap_or(ErrorCode::COORDINATOR_NOT_AVAILABLE);
-            if !error.is_none() {
-                return error;
-            }
-        }
-        ErrorCode::NONE
-    }
-
-    fn begin_forget(&self, state: &mut State, topic: &str) -> Vec<oneshot::Receiver<ErrorCode>> {
-        let groups: Vec<Arc<str>> = state.offsets.last_commits().map(|(name, _)| Arc::clone(name)).collect();
-        let mut waiting = Vec::new();
-        for group in groups {
-            let of_topic = state.offsets.of_group(&group).find(|(known, _)| known.as_ref() == topic);
-            let Some((name, partitions)) = of_topic else { continue };
-            let partitions: Vec<(Arc<str>, i32)> = partitions.keys().map(|partition| (Arc::clone(name), *partition)).collect();
-            let records = partitions.iter().map(|(topic, partition)| (records::offset_key(&group, topic, *partition), None)).collect();
+    /// Deletes a topic and what all groups committed of it, in one commit of the log; answers when that is durable. A topic that
+    /// is made anew begins at zero: an offset of the old one would pass over its records.
+    pub async fn delete_topic(&self, topic: &str) -> ErrorCode {
+        let done = {
+            let mut state = self.state();
+            let offsets = state.offsets.of_topics(|known| known == topic);
             let (sender, receiver) = oneshot::channel();
-            self.enqueue(state, Unwritten { records, then: Then::Forget(group, partitions, sender) });
-            waiting.push(receiver);
-        }
-        waiting
+            let records = removals(&offsets);
+            self.enqueue(&mut state, Unwritten { records, removes: Some(topic.to_owned()), then: Then::Forget(offsets, sender) });
+            receiver
+        };
+        done.await.unwrap_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
     }
 
     fn begin_delete(&self, state: &mut State, name: &str) -> Result<oneshot::Receiver<ErrorCode>, ErrorCode> {
@@ -466,18 +483,13 @@ impl Coordinator {
         if !state.offsets.has_group(name) {
             return Err(ErrorCode::GROUP_ID_NOT_FOUND);
         }
-        let each = |(topic, partitions): (&Arc<str>, &std::collections::BTreeMap<i32, Committed>)| {
-            let topic = Arc::clone(topic);
-            partitions.keys().map(move |partition| (Arc::clone(&topic), *partition)).collect::<Vec<_>>()
-        };
-        let partitions: Vec<(Arc<str>, i32)> = state.offsets.of_group(name).flat_map(each).collect();
-        let records: Vec<Record> =
-            partitions.iter().map(|(topic, partition)| (records::offset_key(name, topic, *partition), None)).collect();
+        let offsets = state.offsets.of_group_listed(name);
+        let records = removals(&offsets);
         if state.unwritten_bytes + record_bytes(&records) > self.limits.unwritten_bytes_max && !state.unwritten.is_empty() {
             return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
         }
         let (sender, receiver) = oneshot::channel();
-        self.enqueue(state, Unwritten { records, then: Then::Forget(name.into(), partitions, sender) });
+        self.enqueue(state, Unwritten::new(records, Then::Forget(offsets, sender)));
         Ok(receiver)
     }
 
@@ -614,6 +626,11 @@ impl State {
     }
 }
 
+/// The records that remove these offsets.
+fn removals(offsets: &[CommittedAt]) -> Vec<Record> {
+    offsets.iter().map(|(group, topic, partition)| (records::offset_key(group, topic, *partition), None)).collect()
+}
+
 fn record_bytes(records: &[Record]) -> usize {
     records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + 64).sum()
 }
@@ -633,4 +650,73 @@ fn fresh_member_id(join: &Join) -> String {
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::TopicSpec;
+    use crate::log::builtin::LogSettings;
+
+    fn open(dir: &std::path::Path) -> BuiltinLog {
+        BuiltinLog::open(LogSettings { min_free_bytes: 0, ..LogSettings::new(dir) }).expect("a log")
+    }
+
+    fn at(offset: i64) -> Committed {
+        Committed { offset, leader_epoch: -1, metadata: "".into(), committed_at_ms: now_ms() }
+    }
+
+    /// Acts on a coordinator that writes.
+    async fn with<T>(log: &BuiltinLog, act: impl AsyncFnOnce(&Coordinator) -> T) -> T {
+        let coordinator = Coordinator::restore(GroupLimits::default(), log.clone());
+        tokio::select! {
+            () = coordinator.run() => panic!("it never ends"),
+            done = act(&coordinator) => done,
+        }
+    }
+
+    /// Aim: no kill leaves a group's offset in a topic that is gone. Method: the topic and all offsets of it go in one commit.
+    #[tokio::test]
+    async fn a_topic_and_what_was_committed_of_it_go_in_one_commit() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = open(dir.path());
+        for topic in ["gone", "stays"] {
+            log.make_topic(topic, &TopicSpec { partitions: 2, ..TopicSpec::default() }).await.expect("made");
+        }
+        with(&log, async |groups| {
+            let nobody = MemberRef { id: "", instance: None, generation: -1 };
+            for group in ["a", "b"] {
+                let offsets = vec![("gone".into(), 0, at(5)), ("gone".into(), 1, at(6)), ("stays".into(), 0, at(7))];
+                assert!(groups.commit(group, nobody, offsets).await.is_none());
+            }
+            let before = *log.durable().borrow();
+            assert!(groups.delete_topic("gone").await.is_none());
+            assert_eq!(log.durable().borrow().0, before.0 + 1, "one commit");
+            assert!(log.topic("gone").is_none() && log.topic("stays").is_some());
+            assert_eq!((groups.committed("a", "gone", 0), groups.committed("b", "gone", 1)), (None, None));
+            assert_eq!(groups.committed("b", "stays", 0).map(|committed| committed.offset), Some(7));
+        })
+        .await;
+        assert_eq!(log.state(GROUPS_TOPIC).len(), 2);
+        log.close();
+    }
+
+    /// What a version left that was killed between the two is not believed.
+    #[tokio::test]
+    async fn offsets_of_a_topic_that_is_gone_are_not_restored() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = open(dir.path());
+        let left = (records::offset_key("a", "gone", 0), Some(records::offset_value(&at(5))));
+        log.put(GROUPS_TOPIC, vec![left]).await.expect("written");
+        with(&log, async |groups| {
+            assert_eq!(groups.committed("a", "gone", 0), None);
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while !log.state(GROUPS_TOPIC).is_empty() {
+                assert!(Instant::now() < deadline, "it stays in the log");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        log.close();
+    }
 }

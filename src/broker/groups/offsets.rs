@@ -31,6 +31,14 @@ impl OffsetUpdate {
     }
 }
 
+fn listed<'a>(
+    group: &'a Arc<str>,
+    topic: &'a Arc<str>,
+    partitions: &'a BTreeMap<i32, Committed>,
+) -> impl Iterator<Item = (Arc<str>, Arc<str>, i32)> + 'a {
+    partitions.keys().map(|partition| (Arc::clone(group), Arc::clone(topic), *partition))
+}
+
 type Topics = BTreeMap<Arc<str>, BTreeMap<i32, Committed>>;
 
 /// The offsets.
@@ -86,6 +94,20 @@ impl Offsets {
     /// All offsets of a group.
     pub fn of_group(&self, group: &str) -> impl Iterator<Item = (&Arc<str>, &BTreeMap<i32, Committed>)> {
         self.groups.get(group).into_iter().flatten()
+    }
+
+    /// Group, topic and partition of every offset in a topic of which `is_meant` is true.
+    pub fn of_topics(&self, is_meant: impl Fn(&str) -> bool) -> Vec<(Arc<str>, Arc<str>, i32)> {
+        let topics =
+            self.groups.iter().flat_map(|(group, topics)| topics.iter().map(move |(topic, partitions)| (group, topic, partitions)));
+        let meant = topics.filter(|(_, topic, _)| is_meant(topic));
+        meant.flat_map(|(group, topic, partitions)| listed(group, topic, partitions)).collect()
+    }
+
+    /// Group, topic and partition of every offset of a group.
+    pub fn of_group_listed(&self, group: &str) -> Vec<(Arc<str>, Arc<str>, i32)> {
+        let Some((group, topics)) = self.groups.get_key_value(group) else { return Vec::new() };
+        topics.iter().flat_map(|(topic, partitions)| listed(group, topic, partitions)).collect()
     }
 
     /// How many groups have offsets.

@@ -306,7 +306,16 @@ pub struct PostgresConfig {
 impl PostgresConfig {
     /// Reads the option map of the connector `name`; every problem is reported, not only the first.
     pub fn parse(name: &str, options: &Options, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
-        let mut reader = Reader { options: resolve(options)?, given: options, problems: Vec::new() };
+        Self::resolved(name, options, resolve(options, secrets::resolve)?, topics)
+    }
+
+    /// As [`PostgresConfig::parse`], of options that came over HTTP: which files they may name is bound.
+    pub fn parse_asked(name: &str, options: &Options, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
+        Self::resolved(name, options, resolve(options, secrets::resolve_asked)?, topics)
+    }
+
+    fn resolved(name: &str, given: &Options, options: BTreeMap<String, String>, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
+        let mut reader = Reader { options, given, problems: Vec::new() };
         reader.check_table();
         reader.check_name(name);
         let config = reader.build(name, topics);
@@ -333,11 +342,11 @@ pub fn masked(options: &Options) -> Options {
     options.iter().map(mask).collect()
 }
 
-fn resolve(options: &Options) -> Result<BTreeMap<String, String>, Vec<KeyProblem>> {
+fn resolve(options: &Options, secret: fn(&str) -> Result<String, Problem>) -> Result<BTreeMap<String, String>, Vec<KeyProblem>> {
     let mut problems = Vec::new();
     let mut resolved = BTreeMap::new();
     for (name, value) in options {
-        match secrets::resolve(value) {
+        match secret(value) {
             Ok(value) => drop(resolved.insert(name.clone(), value)),
             Err(problem) => problems.push(KeyProblem::new(name, problem)),
         }

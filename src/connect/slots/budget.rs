@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::config::postgres::SlotBudget;
+use crate::connect::store::DroppedSlot;
 use crate::postgres::slots::SlotReport;
 use crate::problem::Problem;
 
@@ -123,10 +124,11 @@ const AT_THE_SERVER: &str = "let the connector run and catch up, or raise max_sl
 const AT_HOME: &str = "let the connector run and catch up, or raise slot.max.retained.bytes while the disk allows it";
 
 /// What a connector says whose slot was dropped for what it kept.
-pub fn dropped(name: &str, slot: &str, kept: u64, budget: &SlotBudget) -> Problem {
-    let max = mib(budget.bytes_max.unwrap_or(0));
-    Problem::fail("slot/dropped", format!("slot \"{slot}\" kept {} of WAL and was dropped; the connector is stopped", mib(kept)))
-        .why(format!("slot.max.retained.bytes is {max}, slot.max.retained.policy is drop: changes since then are in no slot"))
+pub fn dropped(name: &str, dropped: &DroppedSlot) -> Problem {
+    let DroppedSlot { slot, kept_bytes, bytes_max } = dropped;
+    let what = format!("slot \"{slot}\" kept {} of WAL and was dropped; the connector is stopped", mib(*kept_bytes));
+    Problem::fail("slot/dropped", what)
+        .why(format!("slot.max.retained.bytes was {}, slot.max.retained.policy drop: changes since then are in no slot", mib(*bytes_max)))
         .fix(format!(
             "rowfeed connectors resume {name}: the gap is told then (slot/gone), with how to begin anew; or snapshot.mode=when_needed, which takes a new snapshot"
         ))

@@ -9,7 +9,7 @@ use crate::connect::status::Counts;
 use crate::log::topic::OFFSETS_TOPIC;
 use crate::log::{Commit, CommitSeq, LogWriter, TopicSpec};
 use crate::problem::Problem;
-use crate::record::{Headers, RecordRef, RecordSink, TopicHandle};
+use crate::record::{Headers, RecordRef, RecordSink, TopicHandle, TopicIndex};
 
 /// A commit is handed over when it has this many bytes, in the middle of a transaction too.
 pub const COMMIT_BYTES_MAX: usize = 4 << 20;
@@ -103,6 +103,16 @@ impl<W: LogWriter> Commits<W> {
     #[inline]
     pub fn bytes(&self) -> usize {
         self.open.as_ref().map_or(0, Commit::bytes)
+    }
+
+    /// What is in the open commit.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The topics of the open commit, the first `max` of them.
+    pub fn topics(&self, max: usize) -> Vec<TopicIndex> {
+        self.open.as_ref().map_or_else(Vec::new, |open| open.topics(max))
     }
 
     /// When the open commit was opened.

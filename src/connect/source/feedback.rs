@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::traces::Pending;
 use crate::change::Lsn;
 use crate::log::CommitSeq;
 
@@ -38,6 +39,8 @@ struct InFlight {
     flush: Lsn,
     /// When its last transaction was committed, microseconds since 1970.
     time_us: Option<i64>,
+    /// Its span, where traces are told.
+    trace: Option<Box<Pending>>,
 }
 
 impl Feedback {
@@ -76,13 +79,20 @@ impl Feedback {
 
     /// A commit was handed over whose checkpoint says `flush`.
     pub fn hand_over(&mut self, seq: CommitSeq, flush: Lsn) {
-        self.in_flight.push_back(InFlight { seq, flush, time_us: None });
+        self.in_flight.push_back(InFlight { seq, flush, time_us: None, trace: None });
     }
 
     /// When the last transaction of the commit handed over last was committed, microseconds since 1970.
     pub fn note_time(&mut self, time_us: i64) {
         if let Some(last) = self.in_flight.back_mut() {
             last.time_us = Some(time_us);
+        }
+    }
+
+    /// The span of the commit handed over last.
+    pub fn trace(&mut self, trace: Box<Pending>) {
+        if let Some(last) = self.in_flight.back_mut() {
+            last.trace = Some(trace);
         }
     }
 
@@ -98,6 +108,9 @@ impl Feedback {
         {
             if self.confirms {
                 self.flushed = self.flushed.max(first.flush);
+            }
+            if let Some(trace) = first.trace {
+                trace.durable();
             }
             if let Some(time_us) = first.time_us {
                 let committed = UNIX_EPOCH + Duration::from_micros(u64::try_from(time_us).unwrap_or(0));

@@ -26,6 +26,7 @@ pub mod snapshot;
 pub mod stream;
 mod tables;
 pub mod task;
+pub mod traces;
 mod work;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub fn run(
     schemas: Option<Arc<Schemas>>,
     status: Arc<TaskStatus>,
     stop: watch::Receiver<bool>,
+    traces: Option<traces::Tell>,
 ) -> Result<(), Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -54,7 +56,7 @@ pub fn run(
         match target {
             LogTarget::Builtin(log) => {
                 let writer = log.writer(config.compression.unwrap_or_default());
-                Box::pin(task::capture(config, writer, registrar, status, stop)).await
+                Box::pin(task::capture(config, writer, registrar, status, stop, traces)).await
             }
             #[cfg(feature = "kafka")]
             LogTarget::Kafka(mut settings) => {
@@ -62,7 +64,7 @@ pub fn run(
                     settings.properties.insert("compression.type".to_owned(), codec.name().to_owned());
                 }
                 let writer = crate::log::kafka::KafkaWriter::open(&settings, &config.name).await.map_err(|error| error.problem())?;
-                Box::pin(task::capture(config, writer, registrar, status, stop)).await
+                Box::pin(task::capture(config, writer, registrar, status, stop, traces)).await
             }
         }
     };

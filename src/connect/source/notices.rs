@@ -45,29 +45,28 @@ async fn open<W: LogWriter>(context: &Context, commits: &mut Commits<W>, topic: 
 /// The tables of a snapshot, as its notifications name them.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
-    /// Those that are read, in their order.
-    tables: Vec<String>,
+    /// Those that are read, as Java's set has them. Put in order once: every table is told of with the names of all.
+    tables: String,
     /// With those that belong to the capture and are not read.
-    captured: Vec<String>,
+    captured: String,
 }
 
 impl Told {
     /// A snapshot that reads these tables; `captured` has those as well that belong to it and are not read.
     pub fn new(tables: Vec<String>, captured: Vec<String>) -> Self {
-        Self { tables, captured }
+        Self { tables: java::set_of(tables), captured: captured.join(",") }
     }
 
     /// `IN_PROGRESS`: a table is begun.
     pub fn begun(&self, table: String) -> Notice {
-        let tables = java::set_of(self.tables.clone());
-        snapshot("IN_PROGRESS", vec![("current_collection_in_progress", table), ("data_collections", tables)])
+        snapshot("IN_PROGRESS", vec![("current_collection_in_progress", table), ("data_collections", self.tables.clone())])
     }
 
     /// `TABLE_SCAN_COMPLETED`: a table is read.
     pub fn read(&self, table: String, rows: u64) -> Notice {
         let data = vec![
             ("scanned_collection", table),
-            ("data_collections", self.captured.join(",")),
+            ("data_collections", self.captured.clone()),
             ("total_rows_scanned", rows.to_string()),
             ("status", "SUCCEEDED".to_owned()),
         ];
@@ -111,7 +110,7 @@ impl Chunks {
     pub fn read(&self, table: &str, told: &Told) -> Notice {
         let data = vec![
             ("scanned_collection", table.to_owned()),
-            ("data_collections", told.captured.join(",")),
+            ("data_collections", told.captured.clone()),
             ("chunk_index", self.index.to_string()),
             ("total_chunks", self.total.to_string()),
             ("status", "SUCCEEDED".to_owned()),

@@ -22,6 +22,7 @@ use super::resume::Resume;
 use super::signals::Answers;
 use super::tables::Change;
 use super::task::{Context, now_ns};
+use super::traces::{Parents, Traces};
 use super::work::{HEARTBEAT_PREFIX, Held, NewRow, StreamedRow, Taken, Why, Work};
 use crate::change::{Lsn, Position, SnapshotMark};
 use crate::encode::{Encoder, control, transaction};
@@ -57,6 +58,9 @@ const XMIN_LIMIT: Duration = Duration::from_secs(2);
 /// older servers give none while they decode a large transaction of other tables.
 const SILENCE_INTERVALS: u32 = 6;
 const SILENCE_MIN: Duration = Duration::from_secs(120);
+/// One that was silent for two status intervals, and for so long, is said to be stalled meanwhile.
+const STALLED_INTERVALS: u32 = 2;
+const STALLED_MIN: Duration = Duration::from_secs(20);
 /// A row is held for what it lacks, and for a topic for each of its records.
 const HELD_MAX: u32 = 4;
 /// How long a clean stop waits for the last commit.
@@ -85,6 +89,10 @@ pub struct Stream<'c, W: LogWriter> {
     xmin_due: Option<Instant>,
     /// When anything last came from the server.
     heard: Instant,
+    /// It was silent for long, which the status says.
+    stalled: bool,
+    /// What is told of each commit.
+    traces: Traces,
 }
 
 /// Whether there is a backlog, by how much arrives.
@@ -140,6 +148,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 reply_asked: false,
                 published_time_us: None,
                 bytes_before: 0,
+                parents: Parents::default(),
                 commits,
                 relations,
                 resume,
@@ -152,6 +161,8 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             heartbeat_due: (!heartbeat.is_zero()).then(|| now + heartbeat),
             xmin_due: context.config.xmin_interval.map(|_| now),
             heard: now,
+            stalled: false,
+            traces: Traces::new(context.traces.clone()),
             backfill: None,
             answers: Answers::new(),
             incremental: None,
@@ -191,6 +202,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             }
             self.look_up_xmin().await?;
             let full = self.take_messages().await?;
+            self.traces.handled(&self.work.commits, self.work.encoder.now_ns());
             if self.is_signalled() {
                 self.take_signalled().await?;
             }
@@ -352,8 +364,12 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         }
         let checkpoint = work.resume.mark();
         let flush = checkpoint.flush_lsn;
+        let trace = self.traces.hand_over(&self.context.config, &work.commits, &mut work.parents, work.published_time_us, flush);
         let seq = work.commits.hand_over(checkpoint, work.encoder.now_ms(), &self.context.status).await?;
         self.feedback.hand_over(seq, flush);
+        if let Some(trace) = trace {
+            self.feedback.trace(trace);
+        }
         work.bytes_before = 0;
         if let Some(time_us) = work.published_time_us.take() {
             self.context.status.set_lag(time_us);
@@ -427,6 +443,9 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         if self.pace.behind && self.work.commits.records() > 0 {
             until = until.min(began + BEHIND_COMMIT_AGE);
         }
+        if !self.stalled {
+            until = until.min(self.heard + self.stalled_after());
+        }
         if let Some(due) = self.chunk_due() {
             until = until.min(due);
         }
@@ -443,7 +462,7 @@ impl<'c, W: LogWriter> Stream<'c, W> {
             biased;
             read = self.replication.fill() => {
                 let bytes = read.map_err(|error| error.problem(&self.context.config.connection))?;
-                self.heard = Instant::now();
+                self.listen_again();
                 self.pace.read(began, bytes);
             }
             durable = self.work.commits.writer.wait_durable(next), if in_flight => {
@@ -461,10 +480,21 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         Ok(())
     }
 
-    /// A server that answers nothing, although it was asked, is gone.
-    fn check_silence(&self) -> Result<(), Problem> {
+    fn stalled_after(&self) -> Duration {
+        STALLED_MIN.max(self.context.status_interval * STALLED_INTERVALS)
+    }
+
+    /// A server that answers nothing, although it was asked, is stalled, and then gone.
+    fn check_silence(&mut self) -> Result<(), Problem> {
         let patience = SILENCE_MIN.max(self.context.status_interval * SILENCE_INTERVALS);
-        if self.heard.elapsed() < patience {
+        let silent = self.heard.elapsed();
+        if silent < patience {
+            if !self.stalled && silent >= self.stalled_after() {
+                self.stalled = true;
+                let stalled = slot::stalled(&self.context.config.slot_name, silent).at(self.context.config.connection.shown());
+                tracing::warn!(code = stalled.code, slot = self.context.config.slot_name, "{}", stalled.what);
+                self.context.status.set_waiting(Some(stalled));
+            }
             return Ok(());
         }
         let silent = PostgresError::Timeout(patience, "streaming");
@@ -491,9 +521,13 @@ impl<'c, W: LogWriter> Stream<'c, W> {
         !self.work.signalled.is_empty() && !self.work.resume.in_transaction()
     }
 
-    /// Silence counts from now on: nobody listened before.
+    /// Silence counts from now on: something was heard, or nobody listened before.
     pub(super) fn listen_again(&mut self) {
         self.heard = Instant::now();
+        if self.stalled {
+            self.stalled = false;
+            self.context.status.set_waiting(None);
+        }
     }
 
     /// Waits for another session, which may take its time: a COPY answers nothing before its first rows are there.

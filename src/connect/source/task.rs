@@ -14,6 +14,7 @@ use super::resume::{Resume, begin_anew};
 use super::snapshot;
 use super::stream::Stream;
 use super::tables;
+use super::traces::Tell;
 use crate::change::{Checkpoint, Lsn, Progress, SlotIdentity};
 use crate::config::postgres::{PostgresConfig, SnapshotMode, TableOrder};
 use crate::config::quantity::say_duration;
@@ -34,8 +35,6 @@ use tokio::sync::watch;
 /// before the supervisor's back-off takes over.
 const SLOT_TRIES: u32 = 20;
 const SLOT_PAUSE: Duration = Duration::from_millis(100);
-/// How often dropping the slot is tried, with the same pause: about a second.
-const DROP_TRIES: u32 = 10;
 
 /// A slot that is made within this needs no word about what it waits for.
 const TELL_AFTER: Duration = Duration::from_secs(2);
@@ -79,13 +78,15 @@ pub struct Context {
     pub stop: watch::Receiver<bool>,
     /// How often status is sent: well within the server's patience.
     pub status_interval: Duration,
+    /// Who is told of each commit of the stream.
+    pub traces: Option<Tell>,
 }
 
 impl Context {
     fn new(config: Arc<PostgresConfig>, registrar: Arc<Registrar>, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Self {
         let events = Arc::new(event_settings(&config));
         let signals = status.signals().clone();
-        Self { status_interval: config.status_update_interval, config, events, registrar, status, signals, stop }
+        Self { status_interval: config.status_update_interval, config, events, registrar, status, signals, stop, traces: None }
     }
 
     /// It shall end.
@@ -153,9 +154,10 @@ pub async fn capture<W: LogWriter>(
     registrar: Arc<Registrar>,
     status: Arc<TaskStatus>,
     stop: watch::Receiver<bool>,
+    traces: Option<Tell>,
 ) -> Result<(), Problem> {
     status.set_phase(Phase::Preparing);
-    let mut context = Context::new(config, registrar, status, stop);
+    let mut context = Context { traces, ..Context::new(config, registrar, status, stop) };
     let mut stop = context.stop.clone();
     let begin = async {
         let key = Checkpoint::key(&context.config.name, &context.config.topic_prefix);
@@ -194,19 +196,7 @@ pub async fn capture<W: LogWriter>(
 
 async fn drop_slot(context: &Context) {
     let name = context.config.slot_name.as_str();
-    let dropped = async {
-        let client = catalog::open(&context.config.connection, &context.application_name()).await?;
-        // The session that read it has ended here, but perhaps not yet over there.
-        for _ in 0..DROP_TRIES {
-            if slot::drop(&client, name).await? {
-                return Ok(true);
-            }
-            tokio::time::sleep(SLOT_PAUSE).await;
-        }
-        Ok::<_, PostgresError>(false)
-    };
-    let late = PostgresError::Timeout(DROP_MAX, "dropping the slot");
-    match tokio::time::timeout(DROP_MAX, dropped).await.unwrap_or(Err(late)) {
+    match slot::drop_when_free(&context.config.connection, &context.application_name(), name, DROP_MAX).await {
         Ok(true) => tracing::info!(slot = name, "slot.drop.on.stop: the slot is dropped"),
         Ok(false) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: it is still being read"),
         Err(error) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: {error}"),

@@ -17,6 +17,7 @@ use super::resume::Resume;
 use super::signals;
 use super::snapshot::{learn, too_many_topics};
 use super::task::Context;
+use super::traces::{Parents, TRACEPARENT};
 use crate::change::{Lsn, Op, Position, RelationId, RowChange, Signal, TransactionCounts};
 use crate::encode::decoded::{self, Decoded};
 use crate::encode::transform::Decoding;
@@ -66,6 +67,8 @@ pub(super) struct Work<W: LogWriter> {
     pub(super) published_time_us: Option<i64>,
     /// Bytes of the open commit before the open transaction.
     pub(super) bytes_before: usize,
+    /// The traces of the transactions in the open commit.
+    pub(super) parents: Parents,
 }
 
 /// What became of a message.
@@ -139,7 +142,9 @@ impl<W: LogWriter> Work<W> {
                 None
             }
             WalMessage::Commit { commit_lsn, end_lsn, commit_time_us } => {
-                if self.resume.commit(commit_lsn, end_lsn, commit_time_us)? {
+                let published = self.resume.commit(commit_lsn, end_lsn, commit_time_us)?;
+                self.parents.end(published);
+                if published {
                     self.commits.sink().1.transactions += 1;
                     self.published_time_us = Some(commit_time_us);
                     self.end_transaction(context, start)?;
@@ -320,8 +325,8 @@ impl<W: LogWriter> Work<W> {
             }
         }
         let change = RowChange { relation: &relation, op, before, before_is_key: old == OldRow::Key, after, at: self.at };
-        let (sink, counts) = self.commits.sink();
-        match self.encoder.encode(plan, &change, sink) {
+        let (commit, counts) = self.commits.sink();
+        match self.encoder.encode(plan, &change, &mut self.parents.sink(commit)) {
             Ok(()) => {}
             Err(EncodeError::NewTopic { said, name }) => return Ok(Some(Held { row, why: Why::NewTopic { said, topic: name } })),
             Err(error) => return Err(error.problem()),
@@ -356,6 +361,9 @@ impl<W: LogWriter> Work<W> {
             self.at.previous_commit = Some(start);
             self.at.epoch += 1;
         }
+        if transactional && prefix == TRACEPARENT.as_bytes() {
+            self.parents.note(content);
+        }
         if !publish || !context.config.message_prefixes.includes(prefix) {
             return Ok(());
         }
@@ -379,6 +387,7 @@ impl<W: LogWriter> Work<W> {
         let (sink, counts) = self.commits.sink();
         counts.events += 1;
         counts.messages += 1;
+        let sink = &mut self.parents.sink(sink);
         let sink = &mut channel.sink(sink, true);
         let (to, transaction) = (channel.to(), self.encoder.transaction());
         control::push_message(&context.events, to, prefix, content, &at, transaction, now_ms, sink).map_err(|error| error.problem())?;
@@ -415,7 +424,7 @@ impl<W: LogWriter> Work<W> {
         let (sink, counts) = self.commits.sink();
         counts.events += 1;
         counts.messages += 1;
-        decoded.push(&context.events, topic, sink).map_err(|error| error.problem())?;
+        decoded.push(&context.events, topic, &mut self.parents.sink(sink)).map_err(|error| error.problem())?;
         self.resume.event(start);
         Ok(())
     }

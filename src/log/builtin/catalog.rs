@@ -130,6 +130,11 @@ impl Catalog {
         range.end = range.end.max(start);
     }
 
+    /// How many partitions all topics have together.
+    pub fn partition_count(&self) -> usize {
+        self.offsets.len()
+    }
+
     /// All partitions.
     pub fn partitions(&self) -> Vec<Route> {
         self.offsets.keys().copied().collect()

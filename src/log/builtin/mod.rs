@@ -41,17 +41,17 @@ use tokio::sync::{oneshot, watch};
 
 use super::commit::KeptBytes;
 use super::topic::{CATALOG_TOPIC, TopicInfo};
-use super::{CommitSeq, LogError};
+use super::{CommitSeq, LogError, LogWriter, TopicSpec};
 use crate::problem::Problem;
 use crate::record::compression::Compression;
-use crate::record::{Route, TopicIndex};
+use crate::record::{Route, TopicHandle, TopicIndex};
 use catalog::Catalog;
 pub use catalog::OffsetRange;
 use files::{Files, RealFiles};
 use queue::{Entrance, Queue, QueueClosed};
 use segment::Segment;
-pub use writer::BuiltinWriter;
 use writer::Command;
+pub use writer::{BuiltinWriter, PARTITIONS_MAX};
 
 /// Limits and place of a built-in log.
 #[derive(Clone, Debug)]
@@ -243,16 +243,60 @@ impl BuiltinLog {
     /// Appends records to an internal topic in one commit; durable when it returns. `None` removes the key. A full disk
     /// refuses them: who asks is told, and may ask again.
     pub async fn put(&self, topic: &str, records: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), LogError> {
+        self.put_and_remove(topic, records, Vec::new()).await
+    }
+
+    /// As [`BuiltinLog::put`], and removes ordinary topics in the same commit: what is remembered of a topic goes with it, or
+    /// neither goes. Names of the log's own topics, and of none, remove nothing.
+    pub async fn put_and_remove(
+        &self,
+        topic: &str,
+        records: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        removes: Vec<String>,
+    ) -> Result<(), LogError> {
         let Some(info) = self.topic(topic).filter(|topic| topic.internal) else {
             return Err(LogError::UnknownPartition { topic: topic.to_owned(), partition: 0 });
         };
-        if let Some(full) = self.shared.paused.borrow().as_ref() {
-            return Err(LogError::Paused(full.what.clone()));
-        }
+        self.check_paused()?;
         let (done, wait) = oneshot::channel();
         let bytes = records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum();
-        self.request(bytes, Command::Put { topic: info.index, records, done }).await?;
-        wait.await.map_err(|_| self.closed())?
+        let mut paused = self.paused();
+        let putting = async {
+            self.request(bytes, Command::Put { topic: info.index, records, removes, done }).await?;
+            wait.await.map_err(|_| self.closed())?
+        };
+        tokio::select! {
+            biased;
+            put = putting => put,
+            // It was not begun: the thread passes over a command whose asker is gone.
+            full = paused.wait_for(Option::is_some) => {
+                let text = full.ok().and_then(|full| full.as_ref().map(|full| full.what.clone()));
+                Err(text.map_or_else(|| self.closed(), LogError::Paused))
+            }
+        }
+    }
+
+    /// Makes a topic; durable, and seen by readers, when it returns. A full disk refuses it, as it refuses
+    /// [`BuiltinLog::put`].
+    pub async fn make_topic(&self, name: &str, spec: &TopicSpec) -> Result<TopicHandle, LogError> {
+        self.check_paused()?;
+        let handle = self.writer(Compression::None).topic(name, spec).await?;
+        self.settled().await?;
+        Ok(handle)
+    }
+
+    /// Returns when everything that was handed over before is durable.
+    async fn settled(&self) -> Result<(), LogError> {
+        let (done, wait) = oneshot::channel();
+        self.entrance.ask(done).await.map_err(|QueueClosed| self.closed())?;
+        wait.await.map_err(|_| self.closed())
+    }
+
+    fn check_paused(&self) -> Result<(), LogError> {
+        match self.shared.paused.borrow().as_ref() {
+            Some(full) => Err(LogError::Paused(full.what.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Gives a topic another `compression.type`; what was written keeps its own.
@@ -265,7 +309,7 @@ impl BuiltinLog {
     /// writer that still holds it is refused and begins anew.
     pub async fn delete_topic(&self, name: &str) -> Result<(), LogError> {
         self.ordinary(name)?;
-        self.put(CATALOG_TOPIC, vec![(name.as_bytes().to_vec(), None)]).await
+        self.put_and_remove(CATALOG_TOPIC, Vec::new(), vec![name.to_owned()]).await
     }
 
     fn ordinary(&self, name: &str) -> Result<Arc<TopicInfo>, LogError> {

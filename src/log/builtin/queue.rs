@@ -278,7 +278,7 @@ mod tests {
 
     /// A command that can be told from others.
     fn numbered(number: u32) -> Command {
-        Command::Put { topic: TopicIndex(number), records: Vec::new(), done: oneshot::channel().0 }
+        Command::Put { topic: TopicIndex(number), records: Vec::new(), removes: Vec::new(), done: oneshot::channel().0 }
     }
 
     fn number(command: &Command) -> u32 {
@@ -373,7 +373,7 @@ mod tests {
         let mut answers = Vec::new();
         for _ in 0..REQUESTS_MAX {
             let (done, answer) = oneshot::channel();
-            entrance.request(1, Command::Put { topic: TopicIndex(0), records: Vec::new(), done }).await.expect("open");
+            entrance.request(1, Command::Put { topic: TopicIndex(0), records: Vec::new(), removes: Vec::new(), done }).await.expect("open");
             answers.push(answer);
         }
         let one_more = entrance.request(1, numbered(1));

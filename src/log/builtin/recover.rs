@@ -5,6 +5,10 @@
 //! every header says which commit was `durable` when it was written. A bad frame that a later one vouches for, or that is
 //! followed by another segment, was synced once: that is damage, and the log refuses to open. Any other bad frame is a
 //! torn tail, and the file is cut there.
+//!
+//! The state (topics, positions, definitions, offsets of groups) is read from the newest segment alone, which begins with all
+//! of it. A sealed segment whose footer is damaged gives its index from its frames and nothing else: what it says of the
+//! state is older than what the next segment began with, and would bring back what was removed since.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -129,7 +133,7 @@ impl Recovered {
         };
         let scan = Scan::new(file.as_ref(), &path, end);
         let cut = scan.run(first_commit, |position, header, entries, body| {
-            for (entry, batch) in entries.iter().zip(batches(entries, body)) {
+            for (entry, batch) in entries.iter().zip(batches(entries, body)).filter(|_| newest) {
                 self.catalog.replay(entry.route.topic, batch);
                 self.catalog.advance(entry.route, entry.next_offset());
             }
@@ -144,7 +148,7 @@ impl Recovered {
                 self.segments.push_back(segment);
                 return Ok(());
             }
-            if vouched || vouched_for_later(file.as_ref(), &path, at, end, expected)? {
+            if vouched || is_state_frame(at) || vouched_for_later(file.as_ref(), &path, at, end, expected)? {
                 return Err(LogError::Damaged { path, at, what: what.to_owned() });
             }
             tracing::warn!(segment = %path.display(), at, bytes = end - at, "a torn tail was cut: {what}");
@@ -276,6 +280,12 @@ impl<'a> Scan<'a> {
         let at = (position - self.buffer_at) as usize;
         Ok(self.buffer.get(at..at + len))
     }
+}
+
+/// The frame there is the state that a segment begins with: it was synced before the segment got its name, so it is never a
+/// torn tail, and without it all topics and positions would be forgotten.
+pub fn is_state_frame(at: u64) -> bool {
+    at == SEGMENT_HEADER_BYTES as u64
 }
 
 /// Whether the batches are what the directory says, checksums included.

@@ -301,7 +301,7 @@ fn a_commit_over_many_topics_is_visible_whole_or_not_at_all() {
         let mut writer = log.writer(Compression::None);
         let mut topics = Vec::new();
         for index in 0..TOPICS {
-            topics.push(writer.topic(&format!("t{index}"), &TopicSpec::default()).await.unwrap());
+            topics.push(log.make_topic(&format!("t{index}"), &TopicSpec::default()).await.unwrap());
         }
         let watched: Vec<_> = topics.iter().map(|topic| topic.index).collect();
         let reader = log.clone();
@@ -726,6 +726,16 @@ fn state_larger_than_a_segment_does_not_roll_for_ever() {
     assert!(segments <= 3, "{segments} segments");
 }
 
+/// Flips a bit of the oldest segment's footer.
+fn damage_first_footer(files: &SimFiles) {
+    let mut disk = files.0.lock().unwrap();
+    assert!(disk.files.len() > 2, "{} segments", disk.files.len());
+    let first = disk.files.values_mut().next().unwrap();
+    let last = first.seen.len() - 20;
+    first.seen[last] ^= 1;
+    first.durable = first.seen.clone();
+}
+
 #[test]
 fn a_damaged_footer_is_made_good_from_the_frames() {
     let files = SimFiles::default();
@@ -739,17 +749,138 @@ fn a_damaged_footer_is_made_good_from_the_frames() {
         }
     });
     log.close();
-    {
-        let mut disk = files.0.lock().unwrap();
-        assert!(disk.files.len() > 2);
-        let first = disk.files.values_mut().next().unwrap();
-        let last = first.seen.len() - 20;
-        first.seen[last] ^= 1;
-        first.durable = first.seen.clone();
-    }
+    damage_first_footer(&files);
     let log = BuiltinLog::open_with(small, Arc::new(files.clone()), None).unwrap();
     let topic = log.topic("t").unwrap().index;
     let got: Vec<Vec<u8>> = block_on(read_all(&log, topic, 10_000)).into_iter().map(|(_, value)| value).collect();
     assert_eq!(got, values);
+    log.close();
+}
+
+/// Aim: what was deleted stays deleted. Method: a topic, a token and an offset are in the oldest segment, are removed in a later
+/// one, and the oldest one's footer is damaged, so that its frames are read.
+#[test]
+fn a_damaged_footer_brings_nothing_back_that_was_deleted() {
+    let files = SimFiles::default();
+    let small = LogSettings { segment_bytes: 20_000, ..settings(Path::new("/sim")) };
+    let log = BuiltinLog::open_with(small.clone(), Arc::new(files.clone()), None).unwrap();
+    let (token, group) = (b"token-ci".to_vec(), b"group".to_vec());
+    block_on(async {
+        let mut writer = log.writer(Compression::None);
+        append(&log, &mut writer, "gone", &[vec![1; 3_000]], 0).await.unwrap();
+        append(&log, &mut writer, "stays", &[vec![2; 3_000]], 1).await.unwrap();
+        log.put(CONFIGS_TOPIC, vec![(token.clone(), Some(b"{}".to_vec())), (b"kept".to_vec(), Some(b"old".to_vec()))]).await.unwrap();
+        log.put(GROUPS_TOPIC, vec![(group.clone(), Some(b"7".to_vec()))]).await.unwrap();
+        for number in 2..10 {
+            append(&log, &mut writer, "stays", &[vec![2; 3_000]], number).await.unwrap();
+        }
+        log.delete_topic("gone").await.unwrap();
+        log.put(CONFIGS_TOPIC, vec![(token.clone(), None), (b"kept".to_vec(), Some(b"new".to_vec()))]).await.unwrap();
+        log.put(GROUPS_TOPIC, vec![(group.clone(), None)]).await.unwrap();
+        for number in 10..30 {
+            append(&log, &mut writer, "stays", &[vec![2; 3_000]], number).await.unwrap();
+        }
+    });
+    log.close();
+    damage_first_footer(&files);
+    let log = BuiltinLog::open_with(small, Arc::new(files.clone()), None).unwrap();
+    assert!(log.topic("gone").is_none(), "the deleted topic is back");
+    assert_eq!(log.latest(CONFIGS_TOPIC, &token), None, "the revoked token is back");
+    assert_eq!(log.latest(GROUPS_TOPIC, &group), None, "the forgotten offset is back");
+    assert_eq!(log.latest(CONFIGS_TOPIC, b"kept").as_deref(), Some(&b"new"[..]));
+    assert_eq!(log.latest(OFFSETS_TOPIC, b"shop").as_deref(), Some(&b"29"[..]));
+    let stays = log.topic("stays").unwrap().index;
+    assert_eq!(block_on(read_all(&log, stays, 10_000)).len(), 29, "nothing is lost");
+    log.close();
+}
+
+/// The state frame is synced before its segment has a name: one that is damaged is no torn tail. Cut, it would take every topic
+/// and position with it.
+#[test]
+fn a_damaged_state_frame_is_refused_also_where_nothing_follows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    BuiltinLog::open(settings(dir.path())).unwrap().close();
+    let path = dir.path().join(super::recover::file_name(1));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(BuiltinLog::open(settings(dir.path())), Err(LogError::Damaged { .. })));
+    assert!(matches!(verify::verify(dir.path()), Err(LogError::Damaged { .. })));
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "nothing is cut");
+}
+
+/// Aim: a connector with many new tables does not wait for the disk once per table. Method: count the syncs.
+#[test]
+fn topics_that_are_made_one_after_the_other_share_syncs() {
+    const TOPICS: u64 = 400;
+    let files = SimFiles::default();
+    let log = files.open_log();
+    let syncs = || files.0.lock().unwrap().syncs;
+    block_on(async {
+        let mut writer = log.writer(Compression::None);
+        let before = syncs();
+        let mut handles = Vec::new();
+        for number in 0..TOPICS {
+            handles.push(writer.topic(&format!("t{number}"), &TopicSpec::default()).await.unwrap());
+        }
+        // One that was just made is the same one.
+        assert_eq!(writer.topic("t7", &TopicSpec::default()).await.unwrap().index, handles[7].index);
+        append(&log, &mut writer, "t399", &[vec![1]], 1).await.unwrap();
+        let taken = syncs() - before;
+        assert!(taken < TOPICS / 4, "{taken} syncs for {TOPICS} topics");
+        assert_eq!(log.topics().iter().filter(|topic| !topic.internal).count() as u64, TOPICS, "a commit shows all that were before it");
+    });
+    // A topic counts only once it is synced: without the power, none that was made after the commit is there.
+    let cut = files.after_power_cut(|| false);
+    log.close();
+    let log = cut.open_log();
+    assert_eq!(log.topics().iter().filter(|topic| !topic.internal).count() as u64, TOPICS);
+    log.close();
+}
+
+/// A topic for which no commit comes is made all the same, and one that is asked for durably is there at once.
+#[test]
+fn a_new_topic_is_seen_without_a_commit() {
+    let files = SimFiles::default();
+    let log = files.open_log();
+    block_on(async {
+        let mut writer = log.writer(Compression::None);
+        writer.topic("soon", &TopicSpec::default()).await.unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while log.topic("soon").is_none() {
+            assert!(std::time::Instant::now() < deadline, "nobody sees it");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let made = log.make_topic("now", &TopicSpec { partitions: 3, ..TopicSpec::default() }).await.unwrap();
+        assert_eq!((made.partitions, log.topic("now").map(|topic| topic.index)), (3, Some(made.index)));
+    });
+    let cut = files.after_power_cut(|| false);
+    log.close();
+    let log = cut.open_log();
+    assert!(log.topic("soon").is_some() && log.topic("now").is_some());
+    log.close();
+}
+
+#[test]
+fn all_topics_together_have_so_many_partitions_and_no_more() {
+    let files = SimFiles::default();
+    let log = files.open_log();
+    block_on(async {
+        let mut writer = log.writer(Compression::None);
+        let wide = TopicSpec { partitions: 20_000, ..TopicSpec::default() };
+        for number in 0..4 {
+            writer.topic(&format!("wide{number}"), &wide).await.unwrap();
+        }
+        let Err(refused) = writer.topic("wide4", &wide).await else { panic!("taken") };
+        let LogError::TooManyPartitions { asked: 20_000, there, max: super::PARTITIONS_MAX, .. } = refused else { panic!("{refused}") };
+        assert!(there > 80_000 && refused.problem().code == "log/partitions");
+        // What there is room for is still made, what is there still found, and a deleted one gives its room back.
+        writer.topic("small", &TopicSpec::default()).await.unwrap();
+        writer.topic("wide0", &wide).await.unwrap();
+        log.make_topic("small", &TopicSpec::default()).await.unwrap();
+        log.delete_topic("wide1").await.unwrap();
+        writer.topic("wide4", &wide).await.unwrap();
+    });
     log.close();
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::RealFiles;
 use super::format::{Entry, FrameHeader};
-use super::recover::{Scan, batches, check_header, list_segments, vouched_for_later};
+use super::recover::{Scan, batches, check_header, is_state_frame, list_segments, vouched_for_later};
 use super::segment::read_footer;
 use crate::log::LogError;
 use crate::record::compression::Compression;
@@ -67,7 +67,8 @@ pub fn walk(dir: &Path, mut each: impl FnMut(&Path, u64, &FrameHeader, &[Entry],
             // As opening the log decides it.
             Some((at, what)) => {
                 let next_commit = report.commits.map_or(first_commit, |(_, last)| last + 1);
-                let is_tail = index + 1 == count && footer.is_none() && !vouched_for_later(&file, &path, at, end, next_commit)?;
+                let may_be_tail = index + 1 == count && footer.is_none() && !is_state_frame(at);
+                let is_tail = may_be_tail && !vouched_for_later(&file, &path, at, end, next_commit)?;
                 if !is_tail {
                     return Err(LogError::Damaged { path, at, what: what.to_owned() });
                 }

@@ -3,6 +3,7 @@
 //! It runs on a thread of its own with plain blocking I/O. It takes what is waiting, in the fair turns of `queue`,
 //! compresses what is to be, writes one frame per commit, and syncs once for all of them; while it syncs, the next commits
 //! gather. Only then do readers see them, and only then are their writers told. A failed write or sync poisons the log.
+//! New topics have no sync of their own: they are made with the first commit to one of them, or together a moment later.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::catalog::{self, Catalog};
+use super::catalog::{self, CATALOG_INDEX, Catalog};
 use super::direct::Direct;
 use super::files::Files;
 use super::format::{self, Entry, FRAME_BYTES_MAX, FrameHeader, SEGMENT_HEADER_BYTES};
@@ -53,6 +54,15 @@ const ROLL_RETRY: Duration = Duration::from_secs(1);
 /// How often a full disk is looked at again.
 const FULL_RETRY: Duration = Duration::from_millis(250);
 
+/// Topics that were made wait so long for others and for a first commit, so that a connector with thousands of new tables does
+/// not pay a sync for each. Nobody waits for them meanwhile: what is written to a topic is durable only together with it.
+const TOPICS_GATHER: Duration = Duration::from_millis(50);
+/// As many topics wait so at most.
+const TOPICS_GATHERED_MAX: usize = 1_000;
+/// Partitions of all topics together. Each costs memory as long as it is there, about 250 bytes and 100 more for every segment
+/// that has some of it, and is repeated at the start of every segment.
+pub const PARTITIONS_MAX: usize = 100_000;
+
 /// What a record of an internal topic takes beside its key and its value, at most; its share of the frame included.
 const PUT_BYTES: usize = 512;
 
@@ -60,9 +70,9 @@ const PUT_BYTES: usize = 512;
 pub(super) enum Command {
     /// Write a connector's commit.
     Commit { commit: CommitBuffer, seq: CommitSeq, of: Arc<WriterShared> },
-    /// Write records of an internal topic.
-    Put { topic: TopicIndex, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, done: oneshot::Sender<Result<(), LogError>> },
-    /// Make a topic.
+    /// Write records of an internal topic, and remove ordinary topics in the same commit.
+    Put { topic: TopicIndex, records: Vec<(Vec<u8>, Option<Vec<u8>>)>, removes: Vec<String>, done: oneshot::Sender<Result<(), LogError>> },
+    /// Make a topic. It is answered before it is durable: no commit to it can be so without it.
     Topic { name: String, spec: TopicSpec, done: oneshot::Sender<Result<TopicHandle, LogError>> },
 }
 
@@ -70,7 +80,6 @@ pub(super) enum Command {
 enum Ack {
     Writer(CommitSeq, Arc<WriterShared>),
     Put(oneshot::Sender<Result<(), LogError>>),
-    Topic(String, oneshot::Sender<Result<TopicHandle, LogError>>),
 }
 
 /// A frame that is written but not synced.
@@ -211,13 +220,16 @@ impl Writer {
 
     fn serve(&mut self, queue: &Queue, shared: &Shared) -> Result<(), LogError> {
         let mut housekept = Instant::now();
+        // Until then new topics wait for more.
+        let mut gathering: Option<Instant> = None;
         loop {
             let (mut next, mut closed) = (None, false);
-            match queue.wait(HOUSEKEEPING) {
+            match queue.wait(gathering.map_or(HOUSEKEEPING, |until| until.saturating_duration_since(Instant::now()))) {
                 Found::Command(lane, command) => next = Some((lane, command)),
                 Found::Nothing => {}
                 Found::Closed => closed = true,
             }
+            let is_idle = next.is_none();
             let (mut group_bytes, mut group_max) = (0, GROUP_BYTES_MAX);
             let mut first: Option<LaneId> = None;
             while let Some((lane, command)) = next.take() {
@@ -231,6 +243,13 @@ impl Writer {
                     next = queue.next();
                 }
             }
+            if !is_idle && self.may_gather() {
+                let until = *gathering.get_or_insert_with(|| Instant::now() + TOPICS_GATHER);
+                if Instant::now() < until {
+                    continue;
+                }
+            }
+            gathering = None;
             self.sync_and_publish(shared)?;
             queue.answer();
             if self.is_segment_full() && Instant::now() >= self.next_roll && !self.roll(shared)? {
@@ -246,6 +265,11 @@ impl Writer {
         }
     }
 
+    /// All that is written and not synced is new topics, for which nobody waits.
+    fn may_gather(&self) -> bool {
+        (1..TOPICS_GATHERED_MAX).contains(&self.pending.len()) && self.pending.iter().all(|pending| pending.ack.is_none())
+    }
+
     fn take(&mut self, command: Command, shared: &Shared) -> Result<(), LogError> {
         let time_ms = now_ms().max(self.last_time_ms);
         let (commit, ack) = match command {
@@ -259,8 +283,12 @@ impl Writer {
                 }
                 (commit, Ack::Writer(seq, of))
             }
-            Command::Put { topic, records, done } => {
+            Command::Put { topic, records, removes, done } => {
+                if done.is_closed() {
+                    return Ok(());
+                }
                 let bytes: usize = records.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len) + PUT_BYTES).sum();
+                let bytes = bytes + removes.iter().map(|name| name.len() + PUT_BYTES).sum::<usize>();
                 if let Some(full) = self.is_disk_full(bytes as u64, shared) {
                     let _ = done.send(Err(full));
                     return Ok(());
@@ -269,18 +297,24 @@ impl Writer {
                 for (key, value) in &records {
                     catalog::push(&mut commit, topic, time_ms, key, value.as_deref());
                 }
+                for name in &removes {
+                    catalog::push(&mut commit, CATALOG_INDEX, time_ms, name.as_bytes(), None);
+                }
                 (commit, Ack::Put(done))
             }
             Command::Topic { name, spec, done } => {
-                if self.catalog.topic(&name).is_some() {
-                    // Made by a command of the same group: it is durable when this group is.
-                    self.sync_and_publish(shared)?;
-                    let _ = done.send(handle(&self.catalog, &name));
-                    return Ok(());
+                // Perhaps made by a command just before.
+                if self.catalog.topic(&name).is_none() {
+                    if let Some(refused) = self.too_many_partitions(&name, &spec) {
+                        let _ = done.send(Err(refused));
+                        return Ok(());
+                    }
+                    let mut commit = self.spare.pop().unwrap_or_default();
+                    self.catalog.push_topic(&mut commit, time_ms, &name, &spec);
+                    self.append(commit, None, time_ms, shared)?;
                 }
-                let mut commit = self.spare.pop().unwrap_or_default();
-                self.catalog.push_topic(&mut commit, time_ms, &name, &spec);
-                (commit, Ack::Topic(name, done))
+                let _ = done.send(handle(&self.catalog, &name));
+                return Ok(());
             }
         };
         if commit.records() == 0 {
@@ -289,6 +323,16 @@ impl Writer {
             return Ok(());
         }
         self.append(commit, Some(ack), time_ms, shared)
+    }
+
+    fn too_many_partitions(&self, name: &str, spec: &TopicSpec) -> Option<LogError> {
+        let (asked, there) = (spec.partitions.max(1), self.catalog.partition_count());
+        (there + asked as usize > PARTITIONS_MAX).then(|| LogError::TooManyPartitions {
+            topic: name.to_owned(),
+            asked,
+            there,
+            max: PARTITIONS_MAX,
+        })
     }
 
     /// Writes a frame, waiting while the disk is full.
@@ -375,8 +419,12 @@ impl Writer {
         let mut pending = std::mem::take(&mut self.pending);
         for done in pending.drain(..) {
             self.spare_entries.push(done.entries);
-            if let Some(ack) = done.ack {
-                self.acknowledge(ack, done.commit, shared);
+            match (done.ack, done.commit) {
+                (Some(ack), commit) => self.acknowledge(ack, commit, shared),
+                (None, mut commit) => {
+                    commit.recycle();
+                    self.keep(commit);
+                }
             }
         }
         self.pending = pending;
@@ -399,10 +447,6 @@ impl Writer {
             Ack::Put(done) => {
                 self.keep(commit);
                 let _ = done.send(Ok(()));
-            }
-            Ack::Topic(name, done) => {
-                self.keep(commit);
-                let _ = done.send(handle(&self.catalog, &name));
             }
         }
     }
@@ -581,7 +625,6 @@ fn refuse(ack: Option<Ack>, poison: &LogError) {
     let again = || LogError::Poisoned(poison.to_string());
     match ack {
         Some(Ack::Put(done)) => drop(done.send(Err(again()))),
-        Some(Ack::Topic(_, done)) => drop(done.send(Err(again()))),
         Some(Ack::Writer(..)) | None => {}
     }
 }
@@ -778,6 +821,10 @@ impl LogWriter for BuiltinWriter {
         wait.await.map_err(|_| self.log.closed())?
     }
 
+    fn topic_name(&self, topic: TopicIndex) -> Option<String> {
+        self.log.topics().iter().find(|known| known.index == topic).map(|known| known.name.clone())
+    }
+
     async fn begin(&mut self) -> Result<CommitBuffer, LogError> {
         let mut failure = self.log.failure();
         let mut durable = self.shared.durable.subscribe();
@@ -832,9 +879,7 @@ impl LogWriter for BuiltinWriter {
     }
 
     async fn latest(&self, topic: &str, key: &[u8]) -> Result<Option<Vec<u8>>, LogError> {
-        let (done, wait) = oneshot::channel();
-        self.log.entrance.ask(done).await.map_err(|QueueClosed| self.log.closed())?;
-        wait.await.map_err(|_| self.log.closed())?;
+        self.log.settled().await?;
         Ok(self.log.latest(topic, key).map(|value| value.to_vec()))
     }
 }

@@ -147,6 +147,10 @@ impl LogWriter for KafkaWriter {
         Ok(handle)
     }
 
+    fn topic_name(&self, topic: TopicIndex) -> Option<String> {
+        self.topics.iter().find(|(_, handle)| handle.index == topic).map(|(name, _)| name.clone())
+    }
+
     async fn begin(&mut self) -> Result<CommitBuffer, LogError> {
         let mut failure = self.shared.failure.subscribe();
         tokio::select! {
