@@ -32,7 +32,6 @@ use service::{Busy, Child, Usage};
 
 /// Flags of `rowfeed bench`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
     /// The database, postgres://USER@HOST:5432/DATABASE; a temporary PostgreSQL of this machine when not given.
     #[arg(long, value_name = "URL")]
@@ -58,11 +57,6 @@ pub struct BenchArgs {
     #[command(flatten)]
     form: FormArgs,
 }
-
-const EXAMPLES: &str = "Examples:
-  rowfeed bench                                                      this machine, with a temporary PostgreSQL
-  rowfeed bench --url postgres://cdc@db.internal:5432/scratch --rate 2000 --dir /var/lib/rowfeed
-  rowfeed bench --rate 200 --duration 5s --rows 10000 --no-ceiling --json";
 
 const DURATION_MIN: Duration = Duration::from_secs(1);
 const DURATION_MAX: Duration = Duration::from_secs(600);
