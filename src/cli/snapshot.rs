@@ -143,7 +143,7 @@ async fn status(one: &OneArgs, bars: bool) -> Result<(), Failure> {
     if one.form.is_document() {
         let part = |name: &str| native.get(name).cloned().unwrap_or_default();
         let body = json!({
-            "connector": one.name, "state": part("state"), "snapshot": part("snapshot"), "incremental": part("incremental"),
+            "connector": one.name, "state": part("state"), "snapshot": part("snapshot"), "incremental": part("incremental"), "incremental_ended": part("incremental_ended"),
             "problem": part("problem"),
         });
         one.form.print("rowfeed/snapshot-status@1", body);
@@ -312,6 +312,7 @@ fn shown(native: &Json, bars: bool) -> String {
     }
     let Some(state) = native.get("incremental").filter(|state| state.is_object()) else {
         out.push_str("  incremental    none\n");
+        out.push_str(&ended(native));
         return out;
     };
     let tables: Vec<&str> = state.get("tables").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
@@ -332,7 +333,22 @@ fn shown(native: &Json, bars: bool) -> String {
         };
         out.push_str(&format!("    {table}   {how}\n"));
     }
+    out.push_str(&ended(native));
     out
+}
+
+/// How the tables of the newest incremental snapshot ended, the newest last.
+fn ended(native: &Json) -> String {
+    let all = native.get("incremental_ended").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    let told = |table: &Json| {
+        let rows = view::count(number_at(table, "/rows_done"));
+        let deleted = table.get("rows_deleted").and_then(Json::as_u64);
+        let deleted = deleted.map_or_else(String::new, |deleted| format!(", {} told gone", view::count(deleted)));
+        let why = table.get("why").and_then(Json::as_str).map_or_else(String::new, |why| format!(": {why}"));
+        format!("    {}   {}, {rows} rows{deleted}{why}\n", text_at(table, "/table"), text_at(table, "/status"))
+    };
+    let told: String = all.iter().skip(all.len().saturating_sub(TABLES_MAX)).map(told).collect();
+    if told.is_empty() { told } else { format!("  ended\n{told}") }
 }
 
 #[cfg(test)]
@@ -380,6 +396,11 @@ mod tests {
             shown(&native, false),
             "shop   streaming\n  whole tables   running: 1 of 2 tables, 4,000 rows\n    (~ stands before estimates: PostgreSQL's statistics)\n  incremental    paused   signal 7\n    public.a   12,345 rows so far\n    public.b   waits\n"
         );
+        let over = json!({ "name": "shop", "state": "streaming", "incremental_ended": [
+            { "table": "public.a", "status": "SUCCEEDED", "rows_done": 1901, "rows_deleted": 202, "why": null },
+            { "table": "public.b", "status": "RECONCILE_REFUSED", "rows_done": 0, "rows_deleted": null, "why": "its events have no key" } ] });
+        let told = "  incremental    none\n  ended\n    public.a   SUCCEEDED, 1,901 rows, 202 told gone\n    public.b   RECONCILE_REFUSED, 0 rows: its events have no key\n";
+        assert!(shown(&over, false).ends_with(told), "{}", shown(&over, false));
         let mut reconciles = native.clone();
         for (phase, told) in [
             ("keys", "reconcile 1/3: the topic is read, 5,000 keys so far"),

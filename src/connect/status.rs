@@ -37,6 +37,24 @@ pub struct Counts {
     pub skipped: u64,
 }
 
+/// How an incremental snapshot of a table ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndedTable {
+    /// Its name.
+    pub table: String,
+    /// In Debezium's words, or `RECONCILE_REFUSED`.
+    pub status: &'static str,
+    /// Why it was not read to its end.
+    pub why: Option<String>,
+    /// Rows read.
+    pub rows: u64,
+    /// Keys that were told gone, when it was reconciled.
+    pub deleted: Option<u64>,
+}
+
+/// So many tables that ended are remembered.
+pub const ENDED_MAX: usize = 100;
+
 /// Tables with rows of their own in [`StatusSnapshot::tables`]; more are not told one by one.
 pub const TABLES_MAX: usize = 500;
 
@@ -178,6 +196,8 @@ pub struct StatusSnapshot {
     pub snapshot: SnapshotProgress,
     /// Its tables, at most [`TABLES_MAX`].
     pub tables: Vec<TableRows>,
+    /// Tables of the newest incremental snapshot that ended, the last [`ENDED_MAX`].
+    pub ended_tables: Vec<EndedTable>,
     /// From commit to durable in the log.
     pub timings: Timings,
     /// How long ago a change was published last, and a row of a snapshot.
@@ -211,6 +231,7 @@ pub struct TaskStatus {
     /// When a change was published last, and a row of a snapshot: microseconds since 1970, 0 before the first.
     last_event_us: [AtomicU64; 2],
     tables: Mutex<Tables>,
+    ended_tables: Mutex<VecDeque<EndedTable>>,
     signals: Signals,
 }
 
@@ -398,6 +419,24 @@ impl TaskStatus {
         self.timings_sum_us.fetch_add(u64::try_from(age.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
+    fn ended_tables(&self) -> MutexGuard<'_, VecDeque<EndedTable>> {
+        self.ended_tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An incremental snapshot begins: what is told of the one before is forgotten.
+    pub fn begin_incremental(&self) {
+        self.ended_tables().clear();
+    }
+
+    /// A table of it ended.
+    pub fn end_table(&self, table: EndedTable) {
+        let mut ended = self.ended_tables();
+        if ended.len() >= ENDED_MAX {
+            ended.pop_front();
+        }
+        ended.push_back(table);
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -491,6 +530,7 @@ impl TaskStatus {
                 took: began.map(|began| ended.unwrap_or_else(Instant::now).saturating_duration_since(began)),
             },
             tables,
+            ended_tables: self.ended_tables().iter().cloned().collect(),
             timings: Timings { counts: load(&self.timings), sum_us: self.timings_sum_us.load(Relaxed) },
             since_event: load(&self.last_event_us).map(since),
             restarts: slow.restarts,

@@ -15,7 +15,7 @@ use super::records::{StartAt, rfc3339};
 use super::{ApiError, App, Pairs, admin, parameter};
 use crate::connect::position;
 use crate::connect::registry::ConnectorView;
-use crate::connect::status::{CheckResult, SnapshotProgress, StateChange, TableRows};
+use crate::connect::status::{CheckResult, EndedTable, SnapshotProgress, StateChange, TableRows};
 use crate::connect::store::TargetState;
 use crate::problem::Problem;
 
@@ -40,7 +40,8 @@ pub fn routes() -> Routes {
                 "snapshot": { "tables_total": 3, "tables_done": 3, "rows_done": 1000, "took_seconds~": 4,
                     "rows_estimated~": 1000, "rows_per_second~": 250.5, "eta_seconds~": 0,
                     "tables": [{ "table": "public.orders", "state": "queued|running|completed", "rows_done": 1000, "rows_estimated~": 1000,
-                        "rows_per_second~": 250.5, "eta_seconds~": 0 }] }, "incremental~": "@Incremental" }),
+                        "rows_per_second~": 250.5, "eta_seconds~": 0 }] }, "incremental~": "@Incremental",
+                "incremental_ended": [{ "table": "public.orders", "status": "SUCCEEDED", "rows_done": 1000, "rows_deleted~": 3, "why~": "" }] }),
         )
         .get(
             "/v1/status",
@@ -183,6 +184,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
             "tables": status.tables.iter().map(|rows| table(rows, whole.done)).collect::<Vec<_>>(),
         },
         "incremental": incremental(app, view),
+        "incremental_ended": status.ended_tables.iter().map(ended).collect::<Vec<_>>(),
     })
 }
 
@@ -207,6 +209,10 @@ fn table(table: &TableRows, over: bool) -> Json {
         "table": table.name, "state": state, "rows_done": table.rows, "rows_estimated": table.estimated,
         "rows_per_second": table.rate(), "eta_seconds": table.seconds_left(),
     })
+}
+
+fn ended(table: &EndedTable) -> Json {
+    json!({ "table": table.table, "status": table.status, "rows_done": table.rows, "rows_deleted": table.deleted, "why": table.why })
 }
 
 /// The incremental snapshot that the stored position knows of.

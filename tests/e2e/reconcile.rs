@@ -315,7 +315,10 @@ fn what_cannot_be_compared_is_refused_with_its_reason() {
     };
     refused(&["--table", "public.keyless"], 1, "NO_PRIMARY_KEY");
     refused(&["--table", "public.a", "--reconcile-keys", "49"], 2, "its topic has more than 49 keys");
-    assert!(scene.rowfeed.log().contains("RECONCILE_REFUSED"));
+    let told = request(&scene.rowfeed.http(), "GET", "/v1/connectors/scene", None).expect("rowfeed answers").json();
+    let [ended] = told["incremental_ended"].as_array().map_or(&[][..], Vec::as_slice) else { panic!("{told}") };
+    assert_eq!((&ended["table"], &ended["status"]), (&json!("public.a"), &json!("RECONCILE_REFUSED")), "{told}");
+    assert!(ended["why"].as_str().is_some_and(|why| why.contains("more than 49 keys")), "{told}");
     let tombstones = |records: &[Record]| -> Vec<i64> {
         let of = |record: &&Record| record.value.is_none() || payload(record.json()).is_null();
         let id = |record: &Record| payload(serde_json::from_slice(record.key.as_deref()?).ok()?)["id"].as_i64();

@@ -43,6 +43,7 @@ impl<W: LogWriter> Stream<'_, W> {
                 let state = Incremental { id, left: asked.into(), ..Incremental::default() };
                 let names = state.names();
                 tracing::info!(connector, id = state.id, tables = names, "an incremental snapshot begins");
+                self.context.status.begin_incremental();
                 self.work.watch = Some(Box::new(Watch::new(state, floor)));
                 self.incremental = Some(Reader::new(self.context, self.server_version));
                 self.tell("STARTED", vec![("data_collections", names)]).await?;

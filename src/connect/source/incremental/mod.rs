@@ -27,6 +27,7 @@ use crate::change::incremental::{Collection, Place};
 use crate::change::notice::INCREMENTAL_SNAPSHOT;
 use crate::change::{Cell, Incremental, Lsn, Notice, Position, SnapshotMark, Tuple};
 use crate::config::postgres::PublicationAutocreate;
+use crate::connect::status::EndedTable;
 use crate::log::LogWriter;
 use crate::postgres::catalog::{self, Table};
 use crate::postgres::connection::Session;
@@ -532,6 +533,13 @@ impl Reader {
         let told = watch.keys().filter(|keys| keys.is_whole()).map(|keys| (keys.deleted(), keys.is_cut()));
         let state = watch.state();
         let reconciles = state.current().is_some_and(|collection| collection.reconcile.is_some());
+        let ended = EndedTable {
+            table: state.current().map(Collection::name).unwrap_or_default(),
+            status: status.text(),
+            why: why.clone(),
+            rows: state.rows,
+            deleted: told.map(|(deleted, _)| deleted),
+        };
         let mut data = vec![
             ("data_collections", state.names()),
             ("scanned_collection", state.current().map(Collection::name).unwrap_or_default()),
@@ -543,6 +551,7 @@ impl Reader {
             data.extend(told.filter(|(_, is_cut)| *is_cut).map(|_| ("topic_is_whole", "false".to_owned())));
             data.extend(why.map(|why| ("reason", why)));
         }
+        stream.context.status.end_table(ended);
         stream.tell("TABLE_SCAN_COMPLETED", data).await?;
         self.next_table(stream).await?;
         stream.hand_over().await
