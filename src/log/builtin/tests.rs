@@ -841,6 +841,7 @@ fn topics_that_are_made_one_after_the_other_share_syncs() {
         }
         // One that was just made is the same one.
         assert_eq!(writer.topic("t7", &TopicSpec::default()).await.unwrap().index, handles[7].index);
+        assert_eq!(writer.topic_name(handles[399].index).as_deref(), Some("t399"), "its maker knows it at once");
         append(&log, &mut writer, "t399", &[vec![1]], 1).await.unwrap();
         let taken = syncs() - before;
         assert!(taken < TOPICS / 4, "{taken} syncs for {TOPICS} topics");

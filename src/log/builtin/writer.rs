@@ -787,6 +787,8 @@ pub struct BuiltinWriter {
     lane: LaneId,
     shared: Arc<WriterShared>,
     free: mpsc::Receiver<CommitBuffer>,
+    /// The names of the topics it made: others see them a moment later.
+    made: HashMap<TopicIndex, String>,
 }
 
 impl BuiltinWriter {
@@ -802,7 +804,7 @@ impl BuiltinWriter {
             compression,
             refused: AtomicBool::new(false),
         };
-        Self { lane: log.entrance.lane(), log, shared: Arc::new(shared), free }
+        Self { lane: log.entrance.lane(), log, shared: Arc::new(shared), free, made: HashMap::new() }
     }
 }
 
@@ -818,10 +820,15 @@ impl LogWriter for BuiltinWriter {
         }
         let (done, wait) = oneshot::channel();
         self.log.request(name.len() + PUT_BYTES, Command::Topic { name: name.to_owned(), spec: spec.clone(), done }).await?;
-        wait.await.map_err(|_| self.log.closed())?
+        let handle = wait.await.map_err(|_| self.log.closed())??;
+        self.made.insert(handle.index, name.to_owned());
+        Ok(handle)
     }
 
     fn topic_name(&self, topic: TopicIndex) -> Option<String> {
+        if let Some(name) = self.made.get(&topic) {
+            return Some(name.clone());
+        }
         self.log.topics().iter().find(|known| known.index == topic).map(|known| known.name.clone())
     }
 
