@@ -9,7 +9,9 @@ python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 need golang-go go
 install_missing
 tools=.cache/deploy
-if [ ! -x "$tools/bin/kubernetes-validate" ]; then
+# Made anew where the folder was moved: its programs know where they were.
+if ! { "$tools/bin/check-jsonschema" --version && "$tools/bin/kubernetes-validate" --version; } >/dev/null 2>&1; then
+  rm -rf "$tools"
   python3 -m venv "$tools"
   "$tools/bin/pip" install -q check-jsonschema==0.39.0 kubernetes-validate==1.37.0
 fi
