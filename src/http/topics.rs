@@ -1,5 +1,5 @@
 //! `/v1/topics`: which topics there are, and their records as lines of JSON, live if asked, or as CSV; `/v1/records`: those of
-//! many. Pages of records are made in [`super::browse`].
+//! many. Pages of records are made in `browse.rs`.
 //!
 //! A stream reads the log at the pace of its client: nothing is buffered for a slow one but a few chunks, it simply reads
 //! on later. When retention has overtaken it, it is told which offsets are missing. Without records it gets an empty line now and then.

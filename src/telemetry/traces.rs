@@ -3,7 +3,7 @@
 //! Owns whether spans are told and to whom: the setting `otel.endpoint`, or the variables that every program with OpenTelemetry
 //! understands (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`, ...). Promises that telling a span never waits, that a collector
 //! which is away costs spans and nothing else and is told of in the log, and that a program built without this says so once when it
-//! is asked for. Leaves what a span says to who tells it; only here and in [`otlp`] is OpenTelemetry known.
+//! is asked for. Leaves what a span says to who tells it; only here and in `otlp.rs` is OpenTelemetry known.
 
 #[cfg(feature = "otel")]
 mod otlp;

@@ -1,6 +1,6 @@
 //! `transforms` and `predicates`: Kafka Connect's single message transformations, typed.
 //!
-//! Owns the class names and the checks of their options, which [`options`] lists. Promises that a class or an option that is not known
+//! Owns the class names and the checks of their options, which `options.rs` lists. Promises that a class or an option that is not known
 //! is refused with the nearest known one, since a transformation that is left out changes every event. What the
 //! transformations do to a record is `encode::transform`'s.
 

@@ -46,7 +46,7 @@ pub struct CommitSpan {
     pub bytes: u64,
     /// What may be confirmed once it is durable.
     pub lsn: Lsn,
-    /// Its topics, the first [`TOPICS_MAX`] of them.
+    /// Its topics, the first 16 of them.
     pub topics: Vec<Arc<str>>,
     /// The traces its transactions belong to.
     pub parents: Vec<Traceparent>,
