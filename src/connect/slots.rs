@@ -338,13 +338,15 @@ async fn give_up(registry: Arc<Registry>, source: SourceView, kept_bytes: u64) -
     let dropped = known.unwrap_or_else(|| DroppedSlot { slot: slot.to_owned(), kept_bytes, bytes_max });
     registry.give_up(connector, dropped.clone()).await;
     let config = &source.config.connection;
-    let problem = match slot::drop_when_free(config, APPLICATION, slot, DROP_WAIT_MAX).await {
+    // Who resumes it meanwhile wants its slot.
+    let is_given_up = || registry.source(connector).is_some_and(|now| !now.wanted);
+    let problem = match slot::drop_when_free(config, APPLICATION, slot, DROP_WAIT_MAX, is_given_up).await {
         Ok(true) => {
             let problem = budget::dropped(connector, &dropped);
             tracing::error!(connector, code = problem.code, "{}", problem.text());
             return Some((source, dropped));
         }
-        Ok(false) => "it is still being read".to_owned(),
+        Ok(false) => "it is still being read, or wanted again".to_owned(),
         Err(error) => error.problem(config).text(),
     };
     tracing::warn!(connector, slot, "slot.max.retained.policy=drop: the slot could not be dropped yet: {problem}");

@@ -283,17 +283,21 @@ pub async fn drop(client: &Client, name: &str) -> Result<bool, PostgresError> {
 const DROP_PAUSE: Duration = Duration::from_millis(200);
 
 /// Drops a slot as soon as nobody reads it, on a session of its own: a reader that has ended here may not have over there. False:
-/// it was still being read at the end of that time.
+/// it was still being read at the end of that time, or `still` says that it is not to be dropped any more.
 pub async fn drop_when_free(
     config: &ConnectionConfig,
     application_name: &str,
     name: &str,
     wait_max: Duration,
+    still: impl Fn() -> bool,
 ) -> Result<bool, PostgresError> {
     let mut is_read = false;
     let dropping = async {
         let client = catalog::open(config, application_name).await?;
         loop {
+            if !still() {
+                return Ok(false);
+            }
             match drop(&client, name).await {
                 Ok(true) => return Ok(true),
                 Ok(false) => is_read = true,

@@ -258,6 +258,37 @@ fn rows_that_come_back_meanwhile_are_not_told_gone() {
     assert!(told > 100 && done > 100, "{done} statements, {told} keys told gone");
 }
 
+/// Aim: what lives is not told gone where the table is altered, or becomes another one, while it is reconciled. Method: tables that take
+/// its name, with rows that had gone and rows with large values that updates do not send, until it is over.
+#[test]
+fn a_table_that_becomes_another_meanwhile_keeps_what_lives() {
+    let Some(server) = own_server(true, &[("fsync", "off")]) else { return };
+    let more = json!({"snapshot.mode": "initial", "incremental.snapshot.chunk.size": "50", "publication.autocreate.mode": "all_tables"});
+    let setup = "create table t(id int primary key, x int, large text); alter table t alter large set storage external; \
+                 insert into t select g, 0, repeat('x', 3000) from generate_series(1, 1500) g";
+    let Some(scene) = Scene::on(&server, "recswap", setup, &more) else { return };
+    lose_the_slot(&scene, "delete from t where id % 3 = 0");
+    let rows = scene.sql.one("select count(*)::text from t");
+    reconcile(&scene, &["--table", "public.t"]);
+    for step in 0..12 {
+        std::thread::sleep(Duration::from_millis(60));
+        let back = format!("insert into t select g, {step}, repeat('y', 3000) from generate_series({}, 1500, 36) g", 3 + 3 * step);
+        let another = "create table t_new (like t including all); insert into t_new select * from t; \
+                       drop table t; alter table t_new rename to t; alter index t_new_pkey rename to t_pkey";
+        scene.sql.run(&match step % 3 {
+            0 => format!("begin; {another}; {back}; commit"),
+            1 => format!("alter table t add column c{step} int; {back}"),
+            _ => format!("update t set id = id + 10000, x = {step} where id % 50 = {step}; {back}"),
+        });
+    }
+    wait_until_logged(&scene, COMPLETED, 1);
+    let keys = by_key(&scene.records("t"));
+    let lives: BTreeSet<String> = replayed(&keys).into_keys().collect();
+    let there: BTreeSet<String> = truth(&scene, "t", "'id', id").into_keys().collect();
+    let (missing, extra): (Vec<_>, Vec<_>) = (there.difference(&lives).collect(), lives.difference(&there).collect());
+    assert!(missing.is_empty() && extra.is_empty(), "of {rows} rows: told gone although there {missing:?}, there although gone {extra:?}");
+}
+
 /// Aim: killed in any of its three parts it begins again, ends whole, and tells nothing twice. Method: rows so large that each
 /// part takes a while; the log says which part it is in.
 #[test]

@@ -14,7 +14,7 @@ pub mod group;
 pub mod offsets;
 pub mod records;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -297,12 +297,19 @@ impl Coordinator {
                 }
                 let _ = done.send(error);
             }
-            Then::Delete(topic, offsets, done) => {
+            Then::Delete(topic, listed, done) => {
                 let mut state = self.state();
-                state.deleting.retain(|name| *name != topic);
                 if error.is_none() {
+                    let offsets = state.offsets.of_topics(|known| known == topic);
                     state.forget(&offsets);
+                    // What was on its way to the log when the deletion was asked for is not among what that removed.
+                    let listed: HashSet<_> = listed.into_iter().collect();
+                    let late: Vec<_> = offsets.into_iter().filter(|offset| !listed.contains(offset)).collect();
+                    if !late.is_empty() {
+                        self.enqueue(&mut state, Unwritten::new(removals(&late), Then::Answer(Vec::new())));
+                    }
                 }
+                state.deleting.retain(|name| *name != topic);
                 let _ = done.send(error);
             }
         }
@@ -724,6 +731,29 @@ mod tests {
         })
         .await;
         assert_eq!(log.state(GROUPS_TOPIC).len(), 2);
+        log.close();
+    }
+
+    /// Aim: nor does one stay that was on its way when the deletion was asked for. Method: the first commit of a group, and the deletion
+    /// behind it, in one write.
+    #[tokio::test]
+    async fn an_offset_on_its_way_goes_with_its_topic() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let log = open(dir.path());
+        log.make_topic("gone", &TopicSpec::default()).await.expect("made");
+        with(&log, async |groups| {
+            let nobody = MemberRef { id: "", instance: None, generation: -1 };
+            let committed = groups.commit("c", nobody, vec![("gone".into(), 0, at(500))]);
+            let (committed, deleted) = tokio::join!(committed, groups.delete_topic("gone"));
+            assert!(committed.is_none() && deleted.is_none());
+            assert_eq!(groups.committed("c", "gone", 0), None);
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while !log.state(GROUPS_TOPIC).is_empty() {
+                assert!(Instant::now() < deadline, "it stays in the log");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
         log.close();
     }
 

@@ -176,11 +176,7 @@ impl<W: LogWriter> Stream<'_, W> {
         self.notice("STARTED").await?;
         match self.read_all(asked, &selected, &told, &mut session).await {
             Ok(rows) => {
-                // Rows that wait were read before these.
-                if let Some(watch) = &mut self.work.watch {
-                    watch.void();
-                    watch.forget_keys();
-                }
+                self.outdate_rows();
                 self.notice("COMPLETED").await?;
                 self.work.resume.is_done();
                 self.hand_over().await?;
@@ -188,7 +184,10 @@ impl<W: LogWriter> Stream<'_, W> {
                 Ok(Outcome::Over)
             }
             Err(Broken::Capture(problem)) => Err(problem),
-            Err(Broken::Request(why)) => self.give_up(asked, &why).await,
+            Err(Broken::Request(why)) => {
+                self.outdate_rows();
+                self.give_up(asked, &why).await
+            }
             Err(Broken::Stopped) => {
                 // It begins again after the next start.
                 if self.work.commits.is_open() {
@@ -196,6 +195,14 @@ impl<W: LogWriter> Stream<'_, W> {
                 }
                 Ok(Outcome::Stopped)
             }
+        }
+    }
+
+    /// Rows that wait were read before these.
+    fn outdate_rows(&mut self) {
+        if let Some(watch) = &mut self.work.watch {
+            watch.void();
+            watch.forget_keys();
         }
     }
 

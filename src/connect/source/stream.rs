@@ -409,6 +409,8 @@ impl<'c, W: LogWriter> Stream<'c, W> {
                 opened = self.work.commits.begin() => {
                     if began.elapsed() > Duration::from_millis(500) {
                         self.context.status.set_waiting(None);
+                        // If the server is still silent, that is told again.
+                        self.stalled = false;
                     }
                     return opened.map(|()| true);
                 }

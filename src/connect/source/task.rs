@@ -196,7 +196,7 @@ pub async fn capture<W: LogWriter>(
 
 async fn drop_slot(context: &Context) {
     let name = context.config.slot_name.as_str();
-    match slot::drop_when_free(&context.config.connection, &context.application_name(), name, DROP_MAX).await {
+    match slot::drop_when_free(&context.config.connection, &context.application_name(), name, DROP_MAX, || true).await {
         Ok(true) => tracing::info!(slot = name, "slot.drop.on.stop: the slot is dropped"),
         Ok(false) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: it is still being read"),
         Err(error) => tracing::warn!(slot = name, "slot.drop.on.stop: the slot stays: {error}"),

@@ -232,7 +232,9 @@ impl<W: LogWriter> Work<W> {
                 if self.resume.row_at(start, false)? && !context.config.skipped.truncate {
                     self.at.lsn = start;
                     for id in truncated.relations() {
-                        if let Some(keys) = self.watch.as_deref_mut().and_then(|watch| watch.keys_of(id)) {
+                        if let (Some(watch), Some(plan)) = (&mut self.watch, self.relations.plan_of(id)?)
+                            && let Some(keys) = watch.keys_of(plan.topic.index)
+                        {
                             keys.saw_truncate();
                         }
                         let _ = self.encode(context, id, Op::Truncate, OldRow::None, payload)?;
@@ -285,7 +287,7 @@ impl<W: LogWriter> Work<W> {
             let before = (old != OldRow::None).then(|| self.cells.old(payload));
             let after = matches!(op, Op::Create | Op::Update).then(|| self.cells.new_row(payload));
             watch.see(&plan.relation, op, !is_skipped(context, op), before, old == OldRow::Key, after);
-            if let Some(keys) = watch.keys_of(id) {
+            if let Some(keys) = watch.keys_of(plan.topic.index) {
                 let gone = keys.subject().gone;
                 for (row, older) in [(before, None), (after, before)] {
                     let Some(row) = row else { continue };

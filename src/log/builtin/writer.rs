@@ -891,7 +891,14 @@ impl LogWriter for BuiltinWriter {
     }
 
     async fn extents(&self, topic: TopicHandle) -> Result<Vec<Extent>, LogError> {
-        self.log.extents(topic)
+        match self.log.extents(topic) {
+            // One that was just made is seen a moment later.
+            Err(LogError::UnknownPartition { .. }) if self.made.contains_key(&topic.index) => {
+                self.log.settled().await?;
+                self.log.extents(topic)
+            }
+            known => known,
+        }
     }
 
     async fn scan(

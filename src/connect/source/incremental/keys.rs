@@ -61,6 +61,8 @@ pub struct Keys {
     rounds: u32,
     /// The topic is read, up to its end: from now on events say more.
     is_whole: bool,
+    /// The whole table was read since, and the stream has passed that.
+    is_searched: bool,
     /// So many lived.
     lived: u64,
     /// So many were told gone.
@@ -119,6 +121,7 @@ impl Keys {
             partitions: Vec::new(),
             rounds: 0,
             is_whole: false,
+            is_searched: false,
             lived: 0,
             deleted: 0,
             told: Vec::new(),
@@ -133,6 +136,16 @@ impl Keys {
     /// The topic was read to its end.
     pub fn is_whole(&self) -> bool {
         self.is_whole
+    }
+
+    /// What is left was looked for in the whole table.
+    pub fn is_searched(&self) -> bool {
+        self.is_searched
+    }
+
+    /// The table was read to its end, and the stream has passed that.
+    pub fn is_searched_through(&mut self) {
+        self.is_searched = self.is_whole;
     }
 
     /// The topic's first records are gone.

@@ -66,6 +66,10 @@ enum ScanStatus {
 }
 
 impl ScanStatus {
+    const fn is_success(self) -> bool {
+        matches!(self, Self::Empty | Self::Succeeded)
+    }
+
     const fn text(self) -> &'static str {
         match self {
             Self::Empty => "EMPTY",
@@ -312,7 +316,14 @@ impl Reader {
         let state = watch_of(stream)?.state();
         let Some(collection) = state.current().cloned() else { return Ok(Outcome::Done) };
         let repairs = state.repairs.len();
-        if self.at_end && (repairs == 0 || self.repair_rounds >= REPAIR_ROUNDS_MAX) {
+        let reconciles = collection.reconcile.is_some();
+        if reconciles && !watch_of(stream)?.keys().is_some_and(Keys::is_searched) {
+            // Whatever became of the rest: keys that were not looked for in the whole table are not gone.
+            self.at_end = false;
+        }
+        // To tell what is gone the table has to be known; where it was read anew, it is found again first.
+        let is_known = !reconciles || self.source.is_some();
+        if self.at_end && is_known && (repairs == 0 || self.repair_rounds >= REPAIR_ROUNDS_MAX) {
             if repairs > 0 {
                 let table = collection.name();
                 tracing::warn!(
@@ -321,10 +332,10 @@ impl Reader {
                     "rows changed whenever they were read: their large values stay unavailable until their next change"
                 );
             }
-            if collection.reconcile.is_some() && self.tell_gone(stream).await? {
+            if reconciles && self.tell_gone(stream).await? {
                 return Ok(Outcome::Done);
             }
-            let is_empty = collection.reconcile.is_some() && watch_of(stream)?.state().rows == 0;
+            let is_empty = reconciles && watch_of(stream)?.state().rows == 0;
             let status = if is_empty { ScanStatus::Empty } else { ScanStatus::Succeeded };
             self.finish_table(stream, status, None).await?;
             return Ok(Outcome::Done);
@@ -361,7 +372,7 @@ impl Reader {
         if watch_of(stream)?.state().greatest.is_none() {
             let Some(greatest) = self.read_greatest(stream).await? else {
                 self.end(stream).await?;
-                if collection.reconcile.is_some() {
+                if reconciles {
                     // The stream may not have told yet why it is empty.
                     watch_of(stream)?.open(Window::new(opened.seen, opened.until, 0));
                     return Ok(Outcome::Done);
@@ -512,7 +523,12 @@ impl Reader {
                 }
             }
         }
-        self.at_end |= window.is_last();
+        if window.is_last() {
+            self.at_end = true;
+            if let Some(keys) = watch_of(stream)?.keys_mut() {
+                keys.is_searched_through();
+            }
+        }
         let state = watch_of(stream)?.state_mut();
         state.repairs.drain(..window.repairs_asked.min(state.repairs.len()));
         if window.end.is_some() {
@@ -530,7 +546,16 @@ impl Reader {
         why: Option<String>,
     ) -> Result<(), Problem> {
         let watch = watch_of(stream)?;
-        let told = watch.keys().filter(|keys| keys.is_whole()).map(|keys| (keys.deleted(), keys.is_cut()));
+        // Keys are left where their records went by retention meanwhile: nobody is told of them.
+        let untold = watch.keys().filter(|keys| status.is_success() && keys.is_searched()).map_or(0, Keys::left);
+        let told = watch.keys().filter(|keys| keys.is_whole()).map(|keys| (keys.deleted(), keys.is_cut() || untold > 0));
+        if untold > 0 {
+            tracing::warn!(
+                keys = untold,
+                table = watch.state().current().map(Collection::name),
+                "the topic's retention took records while it was reconciled: of so many keys nobody is told that they are gone"
+            );
+        }
         let state = watch.state();
         let reconciles = state.current().is_some_and(|collection| collection.reconcile.is_some());
         let ended = EndedTable {
@@ -640,6 +665,7 @@ impl Reader {
             let watch = watch_of(stream)?;
             if watch.keys().is_none_or(|keys| *keys.subject() != subject) {
                 watch.reconcile(Keys::new(subject, keys_max));
+                (self.at_end, self.repair_rounds) = (false, 0);
                 let (connector, table) = (&stream.context.config.name, described.collection.name());
                 tracing::info!(connector, table, "the table is reconciled with its topic, which is read first");
             }
@@ -655,6 +681,7 @@ impl Reader {
             let state = watch.state_mut();
             state.begin_again();
             state.by = signature;
+            (self.at_end, self.repair_rounds) = (false, 0);
         }
         Ok(described)
     }
@@ -806,7 +833,8 @@ impl<W: LogWriter> Stream<'_, W> {
             // The answer says how far the stream has come.
             self.send_status(true).await?;
             nudge(self, &mut reader.nudged).await?;
-        } else {
+        } else if !reader.collects(self) && !reader.at_end {
+            // Another session was listened to meanwhile.
             self.listen_again();
         }
         reader.plan_next(outcome, began.elapsed(), self.pace.behind);

@@ -101,6 +101,9 @@ impl Reader {
         let extents = stream.work.commits.writer.extents(topic).await.map_err(unread)?;
         keys_of(stream)?.extend(&extents);
         while let Some(piece) = keys_of(stream)?.next_piece() {
+            if stream.context.is_stopping() {
+                return Ok(Outcome::NotYet);
+            }
             self.take_piece(stream, piece).await?;
             stream.look_up().await?;
         }

@@ -22,6 +22,7 @@ use super::keys::Keys;
 use crate::change::incremental::Place;
 use crate::change::progress::Visibility;
 use crate::change::{Cell, Incremental, Lsn, Op, Relation, RelationId, Tuple};
+use crate::record::TopicIndex;
 
 /// How many rows may wait to be read again.
 const REPAIRS_MAX: usize = 10_000;
@@ -138,10 +139,10 @@ impl Watch {
         self.state_mut().begin_again();
     }
 
-    /// Its keys, when this table is reconciled.
+    /// Its keys, when this topic is reconciled: a table that takes another's name, and so its topic, says what lives in it, too.
     #[inline]
-    pub fn keys_of(&mut self, id: RelationId) -> Option<&mut Keys> {
-        self.keys.as_deref_mut().filter(|keys| keys.subject().table == id)
+    pub fn keys_of(&mut self, topic: TopicIndex) -> Option<&mut Keys> {
+        self.keys.as_deref_mut().filter(|keys| keys.subject().gone.topic.index == topic)
     }
 
     /// Rows were published that nobody saw here: what is known of keys does not suffice.
