@@ -329,8 +329,8 @@ impl Service {
             }
         }
         if let Some(spans) = spans {
-            // It has its own end.
-            let _ = spans.await;
+            // It has its own end, but may not have begun: reads that hang with the disk may have all threads.
+            let _ = tokio::time::timeout(SPANS_WAIT_MAX, spans).await;
         }
         self.stop.send_replace(true);
         let deadline = tokio::time::Instant::now() + READERS_WAIT_MAX;

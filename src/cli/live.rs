@@ -87,8 +87,12 @@ fn names(kind: Kind) -> Vec<String> {
 fn ask(path: &str) -> Result<Json, Problem> {
     let server: Server = ServerArgs::of_environment().parse()?;
     let late = |_| Problem::refuse("server/unreachable", "the service does not answer at once");
-    small_runtime()?
-        .block_on(async { tokio::time::timeout(WAIT_MAX, server.get_json(path)).await.unwrap_or_else(|error| Err(late(error))) })
+    let runtime = small_runtime()?;
+    let answer =
+        runtime.block_on(async { tokio::time::timeout(WAIT_MAX, server.get_json(path)).await.unwrap_or_else(|error| Err(late(error))) });
+    // Dropped, it would wait for the look-up of a name that nobody answers.
+    runtime.shutdown_background();
+    answer
 }
 
 /// The names of the items; the log's own topics are not offered.

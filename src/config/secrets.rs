@@ -5,7 +5,7 @@
 //! `${credential:name}` for what systemd hands a service (`LoadCredential=`).
 //!
 //! Who may change connectors over HTTP could else read every file that the service may read, by naming it in an option that is shown, or
-//! sent to a server of their own. So the service says once below which folders such a configuration may name files, as Kafka's
+//! sent to a server of their own, and change one that is a file of signals. So the service says once below which folders such a configuration may name files, as Kafka's
 //! `FileConfigProvider` does with `allowed.paths`; connector files are written by who has the disk, and are not bound.
 
 use std::fmt;
@@ -83,6 +83,11 @@ pub fn resolve(text: &str) -> Result<String, Problem> {
 /// As [`resolve`], for a configuration that came over HTTP.
 pub fn resolve_asked(text: &str) -> Result<String, Problem> {
     resolve_with(text, &|name| std::env::var(name).ok(), ALLOWED.get().map(Vec::as_slice))
+}
+
+/// Whether a configuration that came over HTTP may name this file in an option that is a path.
+pub fn check_asked(option: &str, path: &Path) -> Result<(), Problem> {
+    ALLOWED.get().map_or(Ok(()), |allowed| check_allowed(option, path, allowed))
 }
 
 /// As [`resolve`], with the environment given by the caller, and files below these folders only.

@@ -104,7 +104,7 @@ pub static KEYS: &[ServiceKey] = &[
         "secrets.allowed_paths",
         "",
         Kind::Text,
-        "folders, with commas between them, below which connectors that are made over HTTP may name files (${file:}, ${directory:}); empty: none with http.auth = \"token\", else all",
+        "folders, with commas between them, below which connectors that are made over HTTP may name files (${file:}, ${directory:}, options that are paths); empty: none with http.auth = \"token\", else all",
     ),
     setting("source.url", "", Kind::Text, "a whole connector named \"default\" from one URL; empty: none"),
     setting("source.tables", "", Kind::Text, "its tables, such as public.orders,public.users; empty: all"),

@@ -138,11 +138,19 @@ struct Plan {
     starts: u64,
     due: Instant,
     looking: bool,
-    marks: Option<Marks>,
+    known: Looked,
+}
+
+/// The answers about the database, and about what the service stands on; `None`: they did not come in time.
+#[derive(Default)]
+struct Looked {
+    database: Option<Vec<Finding>>,
+    ground: Option<Vec<Finding>>,
 }
 
 /// By question, the worst answer.
 type Marks = BTreeMap<&'static str, Mark>;
+type Worst<'a> = BTreeMap<&'static str, &'a Finding>;
 
 /// Looks at the connectors' databases, and at what the service stands on, until `stop` says true.
 pub async fn watch(registry: Arc<Registry>, service: ServiceConfig, mut stop: watch::Receiver<bool>) {
@@ -150,17 +158,15 @@ pub async fn watch(registry: Arc<Registry>, service: ServiceConfig, mut stop: wa
     // What is the same for all connectors is news once.
     let mut of_service = Marks::new();
     let mut plans: BTreeMap<String, Plan> = BTreeMap::new();
-    let mut looks: JoinSet<(SourceView, Option<Diagnosis>)> = JoinSet::new();
+    let mut looks: JoinSet<(SourceView, Looked)> = JoinSet::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}
             Some(done) = looks.join_next(), if !looks.is_empty() => {
-                let Ok((source, diagnosis)) = done else { continue };
+                let Ok((source, looked)) = done else { continue };
                 let Some(plan) = plans.get_mut(&source.name) else { continue };
                 plan.looking = false;
-                if let Some(diagnosis) = diagnosis {
-                    note(&source, &diagnosis, &mut plan.marks, &mut of_service);
-                }
+                note(&source, looked, &mut plan.known, &mut of_service);
                 continue;
             }
             _ = stop.wait_for(|stop| *stop) => return,
@@ -170,8 +176,12 @@ pub async fn watch(registry: Arc<Registry>, service: ServiceConfig, mut stop: wa
         for (name, status) in statuses {
             let starts = status.starts();
             let now = Instant::now();
-            let plan =
-                plans.entry(name.clone()).or_insert_with(|| Plan { starts: 0, due: now + jittered(EVERY), looking: false, marks: None });
+            let plan = plans.entry(name.clone()).or_insert_with(|| Plan {
+                starts: 0,
+                due: now + jittered(EVERY),
+                looking: false,
+                known: Looked::default(),
+            });
             if plan.starts != starts && matches!(status.phase(), Phase::Streaming | Phase::Snapshotting) {
                 plan.starts = starts;
                 plan.due = plan.due.min(now + jittered(AFTER_START));
@@ -184,19 +194,21 @@ pub async fn watch(registry: Arc<Registry>, service: ServiceConfig, mut stop: wa
             plan.looking = true;
             let service = Arc::clone(&service);
             looks.spawn(async move {
-                let diagnosis = tokio::time::timeout(LOOK_MAX, Box::pin(look(&source.config, &service))).await.ok();
-                (source, diagnosis)
+                let looked = Box::pin(look(&source.config, &service)).await;
+                (source, looked)
             });
         }
     }
 }
 
-async fn look(config: &PostgresConfig, service: &ServiceConfig) -> Diagnosis {
+/// Each half has its own end: one that is slow takes nothing away from the other.
+async fn look(config: &PostgresConfig, service: &ServiceConfig) -> Looked {
     let patient = Patient { config: &config.connection, filter: &config.tables, connector: Some(config), depth: Depth::Look, role: None };
     let about = [config];
-    let (mut diagnosis, ground) = tokio::join!(doctor::examine_patient(patient, |_| {}), ground::examine(service, &about, Depth::Look));
-    diagnosis.findings.extend(ground);
-    diagnosis
+    let database = tokio::time::timeout(LOOK_MAX, doctor::examine_patient(patient, |_| {}));
+    let ground = tokio::time::timeout(LOOK_MAX, ground::examine(service, &about, Depth::Look));
+    let (database, ground) = tokio::join!(database, ground);
+    Looked { database: database.ok().map(|diagnosis| diagnosis.findings), ground: ground.ok() }
 }
 
 /// 75 to 125 %.
@@ -205,10 +217,9 @@ fn jittered(time: Duration) -> Duration {
     time * (768 + u32::try_from(random).unwrap_or(0)) / 1024
 }
 
-/// By question, the worst answer.
-fn worst(diagnosis: &Diagnosis) -> BTreeMap<&'static str, &Finding> {
-    let mut worst: BTreeMap<&'static str, &Finding> = BTreeMap::new();
-    for finding in &diagnosis.findings {
+fn worst<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Worst<'a> {
+    let mut worst: Worst<'a> = BTreeMap::new();
+    for finding in findings {
         let known = worst.entry(finding.id).or_insert(finding);
         if finding.mark > known.mark {
             *known = finding;
@@ -217,14 +228,29 @@ fn worst(diagnosis: &Diagnosis) -> BTreeMap<&'static str, &Finding> {
     worst
 }
 
-/// Puts the answers into the status; what became worse since the last look is logged once.
-fn note(source: &SourceView, diagnosis: &Diagnosis, before: &mut Option<Marks>, of_service: &mut Marks) {
-    let worst = worst(diagnosis);
-    for finding in worst.values() {
+/// Puts the answers into the status, beside the last ones of a half that was late.
+fn note(source: &SourceView, looked: Looked, known: &mut Looked, of_service: &mut Marks) {
+    for (found, known) in [(looked.database, &mut known.database), (looked.ground, &mut known.ground)] {
+        let Some(found) = found else { continue };
+        tell(source, &worst(&found), known.as_ref().map(worst), of_service);
+        *known = Some(found);
+    }
+    let results = worst(known.database.iter().chain(&known.ground).flatten()).into_values().map(|finding| CheckResult {
+        id: finding.id,
+        status: finding.mark.name(),
+        title: finding.title,
+        observed: finding.observed.clone(),
+    });
+    source.status.set_checks(results.collect());
+}
+
+/// What became worse since the last look is logged once.
+fn tell(source: &SourceView, found: &Worst<'_>, before: Option<Worst<'_>>, of_service: &mut Marks) {
+    for finding in found.values() {
         let was = if ground::is_of_the_service(finding.id) {
             of_service.insert(finding.id, finding.mark)
         } else {
-            before.as_ref().map(|before| before.get(finding.id).copied().unwrap_or(Mark::Ok))
+            before.as_ref().map(|before| before.get(finding.id).map_or(Mark::Ok, |before| before.mark))
         };
         match drift(was, finding.mark) {
             Drift::Worse => tracing::warn!(
@@ -242,14 +268,6 @@ fn note(source: &SourceView, diagnosis: &Diagnosis, before: &mut Option<Marks>, 
             Drift::None => {}
         }
     }
-    let results = worst.values().map(|finding| CheckResult {
-        id: finding.id,
-        status: finding.mark.name(),
-        title: finding.title,
-        observed: finding.observed.clone(),
-    });
-    source.status.set_checks(results.collect());
-    *before = Some(worst.into_iter().map(|(id, finding)| (id, finding.mark)).collect());
 }
 
 #[derive(Debug, PartialEq, Eq)]

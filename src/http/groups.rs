@@ -3,6 +3,7 @@
 //! Owns what a lag is and which offset a place such as `now-1h` means in each partition. Leaves groups and their offsets to
 //! whoever keeps them ([`Groups`]): this layer speaks no Kafka.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -49,8 +50,8 @@ pub struct MemberView {
     pub client_id: String,
     /// Where it connects from.
     pub host: String,
-    /// What it was told to read: topic and partition; none where its assignor's answer is not known.
-    pub reads: Vec<(String, u32)>,
+    /// What it was told to read, as its assignor wrote it: [`Groups::reads`] knows.
+    pub assignment: Bytes,
 }
 
 /// Why a group cannot be changed.
@@ -73,6 +74,8 @@ pub trait Groups: Send + Sync {
     fn names(&self) -> Vec<String>;
     /// A group; `None` when it has neither members nor offsets.
     fn view(&self, name: &str) -> Option<GroupView>;
+    /// What a member was told to read: topics and their partitions; none where its assignor's answer is not known.
+    fn reads(&self, member: &MemberView) -> Vec<(String, Vec<u32>)>;
     /// Puts its next offsets at topic, partition, offset. Only while it has no members.
     fn commit<'a>(&'a self, name: &'a str, offsets: Vec<(String, u32, u64)>) -> Change<'a>;
     /// Removes it. Only while it has no members.
@@ -208,6 +211,27 @@ fn summary(view: &GroupView, lags: &[Lag<'_>]) -> Json {
     })
 }
 
+/// Who reads each of these partitions, in their order: the first member that was told to.
+fn readers<'a>(groups: &Arc<dyn Groups>, members: &'a [MemberView], lags: &[Lag<'_>]) -> Vec<Option<&'a str>> {
+    let mut places: HashMap<&str, HashMap<u32, usize>> = HashMap::new();
+    for (at, lag) in lags.iter().enumerate() {
+        places.entry(lag.topic).or_default().insert(lag.partition, at);
+    }
+    let mut readers = vec![None; lags.len()];
+    // One member's answer at a time: each may be large.
+    for member in members {
+        for (topic, partitions) in groups.reads(member) {
+            let Some(known) = places.get(topic.as_str()) else { continue };
+            for at in partitions.iter().filter_map(|partition| known.get(partition)) {
+                if let Some(reader) = readers.get_mut(*at) {
+                    reader.get_or_insert(member.id.as_str());
+                }
+            }
+        }
+    }
+    readers
+}
+
 async fn list(State(app): State<App>) -> Answer {
     let (groups, log) = groups(&app)?;
     let views = groups.names().into_iter().filter_map(|name| groups.view(&name));
@@ -223,7 +247,7 @@ async fn show(State(app): State<App>, Path(name): Path<String>) -> Answer {
     let member = |member: &MemberView| json!({ "id": member.id, "instance_id": member.instance, "client_id": member.client_id, "host": member.host });
     body["members"] = view.members.iter().map(member).collect();
     let (mut offsets, mut timed) = (Vec::with_capacity(lags.len()), 0);
-    for lag in &lags {
+    for (lag, reader) in lags.iter().zip(readers(groups, &view.members, &lags)) {
         let seconds = match lag.records() {
             0 => Some(0.0),
             _ if timed < LAGS_TIMED_MAX => {
@@ -232,10 +256,9 @@ async fn show(State(app): State<App>, Path(name): Path<String>) -> Answer {
             }
             _ => None,
         };
-        let reads = |member: &&MemberView| member.reads.iter().any(|(topic, partition)| topic == lag.topic && *partition == lag.partition);
         offsets.push(json!({
             "topic": lag.topic, "partition": lag.partition, "committed": lag.committed, "start": lag.start, "end": lag.end,
-            "lag": lag.records(), "lag_seconds": seconds, "member": view.members.iter().find(reads).map(|member| &member.id),
+            "lag": lag.records(), "lag_seconds": seconds, "member": reader,
         }));
     }
     body["offsets"] = offsets.into();

@@ -157,8 +157,7 @@ async fn show(State(app): State<App>, Path(topic): Path<String>) -> Result<Respo
 
 /// A topic with the groups that have an offset in it.
 pub(super) fn described(app: &App, log: &BuiltinLog, topic: &TopicInfo) -> Json {
-    let time = log.last_times().get(&topic.index).copied();
-    let mut body = describe(app, log, topic, &app.0.registry.views(), time);
+    let mut body = describe(app, log, topic, &app.0.registry.views(), log.last_time(topic));
     let Some(groups) = &app.0.groups else { return body };
     let reads = |group: &String| groups.view(group).is_some_and(|view| view.offsets.iter().any(|(known, ..)| *known == topic.name));
     body["groups"] = groups.names().into_iter().filter(reads).collect();

@@ -27,7 +27,7 @@ impl Groups for KafkaGroups {
                 instance: member.instance_id.clone(),
                 client_id: member.client_id.clone(),
                 host: member.client_host.clone(),
-                reads: assigned(&member.assignment).unwrap_or_default(),
+                assignment: member.assignment.clone(),
             };
             let (state, protocol) = (group.phase().name(), group.protocol().map(str::to_owned));
             GroupView { name: name.to_owned(), state, protocol, members: group.members().iter().map(member).collect(), offsets: Vec::new() }
@@ -40,6 +40,10 @@ impl Groups for KafkaGroups {
             view.offsets.extend(partitions.iter().filter_map(offset));
         }
         Some(view)
+    }
+
+    fn reads(&self, member: &MemberView) -> Vec<(String, Vec<u32>)> {
+        assigned(&member.assignment).unwrap_or_default()
     }
 
     fn commit<'a>(&'a self, name: &'a str, offsets: Vec<(String, u32, u64)>) -> Change<'a> {
@@ -66,15 +70,13 @@ impl Groups for KafkaGroups {
 }
 
 /// The partitions of an assignment in the form that consumers share (`ConsumerProtocolAssignment`); `None` for other forms. The
-/// decoder bounds what its arrays may take.
-fn assigned(bytes: &[u8]) -> Option<Vec<(String, u32)>> {
+/// decoder bounds what its arrays may take; a topic's name is there once, however many partitions follow it.
+fn assigned(bytes: &[u8]) -> Option<Vec<(String, Vec<u32>)>> {
     let mut fields = Decoder::new(bytes);
     fields.i16().ok()?;
     let topics = fields.array(|fields| Ok((fields.string()?.to_owned(), fields.array(Decoder::i32)?))).ok()?;
-    let partitions = topics.into_iter().flat_map(|(topic, partitions)| {
-        partitions.into_iter().filter_map(move |partition| Some((topic.clone(), u32::try_from(partition).ok()?)))
-    });
-    Some(partitions.collect())
+    let numbers = |partitions: Vec<i32>| partitions.into_iter().filter_map(|partition| u32::try_from(partition).ok()).collect();
+    Some(topics.into_iter().map(|(topic, partitions)| (topic, numbers(partitions))).collect())
 }
 
 fn outcome(error: ErrorCode) -> Result<(), Refusal> {
@@ -96,7 +98,7 @@ mod tests {
     fn an_assignment_is_read_and_other_bytes_are_none() {
         let mut bytes = vec![0, 1, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 2];
         bytes.extend([0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0]);
-        assert_eq!(assigned(&bytes), Some(vec![("t".to_owned(), 0), ("t".to_owned(), 7)]));
+        assert_eq!(assigned(&bytes), Some(vec![("t".to_owned(), vec![0, 7])]));
         assert_eq!((assigned(&[]), assigned(b"range"), assigned(&bytes[..15])), (None, None, None));
     }
 }

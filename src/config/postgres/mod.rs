@@ -21,7 +21,7 @@ pub mod topics;
 pub mod transforms;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use budget::SlotBudget;
@@ -306,20 +306,27 @@ pub struct PostgresConfig {
 impl PostgresConfig {
     /// Reads the option map of the connector `name`; every problem is reported, not only the first.
     pub fn parse(name: &str, options: &Options, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
-        Self::resolved(name, options, resolve(options, secrets::resolve)?, topics)
+        Self::resolved(name, options, resolve(options, secrets::resolve)?, topics, |_, _| Ok(()))
     }
 
     /// As [`PostgresConfig::parse`], of options that came over HTTP: which files they may name is bound.
     pub fn parse_asked(name: &str, options: &Options, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
-        Self::resolved(name, options, resolve(options, secrets::resolve_asked)?, topics)
+        Self::resolved(name, options, resolve(options, secrets::resolve_asked)?, topics, secrets::check_asked)
     }
 
-    fn resolved(name: &str, given: &Options, options: BTreeMap<String, String>, topics: TopicDefaults) -> Result<Self, Vec<KeyProblem>> {
+    fn resolved(
+        name: &str,
+        given: &Options,
+        options: BTreeMap<String, String>,
+        topics: TopicDefaults,
+        may: fn(&str, &Path) -> Result<(), Problem>,
+    ) -> Result<Self, Vec<KeyProblem>> {
         let mut reader = Reader { options, given, problems: Vec::new() };
         reader.check_table();
         reader.check_name(name);
         let config = reader.build(name, topics);
         reader.check_decoding(&config);
+        reader.check_paths(&config, may);
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
     }
 
@@ -408,6 +415,31 @@ impl Reader<'_> {
                     .why("each message has a schema of its own, and a topic's schemas are registered before its first record")
                     .fix(format!("set {of}=org.apache.kafka.connect.json.JsonConverter, or remove DecodeLogicalDecodingMessageContent"));
                 self.refuse(of, problem);
+            }
+        }
+    }
+
+    /// Options that are paths themselves; the file of signals is written, too.
+    fn check_paths(&mut self, config: &PostgresConfig, may: fn(&str, &Path) -> Result<(), Problem>) {
+        let connection = &config.connection;
+        let named = [
+            ("database.sslrootcert", &connection.ssl_root_cert),
+            ("database.sslcert", &connection.ssl_cert),
+            ("database.sslkey", &connection.ssl_key),
+            ("signal.file", &config.signals.file),
+        ];
+        let mut paths: Vec<(String, &Path)> =
+            named.into_iter().filter_map(|(option, path)| Some((option.to_owned(), path.as_deref()?))).collect();
+        // The consumer's are librdkafka's: ssl.ca.location and its kind, and "probe", which is no path.
+        let of_kafka = config.signals.kafka.iter().flat_map(|kafka| &kafka.properties);
+        let is_path = |name: &str, value: &str| (name.ends_with(".location") || name.ends_with(".file")) && value != "probe";
+        let of_kafka = of_kafka.filter(|(name, value)| is_path(name, value));
+        paths.extend(of_kafka.map(|(name, value)| (format!("signal.consumer.{name}"), Path::new(value))));
+        for (option, path) in paths {
+            // As it was given: what a reference stands for may be a secret.
+            let shown = self.given.get(&option).cloned().unwrap_or_else(|| path.display().to_string());
+            if let Err(problem) = may(&format!("{option} = {shown}"), path) {
+                self.refuse(&option, problem);
             }
         }
     }
@@ -876,6 +908,39 @@ mod testing {
 mod tests {
     use super::testing::{options, parse};
     use super::*;
+
+    #[test]
+    fn over_http_options_that_are_paths_are_bound_as_references_are() {
+        let given = options(&[
+            ("database.sslrootcert", "/other/ca"),
+            ("database.sslcert", "/run/secrets/c"),
+            ("database.sslkey", "${env:K}"),
+            ("signal.enabled.channels", "file,kafka"),
+            ("signal.kafka.bootstrap.servers", "k:9092"),
+            ("signal.consumer.ssl.ca.location", "probe"),
+            ("signal.consumer.ssl.key.location", "/other/key"),
+        ]);
+        let may: fn(&str, &Path) -> Result<(), Problem> = |shown, path| {
+            if path.starts_with("/run/secrets") { Ok(()) } else { Err(Problem::fail("secret/path", shown)) }
+        };
+        let mut resolved: BTreeMap<_, _> = given.clone().into_iter().collect();
+        resolved.insert("database.sslkey".to_owned(), "/other/planted".to_owned());
+        let found = PostgresConfig::resolved("shop", &given, resolved.clone(), TopicDefaults::default(), may).expect_err("beyond");
+        let found = found.iter().filter(|found| found.problem.code == "secret/path");
+        assert_eq!(
+            found.map(|found| found.problem.what.as_str()).collect::<Vec<_>>(),
+            [
+                "database.sslrootcert = /other/ca",
+                "database.sslkey = ${env:K}",
+                "signal.file = file-signals.txt",
+                "signal.consumer.ssl.key.location = /other/key"
+            ]
+        );
+        // Channels that are not enabled read no file, and write none.
+        resolved.remove("signal.enabled.channels");
+        let found = PostgresConfig::resolved("shop", &given, resolved, TopicDefaults::default(), may).expect_err("beyond");
+        assert_eq!(found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), ["database.sslrootcert", "database.sslkey"]);
+    }
 
     #[test]
     fn a_minimal_configuration_has_debeziums_defaults() {

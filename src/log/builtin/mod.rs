@@ -319,20 +319,43 @@ impl BuiltinLog {
 
     /// The newest timestamp of each topic, as its newest segment knows it; no record is read.
     pub fn last_times(&self) -> HashMap<TopicIndex, i64> {
-        let index = self.shared.index();
-        let topics = index.catalog.topics().count();
+        let topics = self.shared.index().catalog.topics().count();
         let mut found: HashMap<TopicIndex, i64> = HashMap::new();
-        for segment in index.segments.iter().rev() {
+        self.look_back(|segment| {
             let mut here: HashMap<TopicIndex, i64> = HashMap::new();
             for (route, span) in segment.spans.iter().filter(|(route, _)| !found.contains_key(&route.topic)) {
                 here.entry(route.topic).and_modify(|time| *time = span.max_timestamp.max(*time)).or_insert(span.max_timestamp);
             }
             found.extend(here);
-            if found.len() >= topics {
-                break;
+            found.len() < topics
+        });
+        found
+    }
+
+    /// As [`Self::last_times`], of one topic.
+    pub fn last_time(&self, topic: &TopicInfo) -> Option<i64> {
+        let mut found = None;
+        self.look_back(|segment| {
+            let spans = (0..topic.partitions).filter_map(|partition| segment.spans.get(&Route { topic: topic.index, partition }));
+            found = spans.map(|span| span.max_timestamp).max();
+            found.is_none()
+        });
+        found
+    }
+
+    /// Lends the segments, newest first, until `goes_on` says no. There may be many, and the log's thread needs the lock: it is let
+    /// go between two.
+    fn look_back(&self, mut goes_on: impl FnMut(&Segment) -> bool) {
+        let mut before = u64::MAX;
+        loop {
+            let index = self.shared.index();
+            let newest = index.segments.partition_point(|segment| segment.first_commit < before).checked_sub(1);
+            let Some(segment) = newest.and_then(|at| index.segments.get(at)) else { return };
+            before = segment.first_commit;
+            if !goes_on(segment) {
+                return;
             }
         }
-        found
     }
 
     /// Size of all segments, bytes.

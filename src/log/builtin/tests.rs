@@ -211,6 +211,12 @@ fn retention_removes_whole_old_segments_and_keeps_the_state() {
         for round in 0..200 {
             append(&log, &mut writer, "busy", &[vec![2; 5_000]], round).await.unwrap();
         }
+        // Over all segments, one topic's answer is that of all.
+        for name in ["early", "busy", "connect-configs", OFFSETS_TOPIC] {
+            let topic = log.topic(name).unwrap();
+            assert_eq!(log.last_time(&topic), log.last_times().get(&topic.index).copied(), "{name}");
+        }
+        assert!(log.last_time(&log.topic("busy").unwrap()).is_some());
         log.close();
         drop((writer, log));
         let log = BuiltinLog::open(small).unwrap();

@@ -15,15 +15,18 @@ pub mod producer;
 pub mod topics;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
+use rdkafka::admin::AdminClient;
+use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::commit::CommitBuffer;
@@ -71,6 +74,33 @@ impl KafkaSettings {
         // To ask whether a topic exists must not make it, with the broker's own settings.
         client.set("allow.auto.create.topics", "false");
         client
+    }
+}
+
+/// An admin client for tasks: its end waits for a thread that looks up ten times a second, and for librdkafka, so it is
+/// dropped where that holds nobody up, also when the task that asked is dropped.
+struct Admin(Option<AdminClient<DefaultClientContext>>);
+
+impl Admin {
+    fn new(settings: &KafkaSettings) -> KafkaResult<Self> {
+        Ok(Self(Some(settings.client().create()?)))
+    }
+}
+
+impl Deref for Admin {
+    type Target = AdminClient<DefaultClientContext>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("only the drop takes it")
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        let client = self.0.take();
+        if let Ok(runtime) = Handle::try_current() {
+            drop(runtime.spawn_blocking(move || drop(client)));
+        }
     }
 }
 

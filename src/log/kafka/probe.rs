@@ -2,25 +2,27 @@
 //!
 //! Owns the questions: who is there, whether topics could be made with so many copies (asked without making them), which of
 //! its own topics this user may see and read, and, where that is wanted, whether it may begin transactions. Writes nothing to
-//! any topic; the last question leaves an unused transactional id, which the cluster forgets after a week. Each has its time.
+//! any topic; the last question leaves an unused transactional id, which the cluster forgets after a week. Each has its time,
+//! and all have one end.
 //! Not asked, since only writing would tell: WRITE on a topic that may be seen.
 
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::{KafkaSettings, Quiet};
+use super::{Admin, KafkaSettings, Quiet};
 use crate::log::topic::OFFSETS_TOPIC;
 use crate::problem::Problem;
 
 /// Each question has this long.
 const ASK_MAX: Duration = Duration::from_secs(8);
+/// All of them together; those that nobody answered by then say nothing.
+const PROBE_MAX: Duration = Duration::from_secs(20);
 /// The end of topics that are never made.
 const TOPIC: &str = "rowfeed-check";
 /// What is heard of a failed connection comes within this.
@@ -73,12 +75,12 @@ pub struct Denied {
 impl KafkaSettings {
     /// Asks the cluster; an error says that it could not be reached.
     pub async fn probe(&self, wanted: &Wanted) -> Result<Probe, Problem> {
-        let settings = self.clone();
+        let (settings, deadline) = (self.clone(), Instant::now() + PROBE_MAX);
         // librdkafka blocks its caller.
-        let (brokers, names) = blocking(self, move || settings.first_look()).await??;
-        let (makes, refused) = self.would_make(wanted).await?;
+        let (brokers, names) = blocking(self, move || settings.first_look(deadline)).await??;
+        let (makes, refused) = self.would_make(wanted, deadline).await?;
         let (settings, asked) = (self.clone(), wanted.clone());
-        let denied = blocking(self, move || settings.denied(&asked, &names, &refused)).await?;
+        let denied = blocking(self, move || settings.denied(&asked, &names, &refused, deadline)).await?;
         Ok(Probe { brokers, makes, denied })
     }
 
@@ -89,10 +91,10 @@ impl KafkaSettings {
     }
 
     /// How many brokers there are, and the topics that this user may see.
-    fn first_look(&self) -> Result<(usize, Vec<String>), Problem> {
+    fn first_look(&self, deadline: Instant) -> Result<(usize, Vec<String>), Problem> {
         let consumer: BaseConsumer<Quiet> =
             self.client().create_with_context(Quiet).map_err(|error| self.away(super::producer::external(&error).to_string()))?;
-        let metadata = consumer.fetch_metadata(None, ASK_MAX).map_err(|error| match heard(&consumer) {
+        let metadata = consumer.fetch_metadata(None, left(deadline)).map_err(|error| match heard(&consumer) {
             Some(refused) => {
                 let fix = "correct log.kafka.\"sasl.username\" and log.kafka.\"sasl.password\", or what TLS asks for";
                 Problem { fix: fix.into(), ..self.away(refused) }
@@ -104,12 +106,12 @@ impl KafkaSettings {
     }
 
     /// Whether topics could be made, and those that this user may not make.
-    async fn would_make(&self, wanted: &Wanted) -> Result<(Makes, Vec<String>), Problem> {
-        let admin: AdminClient<DefaultClientContext> = self.client().create().map_err(|error| self.away(error.to_string()))?;
+    async fn would_make(&self, wanted: &Wanted, deadline: Instant) -> Result<(Makes, Vec<String>), Problem> {
+        let admin = Admin::new(self).map_err(|error| self.away(error.to_string()))?;
         let names: Vec<String> = probed(wanted).chain([OFFSETS_TOPIC.to_owned()]).collect();
         let copies = || TopicReplication::Fixed(i32::from(wanted.copies));
         let topics: Vec<NewTopic<'_>> = names.iter().map(|name| NewTopic::new(name, 1, copies())).collect();
-        let options = AdminOptions::new().validate_only(true).request_timeout(Some(ASK_MAX));
+        let options = AdminOptions::new().validate_only(true).request_timeout(Some(left(deadline)));
         let told = admin.create_topics(&topics, &options).await.map_err(|error| self.away(error.to_string()))?;
         let mut makes = Makes::Yes;
         let mut refused = Vec::new();
@@ -124,7 +126,7 @@ impl KafkaSettings {
     }
 
     /// What this user may not do, of all that a service does.
-    fn denied(&self, wanted: &Wanted, names: &[String], refused: &[String]) -> Vec<Denied> {
+    fn denied(&self, wanted: &Wanted, names: &[String], refused: &[String], deadline: Instant) -> Vec<Denied> {
         let mut client = self.client();
         // librdkafka wants a group. It must commit nothing: where the user has no right on it, the end would be waited for.
         client.set("group.id", "rowfeed-check").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
@@ -134,7 +136,7 @@ impl KafkaSettings {
             let name = format!("{prefix}{TOPIC}");
             // Those that somebody else has made can be written all the same.
             let there = names.iter().any(|known| known.starts_with(prefix.as_str()));
-            let what = match (refused.contains(&name), is_hidden(&consumer, &name)) {
+            let what = match (refused.contains(&name), is_hidden(&consumer, &name, deadline)) {
                 (false, false) => continue,
                 _ if there => format!("to make topics that begin with {prefix}, for tables that have none yet"),
                 (_, true) => format!("to see and write topics that begin with {prefix}"),
@@ -145,11 +147,11 @@ impl KafkaSettings {
             denied.push(Denied { what, fatal: !there, command });
         }
         let there = names.iter().any(|name| name == OFFSETS_TOPIC);
-        let no_offsets = if is_hidden(&consumer, OFFSETS_TOPIC) {
+        let no_offsets = if is_hidden(&consumer, OFFSETS_TOPIC, deadline) {
             Some("to see, read and write")
         } else if !there && refused.iter().any(|name| name == OFFSETS_TOPIC) {
             Some("to make")
-        } else if there && !may_read(&consumer, OFFSETS_TOPIC) {
+        } else if there && !may_read(&consumer, OFFSETS_TOPIC, deadline) {
             Some("to read")
         } else {
             None
@@ -159,7 +161,7 @@ impl KafkaSettings {
             let command = self.allow(&operations, &format!("--topic {OFFSETS_TOPIC}"));
             denied.push(Denied { what: format!("{what} {OFFSETS_TOPIC}, where the positions are"), fatal: true, command });
         }
-        if wanted.transaction && !self.may_begin() {
+        if wanted.transaction && !self.may_begin(deadline) {
             let ids = format!("rowfeed-{}-", self.group);
             let what = format!("to use transactional ids that begin with {ids}");
             let command = self.allow(&["Describe", "Write"], &format!("--transactional-id {ids} --resource-pattern-type prefixed"));
@@ -169,10 +171,10 @@ impl KafkaSettings {
     }
 
     /// False only when the cluster says so: a coordinator that is slow is no lack of a right.
-    fn may_begin(&self) -> bool {
+    fn may_begin(&self, deadline: Instant) -> bool {
         let id = format!("rowfeed-{}-{TOPIC}", self.group);
         let Ok(producer) = self.client().set("transactional.id", id).create::<BaseProducer>() else { return true };
-        let told = producer.init_transactions(ASK_MAX).err().and_then(|error| error.rdkafka_error_code());
+        let told = producer.init_transactions(left(deadline)).err().and_then(|error| error.rdkafka_error_code());
         told != Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed)
     }
 
@@ -197,6 +199,11 @@ async fn blocking<T: Send + 'static>(settings: &KafkaSettings, ask: impl FnOnce(
     tokio::task::spawn_blocking(ask).await.map_err(|error| settings.away(error.to_string()))
 }
 
+/// For one question; at least a moment, so that librdkafka does not take it for "as long as it takes".
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).clamp(Duration::from_millis(1), ASK_MAX)
+}
+
 /// Why no connection was made, when the other side said so.
 fn heard(consumer: &BaseConsumer<Quiet>) -> Option<String> {
     let until = Instant::now() + HEARD_MAX;
@@ -211,19 +218,19 @@ fn heard(consumer: &BaseConsumer<Quiet>) -> Option<String> {
 }
 
 /// Whether the cluster hides a topic from this user: one that is not there is told as unknown only to those who might see it.
-fn is_hidden(consumer: &BaseConsumer<Quiet>, name: &str) -> bool {
-    let Ok(metadata) = consumer.fetch_metadata(Some(name), ASK_MAX) else { return false };
+fn is_hidden(consumer: &BaseConsumer<Quiet>, name: &str, deadline: Instant) -> bool {
+    let Ok(metadata) = consumer.fetch_metadata(Some(name), left(deadline)) else { return false };
     let told = metadata.topics().iter().find(|topic| topic.name() == name).and_then(|topic| topic.error());
     told.is_some_and(|code| RDKafkaErrorCode::from(code) == RDKafkaErrorCode::TopicAuthorizationFailed)
 }
 
 /// Whether the topic's end can be read; false only when the cluster says so.
-fn may_read(consumer: &BaseConsumer<Quiet>, name: &str) -> bool {
+fn may_read(consumer: &BaseConsumer<Quiet>, name: &str, deadline: Instant) -> bool {
     let mut place = TopicPartitionList::new();
     if place.add_partition_offset(name, 0, Offset::End).is_err() || consumer.assign(&place).is_err() {
         return true;
     }
-    let until = Instant::now() + ASK_MAX;
+    let until = Instant::now() + left(deadline);
     while Instant::now() < until {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Err(KafkaError::PartitionEOF(_)) | Ok(_)) => return true,

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::{AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::Mutex;
 
 use super::producer::external;
-use super::{KafkaSettings, Quiet};
+use super::{Admin, KafkaSettings, Quiet};
 use crate::log::LogError;
 use crate::log::cluster::{ClusterPartition, ClusterTopic, SETTINGS};
 
@@ -158,7 +157,7 @@ async fn settings_of(settings: &KafkaSettings, topics: &[ClusterTopic], deadline
     if asked.is_empty() {
         return HashMap::new();
     }
-    let Ok(admin) = settings.client().create::<AdminClient<DefaultClientContext>>() else { return HashMap::new() };
+    let Ok(admin) = Admin::new(settings) else { return HashMap::new() };
     let told = match admin.describe_configs(&asked, &AdminOptions::new().request_timeout(Some(left(deadline)))).await {
         Ok(told) => told,
         Err(error) => {
