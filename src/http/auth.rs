@@ -127,6 +127,7 @@ pub async fn authorize(
     }
     let topic = parameters.iter().find(|(name, _)| *name == "topic" || *name == "name").map(|(_, topic)| topic);
     let query = request.uri().query().unwrap_or_default();
+    let follows = is_on(&pairs_of(query), "follow");
     let needs = needs(route.as_ref().map_or("", MatchedPath::as_str), request.method(), query, topic);
     if needs.is_empty() {
         return next.run(request).await;
@@ -138,7 +139,7 @@ pub async fn authorize(
         None => Problem::refuse("http/token-missing", "a token is needed: Authorization: Bearer TOKEN, or Basic with it as password"),
         Some(token) if needs.iter().all(|need| token.meets(need)) => {
             let response = next.run(request).await;
-            return if response.body().size_hint().exact().is_some() { response } else { while_valid(&app, token, response) };
+            return if response.body().size_hint().exact().is_some() { response } else { while_valid(&app, token, response, follows) };
         }
         Some(token) => {
             let scopes: Vec<String> = token.scopes.iter().map(Scope::to_string).collect();
@@ -148,17 +149,20 @@ pub async fn authorize(
     refusal(request.uri().path(), problem)
 }
 
-/// An answer that goes on ends when the token that it was asked with is revoked.
-fn while_valid(app: &App, token: Token, response: Response) -> Response {
+/// An answer that goes on ends when the token that it was asked with is revoked. What has an end of its own breaks off, or half
+/// a file would look like a whole one.
+fn while_valid(app: &App, token: Token, response: Response, follows: bool) -> Response {
     let Some(tokens) = app.0.settings.tokens.as_ref().map(Arc::clone) else { return response };
     let revoked = Box::pin(async move { tokens.until_revoked(&token).await });
-    response.map(|body| Body::from_stream(Guarded { body: Some(body.into_data_stream()), revoked }))
+    response.map(|body| Body::from_stream(Guarded { body: Some(body.into_data_stream()), revoked, follows }))
 }
 
 /// A body until its token is revoked; then what fed it is let go, too.
 struct Guarded {
     body: Option<BodyDataStream>,
     revoked: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// It may end anywhere.
+    follows: bool,
 }
 
 impl futures_core::Stream for Guarded {
@@ -167,10 +171,14 @@ impl futures_core::Stream for Guarded {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let next = Pin::new(body).poll_next(cx);
-        // Asked also while the body has always more.
-        if matches!(next, Poll::Ready(None)) || self.revoked.as_mut().poll(cx).is_ready() {
+        if matches!(next, Poll::Ready(None)) {
             self.body = None;
             return Poll::Ready(None);
+        }
+        // Asked also while the body has always more.
+        if self.revoked.as_mut().poll(cx).is_ready() {
+            self.body = None;
+            return Poll::Ready((!self.follows).then(|| Err(axum::Error::new("the token was revoked"))));
         }
         next
     }
@@ -331,6 +339,18 @@ mod tests {
         assert!(need("/livez", Method::GET).is_empty() && need("/readyz", Method::GET).is_empty());
         for verbose in ["verbose", "%76erbose=true"] {
             assert_eq!(needs("/readyz", &Method::GET, verbose, None), [Need::SeeConnectors]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_by_a_revoked_token_looks_whole_only_where_it_has_no_end() {
+        for follows in [true, false] {
+            let body = Some(Body::from("half").into_data_stream());
+            let mut guarded = Guarded { body, revoked: Box::pin(std::future::ready(())), follows };
+            let mut next = async || std::future::poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut guarded), cx)).await;
+            let cut = next().await;
+            assert_eq!(cut.map(|part| part.is_err()), (!follows).then_some(true));
+            assert!(next().await.is_none(), "it is over");
         }
     }
 

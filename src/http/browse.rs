@@ -40,12 +40,14 @@ const TIME: Duration = Duration::from_millis(2000);
 const TIME_MAX: Duration = Duration::from_secs(30);
 /// A page ends behind the record that reaches this size.
 const PAGE_BYTES: usize = 8 << 20;
-/// What one step of a walk keeps, its last record excepted.
+/// What one step of each walk keeps, of all walks together, the last record of each excepted.
 const STEP_BYTES: usize = 2 << 20;
-/// Records of one step: a page looks at so many of each partition beyond its limit, at most.
+/// Records of one step at most: a page looks at so many of each partition beyond its bound.
 const STEP_RECORDS: u64 = 1000;
-/// One read of the log.
-const READ_BYTES: usize = 256 << 10;
+/// Records of a walk's first step at most; the next ones are twice as many while they are small.
+const FIRST_RECORDS: u64 = 16;
+/// One read of the log, at most and at least: of many walks each reads less.
+const READ_BYTES: std::ops::RangeInclusive<usize> = 16 << 10..=256 << 10;
 
 /// What was asked for.
 pub struct Browse {
@@ -187,6 +189,8 @@ struct Walk {
     end: u64,
     /// Going forward the next offset to look at, going back the one after it.
     at: u64,
+    /// Records of the next step.
+    records: u64,
     /// Found and not yet shown, in the order of the walk.
     found: VecDeque<Item>,
 }
@@ -212,6 +216,7 @@ struct Page<'a> {
     scan_max: u64,
     until: Instant,
     walks: Vec<Walk>,
+    gaps: Vec<Json>,
 }
 
 impl<'a> Page<'a> {
@@ -219,21 +224,23 @@ impl<'a> Page<'a> {
         let Browse { way, limit, scan_max, time_max, wanted } = asked;
         let mut gaps = Vec::new();
         let mut walks = Vec::new();
+        let share = u64::try_from(2 * limit / way.places.len().max(1)).unwrap_or(u64::MAX);
+        let records = share.clamp(1, FIRST_RECORDS);
         for (partition, asked) in &way.places {
             let Some(range) = log.offsets(topic.index, *partition) else { continue };
             if *asked < range.start && !way.back {
-                gaps.push(json!({ "partition": partition, "from": asked, "to": range.start }));
+                gaps.push(gap(*partition, *asked, range.start));
             }
             let at = (*asked).clamp(range.start, range.end);
-            walks.push(Walk { partition: *partition, start: range.start, end: range.end, at, found: VecDeque::new() });
+            walks.push(Walk { partition: *partition, start: range.start, end: range.end, at, records, found: VecDeque::new() });
         }
         let places = |walks: &[Walk], back: bool| walks.iter().map(|walk| (walk.partition, walk.place(back))).collect::<Vec<_>>();
         let before = places(&walks, way.back);
         let until = Instant::now() + time_max;
-        let mut page = Self { log, topic, back: way.back, wanted, scanned: 0, scan_max, until, walks };
+        let mut page = Self { log, topic, back: way.back, wanted, scanned: 0, scan_max, until, walks, gaps };
         let (mut items, mut bytes, mut limited) = (Vec::new(), 0, false);
         while items.len() < limit && bytes < PAGE_BYTES {
-            match page.next().await? {
+            match page.next(items.is_empty()).await? {
                 Next::Item(item) => {
                     bytes += item.json.len();
                     items.push(item.json);
@@ -254,16 +261,16 @@ impl<'a> Page<'a> {
         let (next, prev) = if way.newest_first == way.back { (onward, backward) } else { (backward, onward) };
         let rest = json!({
             "next_cursor": cursor(&next, &ranges), "prev_cursor": cursor(&prev, &ranges), "scanned": page.scanned, "scan_limited": limited,
-            "gaps": gaps, "partitions": page.walks.iter().map(|walk| json!({ "partition": walk.partition, "start": walk.start, "end": walk.end })).collect::<Vec<_>>(),
+            "gaps": page.gaps, "partitions": page.walks.iter().map(|walk| json!({ "partition": walk.partition, "start": walk.start, "end": walk.end })).collect::<Vec<_>>(),
         });
         Ok([b"{\"items\":[", items.join(&b',').as_slice(), b"],", rest.to_string().get(1..).unwrap_or_default().as_bytes()].concat())
     }
 
     /// The next record in the order of the walk, or why there is none.
-    async fn next(&mut self) -> Result<Next, LogError> {
+    async fn next(&mut self, is_first: bool) -> Result<Next, LogError> {
         for at in 0..self.walks.len() {
-            // Each walk takes a step at least, or the last of many would never come on.
-            let mut stepped = false;
+            // For the first record of a page each walk takes a step at least, or the last of many would never come on.
+            let mut stepped = !is_first;
             while self.walks.get(at).is_some_and(|walk| walk.found.is_empty() && !walk.is_over(self.back)) {
                 if stepped && (self.scanned >= self.scan_max || Instant::now() >= self.until) {
                     return Ok(Next::Limited);
@@ -281,17 +288,22 @@ impl<'a> Page<'a> {
     /// Looks at some more records of one partition.
     async fn step(&mut self, at: usize) -> Result<(), LogError> {
         let Some(walk) = self.walks.get(at) else { return Ok(()) };
-        let (partition, back) = (walk.partition, self.back);
-        let (low, high) = if back { (walk.at.saturating_sub(STEP_RECORDS).max(walk.start), walk.at) } else { (walk.at, walk.end) };
-        let (mut next, mut bytes, enough) = (low, 0, self.scanned + STEP_RECORDS);
+        let (partition, back, records) = (walk.partition, self.back, walk.records);
+        let (low, high) = if back { (walk.at.saturating_sub(records).max(walk.start), walk.at) } else { (walk.at, walk.end) };
+        let (mut next, mut bytes, enough) = (low, 0, self.scanned + records);
+        let (bytes_max, mut looked) = (STEP_BYTES / self.walks.len(), 0);
+        let read_bytes = (READ_BYTES.end() / self.walks.len()).max(*READ_BYTES.start());
         // Going back, the oldest are left to the next step when they are too many; the newest may not be.
         let mut lowest = low;
         let mut found: VecDeque<Item> = VecDeque::new();
         'reads: while next < high {
-            let chunk = match self.log.read(self.topic.index, partition, next, READ_BYTES).await {
+            let chunk = match self.log.read(self.topic.index, partition, next, read_bytes).await {
                 Ok(chunk) => chunk,
                 // Retention was here in between.
                 Err(LogError::OffsetOutOfRange { start, .. }) if start > next => {
+                    if !back {
+                        self.gaps.push(gap(partition, next, start));
+                    }
                     next = start;
                     continue;
                 }
@@ -310,6 +322,7 @@ impl<'a> Page<'a> {
                         break 'reads;
                     }
                     self.scanned += 1;
+                    looked += size(&record);
                     next = record.offset + 1;
                     if !self.wanted.has_key(&record) {
                         continue;
@@ -320,13 +333,13 @@ impl<'a> Page<'a> {
                         bytes += json.len();
                         found.push_back(Item { offset: record.offset, timestamp_ms: record.timestamp_ms, json });
                     }
-                    if bytes < STEP_BYTES {
+                    if bytes < bytes_max {
                         continue;
                     }
                     if !back {
                         break 'reads;
                     }
-                    while bytes >= STEP_BYTES && found.len() > 1 {
+                    while bytes >= bytes_max && found.len() > 1 {
                         let left = found.pop_front();
                         bytes -= left.as_ref().map_or(0, |item| item.json.len());
                         lowest = left.map_or(lowest, |item| item.offset + 1);
@@ -346,6 +359,8 @@ impl<'a> Page<'a> {
         }
         if let Some(walk) = self.walks.get_mut(at) {
             walk.at = if back { lowest } else { next };
+            let is_small = looked < STEP_BYTES && bytes < bytes_max && lowest == low;
+            walk.records = if is_small { (2 * records).min(STEP_RECORDS) } else { (records / 2).max(1) };
             walk.found = if back { found.into_iter().rev().collect() } else { found };
         }
         Ok(())
@@ -366,12 +381,22 @@ fn cursor(way: &Way, ranges: &[(u64, u64)]) -> Option<String> {
     way.places.iter().zip(ranges).any(has).then(|| way.text())
 }
 
+/// Records that retention took before they were looked at.
+fn gap(partition: u32, from: u64, to: u64) -> Json {
+    json!({ "partition": partition, "from": from, "to": to })
+}
+
+/// Its key and its value.
+fn size(record: &RecordView<'_>) -> usize {
+    record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
+}
+
 /// A record as an object.
 fn render(topic: &str, partition: u32, record: &RecordView<'_>, op: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     records::write_line(topic, partition, record, &mut out);
     out.truncate(out.len().saturating_sub(b"}\n".len()));
-    let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+    let size = size(record);
     out.extend_from_slice(
         format!(",\"op\":{},\"size\":{size},\"tombstone\":{},\"headers\":{{", Json::from(op), record.value.is_none()).as_bytes(),
     );
@@ -386,6 +411,37 @@ fn render(topic: &str, partition: u32, record: &RecordView<'_>, op: Option<&str>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::builtin::LogSettings;
+    use crate::log::{LogWriter, TopicSpec};
+    use crate::record::compression::Compression;
+    use crate::record::{Headers, RecordRef, RecordSink};
+
+    #[tokio::test]
+    async fn what_retention_takes_while_a_page_is_read_is_told_as_a_gap() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let small = LogSettings { segment_bytes: 50_000, max_bytes: 150_000, min_free_bytes: 0, ..LogSettings::new(dir.path()) };
+        let log = BuiltinLog::open(small).expect("a log");
+        let mut writer = log.writer(Compression::None);
+        let handle = writer.topic("t", &TopicSpec::default()).await.expect("a topic");
+        for _ in 0..200 {
+            let mut commit = writer.begin().await.expect("a commit");
+            let record = RecordRef { timestamp_ms: 0, key: None, value: Some(&[b'x'; 5000]), headers: Headers::NONE };
+            commit.push(handle.route(None), record).expect("room");
+            let seq = writer.commit(commit).await.expect("accepted");
+            writer.wait_durable(seq).await.expect("durable");
+        }
+        let topic = log.topic("t").expect("the topic");
+        let range = log.offsets(topic.index, 0).expect("its records");
+        assert!(range.start > 0, "{range:?}");
+        // As it was before retention.
+        let walk = Walk { partition: 0, start: 0, end: range.end, at: 0, records: 1, found: VecDeque::new() };
+        let (wanted, until) = (Wanted::default(), Instant::now() + TIME_MAX);
+        let (walks, gaps) = (vec![walk], Vec::new());
+        let mut page = Page { log: &log, topic: &topic, back: false, wanted, scanned: 0, scan_max: SCAN, until, walks, gaps };
+        let first = page.next(true).await.expect("readable");
+        assert!(matches!(first, Next::Item(item) if item.offset == range.start));
+        assert_eq!(page.gaps, [gap(0, 0, range.start)]);
+    }
 
     #[test]
     fn a_cursor_comes_back_as_it_was_given() {

@@ -2,7 +2,8 @@
 //!
 //! Owns the columns and the quoting. `view=envelope` has one column for a whole value; `view=flat` one for each column of the row.
 //! Those are taken from the first change of the file, because a file has one heading: what a later row has beside them
-//! stands in the last column as JSON, so that nothing is left out. Leaves reading to [`super::topics`].
+//! stands in the last column as JSON, so that nothing is left out. Null is nothing and the empty text `""`, as PostgreSQL's COPY
+//! has it. Leaves reading to [`super::topics`].
 
 use serde_json::{Map, Value as Json};
 
@@ -40,30 +41,33 @@ impl Csv {
         out
     }
 
-    /// Appends a record, and before the first the heading.
-    pub fn write(&mut self, topic: &str, partition: u32, record: &RecordView<'_>, out: &mut Vec<u8>) {
+    /// Appends a record, and before the first the heading; false when the view leaves it out.
+    pub fn write(&mut self, topic: &str, partition: u32, record: &RecordView<'_>, out: &mut Vec<u8>) -> bool {
         if self.view == View::Flat && record.value.is_none() {
-            return;
+            return false;
         }
         let event = record.value.and_then(|value| serde_json::from_slice::<Json>(value).ok()).map(without_schema);
-        let op = event.as_ref().and_then(|event| event.get("op")).and_then(Json::as_str).unwrap_or("").to_owned();
+        let op = event.as_ref().and_then(|event| event.get("op")).and_then(Json::as_str).map(str::to_owned);
         let time = rfc3339(record.timestamp_ms);
-        let mut fields = vec![topic.to_owned(), partition.to_string(), record.offset.to_string(), time, op, text(record.key)];
+        let (topic, partition, offset) = (Some(topic.to_owned()), Some(partition.to_string()), Some(record.offset.to_string()));
+        let mut fields = vec![topic, partition, offset, Some(time), op, text(record.key)];
         if self.view == View::Envelope {
             self.heading(&Map::new(), out);
             fields.push(text(record.value));
-            return line(&fields, out);
+            line(&fields, out);
+            return true;
         }
         let (mut row, more) = match event.map(row) {
-            Some(Json::Object(row)) => (row, String::new()),
+            Some(Json::Object(row)) => (row, None),
             // Neither a change event nor a row.
             _ => (Map::new(), text(record.value)),
         };
         self.heading(&row, out);
         let columns = self.columns.iter().flatten();
-        fields.extend(columns.map(|column| row.shift_remove(column).map_or_else(String::new, field)));
-        fields.push(if row.is_empty() { more } else { Json::Object(row).to_string() });
+        fields.extend(columns.map(|column| row.shift_remove(column).and_then(field)));
+        fields.push(if row.is_empty() { more } else { Some(Json::Object(row).to_string()) });
         line(&fields, out);
+        true
     }
 
     fn heading(&mut self, row: &Map<String, Json>, out: &mut Vec<u8>) {
@@ -76,8 +80,8 @@ impl Csv {
             View::Flat => ("_topic _partition _offset _ts _op _key", "_more"),
         };
         let columns: Vec<String> = row.keys().cloned().collect();
-        let all: Vec<String> = before.split(' ').chain(columns.iter().map(String::as_str)).chain([last]).map(str::to_owned).collect();
-        line(&all, out);
+        let all = before.split(' ').chain(columns.iter().map(String::as_str)).chain([last]);
+        line(&all.map(|name| Some(name.to_owned())).collect::<Vec<_>>(), out);
         self.columns = Some(columns);
     }
 }
@@ -101,29 +105,28 @@ fn row(mut event: Json) -> Json {
 }
 
 /// A key or value: JSON to the byte, other text as JSON has it, nothing for null.
-fn text(bytes: Option<&[u8]>) -> String {
+fn text(bytes: Option<&[u8]>) -> Option<String> {
     let mut out = Vec::new();
-    if bytes.is_some() {
-        write_value(bytes, &mut out);
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    write_value(Some(bytes?), &mut out);
+    Some(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// A column's value: a text bare, null as nothing, everything else as JSON.
-fn field(value: Json) -> String {
+fn field(value: Json) -> Option<String> {
     match value {
-        Json::String(text) => text,
-        Json::Null => String::new(),
-        other => other.to_string(),
+        Json::String(text) => Some(text),
+        Json::Null => None,
+        other => Some(other.to_string()),
     }
 }
 
-fn line(fields: &[String], out: &mut Vec<u8>) {
+fn line(fields: &[Option<String>], out: &mut Vec<u8>) {
     for (number, field) in fields.iter().enumerate() {
         if number > 0 {
             out.push(b',');
         }
-        if field.contains(['"', ',', '\n', '\r']) {
+        let Some(field) = field else { continue };
+        if field.is_empty() || field.contains(['"', ',', '\n', '\r']) {
             out.extend_from_slice(format!("\"{}\"", field.replace('"', "\"\"")).as_bytes());
         } else {
             out.extend_from_slice(field.as_bytes());
@@ -137,9 +140,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_break_a_line_is_quoted() {
+    fn what_would_break_a_line_is_quoted_and_so_is_an_empty_text() {
         let mut out = Vec::new();
-        line(&["a".into(), "b,\"c\"\n".into(), String::new()], &mut out);
-        assert_eq!(String::from_utf8_lossy(&out), "a,\"b,\"\"c\"\"\n\",\r\n");
+        line(&[Some("a".into()), Some("b,\"c\"\n".into()), Some(String::new()), None], &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), "a,\"b,\"\"c\"\"\n\",\"\",\r\n");
     }
 }

@@ -309,7 +309,7 @@ async fn seek(State(app): State<App>, Path(name): Path<String>, headers: HeaderM
     let (mut offsets, mut shown) = (Vec::new(), Vec::new());
     for topic in wanted {
         let found = topics::find(log, topic)?;
-        let places = topics::places(log, &found, to).await.map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let places = topics::places_of(log, &found, to, None).await.map_err(|error| ApiError::bad_request(error.to_string()))?;
         for (partition, after) in places {
             let before = view.offsets.iter().find(|(known, number, _)| known == topic && *number == partition).map(|(.., offset)| *offset);
             shown.push(json!({ "topic": topic, "partition": partition, "before": before, "after": after }));

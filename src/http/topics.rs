@@ -393,12 +393,7 @@ async fn find_cursors(log: &BuiltinLog, topic: &Arc<TopicInfo>, from: StartAt, o
     Ok(cursors)
 }
 
-/// The offset that a place means in each partition of a topic.
-pub(super) async fn places(log: &BuiltinLog, topic: &Arc<TopicInfo>, at: StartAt) -> Result<Vec<(u32, u64)>, LogError> {
-    places_of(log, topic, at, None).await
-}
-
-/// The same, or of one partition only.
+/// The offset that a place means in each partition of a topic, or in one only.
 pub(super) async fn places_of(
     log: &BuiltinLog,
     topic: &Arc<TopicInfo>,
@@ -524,11 +519,14 @@ impl Stream {
                 if record.offset < next || record.offset >= end || self.left == 0 {
                     continue;
                 }
-                match &mut self.csv {
+                let is_written = match &mut self.csv {
                     Some(csv) => csv.write(&topic.name, partition, &record, &mut out),
-                    None => records::write_line(&topic.name, partition, &record, &mut out),
-                }
-                self.left -= 1;
+                    None => {
+                        records::write_line(&topic.name, partition, &record, &mut out);
+                        true
+                    }
+                };
+                self.left -= u64::from(is_written);
                 reached = record.offset + 1;
             }
             if self.left > 0 {
