@@ -734,6 +734,15 @@ mod tests {
         log.close();
     }
 
+    /// Returns when the log has nothing of any group.
+    async fn until_forgotten(log: &BuiltinLog) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !log.state(GROUPS_TOPIC).is_empty() {
+            assert!(Instant::now() < deadline, "it stays in the log");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Aim: nor does one stay that was on its way when the deletion was asked for. Method: the first commit of a group, and the deletion
     /// behind it, in one write.
     #[tokio::test]
@@ -747,11 +756,7 @@ mod tests {
             let (committed, deleted) = tokio::join!(committed, groups.delete_topic("gone"));
             assert!(committed.is_none() && deleted.is_none());
             assert_eq!(groups.committed("c", "gone", 0), None);
-            let deadline = Instant::now() + Duration::from_secs(10);
-            while !log.state(GROUPS_TOPIC).is_empty() {
-                assert!(Instant::now() < deadline, "it stays in the log");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            until_forgotten(&log).await;
         })
         .await;
         log.close();
@@ -766,11 +771,7 @@ mod tests {
         log.put(GROUPS_TOPIC, vec![left]).await.expect("written");
         with(&log, async |groups| {
             assert_eq!(groups.committed("a", "gone", 0), None);
-            let deadline = Instant::now() + Duration::from_secs(10);
-            while !log.state(GROUPS_TOPIC).is_empty() {
-                assert!(Instant::now() < deadline, "it stays in the log");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            until_forgotten(&log).await;
         })
         .await;
         log.close();
