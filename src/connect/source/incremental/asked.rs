@@ -95,11 +95,10 @@ impl<W: LogWriter> Stream<'_, W> {
             if stops_current {
                 watch.follow(None);
             }
-            let state = watch.state_mut();
             if stops_current {
-                state.begin_again();
+                watch.begin_again();
             }
-            state.left.retain(|of| !is_named(of));
+            watch.state_mut().left.retain(|of| !is_named(of));
         }
         if let Some(reader) = &mut self.incremental
             && stops_current
