@@ -44,7 +44,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("crc32c", &["record", "log"]),
     ("hdrhistogram", &["cli/bench"]),
     ("itoa", &["encode"]),
-    ("jiff", &["cli", "config/postgres/transforms"]),
+    ("jiff", &["cli", "config/postgres/transforms", "log/start"]),
     ("kafka_protocol", &["broker"]),
     ("md5", &["encode"]),
     ("num_bigint", &["encode"]),
