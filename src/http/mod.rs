@@ -13,6 +13,7 @@ mod catalog;
 pub mod check;
 mod cluster;
 pub mod config;
+mod connection;
 pub mod connectors;
 mod csv;
 pub mod described;
@@ -38,10 +39,6 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use serde_json::{Value as Json, json};
 use tokio::sync::{Semaphore, watch};
 
@@ -243,42 +240,39 @@ pub fn router(app: App) -> Router {
 
 /// Serves until `stop` says true; streams and open requests then end.
 pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch::Receiver<bool>) {
-    let mut connections = http1::Builder::new();
-    connections.timer(TokioTimer::new()).header_read_timeout(app.0.settings.head_wait);
     let changes = Arc::clone(&app.0.changes);
-    let tls = app.0.settings.tls.clone();
+    let (tls, head_wait) = (app.0.settings.tls.clone(), app.0.settings.head_wait);
     tokio::spawn(series::sample(app.clone(), stop.clone()));
-    let service = TowerToHyperService::new(router(app));
+    let serving = connection::Serving::new(router(app), head_wait);
     let mut listener = listener::Limited::new(listener);
-    let open = GracefulShutdown::new();
+    let open = watch::Sender::new(());
     loop {
         let stream = tokio::select! {
             stream = listener.accept() => stream,
             // An error means that the sender is gone, and so is the service.
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let (connections, watcher, service) = (connections.clone(), open.watcher(), service.clone());
-        // It ends with an error when the client goes or is too slow: neither is worth a line.
+        let (serving, mut ending) = (serving.clone(), open.subscribe());
         match &tls {
-            None => {
-                let connection = watcher.watch(connections.serve_connection(TokioIo::new(stream), service));
-                tokio::spawn(async move { drop(connection.await) });
-            }
+            None => drop(tokio::spawn(serving.plain(stream, ending))),
             Some(tls) => {
-                let (tls, mut stop) = (Arc::clone(tls), stop.clone());
+                let tls = Arc::clone(tls);
                 tokio::spawn(async move {
                     let shaken = tokio::select! {
                         shaken = tls.accept(stream) => shaken,
-                        _ = stop.wait_for(|stop| *stop) => None,
+                        _ = ending.changed() => None,
                     };
-                    let Some(stream) = shaken else { return };
-                    drop(watcher.watch(connections.serve_connection(TokioIo::new(stream), service)).await);
+                    if let Some(stream) = shaken {
+                        serving.tls(stream, ending).await;
+                    }
                 });
             }
         }
     }
     drop(listener);
-    open.shutdown().await;
+    open.send_replace(());
+    // Each connection holds a receiver until it ends.
+    open.closed().await;
     // Also those whose clients are gone.
     let _ = tokio::time::timeout(CHANGES_END, changes.acquire_many(CHANGES_MAX)).await;
 }
@@ -561,6 +555,7 @@ mod tests {
 
     use axum::routing::put;
     use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
 
     use super::*;
 
