@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode, Version, header};
+use axum::http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -216,8 +216,8 @@ impl Service<Request<Incoming>> for Served {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let mut peer = self.peer.clone();
-        // HTTP/1.0 knows neither chunks nor upgrades.
-        if request.version() == Version::HTTP_10 {
+        // HTTP/1.0 knows neither chunks nor upgrades; a HEAD wants no body.
+        if request.version() == Version::HTTP_10 || request.method() == Method::HEAD {
             peer.wire = WireKind::Shared;
         }
         request.extensions_mut().insert(peer);

@@ -18,6 +18,7 @@ pub mod connectors;
 mod csv;
 pub mod described;
 pub mod groups;
+pub mod jwt;
 pub mod listener;
 pub mod overview;
 pub mod plugins;
@@ -25,6 +26,8 @@ pub mod records;
 pub mod schemas;
 pub mod series;
 mod slots;
+pub mod stream;
+pub mod tickets;
 pub mod tls;
 pub mod topics;
 
@@ -78,6 +81,10 @@ pub struct Settings {
     pub head_wait: Duration,
     /// A request's body has this long to arrive.
     pub body_wait: Duration,
+    /// Live streams at a time, and of one address.
+    pub max_streams: [usize; 2],
+    /// Who verifies signed tokens; `None` where there are none to be.
+    pub jwt: Option<Arc<jwt::Verifier>>,
     /// A followed stream sends an empty line after this long without records, so that a reader that is gone is noticed.
     pub beat: Duration,
 }
@@ -85,7 +92,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (head_wait, body_wait, beat) = (Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(15));
-        Self { own_host: None, open: auth::Open::Everybody, tokens: None, cors_origins: Vec::new(), tls: None, head_wait, body_wait, beat }
+        Self { own_host: None, open: auth::Open::Everybody, tokens: None, cors_origins: Vec::new(), tls: None, max_streams: [20_000, 50], jwt: None, head_wait, body_wait, beat }
     }
 }
 
@@ -105,6 +112,9 @@ struct Inner {
     /// This worker's name in status answers: the HTTP address.
     worker_id: String,
     streams: Arc<Semaphore>,
+    /// Live streams; `None` with an external log.
+    live: Option<Arc<stream::Streams>>,
+    tickets: tickets::Tickets,
     /// Requests that change something, while they do.
     changes: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
@@ -140,6 +150,9 @@ impl App {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let changes = Arc::new(Semaphore::new(CHANGES_MAX as usize));
         let requests = Mutex::default();
+        let [all, per_ip] = settings.max_streams;
+        let limits = stream::Limits { streams: all, streams_per_ip: per_ip, beat: settings.beat };
+        let live = log.clone().map(|log| stream::Streams::new(log, settings.tokens.clone(), limits, stop.clone()));
         Self(Arc::new(Inner {
             registry,
             log,
@@ -148,6 +161,8 @@ impl App {
             cluster_id,
             worker_id,
             streams,
+            live,
+            tickets: tickets::Tickets::default(),
             changes,
             stop,
             settings,
@@ -211,6 +226,8 @@ fn routes() -> Routes {
         .and(slots::routes())
         .and(check::routes())
         .and(auth::routes())
+        .and(tickets::routes())
+        .and(stream::sse::routes())
 }
 
 /// The description of all routes, an OpenAPI document.

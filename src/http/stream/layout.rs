@@ -10,6 +10,8 @@ use crate::log::topic::TopicInfo;
 
 /// What stands behind the id of a stream's last event.
 const END: &str = ";end";
+/// The id of a stream that has no topic yet.
+const NOWHERE: &str = "-";
 /// Bytes of an id that are read: a thousand partitions of long names.
 pub const ID_BYTES_MAX: usize = 128 << 10;
 
@@ -82,6 +84,10 @@ impl Layout {
 
     /// Appends the id of these places.
     pub fn write(&self, next: impl Fn(usize) -> u64, out: &mut Vec<u8>) {
+        if self.parts.is_empty() {
+            // A browser takes an empty id for none.
+            out.extend_from_slice(NOWHERE.as_bytes());
+        }
         for (at, part) in self.parts.iter().enumerate() {
             out.extend_from_slice(&part.before);
             write_number(next(at), out);
@@ -114,6 +120,9 @@ impl Layout {
         }
         let (text, ended) = text.strip_suffix(END).map_or((text, false), |text| (text, true));
         let mut next = vec![None; self.parts.len()];
+        if text == NOWHERE {
+            return Ok(Resume { next, ended });
+        }
         for group in text.split(';') {
             let (alias, places) = match group.split_once('@') {
                 Some((alias, places)) => (Some(alias), places),
