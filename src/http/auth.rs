@@ -170,6 +170,11 @@ impl Grant {
         by_token && self.rules.as_ref().is_none_or(|rules| rules.covers(topic))
     }
 
+    /// Whether connectors may be seen.
+    pub fn may_see_connectors(&self) -> bool {
+        self.rules.is_none() && self.token.as_ref().is_none_or(|token| token.meets(&Need::SeeConnectors))
+    }
+
     /// The filter that every event of a topic must pass.
     pub fn rule(&self, topic: &str) -> Option<Filter> {
         let filters = self.rules.iter().flat_map(|rules| &rules.filters);
@@ -372,6 +377,14 @@ pub async fn cors(State(app): State<App>, request: Request, next: Next) -> Respo
 fn listed(app: &App, origin: &str) -> Option<HeaderValue> {
     let known = app.0.settings.cors_origins.iter().find(|known| *known == origin)?;
     HeaderValue::from_str(known).ok()
+}
+
+/// Whether it is a program that asks, or a page that may: our own, or of a listed origin.
+pub fn is_own_page(app: &App, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().unwrap_or_default();
+    is_listed(app, origin) || (own.is_some() && origin.split_once("://").map(|(_, host)| host) == own)
 }
 
 /// Whether a page of this origin may change things here.

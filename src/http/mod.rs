@@ -228,6 +228,7 @@ fn routes() -> Routes {
         .and(auth::routes())
         .and(tickets::routes())
         .and(stream::sse::routes())
+        .and(stream::ws::routes())
 }
 
 /// The description of all routes, an OpenAPI document.

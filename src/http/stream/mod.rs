@@ -16,6 +16,7 @@ pub mod reader;
 pub mod sse;
 pub mod subscriber;
 pub mod tail;
+pub mod ws;
 
 use std::collections::HashMap;
 use std::net::IpAddr;

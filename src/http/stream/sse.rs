@@ -319,7 +319,7 @@ impl Start {
         let page = Page::of(Note::Alive, &self.greeting, Arc::clone(&self.places));
         let subscriber = Subscriber::new(self.channel, outlet, address, self.asker.grant, self.places);
         subscriber.state().own = Some(page);
-        Feed::new(self.streams, Arc::new(subscriber), self.wishes, self.place)
+        Feed::new(self.streams, Arc::new(subscriber), self.wishes, Some(self.place))
     }
 
     /// On a socket of its own.
