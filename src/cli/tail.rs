@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::client::{Server, escape, refusal};
 use super::view::{Change, Changes};
 use super::{Failure, ServerArgs, view};
-use crate::http::records::StartAt;
+use crate::log::StartAt;
 use crate::problem::Problem;
 
 /// Flags of `rowfeed tail`.

@@ -19,12 +19,11 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use super::records::{self, StartAt};
-use super::topics::places_of;
+use super::records;
 use super::{ApiError, parameter};
-use crate::log::LogError;
 use crate::log::builtin::BuiltinLog;
 use crate::log::topic::TopicInfo;
+use crate::log::{LogError, StartAt};
 use crate::record::view::{RecordView, batches};
 
 /// Parameters that only pages have: each asks for one.
@@ -160,10 +159,11 @@ impl Browse {
             Some("backward") => true,
             Some("forward") => false,
             Some(other) => return Err(ApiError::bad_request(format!("direction={other} is neither backward nor forward"))),
-            None => from.is_none_or(|from| from == StartAt::End),
+            None => from.as_ref().is_none_or(|from| *from == StartAt::End),
         };
         let from = from.unwrap_or(if back { StartAt::End } else { StartAt::Start });
-        let places = places_of(log, topic, from, only).await.map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let places = from.places(log, topic, only).await.map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let places = places.into_iter().map(|place| (place.route.partition, place.next)).collect();
         Ok(Way { newest_first: back, back, places })
     }
 

@@ -17,9 +17,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 
 use super::described::{Routes, does};
-use super::records::StartAt;
 use super::{ApiError, App, json_body, topics};
 use crate::config::suggest;
+use crate::log::StartAt;
 use crate::log::builtin::BuiltinLog;
 use crate::metrics::{GROUPS_MAX, GroupReport};
 use crate::record::view::batches;
@@ -309,8 +309,8 @@ async fn seek(State(app): State<App>, Path(name): Path<String>, headers: HeaderM
     let (mut offsets, mut shown) = (Vec::new(), Vec::new());
     for topic in wanted {
         let found = topics::find(log, topic)?;
-        let places = topics::places_of(log, &found, to, None).await.map_err(|error| ApiError::bad_request(error.to_string()))?;
-        for (partition, after) in places {
+        let places = to.places(log, &found, None).await.map_err(|error| ApiError::bad_request(error.to_string()))?;
+        for (partition, after) in places.into_iter().map(|place| (place.route.partition, place.next)) {
             let before = view.offsets.iter().find(|(known, number, _)| known == topic && *number == partition).map(|(.., offset)| *offset);
             shown.push(json!({ "topic": topic, "partition": partition, "before": before, "after": after }));
             offsets.push((topic.to_owned(), partition, after));

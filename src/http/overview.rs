@@ -11,12 +11,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 
 use super::described::{Routes, does};
-use super::records::{StartAt, rfc3339};
+use super::records::rfc3339;
 use super::{ApiError, App, Pairs, admin, parameter};
 use crate::connect::position;
 use crate::connect::registry::ConnectorView;
 use crate::connect::status::{CheckResult, EndedTable, SnapshotProgress, StateChange, TableRows};
 use crate::connect::store::TargetState;
+use crate::log::StartAt;
 use crate::problem::Problem;
 
 /// The routes.

@@ -15,10 +15,11 @@ use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
 use super::described::{Routes, does};
-use super::records::{StartAt, rfc3339};
+use super::records::rfc3339;
 use super::{ApiError, App, Pairs, parameter};
 use crate::config::quantity;
 use crate::connect::registry::ConnectorView;
+use crate::log::StartAt;
 use crate::log::builtin::BuiltinLog;
 use crate::log::topic::TopicInfo;
 use crate::record::TopicIndex;

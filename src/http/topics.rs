@@ -22,12 +22,13 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use super::browse::{self, Browse};
 use super::csv::{Csv, View};
 use super::described::{Routes, does};
-use super::records::{self, StartAt};
+use super::records;
 use super::{ApiError, App, Pairs, cluster, is_on, parameter};
 use crate::connect::registry::ConnectorView;
-use crate::log::LogError;
 use crate::log::builtin::BuiltinLog;
-use crate::log::topic::{CONFIGS_TOPIC, TopicInfo, fits};
+use crate::log::subscription::Place;
+use crate::log::topic::{TopicInfo, fits, holds_secrets};
+use crate::log::{LogError, StartAt};
 use crate::record::compression::Compression;
 use crate::record::view::batches;
 
@@ -49,7 +50,7 @@ pub fn routes() -> Routes {
     let reads = |summary| {
         does(summary)
             .detail("A line: {\"topic\", \"partition\", \"offset\", \"ts\", \"key\", \"value\"}; or, where retention was faster, {\"topic\", \"partition\", \"gap\"}. An empty line now and then says that the stream lives.")
-            .query("from", json!("start"), "start, end, -100, +100, offset:1842, now-5m, or milliseconds since 1970.")
+            .query("from", json!("start"), StartAt::FORMS)
             .query("limit", json!(10), "So many records at most.")
             .query("follow", json!(true), "New records are told as they come.")
             .query("format", json!("ndjson"), "ndjson, or csv, which Accept: text/csv asks for, too.")
@@ -267,8 +268,8 @@ async fn read_many(State(app): State<App>, headers: HeaderMap, Query(pairs): Pai
 
 /// A topic whose records may be read.
 fn readable(log: &BuiltinLog, name: &str) -> Result<Arc<TopicInfo>, ApiError> {
-    if name == CONFIGS_TOPIC {
-        let message = format!("{CONFIGS_TOPIC} may hold passwords: read connectors at /connectors");
+    if holds_secrets(name) {
+        let message = format!("{name} may hold passwords: read connectors at /connectors, subscriptions at /v1/subscriptions");
         return Err(ApiError::new(StatusCode::FORBIDDEN, message));
     }
     find(log, name)
@@ -291,7 +292,7 @@ async fn stream(
     let room = room(app)?;
     let mut cursors = Vec::new();
     for topic in topics {
-        let found = find_cursors(log, &topic, request.from, request.partition).await;
+        let found = find_cursors(log, &topic, &request.from, request.partition).await;
         cursors.extend(found.map_err(|error| ApiError::bad_request(error.to_string()))?);
     }
     let (chunks, inbox) = mpsc::channel(CHUNKS_MAX);
@@ -373,34 +374,13 @@ struct Cursor {
     end: u64,
 }
 
-async fn find_cursors(log: &BuiltinLog, topic: &Arc<TopicInfo>, from: StartAt, only: Option<u32>) -> Result<Vec<Cursor>, LogError> {
-    let mut cursors = Vec::new();
-    for partition in (0..topic.partitions).filter(|partition| only.is_none_or(|asked| asked == *partition)) {
-        let Some(range) = log.offsets(topic.index, partition) else { continue };
-        let next = match from {
-            StartAt::Start => range.start,
-            StartAt::End => range.end,
-            StartAt::BeforeEnd(count) => range.end.saturating_sub(count).max(range.start),
-            StartAt::AfterStart(count) => range.start.saturating_add(count).min(range.end),
-            StartAt::Offset(offset) => offset,
-            StartAt::Time(time) => log.offset_for_time(topic.index, partition, time).await?.map_or(range.end, |(offset, _)| offset),
-        };
-        if next > range.end || next < range.start {
-            return Err(LogError::OffsetOutOfRange { asked: next, start: range.start, end: range.end });
-        }
-        cursors.push(Cursor { topic: Arc::clone(topic), partition, next, end: range.end });
-    }
-    Ok(cursors)
-}
-
-/// The offset that a place means in each partition of a topic, or in one only.
-pub(super) async fn places_of(
-    log: &BuiltinLog,
-    topic: &Arc<TopicInfo>,
-    at: StartAt,
-    only: Option<u32>,
-) -> Result<Vec<(u32, u64)>, LogError> {
-    Ok(find_cursors(log, topic, at, only).await?.into_iter().map(|cursor| (cursor.partition, cursor.next)).collect())
+/// A stream's places of a topic.
+async fn find_cursors(log: &BuiltinLog, topic: &Arc<TopicInfo>, from: &StartAt, only: Option<u32>) -> Result<Vec<Cursor>, LogError> {
+    let cursor = |place: Place| {
+        let end = log.offsets(place.route.topic, place.route.partition).map_or(place.next, |range| range.end);
+        Cursor { topic: place.topic, partition: place.route.partition, next: place.next, end }
+    };
+    Ok(from.places(log, topic, only).await?.into_iter().map(cursor).collect())
 }
 
 /// A reader that feeds one client.
@@ -467,7 +447,7 @@ impl Stream {
         let Some(wanted) = &self.wanted else { return };
         let known: BTreeSet<_> = self.cursors.iter().map(|cursor| cursor.topic.index).collect();
         for topic in wanted.find(&self.log).filter(|topic| !known.contains(&topic.index)) {
-            self.cursors.extend(find_cursors(&self.log, &topic, StartAt::Start, None).await.unwrap_or_default());
+            self.cursors.extend(find_cursors(&self.log, &topic, &StartAt::Start, None).await.unwrap_or_default());
         }
     }
 

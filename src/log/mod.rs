@@ -16,12 +16,15 @@ pub mod commit;
 pub mod error;
 #[cfg(feature = "kafka")]
 pub mod kafka;
-
+pub mod start;
+pub mod subscription;
 pub mod topic;
 
 use std::future::Future;
 
 pub use error::LogError;
+pub use start::StartAt;
+pub use subscription::Subscription;
 pub use topic::TopicSpec;
 
 use crate::problem::Problem;

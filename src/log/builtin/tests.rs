@@ -10,8 +10,9 @@ use proptest::prelude::*;
 
 use super::files::{Files, LogFile};
 use super::{BuiltinLog, LogSettings, verify};
+use crate::log::subscription::Delivery;
 use crate::log::topic::{CONFIGS_TOPIC, GROUPS_TOPIC, OFFSETS_TOPIC};
-use crate::log::{CommitSeq, Extent, LogError, LogWriter, TopicSpec};
+use crate::log::{CommitSeq, Extent, LogError, LogWriter, StartAt, Subscription, TopicSpec};
 use crate::record::compression::Compression;
 use crate::record::view::BatchView;
 use crate::record::{Headers, RecordRef, RecordSink, Route, TopicHandle, TopicIndex};
@@ -905,4 +906,63 @@ fn all_topics_together_have_so_many_partitions_and_no_more() {
         writer.topic("wide4", &wide).await.unwrap();
     });
     log.close();
+}
+
+/// Aim: a reader of several topics gets every record once and in order, is told what retention took and which topic is gone, and
+/// waits for what comes.
+#[test]
+fn a_subscription_reads_every_record_once_and_tells_what_is_gone() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let log = BuiltinLog::open(LogSettings { segment_bytes: 64 << 10, max_bytes: 192 << 10, ..settings(dir.path()) }).unwrap();
+        let mut writer = log.writer(Compression::None);
+        for topic in ["a", "b"] {
+            append(&log, &mut writer, topic, &[vec![0], vec![1]], 1).await.unwrap();
+        }
+        let mut places = Vec::new();
+        for (topic, from) in [("a", StartAt::Start), ("b", StartAt::Offset(1))] {
+            places.extend(from.places(&log, &log.topic(topic).unwrap(), None).await.unwrap());
+        }
+        assert!(StartAt::Offset(9).places(&log, &log.topic("a").unwrap(), None).await.is_err(), "an offset that is not there");
+        let mut reader = Subscription::open(log.clone(), places);
+        let mut seen = Vec::new();
+        while let Some(delivery) = reader.read(1).await.unwrap() {
+            let Delivery::Records(chunk) = delivery else { panic!("{delivery:?}") };
+            chunk.records(|record| {
+                seen.push((chunk.place, record.offset, record.value.unwrap().to_vec()));
+                true
+            });
+        }
+        seen.sort();
+        assert_eq!(seen, [(0, 0, vec![0]), (0, 1, vec![1]), (1, 1, vec![1])]);
+
+        // What comes later wakes it.
+        let value = [vec![2]];
+        let (woken, appended) = tokio::join!(reader.wait(), append(&log, &mut writer, "a", &value, 2));
+        (woken.unwrap(), appended.unwrap());
+        assert!(matches!(reader.read(1 << 20).await, Ok(Some(Delivery::Records(chunk))) if (chunk.from, chunk.next) == (2, 3)));
+
+        // Retention takes what it has not read.
+        for round in 0..40 {
+            append(&log, &mut writer, "a", &[vec![7; 16 << 10]], 3 + round).await.unwrap();
+        }
+        let start = log.offsets(log.topic("a").unwrap().index, 0).unwrap().start;
+        let first = reader.read(1 << 20).await.unwrap();
+        assert!(matches!(first, Some(Delivery::Gap { place: 0, from: 3, to }) if to == start && start > 3), "{first:?}");
+        let mut next = start;
+        while next < 43 {
+            match reader.read(1).await.unwrap() {
+                Some(Delivery::Records(chunk)) => {
+                    assert_eq!(chunk.from, next);
+                    next = chunk.next;
+                }
+                Some(Delivery::Gap { place: 1, .. }) => {}
+                other => panic!("{other:?} at {next}"),
+            }
+        }
+        log.delete_topic("a").await.unwrap();
+        assert!(matches!(reader.read(1).await, Ok(Some(Delivery::Deleted { place: 0 }))));
+        assert!(reader.read(1).await.unwrap().is_none());
+        log.close();
+    });
 }
