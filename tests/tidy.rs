@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("connect", &["change", "record", "registry", "postgres", "encode", "log", "config", "clock", "metrics"]),
     ("broker", &["record", "log", "config", "clock", "metrics"]),
     // Layer 3.
-    ("http", &["connect", "log", "record", "registry", "config", "metrics", "telemetry"]),
+    ("http", &["change", "connect", "log", "record", "registry", "config", "metrics", "telemetry"]),
     // Layer 4: the edges.
     ("service", &["broker", "change", "clock", "config", "connect", "encode", "http", "log", "metrics", "postgres", "record", "telemetry"]),
     ("demo", &["config", "connect", "service"]),
