@@ -49,9 +49,9 @@ pub struct KeySettings {
 }
 
 impl KeySettings {
-    /// 200,000 keys in memory (about 10 MB), 64 MiB of the log.
+    /// 100,000 keys in memory (about 5 MB), 64 MiB of the log.
     pub fn new(same: Same) -> Self {
-        Self { same, run_keys: 200_000, run_bytes: 64 << 20 }
+        Self { same, run_keys: 100_000, run_bytes: 64 << 20 }
     }
 }
 
