@@ -1,7 +1,7 @@
 //! The thread that makes the index of keys: reads what is durable, commit by commit, and writes runs.
 //!
-//! It runs at the lowest priority and is in nobody's way: it looks a few times a second, at once when somebody asks, and takes no
-//! lock for longer than a look-up. What was written past the page cache it reads from the disk later. After a start
+//! It runs at the lowest priority and is in nobody's way: it looks a few times a second, rests for most of the time, and reads at its
+//! full speed when somebody asks only. It takes no lock for longer than a look-up. What was written past the page cache it reads from the disk later. After a start
 //! it goes on behind the last run that is whole and of this log; what stood in memory is read again, [`KeySettings::run_bytes`](super::KeySettings) at most.
 
 use std::cmp::Reverse;
@@ -35,6 +35,11 @@ const FAN_IN: usize = 8;
 const LEVEL_MAX: u32 = 2;
 /// How often it looks when nobody asks.
 const LOOK: Duration = Duration::from_millis(100);
+/// It rests for so many times as long as it read, unless somebody asks: reading back what is being written takes more from
+/// the capture than a processor's time.
+const REST: u32 = 15;
+/// And no longer.
+const REST_MAX: Duration = Duration::from_secs(1);
 /// How long it lets things gather when many ask.
 const GATHER: Duration = Duration::from_millis(2);
 /// How often what failed is tried again.
@@ -124,10 +129,17 @@ impl Follower {
             tracing::warn!("the index of keys is made anew: {error}");
             self.begin_anew();
         }
+        // Somebody waits for it.
+        let mut hurries = false;
         loop {
+            let begun = Instant::now();
             let wait = match self.pass() {
-                Ok(Passed::More) => Duration::ZERO,
-                Ok(Passed::CaughtUp) => LOOK,
+                Ok(Passed::More) if hurries => Duration::ZERO,
+                Ok(Passed::More) => begun.elapsed().saturating_mul(REST).min(REST_MAX),
+                Ok(Passed::CaughtUp) => {
+                    hurries = false;
+                    LOOK
+                }
                 Err(error) => {
                     if !std::mem::replace(&mut self.is_told, true) {
                         tracing::warn!("the index of keys waits: {error}");
@@ -137,9 +149,14 @@ impl Follower {
             };
             match self.keys.wait(wait) {
                 Woken::Closing => return,
-                // What many ask for together is read once.
-                Woken::Asked if wait == LOOK => std::thread::sleep(GATHER),
-                Woken::Asked | Woken::Time => {}
+                Woken::Asked => {
+                    hurries = true;
+                    // What many ask for together is read once.
+                    if wait == LOOK {
+                        std::thread::sleep(GATHER);
+                    }
+                }
+                Woken::Time => {}
             }
         }
     }
