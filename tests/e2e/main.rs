@@ -38,6 +38,8 @@ mod incremental;
 #[path = "../broker/installed.rs"]
 mod installed;
 #[cfg(feature = "kafka")]
+mod keys;
+#[cfg(feature = "kafka")]
 mod kill;
 #[cfg(feature = "kafka")]
 mod many;
