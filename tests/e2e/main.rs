@@ -24,6 +24,8 @@ mod disk;
 #[cfg(feature = "kafka")]
 mod error_texts;
 #[cfg(feature = "kafka")]
+mod examples;
+#[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
 mod extremes;
