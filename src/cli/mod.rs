@@ -14,6 +14,7 @@ pub mod demo;
 mod examples;
 mod explain;
 pub mod form;
+mod get;
 mod groups;
 mod init;
 pub mod lists;
@@ -26,6 +27,7 @@ mod shells;
 pub mod slots;
 mod snapshot;
 mod status;
+mod subscriptions;
 pub mod tail;
 mod terminal;
 mod tokens;
@@ -60,6 +62,7 @@ impl From<Problem> for Failure {
         let code = match problem.code {
             "server/unreachable" => 4,
             "server/not-found" | "explain/unknown" => 5,
+            "key/unknown" | "key/deleted" | "key/cut" | "key/not-yet" | "key/not-newer" => 5,
             "topic/internal" | "topic/published" | "http/tls" | "http/first-token" => 2,
             code if ["config/", "url/", "listener/", "server/", "secret/", "usage/", "context/"]
                 .iter()
@@ -127,6 +130,8 @@ enum Command {
     Init(init::InitArgs),
     /// Live changes as readable diffs.
     Tail(tail::TailArgs),
+    /// Where a row stands now, by its key.
+    Get(get::GetArgs),
     /// Topics of a running service.
     #[command(visible_alias = "t", subcommand)]
     Topics(topics::TopicsCommand),
@@ -136,6 +141,9 @@ enum Command {
     /// Consumer groups of a running service.
     #[command(visible_alias = "g", subcommand)]
     Groups(groups::GroupsCommand),
+    /// What is delivered to whom: webhooks, caches, search.
+    #[command(visible_alias = "s", subcommand)]
+    Subscriptions(subscriptions::SubscriptionsCommand),
     /// One screen about a running service: connectors, lag, log, trouble.
     Status {
         #[command(flatten)]
@@ -375,6 +383,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Check(args) => small_runtime()?.block_on(check::check(args)),
         Command::Init(args) => init::init(args),
         Command::Tail(args) => small_runtime()?.block_on(tail::tail(args)),
+        Command::Get(args) => small_runtime()?.block_on(get::get(args)),
         Command::Topics(command) => small_runtime()?.block_on(topics::run(command)),
         Command::Connectors(ConnectorsCommand::List { server, form }) => {
             small_runtime()?.block_on(lists::connectors(&server.parse()?, form))
@@ -384,6 +393,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Connectors(ConnectorsCommand::Apply { file, yes }) => small_runtime()?.block_on(apply::apply(&file, yes)),
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
         Command::Groups(command) => small_runtime()?.block_on(groups::run(command)),
+        Command::Subscriptions(command) => small_runtime()?.block_on(subscriptions::run(command)),
         Command::Status { server, form } => small_runtime()?.block_on(status::status(&server.parse()?, form)),
         Command::Bench(args) => bench::bench(args),
         Command::Context(command) => context::run(command),

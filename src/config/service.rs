@@ -13,7 +13,7 @@ use std::time::Duration;
 use config::{Config, ConfigError, Map, Source};
 
 use super::define::invalid;
-use super::document::{self, Place};
+use super::document::{self, Entry, Place};
 use super::postgres::TopicDefaults;
 use super::postgres::table::{AS_PRODUCED, TOPIC_COMPRESSIONS};
 use super::{Secret, quantity, secrets, suggest};
@@ -96,6 +96,12 @@ pub static KEYS: &[ServiceKey] = &[
     setting("log.max_bytes", "40GiB", Kind::Bytes, "size of the whole built-in log; the oldest files go first"),
     setting("log.retention", "7d", Kind::Duration, "age at which a file of the built-in log goes"),
     setting("log.min_free_bytes", "256MiB", Kind::Bytes, "space that is always left on the disk; capture pauses before it is used"),
+    setting(
+        "log.key_index",
+        "true",
+        SWITCH,
+        "the newest record of each key can be looked up (rowfeed get); about 30 bytes on the disk for each key, made beside everything else",
+    ),
     setting("log.bootstrap", "", Kind::Text, "host:port,... of the external cluster; its other properties go under [log.kafka]"),
     setting("log.group", "default", Kind::Text, "tells several services on one external cluster apart (part of the transactional id)"),
     setting("topics.partitions", "1", Kind::Number(1, 1024), "partitions of new topics; 1 keeps the order of a whole table"),
@@ -126,6 +132,9 @@ pub static KEYS: &[ServiceKey] = &[
 
 /// Properties of librdkafka for the external log, passed on as they are.
 const KAFKA_PROPERTIES: &str = "log.kafka.";
+
+/// The table of subscriptions: `[subscriptions.NAME]`.
+const SUBSCRIPTIONS: &str = "subscriptions";
 
 /// The prefix of environment variables.
 const ENV_PREFIX: &str = "ROWFEED_";
@@ -205,6 +214,8 @@ pub struct ServiceConfig {
     pub logging_format: LoggingFormat,
     /// The collector of traces; empty: as the environment says.
     pub otel_endpoint: String,
+    /// The subscriptions of the file: each name with its options.
+    pub subscriptions: Vec<(String, Vec<Entry>)>,
     /// Where each setting came from, for `--print-config`.
     pub origins: Vec<Origin>,
     /// What a person should know although it is not an error.
@@ -238,6 +249,8 @@ pub struct LogConfig {
     pub retention: Duration,
     /// Space left free on the disk.
     pub min_free_bytes: u64,
+    /// The newest record of each key is indexed.
+    pub key_index: bool,
     /// Brokers of the external cluster.
     pub bootstrap: String,
     /// Part of the transactional id in the external cluster.
@@ -357,6 +370,7 @@ impl ServiceConfig {
         let mut reader = Reader { settings: &settings, problems: layers.problems };
         let base = file.as_deref().and_then(Path::parent).map_or_else(|| sources.working_dir.clone(), Path::to_owned);
         let mut config = reader.read(file, &base, sources, layers.warnings);
+        config.subscriptions = layers.subscriptions;
         config.given.sources = sources.clone();
         config.given.values = settings.iter().map(|(name, setting)| (name.clone(), setting.value.trim().to_owned())).collect();
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
@@ -405,6 +419,7 @@ struct Layers {
     settings: Vec<Setting>,
     layers: Vec<Layer>,
     names: Vec<String>,
+    subscriptions: Vec<(String, Vec<Entry>)>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
 }
@@ -436,7 +451,12 @@ impl Layers {
         let mut layer = Vec::new();
         for entry in entries {
             let name = entry.key();
-            if is_known(&name) {
+            if let [SUBSCRIPTIONS, subscription, _, ..] = entry.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                match self.subscriptions.iter_mut().find(|(known, _)| known == subscription) {
+                    Some((_, entries)) => entries.push(entry),
+                    None => self.subscriptions.push((subscription.to_owned(), vec![entry])),
+                }
+            } else if is_known(&name) {
                 let setting = Setting { value: entry.value.joined(), from: entry.key_at.short(), place: Some(entry.value_at) };
                 layer.push((name, setting));
             } else {
@@ -562,6 +582,7 @@ impl Reader<'_> {
                 max_bytes: self.bytes("log.max_bytes"),
                 retention: quantity::parse_duration(&text("log.retention")).unwrap_or_default(),
                 min_free_bytes: self.bytes("log.min_free_bytes"),
+                key_index: text("log.key_index").eq_ignore_ascii_case("true"),
                 bootstrap: text("log.bootstrap"),
                 group: text("log.group"),
                 kafka: BTreeMap::new(),
@@ -582,6 +603,7 @@ impl Reader<'_> {
                 _ => LoggingFormat::Auto,
             },
             otel_endpoint: text("otel.endpoint"),
+            subscriptions: Vec::new(),
             origins: self.origins(),
             warnings,
             given: Given::default(),

@@ -19,6 +19,7 @@ mod csv;
 pub mod described;
 pub mod groups;
 pub mod jwt;
+mod keys;
 pub mod listener;
 pub mod overview;
 pub mod plugins;
@@ -27,6 +28,7 @@ pub mod schemas;
 pub mod series;
 mod slots;
 pub mod stream;
+mod subscriptions;
 pub mod tickets;
 pub mod tls;
 pub mod topics;
@@ -49,6 +51,7 @@ use crate::config::service::is_loopback;
 use crate::connect::registry::{ConnectorView, RegistryError};
 use crate::connect::state::Phase;
 use crate::connect::{Registry, Schemas, Tokens};
+use crate::deliver::Deliveries;
 use crate::log::builtin::BuiltinLog;
 use crate::log::cluster::Cluster;
 use crate::problem::Problem;
@@ -127,6 +130,8 @@ struct Inner {
     requests: Mutex<BTreeMap<RequestKey, u64>>,
     /// The consumer groups of that log, when they are kept here.
     groups: Option<Arc<dyn groups::Groups>>,
+    /// The subscriptions to that log.
+    deliveries: Option<Deliveries>,
 }
 
 /// Route, method, status.
@@ -171,6 +176,7 @@ impl App {
             tags: RandomState::new(),
             series: series::Series::default(),
             groups: None,
+            deliveries: None,
         }))
     }
 
@@ -184,6 +190,15 @@ impl App {
     pub fn with_groups(mut self, groups: Option<Arc<dyn groups::Groups>>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.groups = groups;
+        }
+        self
+    }
+
+    /// With the subscriptions; before it is shared.
+    #[must_use]
+    pub fn with_deliveries(mut self, deliveries: Option<Deliveries>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.deliveries = deliveries;
         }
         self
     }
@@ -220,6 +235,7 @@ fn routes() -> Routes {
         .and(overview::routes())
         .and(series::routes())
         .and(groups::routes())
+        .and(subscriptions::routes())
         .and(topics::routes())
         .and(catalog::routes())
         .and(schemas::routes())
@@ -464,11 +480,19 @@ pub struct ApiError {
     message: String,
     /// What is known beyond the message.
     problem: Option<Box<Problem>>,
+    /// Members of problem details beside the usual ones.
+    members: Vec<(&'static str, Json)>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), problem: None }
+        Self { status, message: message.into(), problem: None, members: Vec::new() }
+    }
+
+    /// With another member in its details.
+    fn with(mut self, name: &'static str, value: impl Into<Json>) -> Self {
+        self.members.push((name, value.into()));
+        self
     }
 
     /// With what is known beyond the message.
@@ -495,6 +519,9 @@ impl ApiError {
                     map.insert(member.into(), text.into());
                 }
             }
+        }
+        for (name, value) in &self.members {
+            body[*name] = value.clone();
         }
         body.to_string()
     }
