@@ -21,9 +21,9 @@ use serde_json::{Value as Json, json};
 
 use super::described::{Routes, does};
 use super::{ApiError, App, is_on, json_body};
+use crate::connect::tokens::{Need, Scope, Token, TokenError};
 use crate::event::Filter;
 use crate::log::topic::fits;
-use crate::connect::tokens::{Need, Scope, Token, TokenError};
 use crate::problem::Problem;
 
 /// Who may ask without a token.
@@ -348,7 +348,7 @@ fn secret(headers: &HeaderMap) -> Option<String> {
 /// What a page may send beside what every page may.
 const REQUEST_HEADERS: &str = "accept, authorization, content-type, if-match, last-event-id, x-request-id";
 /// What a page may see beside what every page may.
-const ANSWER_HEADERS: &str = "allow, etag, link, location, retry-after, x-request-id";
+const ANSWER_HEADERS: &str = "allow, etag, link, location, retry-after, rowfeed-offset, rowfeed-resume, rowfeed-up-to-date, x-request-id";
 
 /// Says to pages of the listed origins that they may read the answer.
 pub async fn cors(State(app): State<App>, request: Request, next: Next) -> Response {

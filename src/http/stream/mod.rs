@@ -12,6 +12,7 @@ pub mod index;
 pub mod layout;
 pub mod lens;
 pub mod page;
+pub mod poll;
 pub mod reader;
 pub mod sse;
 pub mod subscriber;

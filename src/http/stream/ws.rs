@@ -283,7 +283,8 @@ impl Session {
             let subscribed = self.subscriptions.swap_remove(at);
             let channel = &subscribed.feed.subscriber().channel;
             // A topic that its pattern fits has come into being.
-            if !channel.patterns.is_empty() && self.streams.log().topics().iter().any(|topic| !topic.internal && channel.lacks(&topic.name)) {
+            if !channel.patterns.is_empty() && self.streams.log().topics().iter().any(|topic| !topic.internal && channel.lacks(&topic.name))
+            {
                 let cursor = subscribed.cursor();
                 let Subscribed { id, names, patterns, message, credit, paused, sample, feed } = subscribed;
                 drop(feed);
@@ -311,7 +312,11 @@ impl Session {
                     subscribed.credit -= shown;
                     let items: Vec<&[u8]> = page.items().take(usize::try_from(shown).unwrap_or(0)).collect();
                     let items = String::from_utf8(items.join(&b',')).unwrap_or_default();
-                    if shown == 0 { Vec::new() } else { vec![format!("{{\"type\":\"records\",\"id\":{id},\"items\":[{items}],\"cursor\":\"{cursor}\"}}")] }
+                    if shown == 0 {
+                        Vec::new()
+                    } else {
+                        vec![format!("{{\"type\":\"records\",\"id\":{id},\"items\":[{items}],\"cursor\":\"{cursor}\"}}")]
+                    }
                 }
             },
             Some(Note::Alive) => Vec::new(),
@@ -319,7 +324,8 @@ impl Session {
             Some(Note::Gap) => vec![format!("{{\"type\":\"gap\",\"id\":{id},\"cursor\":\"{cursor}\"{more}")],
             Some(Note::End) => vec![format!("{{\"type\":\"end\",\"id\":{id},\"cursor\":\"{cursor}\"}}")],
             Some(Note::Error) => {
-                let of_token = serde_json::from_str::<Json>(&body).is_ok_and(|json| json["code"].as_str().is_some_and(|code| code.starts_with("http/token")));
+                let of_token = serde_json::from_str::<Json>(&body)
+                    .is_ok_and(|json| json["code"].as_str().is_some_and(|code| code.starts_with("http/token")));
                 if of_token {
                     return Err(Closing::new(4401, "the token does not hold any more"));
                 }
@@ -401,7 +407,9 @@ impl Session {
                 self.states.clear();
                 self.tick()
             }
-            ("credit" | "update" | "pause" | "resume" | "unsubscribe", None) => Ok(vec![failed(&id, "stream/unknown", "there is no subscription of this id")]),
+            ("credit" | "update" | "pause" | "resume" | "unsubscribe", None) => {
+                Ok(vec![failed(&id, "stream/unknown", "there is no subscription of this id")])
+            }
             ("credit", Some(subscribed)) => {
                 let Some(more) = message["n"].as_u64() else { return Err(Closing::new(4400, "credit has no n")) };
                 subscribed.credit = subscribed.credit.saturating_add(more).min(CREDIT_MAX);
