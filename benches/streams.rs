@@ -290,11 +290,13 @@ async fn fanout(count: usize, rate: usize, query: &str) -> Result<(), Failure> {
                 let now = u64::try_from(commits.began.elapsed().as_micros()).unwrap_or(u64::MAX);
                 bytes.fetch_add(got as u64, Relaxed);
                 let text = room.get(..kept + got).unwrap_or_default();
+                // The first and the last one of what came: those between are no later than the first.
+                let at_first = memchr::memmem::find(text, b"id: 0:");
+                let at_last = memchr::memmem::rfind(text, b"id: 0:");
                 let mut place = 0;
-                for at in memchr::memmem::find_iter(text, b"id: 0:") {
+                for at in at_first.into_iter().chain(at_last.filter(|_| at_first != at_last)) {
                     let Some(rest) = text.get(at + 6..) else { continue };
-                    let end = rest.iter().position(|byte| !byte.is_ascii_digit());
-                    let Some(end) = end else { continue };
+                    let Some(end) = rest.iter().position(|byte| !byte.is_ascii_digit()) else { continue };
                     let next: u64 =
                         std::str::from_utf8(rest.get(..end).unwrap_or_default()).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
                     place = at + 6;
@@ -303,8 +305,8 @@ async fn fanout(count: usize, rate: usize, query: &str) -> Result<(), Failure> {
                     if number <= last || number > total as u64 {
                         continue;
                     }
+                    seen.fetch_add(number - last, Relaxed);
                     last = number;
-                    seen.fetch_add(1, Relaxed);
                     let committed = commits.at.get(number as usize).map_or(0, |at| at.load(Relaxed));
                     if number as usize > rate * warm_s {
                         // Not yet told to its client: it was quicker than that.
