@@ -64,6 +64,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli/shells"]),
     ("crc32c", &["record", "log"]),
+    ("futures_util", &["http/stream/ws"]),
     ("hdrhistogram", &["cli/bench"]),
     ("itoa", &["encode"]),
     ("jiff", &["cli", "config/postgres/transforms", "log/start"]),
@@ -88,10 +89,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("socket2", &["broker", "http", "postgres"]),
     ("terminal_size", &["cli"]),
     ("tokio_postgres", &["postgres", "demo"]),
-    ("tokio_rustls", &["cli/client", "http/tls", "postgres"]),
+    ("tokio_rustls", &["cli/client", "http/connection", "http/tls", "postgres"]),
+    ("tokio_tungstenite", &["http/stream/ws"]),
     ("tracing_subscriber", &["telemetry"]),
     ("ureq", &["connect/schemas", "telemetry/traces"]),
-    ("x509_cert", &["postgres"]),
+    ("x509_cert", &["http/jwt", "postgres"]),
 ];
 
 /// Names that say nothing about what is inside.
