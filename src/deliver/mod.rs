@@ -1,0 +1,3 @@
+//! Push subscriptions: sinks that deliver what the log has.
+
+pub mod webhook;

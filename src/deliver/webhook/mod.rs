@@ -1,0 +1,7 @@
+//! Webhooks: records as signed HTTP requests, by Standard Webhooks 1.0.
+
+pub mod address;
+pub mod answer;
+pub mod endpoint;
+pub mod lanes;
+pub mod signature;
