@@ -8,6 +8,7 @@ pub mod connect;
 pub mod deliver;
 pub mod demo;
 pub mod encode;
+pub mod event;
 pub mod http;
 pub mod log;
 pub mod metrics;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use super::lanes::At;
-use crate::log::start::rfc3339;
+use crate::event::view::rfc3339;
 
 /// Tries that are remembered.
 pub const RECENT_MAX: usize = 1_000;

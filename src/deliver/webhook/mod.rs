@@ -2,6 +2,9 @@
 
 pub mod address;
 pub mod answer;
+pub mod body;
 pub mod endpoint;
+pub mod history;
 pub mod lanes;
 pub mod signature;
+pub mod waiting;
