@@ -7,6 +7,7 @@
 //! business here: [`super::endpoint`] follows none and uses none.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::problem::Problem;
@@ -46,7 +47,21 @@ pub struct Guard {
     loopback: bool,
 }
 
+/// The service's own, said once.
+static OF_SERVICE: OnceLock<Arc<Guard>> = OnceLock::new();
+
 impl Guard {
+    /// Says what this service allows, once per process and before any webhook is made.
+    pub fn set_of_service(self) {
+        // A second time (a test's) keeps the first answer.
+        let _ = OF_SERVICE.set(Arc::new(self));
+    }
+
+    /// What this service allows; nothing beside public addresses where nobody has said.
+    pub fn of_service() -> Arc<Self> {
+        OF_SERVICE.get().cloned().unwrap_or_default()
+    }
+
     /// Reads `http.webhook_allow`: ranges (`10.0.0.0/8`), addresses and names of hosts (`*.example.com`), with commas between them.
     /// `loopback`: this machine may be reached without being named.
     pub fn parse(text: &str, loopback: bool) -> Result<Self, String> {

@@ -100,6 +100,11 @@ impl Target {
         format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority.to_str().unwrap_or_default())
     }
 
+    /// The whole URL, for who may see the definition.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.shown(), self.path)
+    }
+
     /// The host's name or address.
     pub fn host(&self) -> &str {
         &self.host

@@ -176,6 +176,11 @@ impl History {
         kept.recent.push_back(entry);
     }
 
+    /// Forgets what waits: there is nothing to send any more.
+    pub fn forget(&self, at: At) {
+        self.kept().waiting.remove(&at);
+    }
+
     /// Forgets what waits in one partition, whose topic is gone.
     pub fn drop_place(&self, place: u32) {
         self.kept().waiting.retain(|at, _| at.place != place);
@@ -189,9 +194,9 @@ impl History {
         fitting.into_iter().take(max).map(Entry::json).collect()
     }
 
-    /// The records that wait for another try.
-    pub fn waiting(&self) -> Vec<At> {
-        self.kept().waiting.keys().copied().collect()
+    /// Why a record waits: the last status and the last error.
+    pub fn why(&self, at: At) -> (Option<u16>, String) {
+        self.kept().waiting.get(&at).map_or((None, String::new()), |entry| (entry.status, entry.error.clone()))
     }
 }
 

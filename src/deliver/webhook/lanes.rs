@@ -43,6 +43,21 @@ pub struct Limits {
     pub waiting: usize,
 }
 
+/// What is held of a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payload {
+    /// The request's body.
+    pub body: Bytes,
+    /// The record's key, to be shown.
+    pub key: Option<Bytes>,
+}
+
+impl Payload {
+    fn len(&self) -> usize {
+        self.body.len() + self.key.as_ref().map_or(0, Bytes::len)
+    }
+}
+
 /// A record that is to be sent now.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -50,8 +65,8 @@ pub struct Job {
     pub at: At,
     /// Its lane.
     pub lane: u64,
-    /// The request's body; `None`: to be made again from the log.
-    pub body: Option<Bytes>,
+    /// What is sent; `None`: to be made again from the log.
+    pub payload: Option<Payload>,
     /// Its tries so far.
     pub progress: Progress,
 }
@@ -72,7 +87,7 @@ pub struct Waiting {
 #[derive(Debug)]
 struct Entry {
     at: At,
-    body: Option<Bytes>,
+    payload: Option<Payload>,
     progress: Progress,
     next_at_ms: u64,
     /// There is a stored form of it.
@@ -136,6 +151,11 @@ impl Lanes {
         self.holding.len() < self.limits.records && self.bytes < self.limits.bytes && self.waiting() < self.limits.waiting
     }
 
+    /// Whether more may be asked for once more ([`Lanes::again`]).
+    pub fn has_room_again(&self) -> bool {
+        self.known.len() < self.limits.records + self.limits.waiting && self.bytes < self.limits.bytes
+    }
+
     /// Records that are held at all.
     pub fn len(&self) -> usize {
         self.known.len()
@@ -157,24 +177,24 @@ impl Lanes {
     }
 
     /// A record that was read for the first time since the start. One that is held already, because it waits, stays as it is.
-    pub fn push(&mut self, at: At, lane: u64, body: Bytes) {
+    pub fn push(&mut self, at: At, lane: u64, payload: Payload) {
         if self.known.contains_key(&at) {
             return;
         }
         self.holding.insert(at);
-        self.enter(lane, Entry { at, body: Some(body), progress: Progress::default(), next_at_ms: 0, stored: false });
+        self.enter(lane, Entry { at, payload: Some(payload), progress: Progress::default(), next_at_ms: 0, stored: false });
         if self.order == Order::Key && self.is_held_up(lane) {
             self.unsaved.insert(at);
         }
     }
 
     /// A record that is sent once more because somebody asked for it: no position waits for it. One that is held is tried now.
-    pub fn again(&mut self, at: At, lane: u64, body: Bytes) {
+    pub fn again(&mut self, at: At, lane: u64, payload: Payload) {
         if self.known.contains_key(&at) {
             self.hurry(at);
             return;
         }
-        self.enter(lane, Entry { at, body: Some(body), progress: Progress::default(), next_at_ms: 0, stored: false });
+        self.enter(lane, Entry { at, payload: Some(payload), progress: Progress::default(), next_at_ms: 0, stored: false });
     }
 
     /// A record that waited when the process ended. They come in the order of their offsets, before anything is read.
@@ -183,7 +203,7 @@ impl Lanes {
         if self.known.contains_key(&at) {
             return;
         }
-        self.enter(lane, Entry { at, body: None, progress, next_at_ms, stored: true });
+        self.enter(lane, Entry { at, payload: None, progress, next_at_ms, stored: true });
         // Alone in its lane: it may have to wait.
         if self.lanes.get(&lane).is_some_and(|lane| lane.entries.len() == 1) && next_at_ms > 0 {
             self.wait_until(lane, next_at_ms);
@@ -191,7 +211,7 @@ impl Lanes {
     }
 
     fn enter(&mut self, lane: u64, entry: Entry) {
-        self.bytes += entry.body.as_ref().map_or(0, Bytes::len);
+        self.bytes += entry.payload.as_ref().map_or(0, Payload::len);
         self.known.insert(entry.at, lane);
         match self.lanes.get_mut(&lane) {
             Some(known) => known.entries.push_back(entry),
@@ -225,6 +245,21 @@ impl Lanes {
         }
     }
 
+    /// Tries what waits in a range of a partition now; how many records those are.
+    pub fn hurry_range(&mut self, place: u32, from: u64, until: u64) -> usize {
+        if from >= until {
+            return 0;
+        }
+        let waiting: Vec<At> = self.known.range(At { place, offset: from }..At { place, offset: until }).map(|(at, _)| *at).collect();
+        let is_first = |lanes: &Self, at: At| {
+            let lane = lanes.known.get(&at).and_then(|name| lanes.lanes.get(name));
+            lane.is_some_and(|lane| matches!(lane.state, State::Until(_)) && lane.entries.front().is_some_and(|entry| entry.at == at))
+        };
+        let waiting: Vec<At> = waiting.into_iter().filter(|at| is_first(self, *at)).collect();
+        waiting.iter().for_each(|at| self.hurry(*at));
+        waiting.len()
+    }
+
     /// The next record to send, and its lane is under way.
     pub fn next(&mut self, now_ms: u64) -> Option<Job> {
         while let Some(Reverse((until, lane))) = self.due.peek().copied() {
@@ -244,7 +279,7 @@ impl Lanes {
             let Some(lane) = self.lanes.get_mut(&name).filter(|lane| lane.state == State::Ready) else { continue };
             let Some(entry) = lane.entries.front() else { continue };
             lane.state = State::Flying;
-            return Some(Job { at: entry.at, lane: name, body: entry.body.clone(), progress: entry.progress });
+            return Some(Job { at: entry.at, lane: name, payload: entry.payload.clone(), progress: entry.progress });
         }
         None
     }
@@ -267,7 +302,7 @@ impl Lanes {
     }
 
     fn leave(&mut self, entry: &Entry) {
-        self.bytes -= entry.body.as_ref().map_or(0, Bytes::len);
+        self.bytes -= entry.payload.as_ref().map_or(0, Payload::len);
         self.known.remove(&entry.at);
         self.holding.remove(&entry.at);
         self.unsaved.remove(&entry.at);
@@ -343,7 +378,7 @@ impl Lanes {
                 continue;
             };
             entry.stored = true;
-            let freed = entry.body.take().map_or(0, |body| body.len());
+            let freed = entry.payload.take().map_or(0, |payload| payload.len());
             self.bytes -= freed;
             self.holding.remove(&at);
         }
@@ -429,8 +464,8 @@ mod tests {
         Progress { tries, counted: tries }
     }
 
-    fn body() -> Bytes {
-        Bytes::from_static(b"0123456789")
+    fn body() -> Payload {
+        Payload { body: Bytes::from_static(b"01234567"), key: Some(Bytes::from_static(b"ab")) }
     }
 
     fn sent(lanes: &mut Lanes, now: u64) -> Vec<u64> {
@@ -480,7 +515,7 @@ mod tests {
         next.push(at(3), 1, body());
         assert!(sent(&mut next, 4_999).is_empty());
         let job = next.next(5_000).unwrap();
-        assert_eq!((job.at, job.body, job.progress), (at(0), None, tried(1)));
+        assert_eq!((job.at, job.payload, job.progress), (at(0), None, tried(1)));
         next.done(at(0));
         assert_eq!(next.take_forgotten(), [at(0)]);
         assert_eq!(next.next(5_000).unwrap().at, at(1));
@@ -620,7 +655,7 @@ mod tests {
                     _ => {}
                 }
                 prop_assert!(lanes.len() <= 10 + 12 + 1);
-                prop_assert_eq!(lanes.bytes, lanes.lanes.values().flat_map(|lane| &lane.entries).filter_map(|entry| entry.body.as_ref()).map(Bytes::len).sum::<usize>());
+                prop_assert_eq!(lanes.bytes, lanes.lanes.values().flat_map(|lane| &lane.entries).filter_map(|entry| entry.payload.as_ref()).map(Payload::len).sum::<usize>());
             }
             prop_assert_eq!(done.len() as u64, TOTAL);
             prop_assert!(lanes.is_empty());

@@ -10,6 +10,8 @@ use super::answer::Progress;
 
 /// The longest reason that is stored.
 const ERROR_BYTES_MAX: usize = 200;
+/// What keys begin with.
+pub const PREFIX: &str = "waiting/";
 /// The form below.
 const VERSION: u64 = 1;
 
@@ -38,7 +40,7 @@ pub struct Stored {
 
 /// The key of a record's entry.
 pub fn key(topic: &str, partition: u32, offset: u64) -> String {
-    format!("waiting/{topic}/{partition}/{offset}")
+    format!("{PREFIX}{topic}/{partition}/{offset}")
 }
 
 impl Stored {
