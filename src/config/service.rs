@@ -80,6 +80,12 @@ pub static KEYS: &[ServiceKey] = &[
         Kind::Origins,
         "origins whose pages may ask, such as https://app.example.com,https://b.example.com; empty: none",
     ),
+    setting(
+        "http.webhook_allow",
+        "",
+        Kind::Text,
+        "private addresses that webhooks may go to: ranges and hosts, such as 10.0.0.0/8,*.example.com; with http.auth = \"loopback\" also this machine",
+    ),
     setting("http.tls_cert", "", Kind::Text, "certificate chain (PEM): HTTP speaks TLS; read again when it changes"),
     setting("http.tls_key", "", Kind::Text, "its private key (PEM)"),
     setting("kafka.listen", "127.0.0.1:9092", Kind::Address, "the Kafka protocol over the built-in log"),
@@ -174,6 +180,8 @@ pub struct ServiceConfig {
     pub http_tls: Option<(PathBuf, PathBuf)>,
     /// Origins whose pages may ask.
     pub cors_origins: Vec<String>,
+    /// Private addresses that webhooks may go to.
+    pub webhook_allow: String,
     /// Where the Kafka protocol listens.
     pub kafka_listen: String,
     /// What Kafka clients are told; `None` is the address bound.
@@ -548,6 +556,7 @@ impl Reader<'_> {
                 .and(not_empty("http.tls_key"))
                 .map(|_| (self.folder("http.tls_cert", base, sources), self.folder("http.tls_key", base, sources))),
             cors_origins: list(&text("http.cors_origins")).map(str::to_owned).collect(),
+            webhook_allow: text("http.webhook_allow"),
             kafka_listen: text("kafka.listen"),
             kafka_advertised: not_empty("kafka.advertised"),
             log: LogConfig {

@@ -89,3 +89,5 @@ mod traces;
 mod trial;
 #[cfg(feature = "kafka")]
 mod types;
+#[cfg(feature = "kafka")]
+mod webhooks;

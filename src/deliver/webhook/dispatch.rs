@@ -35,8 +35,8 @@ const READ_BYTES: usize = 64 << 10;
 const KEEP_EVERY: Duration = Duration::from_millis(200);
 /// Records that wait, stored in one commit of the log.
 const KEEP_MAX: usize = 2_000;
-/// A run that is told to end waits so long for what is under way.
-const END_WAIT: Duration = Duration::from_secs(3);
+/// A run that is told to end waits so long for what is under way: within the second that a service that ends gives.
+const END_WAIT: Duration = Duration::from_millis(600);
 /// Trouble of our own (the log) rests a record so long.
 const OWN_TROUBLE_MS: u64 = 5_000;
 /// What is said of a record that the log has no more.
@@ -152,7 +152,11 @@ impl Dispatcher {
             }
         }
         if !gone.is_empty() {
-            tracing::warn!(subscription = self.around.name(), count = gone.len(), "deliveries that waited are of topics that are not read any more");
+            tracing::warn!(
+                subscription = self.around.name(),
+                count = gone.len(),
+                "deliveries that waited are of topics that are not read any more"
+            );
             self.around.put_states(gone).await?;
         }
         for (at, stored) in found {
@@ -481,9 +485,10 @@ impl Dispatcher {
         self.webhook.waiting.store(u64::try_from(waiting).unwrap_or(u64::MAX), Ordering::Relaxed);
         if waiting >= self.webhook.limits.waiting {
             let host = self.webhook.endpoint.target().shown();
-            let full = Problem::retry("webhook/waiting", format!("{waiting} deliveries to {host} wait: nothing more is read until some are done"))
-                .why("max_waiting says how many may wait")
-                .fix("rowfeed subscriptions deliveries NAME --state failed; a receiver that answers");
+            let full =
+                Problem::retry("webhook/waiting", format!("{waiting} deliveries to {host} wait: nothing more is read until some are done"))
+                    .why("max_waiting says how many may wait")
+                    .fix("rowfeed subscriptions deliveries NAME --state failed; a receiver that answers");
             self.trouble(full);
         }
     }

@@ -27,7 +27,7 @@ use tokio_rustls::TlsConnector;
 use super::address::Guard;
 use super::answer::{self, Answer};
 use crate::config::Secret;
-use crate::problem::Problem;
+use crate::problem::{Action, Problem};
 
 /// What is read of an answer's body.
 pub const ANSWER_BYTES_MAX: usize = 2048;
@@ -98,6 +98,15 @@ impl Target {
     /// Scheme, host and port, for people: no path and no query, where tokens are.
     pub fn shown(&self) -> String {
         format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority.to_str().unwrap_or_default())
+    }
+
+    /// Itself, unless its host is an address that may not be reached. A name is judged when it is looked up.
+    pub fn judged(self, guard: &Guard) -> Result<Self, Problem> {
+        let Ok(address) = self.host.parse() else { return Ok(self) };
+        match guard.judge(&self.host, address) {
+            Ok(()) => Ok(self),
+            Err(what) => Err(Problem { action: Action::Refuse, ..super::address::refusal(&self.host, address, what) }),
+        }
     }
 
     /// The whole URL, for who may see the definition.

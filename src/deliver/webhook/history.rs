@@ -121,9 +121,10 @@ impl Entry {
 
     /// As HTTP shows it.
     pub fn json(&self) -> Value {
-        let key = self.key.as_deref().map(|key| {
-            serde_json::from_slice(key).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(key).into_owned()))
-        });
+        let key = self
+            .key
+            .as_deref()
+            .map(|key| serde_json::from_slice(key).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(key).into_owned())));
         json!({
             "webhook_id": self.id,
             "topic": &*self.topic,
@@ -252,7 +253,10 @@ mod tests {
         assert_eq!(Wanted::parse("lost"), None);
         let json = &history.list(Wanted::In(State::Waiting), 1)[0];
         assert_eq!(json["key"], json!({"id": 42}));
-        assert_eq!((json["next_at"].as_str(), json["response_head"].as_str().map(str::len)), (Some("1970-01-01T00:00:06.000Z"), Some(2_048)));
+        assert_eq!(
+            (json["next_at"].as_str(), json["response_head"].as_str().map(str::len)),
+            (Some("1970-01-01T00:00:06.000Z"), Some(2_048))
+        );
         history.drop_place(0);
         assert!(history.list(Wanted::In(State::Waiting), 10).is_empty());
     }

@@ -41,11 +41,23 @@ pub static KEYS: &[Key] = &[
     Key { name: "secret", default: "", doc: "whsec_... (or whsk_... for ed25519); a list while one is replaced, the new one first" },
     Key { name: "view", default: "envelope", doc: "what stands in data: envelope, flat, diff, raw; cloudevents: the body is a CloudEvent" },
     Key { name: "columns", default: "", doc: "the row's columns that are sent; empty: all" },
-    Key { name: "ordering", default: "key", doc: "key: one record of a key at a time, keys beside one another; topic: one record of a topic at a time" },
+    Key {
+        name: "ordering",
+        default: "key",
+        doc: "key: one record of a key at a time, keys beside one another; topic: one record of a topic at a time",
+    },
     Key { name: "concurrency", default: "8", doc: "requests at a time, 1 to 256" },
     Key { name: "timeout", default: "15s", doc: "how long one try may take" },
-    Key { name: "retries", default: "5s,5m,30m,2h,5h,10h,14h,20h,24h", doc: "pauses between the tries of a record; behind the last one it is a dead letter" },
-    Key { name: "max_waiting", default: "10000", doc: "records that may wait for another try, or behind one that does; then reading stops" },
+    Key {
+        name: "retries",
+        default: "5s,5m,30m,2h,5h,10h,14h,20h,24h",
+        doc: "pauses between the tries of a record; behind the last one it is a dead letter",
+    },
+    Key {
+        name: "max_waiting",
+        default: "10000",
+        doc: "records that may wait for another try, or behind one that does; then reading stops",
+    },
     Key { name: "headers.*", default: "", doc: "headers of every request, such as headers.authorization" },
 ];
 
@@ -67,7 +79,7 @@ pub struct Webhook {
 /// Makes one of its options.
 pub fn make(options: &mut Options) -> Option<Arc<dyn Sink>> {
     let target = options.required("url").map(|url| Target::parse(&url));
-    let target = kept(options, "url", target);
+    let target = kept(options, "url", target.map(|target| target.and_then(|target| target.judged(&Guard::of_service()))));
     let secrets = options.texts("secret");
     let signer = kept(options, "secret", Some(Signer::new(secrets.iter().map(String::as_str))));
     let view = match options.text("view").map(|name| (View::parse(&name), name)) {
@@ -170,9 +182,8 @@ impl Sink for Webhook {
                 Question::Test => Box::pin(replay::test(&self, &around)).await,
                 Question::Deliveries { state, limit } => {
                     let wanted = state.unwrap_or_default();
-                    let wanted = Wanted::parse(&wanted).ok_or_else(|| {
-                        Refusal::Wrong(format!("state={wanted} is none of failed, pending, delivered and dead"))
-                    })?;
+                    let wanted = Wanted::parse(&wanted)
+                        .ok_or_else(|| Refusal::Wrong(format!("state={wanted} is none of failed, pending, delivered and dead")))?;
                     Ok(json!({ "items": self.history.list(wanted, limit) }))
                 }
                 Question::Replay(asked) => {
@@ -182,7 +193,9 @@ impl Sink for Webhook {
                     let Some(sender) = sender else {
                         return Err(Refusal::Failed(not_now("the subscription does not run").fix("rowfeed subscriptions resume NAME")));
                     };
-                    sender.try_send(replay).map_err(|_| Refusal::Failed(not_now("other replays are not through yet").fix("wait for them")))?;
+                    sender
+                        .try_send(replay)
+                        .map_err(|_| Refusal::Failed(not_now("other replays are not through yet").fix("wait for them")))?;
                     Ok(told)
                 }
                 other => Err(Refusal::NotSupported(other.name())),
