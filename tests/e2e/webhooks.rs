@@ -18,7 +18,7 @@ use crate::support::scene::Scene;
 use crate::support::service::with;
 use crate::support::{long_form, missing, wait_at_most, wait_for};
 
-const TABLE: &str = "create table orders(id int primary key, status text, seq int)";
+const TABLE: &str = "create table orders(id int primary key, status text, seq int); alter table orders replica identity full";
 /// The secrets of the tests: 32 bytes each.
 const SECRETS: [&str; 2] = ["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "whsec_Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA="];
 
@@ -309,7 +309,7 @@ fn a_test_a_replay_and_a_new_secret() {
     let answer = ask(&scene, "POST", "/test", None);
     let told = answer.json();
     assert_eq!(answer.status, 200, "{told}");
-    assert_eq!((told["webhook_id"].as_str(), told["offset"].as_u64()), (first.last().map(String::as_str), Some(9)), "{told}");
+    assert!(told["offset"] == 9 && first.iter().any(|id| told["webhook_id"] == id.as_str()), "{told}");
     assert_eq!((told["response"]["status"].as_u64(), told["response"]["body"].as_str()), (Some(200), Some("thanks")));
     assert_eq!(
         (told["response"]["headers"]["x-by"].as_str(), told["request"]["headers"]["x-token"].as_str()),
@@ -323,8 +323,9 @@ fn a_test_a_replay_and_a_new_secret() {
     let answer = ask(&scene, "POST", "/replay", Some(&json!({ "from": "0:2", "until": "0:8", "where": "id < 8" })));
     assert_eq!((answer.status, answer.json()["records"].as_u64()), (202, Some(6)), "{}", answer.body);
     wait_for("the replay", || (receiver.hooks().len() >= 8).then_some(()));
-    let again: Vec<String> = receiver.hooks()[6..].iter().map(|hook| hook.id().to_owned()).collect();
-    assert_eq!(again, first[1..3]);
+    let again: std::collections::BTreeSet<i64> = receiver.hooks()[6..].iter().map(|hook| row(hook).0).collect();
+    assert_eq!(again, [4, 6].into());
+    assert_eq!(ids(&receiver.hooks()).len(), first.len());
     for bad in [
         json!({}),
         json!({ "from": "soon" }),

@@ -176,10 +176,11 @@ impl Dispatcher {
         let around = self.around.clone();
         let mut stop = std::pin::pin!(around.stopped());
         let ended = loop {
-            if let Err(problem) = self.turn().await {
+            // Before anything is sent: a receiver that wants no more gets no more.
+            if let Some(problem) = self.ends.take() {
                 break Err(problem);
             }
-            if let Some(problem) = self.ends.take() {
+            if let Err(problem) = self.turn().await {
                 break Err(problem);
             }
             let may_read = self.lanes.has_room();
