@@ -9,6 +9,7 @@
 
 pub mod around;
 pub mod definition;
+pub mod elasticsearch;
 pub mod options;
 pub mod registry;
 pub mod state;
@@ -126,7 +127,7 @@ pub struct Kind {
 }
 
 /// All kinds: a new one is a line here.
-pub static KINDS: &[Kind] = &[];
+pub static KINDS: &[Kind] = &[elasticsearch::KIND];
 
 /// The places of consumer groups: where a subscription goes on.
 pub trait Places: Send + Sync {
