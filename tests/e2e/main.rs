@@ -24,6 +24,8 @@ mod disk;
 #[cfg(feature = "kafka")]
 mod error_texts;
 #[cfg(feature = "kafka")]
+mod examples;
+#[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
 mod extremes;
@@ -79,6 +81,7 @@ mod snapshot;
 mod snapshot_options;
 #[cfg(feature = "kafka")]
 mod snapshot_resume;
+mod stream;
 #[cfg(feature = "kafka")]
 mod streaming;
 #[path = "../support/mod.rs"]
