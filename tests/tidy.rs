@@ -59,7 +59,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main", "service", "cli"]),
     ("axum", &["http"]),
-    ("base64", &["connect/schemas", "connect/tokens", "deliver/webhook", "event/view", "http", "registry"]),
+    (
+        "base64",
+        &["connect/schemas", "connect/tokens", "deliver/elasticsearch", "deliver/webhook", "event/view", "http", "registry"],
+    ),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli/shells"]),
@@ -90,7 +93,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["postgres", "demo"]),
     ("tokio_rustls", &["cli/client", "deliver/webhook", "http/tls", "postgres"]),
     ("tracing_subscriber", &["telemetry"]),
-    ("ureq", &["connect/schemas", "telemetry/traces"]),
+    ("ureq", &["connect/schemas", "deliver/elasticsearch", "telemetry/traces"]),
     ("x509_cert", &["postgres"]),
 ];
 
