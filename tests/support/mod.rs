@@ -8,6 +8,7 @@
 pub mod apicurio;
 pub mod http;
 pub mod kafka_broker;
+pub mod opensearch;
 pub mod postgres;
 pub mod proxy;
 pub mod random;
