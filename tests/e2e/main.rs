@@ -40,6 +40,8 @@ mod incremental;
 #[path = "../broker/installed.rs"]
 mod installed;
 #[cfg(feature = "kafka")]
+mod keys;
+#[cfg(feature = "kafka")]
 mod kill;
 #[cfg(feature = "kafka")]
 mod many;
@@ -79,6 +81,7 @@ mod snapshot;
 mod snapshot_options;
 #[cfg(feature = "kafka")]
 mod snapshot_resume;
+mod stream;
 #[cfg(feature = "kafka")]
 mod streaming;
 #[path = "../support/mod.rs"]
