@@ -274,7 +274,10 @@ fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
     for entry in entries.filter_map(Result::ok) {
         let path = folder.join(entry.file_name());
         if entry.path().is_dir() {
-            found.extend(files(&path, kind));
+            // What npm brings is not ours.
+            if entry.file_name() != "node_modules" {
+                found.extend(files(&path, kind));
+            }
         } else if path.extension().is_some_and(|own| own == kind) {
             found.push(path);
         }
