@@ -7,6 +7,7 @@ pub mod config;
 pub mod connect;
 pub mod demo;
 pub mod encode;
+pub mod event;
 pub mod http;
 pub mod log;
 pub mod metrics;

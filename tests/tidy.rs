@@ -15,20 +15,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("clock", &[]),
     ("metrics", &[]),
-    // Layer 1. `postgres` reads the connection's options, `encode` the format's.
+    // Layer 1. `postgres` reads the connection's options, `encode` the format's; `event` reads what `encode` wrote.
     ("postgres", &["change", "config"]),
     ("encode", &["change", "record", "config"]),
+    ("event", &["change", "record", "config"]),
     ("log", &["record", "config", "clock", "metrics"]),
     ("telemetry", &["config"]),
     // Layer 2: two neighbours that do not know each other.
     ("connect", &["change", "record", "registry", "postgres", "encode", "log", "config", "clock", "metrics"]),
     ("broker", &["record", "log", "config", "clock", "metrics"]),
     // Layer 3.
-    ("http", &["connect", "log", "record", "registry", "config", "metrics", "telemetry"]),
+    ("http", &["connect", "event", "log", "record", "registry", "config", "metrics", "telemetry"]),
     // Layer 4: the edges.
     ("service", &["broker", "change", "clock", "config", "connect", "encode", "http", "log", "metrics", "postgres", "record", "telemetry"]),
     ("demo", &["config", "connect", "service"]),
-    ("cli", &["broker", "change", "config", "connect", "demo", "http", "log", "metrics", "postgres", "record", "service", "telemetry"]),
+    (
+        "cli",
+        &["broker", "change", "config", "connect", "demo", "event", "http", "log", "metrics", "postgres", "record", "service", "telemetry"],
+    ),
     ("main", &["cli", "config", "service", "telemetry"]),
     ("lib", &[]),
 ];
@@ -37,7 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main", "service", "cli"]),
     ("axum", &["http"]),
-    ("base64", &["connect/schemas", "connect/tokens", "http", "registry"]),
+    ("base64", &["connect/schemas", "connect/tokens", "event/view", "http", "registry"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli/shells"]),

@@ -4,7 +4,7 @@
 //! row is in a value. Promises to find its way by the bytes alone, without building anything: slices in, slices out. Bytes that are no
 //! JSON are no error: they say nothing.
 
-use memchr::{memchr2, memmem};
+use crate::record::json::{self, member, payload};
 
 /// How keys are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +62,8 @@ pub fn says(key: Option<&[u8]>, value: Option<&[u8]>, readable: bool) -> Says {
 }
 
 fn op(value: &[u8]) -> Option<u8> {
-    let tail = value.get(value.len().saturating_sub(TAIL_BYTES)..)?;
-    if let Some(at) = memmem::rfind(tail, OP)
-        && let Some((letter, behind)) = tail.get(at + OP.len()..).and_then(<[u8]>::split_first)
+    if let Some(at) = json::find_last(value, OP, TAIL_BYTES)
+        && let Some((letter, behind)) = value.get(at + OP.len()..).and_then(<[u8]>::split_first)
         && behind.starts_with(BEHIND_OP)
     {
         return Some(*letter);
@@ -91,93 +90,10 @@ pub fn row(value: &[u8]) -> Option<Row<'_>> {
     Some(Row { schema, row })
 }
 
-/// The schema that stands before a JSON, when one does, and the JSON itself.
-fn payload(json: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    // Nearly all have none.
-    if !json.starts_with(b"{\"schema\":") {
-        return (None, json);
-    }
-    let mut members = Members(Some(json.get(1..).unwrap_or_default()));
-    match (members.next(), members.next(), members.next()) {
-        (Some((b"schema", schema)), Some((b"payload", payload)), None) if matches!(schema.first(), Some(b'{' | b'n')) => {
-            (Some(schema).filter(|schema| schema.first() == Some(&b'{')), payload)
-        }
-        _ => (None, json),
-    }
-}
-
-fn member<'a>(json: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let json = json.trim_ascii_start().strip_prefix(b"{")?;
-    Members(Some(json)).find(|(found, _)| *found == name).map(|(_, value)| value)
-}
-
-/// The members of a JSON object behind its brace: the inside of each name, and each value. Ends where it is none.
-struct Members<'a>(Option<&'a [u8]>);
-
-impl<'a> Iterator for Members<'a> {
-    type Item = (&'a [u8], &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.0.take()?.trim_ascii_start();
-        let (name, rest) = rest.split_at_checked(string_end(rest)?)?;
-        let name = name.get(1..name.len().checked_sub(1)?)?;
-        let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-        let (value, rest) = rest.split_at_checked(value_end(rest)?)?;
-        self.0 = rest.trim_ascii_start().strip_prefix(b",");
-        Some((name, value))
-    }
-}
-
-/// Behind the string that `json` begins with.
-fn string_end(json: &[u8]) -> Option<usize> {
-    if json.first() != Some(&b'"') {
-        return None;
-    }
-    let mut at = 1;
-    loop {
-        let rest = json.get(at..)?;
-        let found = memchr2(b'"', b'\\', rest)?;
-        if rest.get(found) == Some(&b'"') {
-            return Some(at + found + 1);
-        }
-        at += found + 2;
-    }
-}
-
-/// Behind the value that `json` begins with.
-fn value_end(json: &[u8]) -> Option<usize> {
-    match json.first()? {
-        b'"' => string_end(json),
-        b'{' | b'[' => {
-            let (mut at, mut depth) = (0, 0u32);
-            loop {
-                match json.get(at)? {
-                    b'"' => {
-                        at += string_end(json.get(at..)?)?;
-                        continue;
-                    }
-                    b'{' | b'[' => depth += 1,
-                    b'}' | b']' => depth -= 1,
-                    _ => {}
-                }
-                at += 1;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-        }
-        _ => {
-            let end = json.iter().position(|byte| matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace());
-            Some(end.unwrap_or(json.len())).filter(|end| *end > 0)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Value, json};
 
     const ENVELOPE: &str = r#"{"before":null,"after":{"id":1,"x":"a\",\"op\":\"d\",\"ts_ms\":}{"},"source":{"ts_ms":7},"transaction":null,"op":"c","ts_ms":1,"ts_us":2,"ts_ns":3}"#;
 
@@ -228,34 +144,11 @@ mod tests {
         }
     }
 
-    fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            ".*".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(3, 20, 4, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::vec((".*", inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
-            ]
-        })
-    }
-
     proptest! {
-        #[test]
-        fn any_member_is_found_as_it_was_written(before in any_json(), wanted in any_json(), behind in any_json(), pretty in any::<bool>()) {
-            let whole = json!({ "a": before, "after": wanted, "b": behind });
-            let text = if pretty { serde_json::to_string_pretty(&whole) } else { serde_json::to_string(&whole) }.expect("JSON");
-            let found = member(text.as_bytes(), b"after").expect("it is there");
-            prop_assert_eq!(serde_json::from_slice::<Value>(found).expect("whole"), wanted);
-        }
-
         #[test]
         fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(prop_oneof![Just(b'"'), Just(b'{'), Just(b'}'), Just(b':'), Just(b'\\'), any::<u8>()], 0..60)) {
             let bytes = [b"{\"schema\":", &bytes[..]].concat();
-            let _ = (row(&bytes), says(None, Some(&bytes), true), KeyForm::Json.comparable(&bytes), member(&bytes, b"x"));
+            let _ = (row(&bytes), says(None, Some(&bytes), true), KeyForm::Json.comparable(&bytes));
         }
     }
 }

@@ -1,0 +1,1 @@
+//! The language, judgements and the index.
