@@ -61,6 +61,11 @@ impl Primary {
         Ok(Seen { by, flushed })
     }
 
+    /// A number above all that were given to transactions so far.
+    pub async fn next_xid(&self) -> Result<u64, Problem> {
+        super::reading::newest_xid(&self.client).await.map_err(|error| error.problem(&self.config))
+    }
+
     /// A number that this server has not given yet: it is of another server's history, so nothing can be waited for.
     pub async fn is_foreign(&self, xid: u64) -> Result<bool, Problem> {
         match self.client.query_one("select pg_xact_status($1::text::xid8)", &[&xid.to_string()]).await {
@@ -87,20 +92,6 @@ impl Primary {
             tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
         }))
-    }
-
-    /// The columns whose old values the events of a table have: of its primary key or its identity's index; all of them when it
-    /// is FULL (`None`). A table that is not there has none.
-    pub async fn old_columns(&self, schema: &str, table: &str) -> Result<Option<Vec<String>>, Problem> {
-        let shown = |error: tokio_postgres::Error| PostgresError::from(error).problem(&self.config);
-        let sql = "select c.relreplident = 'f', coalesce((select array_agg(a.attname::text) from pg_index i \
-               join pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey) \
-             where i.indrelid = c.oid and case c.relreplident when 'd' then i.indisprimary when 'i' then i.indisreplident else false end), '{}') \
-             from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2";
-        let Some(row) = self.client.query_opt(sql, &[&schema, &table]).await.map_err(shown)? else { return Ok(Some(Vec::new())) };
-        let full: bool = row.try_get(0).map_err(shown)?;
-        let columns: Vec<String> = row.try_get(1).map_err(shown)?;
-        Ok((!full).then_some(columns))
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Reading {
     snapshots: BTreeMap<u32, Lsn>,
     /// Changes seen, for the inspector.
     seen: u64,
+    /// Where the tombstone of the newest delete would stand: topic, partition, offset.
+    deleted: Option<(u32, u32, u64)>,
 }
 
 impl Batch {
@@ -133,7 +135,8 @@ impl Batch {
     ) -> Result<(), Problem> {
         match event.kind() {
             Kind::Change | Kind::Row => {}
-            // Behind an envelope's delete it says nothing new; of flat rows it is the delete.
+            // Behind a delete it says nothing new; of flat rows it is the delete.
+            Kind::Tombstone if reading.deleted.take() == Some((topic.index.0, event.partition, event.offset)) => return Ok(()),
             Kind::Tombstone => {}
             Kind::Other | Kind::Unreadable => {
                 return Err(Problem::fail("cache/unreadable", format!("records of {} are no rows in JSON", event.topic))
@@ -144,6 +147,9 @@ impl Batch {
         if judgement == Judgement::No {
             self.filtered += 1;
             return Ok(());
+        }
+        if event.op() == Some(Op::Delete) {
+            reading.deleted = Some((topic.index.0, event.partition, event.offset + 1));
         }
         let rule = settings.rules.of(event);
         let lsn = event.lsn().unwrap_or_default();

@@ -132,8 +132,8 @@ fn new_of(template: &Template, event: &Event<'_>) -> Result<Found, Problem> {
     let (mut unknown, mut missing) = (false, None);
     let key = template.render_with(event, |column| {
         let told = event.after().and_then(|after| after.get(column));
-        if told.is_none() {
-            missing = missing.take().or_else(|| Some(column.to_owned()));
+        if told.is_none() && missing.is_none() {
+            missing = Some(column.to_owned());
         }
         let value = event.new_value(column).filter(|value| !value.is_unavailable());
         unknown |= told.is_some() && value.is_none();

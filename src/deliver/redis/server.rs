@@ -151,19 +151,36 @@ impl Server {
         redis::from_redis_value(value).map_err(|error| problem(&error.into(), &self.shown))
     }
 
-    /// Takes away all keys that fit a pattern, a thousand at a time; how many they were.
+    async fn scan(&self, cursor: &str, pattern: &str) -> Result<(String, Vec<Vec<u8>>), Problem> {
+        let scan = self.run(redis::cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1000)).await?;
+        redis::from_redis_value(scan).map_err(|error| problem(&error.into(), &self.shown))
+    }
+
+    /// Takes away all keys that fit a pattern, a thousand at a time; how many they were. Ends: a server that is scanned while it changes
+    /// comes back to its beginning all the same.
     pub async fn unlink_like(&self, pattern: &str) -> Result<u64, Problem> {
         let (mut cursor, mut gone) = ("0".to_owned(), 0);
         loop {
-            let scan = self.run(redis::cmd("SCAN").arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1000)).await?;
-            let (next, keys): (String, Vec<Vec<u8>>) =
-                redis::from_redis_value(scan).map_err(|error| problem(&error.into(), &self.shown))?;
+            let (next, keys) = self.scan(&cursor, pattern).await?;
             if !keys.is_empty() {
                 gone += keys.len() as u64;
                 self.run(redis::cmd("UNLINK").arg(&keys)).await?;
             }
             if next == "0" {
                 return Ok(gone);
+            }
+            cursor = next;
+        }
+    }
+
+    /// All keys that fit a pattern; meant for generations, which are few.
+    pub async fn keys_like(&self, pattern: &str) -> Result<Vec<String>, Problem> {
+        let (mut cursor, mut all) = ("0".to_owned(), Vec::new());
+        loop {
+            let (next, keys) = self.scan(&cursor, pattern).await?;
+            all.extend(keys.into_iter().filter_map(|key| String::from_utf8(key).ok()));
+            if next == "0" {
+                return Ok(all);
             }
             cursor = next;
         }

@@ -40,6 +40,8 @@ pub struct Settings {
     pub view: View,
     /// Time to live of values that are set; zero: for ever.
     pub ttl: Duration,
+    /// The longest a stream becomes, about.
+    pub length: u64,
     /// What the keys stand behind, with a generation; empty: nothing.
     pub namespace: String,
     /// Wait until a change is visible.
@@ -86,6 +88,7 @@ pub static KEYS: &[Key] = &[
     Key { name: "replicas", default: "", doc: "URLs of standbys that readers use: the fence waits for their replay" },
     Key { name: "replica_delay", default: "0s", doc: "how long the fence waits for standbys that are not named" },
     Key { name: "ttl", default: "0s", doc: "time to live of values that are set; 0s: for ever" },
+    Key { name: "length", default: "1000000", doc: "about how many entries a stream keeps (xadd)" },
     Key { name: "view", default: "flat", doc: "how a row is written: flat, envelope, diff, cloudevents, raw" },
     Key { name: "keep", default: "60s", doc: "how long it is remembered which transactions changed a key, for fills that say what they saw" },
     Key { name: "stale", default: "0s", doc: "how long readers who may have an old value are given one while another reader fills" },
@@ -138,6 +141,7 @@ impl Settings {
             rules,
             view: view?,
             ttl: options.duration("ttl", Duration::ZERO),
+            length: options.number("length", 1_000_000, 1..=u64::MAX),
             namespace: options.text("namespace").unwrap_or_default(),
             fence: options.switch("fence", true),
             functions,
@@ -158,6 +162,11 @@ impl Settings {
     /// What changes when other keys are named from now on.
     pub fn fingerprint(&self) -> String {
         format!("{} {}", self.rules.fingerprint(), self.namespace)
+    }
+
+    /// Doing it once more is harmless: keys are taken away, or set to what they should be.
+    pub fn repeats(&self) -> bool {
+        !matches!(self.action, Action::Publish | Action::Add)
     }
 
     /// Values are taken away, not written.
