@@ -5,6 +5,7 @@ pub mod change;
 pub mod cli;
 pub mod config;
 pub mod connect;
+pub mod deliver;
 pub mod demo;
 pub mod encode;
 pub mod event;

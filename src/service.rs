@@ -6,6 +6,7 @@
 pub mod groups;
 mod port;
 mod settings;
+pub mod subscriptions;
 mod traces;
 
 use std::io::Write;
@@ -29,6 +30,7 @@ use crate::connect::supervisor::{OnFatal, RunTask};
 use crate::connect::tokens::{Scope, Tokens};
 use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
 use crate::connect::{Definition, Schemas, checks, definitions, ground, slots, source};
+use crate::deliver::Deliveries;
 use crate::http;
 use crate::http::auth::Open;
 use crate::http::tls::Tls;
@@ -43,6 +45,8 @@ use settings::Settings;
 
 /// Sources have this long to end; with the readers' time it stays within the 10 s that a service manager gives.
 const SOURCES_WAIT_MAX: Duration = Duration::from_secs(6);
+/// Sinks have this long to commit what they delivered.
+const DELIVERIES_WAIT_MAX: Duration = Duration::from_millis(1000);
 /// The log has this long to write and sync what it was handed.
 const LOG_WAIT_MAX: Duration = Duration::from_millis(1500);
 /// The last spans have this long to be sent, beside the log's end.
@@ -152,6 +156,7 @@ pub struct Service {
     fatal: mpsc::Receiver<Problem>,
     stop: watch::Sender<bool>,
     readers: Vec<JoinHandle<()>>,
+    deliveries: Option<Deliveries>,
 }
 
 impl Service {
@@ -164,6 +169,7 @@ impl Service {
         // Before anything is captured: a mistake in the settings must not leave a slot behind.
         let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
         let tls = tls_of(&config)?.map(Arc::new);
+        let wanted = subscriptions::definitions(&config).map_err(first)?;
         create_data_dir(&config)?;
         if let Some(folders) = &config.secret_paths {
             secrets::allow_paths(folders.clone());
@@ -211,8 +217,16 @@ impl Service {
             fatal,
             stop,
             readers: Vec::new(),
+            deliveries: None,
         };
         let broker = kafka_listener.zip(advertised).and_then(|(listener, advertised)| service.serve_kafka(listener, advertised));
+        if let (Some(log), Some(broker)) = (&service.log, &broker) {
+            let (places, sources) = (KafkaGroups(Arc::clone(broker)), subscriptions::Connectors(Arc::clone(&service.registry)));
+            let deliveries = Deliveries::new(log.clone(), Arc::new(places), Arc::new(sources));
+            deliveries.start(wanted).await;
+            service.settings.deliver_by(deliveries.clone());
+            service.deliveries = Some(deliveries);
+        }
         service.serve_http(http_listener, broker, tokens, tls);
         if service.config.watch {
             service.watch_files(watch);
@@ -239,7 +253,7 @@ impl Service {
                 let looked = tokio::task::spawn_blocking(move || (Fingerprint::of(&look), seen(&of)));
                 let Ok((fingerprint, of_settings)) = looked.await else { return };
                 if own.shall_read(of_settings, Instant::now()) {
-                    settings.read_again();
+                    settings.read_again().await;
                 }
                 if watch.shall_read(fingerprint, Instant::now()) {
                     drop(registry.reload().await);
@@ -276,7 +290,7 @@ impl Service {
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
         let app = http::App::new(registry, self.log.clone(), self.schemas.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
         let groups = broker.map(|broker| Arc::new(KafkaGroups(broker)) as Arc<dyn http::groups::Groups>);
-        let app = app.with_groups(groups).with_cluster(cluster(&self.config));
+        let app = app.with_groups(groups).with_cluster(cluster(&self.config)).with_deliveries(self.deliveries.clone());
         self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
     }
 
@@ -297,7 +311,7 @@ impl Service {
                 _ = signals.terminate.recv() => break Ok(()),
                 _ = signals.interrupt.recv() => break Ok(()),
                 _ = signals.reload.recv() => {
-                    self.settings.read_again();
+                    self.settings.read_again().await;
                     drop(self.registry.reload().await);
                 }
                 Some(problem) = self.fatal.recv() => break Err(problem),
@@ -318,6 +332,10 @@ impl Service {
         let ended = tokio::task::spawn_blocking(move || registry.shut_down(SOURCES_WAIT_MAX)).await.unwrap_or(false);
         if !ended {
             tracing::warn!("a connector did not end in time; what it had not confirmed is read again at the next start");
+        }
+        // What they delivered is committed while the log still takes it.
+        if let Some(deliveries) = &self.deliveries {
+            let _ = tokio::time::timeout(DELIVERIES_WAIT_MAX, deliveries.shut_down()).await;
         }
         // All spans are told: beside the log's end, the last ones are sent.
         let spans = self.traces.clone().map(|traces| tokio::task::spawn_blocking(move || traces.end(SPANS_WAIT_MAX)));
@@ -377,6 +395,11 @@ fn write_for_this_user(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()
+}
+
+/// A start tells one problem; `rowfeed config check` tells all.
+fn first(problems: Vec<Problem>) -> Problem {
+    problems.into_iter().next().unwrap_or_else(|| Problem::refuse("config/value", "a subscription has mistakes"))
 }
 
 async fn wait_failure(failure: Option<watch::Receiver<Option<Problem>>>) -> Problem {

@@ -15,7 +15,10 @@ use rowfeed::config::postgres::effect;
 use rowfeed::config::postgres::table::{GROUPS, OPTIONS};
 use rowfeed::config::postgres::transforms;
 use rowfeed::config::service::{KEYS, Kind};
-use rowfeed::metrics::{ConnectorReport, GroupReport, PartitionReport, Report, RequestReport, TableReport, TimingReport};
+use rowfeed::deliver::{self, Key};
+use rowfeed::metrics::{
+    ConnectorReport, GroupReport, PartitionReport, Report, RequestReport, SubscriptionReport, TableReport, TimingReport,
+};
 
 /// How generated parts are renewed; said where they are out of date.
 const RENEW: &str = "ROWFEED_WRITE=1 cargo test --test documentation";
@@ -31,6 +34,7 @@ fn reference_tables_are_what_the_code_says() {
             ("transformations", transformations()),
         ],
     );
+    compare("docs/reference/subscriptions.md", &[("subscriptions", subscriptions())]);
     compare("docs/reference/cli.md", &[("commands", commands())]);
     compare("docs/reference/metrics.md", &[("metrics", metrics())]);
 }
@@ -250,6 +254,24 @@ fn service_settings() -> String {
     out
 }
 
+/// The options of subscriptions: those of all, then each kind's own.
+fn subscriptions() -> String {
+    let table = |out: &mut String, keys: &[Key]| {
+        out.push_str("\n| option | default | |\n|---|---|---|\n");
+        for key in keys {
+            let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
+            row(out, &[&format!("`{}`", key.name), &default, key.doc]);
+        }
+    };
+    let mut out = String::from("### All\n");
+    table(&mut out, deliver::definition::KEYS);
+    for kind in deliver::KINDS {
+        writeln!(out, "\n### `type = \"{}\"`: {}", kind.name, kind.doc).expect("a text takes it");
+        table(&mut out, kind.keys);
+    }
+    out
+}
+
 /// The keys of `connectors/*.toml`.
 fn native_keys() -> String {
     let mut out = String::from("| key | Debezium's option | default, where it is not Debezium's |\n|---|---|---|\n");
@@ -382,6 +404,13 @@ fn metrics() -> String {
         reload_successful: Some(true),
         groups: vec![GroupReport { group: "g".into(), topic: "t".into(), partition: 0, lag: 1 }],
         requests: vec![RequestReport { route: "/".into(), method: "GET".into(), status: 200, count: 1 }],
+        subscriptions: vec![SubscriptionReport {
+            name: "s".into(),
+            state: "running",
+            outcomes: vec![("delivered", 1), ("dead", 1)],
+            timings: TimingReport { buckets: vec![(0.5, 1), (f64::INFINITY, 0)], sum: 0.1 },
+            numbers: Vec::new(),
+        }],
         ..Report::default()
     });
     let mut out = String::from("| metric | type | labels | |\n|---|---|---|---|\n");

@@ -21,13 +21,31 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("event", &["change", "record", "config"]),
     ("log", &["record", "config", "clock", "metrics"]),
     ("telemetry", &["config"]),
-    // Layer 2: two neighbours that do not know each other.
+    // Layer 2: neighbours that do not know each other.
     ("connect", &["change", "record", "registry", "postgres", "encode", "log", "config", "clock", "metrics"]),
     ("broker", &["record", "log", "config", "clock", "metrics"]),
+    ("deliver", &["change", "record", "event", "log", "postgres", "config", "clock", "metrics"]),
     // Layer 3.
-    ("http", &["connect", "event", "log", "record", "registry", "config", "metrics", "telemetry"]),
+    ("http", &["change", "event", "deliver", "connect", "log", "record", "registry", "config", "metrics", "telemetry"]),
     // Layer 4: the edges.
-    ("service", &["broker", "change", "clock", "config", "connect", "encode", "http", "log", "metrics", "postgres", "record", "telemetry"]),
+    (
+        "service",
+        &[
+            "broker",
+            "change",
+            "clock",
+            "config",
+            "connect",
+            "deliver",
+            "encode",
+            "http",
+            "log",
+            "metrics",
+            "postgres",
+            "record",
+            "telemetry",
+        ],
+    ),
     ("demo", &["config", "connect", "service"]),
     (
         "cli",

@@ -26,6 +26,7 @@ enum Kind {
     Contexts,
     Groups,
     Slots,
+    Subscriptions,
     Tokens,
     Topics,
 }
@@ -50,6 +51,7 @@ fn kind(path: &str, argument: &str) -> Option<Kind> {
     match (path.split(' ').next().unwrap_or_default(), argument) {
         ("connectors" | "snapshot", "name" | "names") => Some(Kind::Connectors),
         ("groups", "name") => Some(Kind::Groups),
+        ("subscriptions", "name") => Some(Kind::Subscriptions),
         ("topics" | "tail" | "groups", "topic" | "topics") if path != "topics create" => Some(Kind::Topics),
         ("slots", "slot") => Some(Kind::Slots),
         ("explain", "code") => Some(Kind::Codes),
@@ -77,6 +79,7 @@ fn names(kind: Kind) -> Vec<String> {
         Kind::Connectors => "/v1/connectors",
         Kind::Groups => "/v1/groups",
         Kind::Slots => "/v1/slots",
+        Kind::Subscriptions => "/v1/subscriptions",
         Kind::Tokens => "/v1/tokens",
         Kind::Topics => "/v1/topics",
     };

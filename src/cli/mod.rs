@@ -26,6 +26,7 @@ mod shells;
 pub mod slots;
 mod snapshot;
 mod status;
+mod subscriptions;
 pub mod tail;
 mod terminal;
 mod tokens;
@@ -136,6 +137,9 @@ enum Command {
     /// Consumer groups of a running service.
     #[command(visible_alias = "g", subcommand)]
     Groups(groups::GroupsCommand),
+    /// What is delivered to whom: webhooks, caches, search.
+    #[command(visible_alias = "s", subcommand)]
+    Subscriptions(subscriptions::SubscriptionsCommand),
     /// One screen about a running service: connectors, lag, log, trouble.
     Status {
         #[command(flatten)]
@@ -384,6 +388,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Connectors(ConnectorsCommand::Apply { file, yes }) => small_runtime()?.block_on(apply::apply(&file, yes)),
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
         Command::Groups(command) => small_runtime()?.block_on(groups::run(command)),
+        Command::Subscriptions(command) => small_runtime()?.block_on(subscriptions::run(command)),
         Command::Status { server, form } => small_runtime()?.block_on(status::status(&server.parse()?, form)),
         Command::Bench(args) => bench::bench(args),
         Command::Context(command) => context::run(command),

@@ -78,6 +78,8 @@ pub fn run(args: RunArgs, capture: Capture) -> Result<(), Failure> {
     if args.check_only {
         return settings::check(&config, FormArgs::default());
     }
+    // All mistakes at once; the start would tell one.
+    crate::service::subscriptions::definitions(&config)?;
     telemetry::start(&config.logging_level, config.logging_format)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

@@ -113,6 +113,7 @@ pub fn check(config: &ServiceConfig, form: FormArgs) -> Result<(), Failure> {
         }
         problems.extend(found);
     }
+    problems.extend(crate::service::subscriptions::definitions(config).err().unwrap_or_default());
     let ok = problems.is_empty();
     if form.is_document() {
         let list: Vec<Json> = problems.iter().map(Problem::json).collect();

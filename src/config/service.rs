@@ -13,7 +13,7 @@ use std::time::Duration;
 use config::{Config, ConfigError, Map, Source};
 
 use super::define::invalid;
-use super::document::{self, Place};
+use super::document::{self, Entry, Place};
 use super::postgres::TopicDefaults;
 use super::postgres::table::{AS_PRODUCED, TOPIC_COMPRESSIONS};
 use super::{Secret, quantity, secrets, suggest};
@@ -121,6 +121,9 @@ pub static KEYS: &[ServiceKey] = &[
 /// Properties of librdkafka for the external log, passed on as they are.
 const KAFKA_PROPERTIES: &str = "log.kafka.";
 
+/// The table of subscriptions: `[subscriptions.NAME]`.
+const SUBSCRIPTIONS: &str = "subscriptions";
+
 /// The prefix of environment variables.
 const ENV_PREFIX: &str = "ROWFEED_";
 
@@ -191,6 +194,8 @@ pub struct ServiceConfig {
     pub logging_format: LoggingFormat,
     /// The collector of traces; empty: as the environment says.
     pub otel_endpoint: String,
+    /// The subscriptions of the file: each name with its options.
+    pub subscriptions: Vec<(String, Vec<Entry>)>,
     /// Where each setting came from, for `--print-config`.
     pub origins: Vec<Origin>,
     /// What a person should know although it is not an error.
@@ -343,6 +348,7 @@ impl ServiceConfig {
         let mut reader = Reader { settings: &settings, problems: layers.problems };
         let base = file.as_deref().and_then(Path::parent).map_or_else(|| sources.working_dir.clone(), Path::to_owned);
         let mut config = reader.read(file, &base, sources, layers.warnings);
+        config.subscriptions = layers.subscriptions;
         config.given.sources = sources.clone();
         config.given.values = settings.iter().map(|(name, setting)| (name.clone(), setting.value.trim().to_owned())).collect();
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
@@ -391,6 +397,7 @@ struct Layers {
     settings: Vec<Setting>,
     layers: Vec<Layer>,
     names: Vec<String>,
+    subscriptions: Vec<(String, Vec<Entry>)>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
 }
@@ -422,7 +429,12 @@ impl Layers {
         let mut layer = Vec::new();
         for entry in entries {
             let name = entry.key();
-            if is_known(&name) {
+            if let [SUBSCRIPTIONS, subscription, _, ..] = entry.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                match self.subscriptions.iter_mut().find(|(known, _)| known == subscription) {
+                    Some((_, entries)) => entries.push(entry),
+                    None => self.subscriptions.push((subscription.to_owned(), vec![entry])),
+                }
+            } else if is_known(&name) {
                 let setting = Setting { value: entry.value.joined(), from: entry.key_at.short(), place: Some(entry.value_at) };
                 layer.push((name, setting));
             } else {
@@ -564,6 +576,7 @@ impl Reader<'_> {
                 _ => LoggingFormat::Auto,
             },
             otel_endpoint: text("otel.endpoint"),
+            subscriptions: Vec::new(),
             origins: self.origins(),
             warnings,
             given: Given::default(),

@@ -44,6 +44,10 @@ pub enum Scope {
     WriteConnectors,
     /// Register and change schemas.
     WriteSchemas,
+    /// See subscriptions, without changing them.
+    ReadSubscriptions,
+    /// See, pause, resume, test and replay subscriptions.
+    WriteSubscriptions,
 }
 
 /// What a request needs.
@@ -65,11 +69,15 @@ pub enum Need {
     Connectors,
     /// Schemas.
     Schemas,
+    /// Subscriptions, without changing them.
+    SeeSubscriptions,
+    /// Subscriptions.
+    Subscriptions,
 }
 
 impl Scope {
     /// All forms, for people.
-    pub const FORMS: &str = "admin, read:metrics, read:topics, read:topics:PATTERN, read:connectors, write:connectors, write:schemas";
+    pub const FORMS: &str = "admin, read:metrics, read:topics, read:topics:PATTERN, read:connectors, write:connectors, write:schemas, read:subscriptions, write:subscriptions";
 
     /// Reads `read:topics:shop.*` and the like.
     pub fn parse(text: &str) -> Option<Self> {
@@ -80,6 +88,8 @@ impl Scope {
             "read:connectors" => Self::ReadConnectors,
             "write:connectors" => Self::WriteConnectors,
             "write:schemas" => Self::WriteSchemas,
+            "read:subscriptions" => Self::ReadSubscriptions,
+            "write:subscriptions" => Self::WriteSubscriptions,
             _ => Self::ReadTopics(text.strip_prefix("read:topics:").filter(|pattern| !pattern.is_empty())?.to_owned()),
         })
     }
@@ -92,7 +102,9 @@ impl Scope {
             | (Self::ReadTopics(_), Need::Topics)
             | (Self::WriteConnectors, Need::Connectors)
             | (Self::ReadConnectors | Self::WriteConnectors, Need::SeeConnectors)
-            | (Self::WriteSchemas, Need::Schemas | Need::Topics) => true,
+            | (Self::WriteSchemas, Need::Schemas | Need::Topics)
+            | (Self::ReadSubscriptions, Need::SeeSubscriptions)
+            | (Self::WriteSubscriptions, Need::SeeSubscriptions | Need::Subscriptions) => true,
             // A pattern in a request is covered by the same pattern, and by one that covers it as text: what `shop.*` finds,
             // `shop.*` may see.
             (Self::ReadTopics(pattern), Need::Topic(topic)) => fits(pattern, topic),
@@ -111,6 +123,8 @@ impl fmt::Display for Scope {
             Self::ReadConnectors => f.write_str("read:connectors"),
             Self::WriteConnectors => f.write_str("write:connectors"),
             Self::WriteSchemas => f.write_str("write:schemas"),
+            Self::ReadSubscriptions => f.write_str("read:subscriptions"),
+            Self::WriteSubscriptions => f.write_str("write:subscriptions"),
         }
     }
 }

@@ -15,7 +15,8 @@ use super::{ApiError, App, Pairs, RequestKey, is_on, json_body, parameter};
 use crate::connect::registry::ConnectorView;
 use crate::connect::state::Phase;
 use crate::connect::status::{TIMING_BOUNDS, TableRows, Timings};
-use crate::metrics::{self, ConnectorReport, PartitionReport, Report, RequestReport, TableReport, TimingReport};
+use crate::deliver::{self, Deliveries, Outcome, SubscriptionView};
+use crate::metrics::{self, ConnectorReport, PartitionReport, Report, RequestReport, SubscriptionReport, TableReport, TimingReport};
 use crate::telemetry::{self, Level, Logger};
 
 /// The commit this program was built from, when the build said it.
@@ -229,7 +230,23 @@ fn report(app: &App) -> Report {
         reload_successful: app.0.registry.last_reload().map(|last| last.is_successful()),
         groups: super::groups::reports(app),
         requests: requests(app),
+        subscriptions: app.0.deliveries.as_ref().map(subscriptions).unwrap_or_default(),
     }
+}
+
+fn subscriptions(deliveries: &Deliveries) -> Vec<SubscriptionReport> {
+    let report = |view: SubscriptionView| {
+        let (counts, sum_us) = view.status.timings();
+        let bounds = deliver::status::TIMING_BOUNDS.into_iter().chain([f64::INFINITY]);
+        SubscriptionReport {
+            state: view.state.name(),
+            outcomes: Outcome::ALL.iter().map(|outcome| (outcome.name(), view.status.counted(*outcome))).collect(),
+            timings: TimingReport { buckets: bounds.zip(counts).collect(), sum: Duration::from_micros(sum_us).as_secs_f64() },
+            numbers: view.numbers,
+            name: view.name,
+        }
+    };
+    deliveries.views().into_iter().map(report).collect()
 }
 
 fn connector_report(view: &ConnectorView) -> ConnectorReport {

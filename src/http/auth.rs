@@ -85,6 +85,9 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
         _ if CONNECTORS.iter().any(|area| is_within(route, area)) => or(Need::SeeConnectors, Need::Connectors),
         "/v1/status" | "/v1/slots" | "/v1/series" => or(Need::SeeConnectors, Need::Admin),
         "/v1/groups" | "/v1/groups/{group}" => or(Need::Topics, Need::Admin),
+        // Where something is sent to is for whoever may do everything.
+        "/v1/subscriptions/{name}" if !method.is_safe() => vec![Need::Admin],
+        _ if is_within(route, "/v1/subscriptions") => or(Need::SeeSubscriptions, Need::Subscriptions),
         // Asked with a body, and nothing is changed.
         "/subjects/{subject}" if *method == Method::POST => vec![Need::Topics],
         _ if is_within(route, "/compatibility") => vec![Need::Topics],

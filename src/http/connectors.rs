@@ -434,7 +434,7 @@ pub(super) fn writer_of(app: &App, topic: &str) -> Option<String> {
 }
 
 /// The connector of these that publishes to a topic.
-pub(super) fn writer_among<'a>(views: &'a [ConnectorView], topic: &str) -> Option<&'a ConnectorView> {
+pub fn writer_among<'a>(views: &'a [ConnectorView], topic: &str) -> Option<&'a ConnectorView> {
     views.iter().find(|view| writes(view, topic))
 }
 

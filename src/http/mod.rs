@@ -24,6 +24,7 @@ pub mod records;
 pub mod schemas;
 pub mod series;
 mod slots;
+mod subscriptions;
 pub mod tls;
 pub mod topics;
 
@@ -49,6 +50,7 @@ use crate::config::service::is_loopback;
 use crate::connect::registry::{ConnectorView, RegistryError};
 use crate::connect::state::Phase;
 use crate::connect::{Registry, Schemas, Tokens};
+use crate::deliver::Deliveries;
 use crate::log::builtin::BuiltinLog;
 use crate::log::cluster::Cluster;
 use crate::problem::Problem;
@@ -120,6 +122,8 @@ struct Inner {
     requests: Mutex<BTreeMap<RequestKey, u64>>,
     /// The consumer groups of that log, when they are kept here.
     groups: Option<Arc<dyn groups::Groups>>,
+    /// The subscriptions to that log.
+    deliveries: Option<Deliveries>,
 }
 
 /// Route, method, status.
@@ -159,6 +163,7 @@ impl App {
             tags: RandomState::new(),
             series: series::Series::default(),
             groups: None,
+            deliveries: None,
         }))
     }
 
@@ -172,6 +177,15 @@ impl App {
     pub fn with_groups(mut self, groups: Option<Arc<dyn groups::Groups>>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.groups = groups;
+        }
+        self
+    }
+
+    /// With the subscriptions; before it is shared.
+    #[must_use]
+    pub fn with_deliveries(mut self, deliveries: Option<Deliveries>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.deliveries = deliveries;
         }
         self
     }
@@ -208,6 +222,7 @@ fn routes() -> Routes {
         .and(overview::routes())
         .and(series::routes())
         .and(groups::routes())
+        .and(subscriptions::routes())
         .and(topics::routes())
         .and(catalog::routes())
         .and(schemas::routes())

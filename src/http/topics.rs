@@ -27,7 +27,7 @@ use super::{ApiError, App, Pairs, cluster, is_on, parameter};
 use crate::connect::registry::ConnectorView;
 use crate::log::builtin::BuiltinLog;
 use crate::log::subscription::Place;
-use crate::log::topic::{CONFIGS_TOPIC, TopicInfo, fits};
+use crate::log::topic::{TopicInfo, fits, holds_secrets};
 use crate::log::{LogError, StartAt};
 use crate::record::compression::Compression;
 use crate::record::view::batches;
@@ -268,8 +268,8 @@ async fn read_many(State(app): State<App>, headers: HeaderMap, Query(pairs): Pai
 
 /// A topic whose records may be read.
 fn readable(log: &BuiltinLog, name: &str) -> Result<Arc<TopicInfo>, ApiError> {
-    if name == CONFIGS_TOPIC {
-        let message = format!("{CONFIGS_TOPIC} may hold passwords: read connectors at /connectors");
+    if holds_secrets(name) {
+        let message = format!("{name} may hold passwords: read connectors at /connectors, subscriptions at /v1/subscriptions");
         return Err(ApiError::new(StatusCode::FORBIDDEN, message));
     }
     find(log, name)

@@ -16,9 +16,17 @@ pub const SCHEMAS_TOPIC: &str = "_schemas";
 /// Topics of the built-in log and their settings, keyed by name.
 pub const CATALOG_TOPIC: &str = "__rowfeed_catalog";
 
+/// What subscriptions are and remember.
+pub const SUBSCRIPTIONS_TOPIC: &str = "__rowfeed_subscriptions";
+
+/// Topics that may hold secrets: clients may not read them.
+pub fn holds_secrets(name: &str) -> bool {
+    matches!(name, CONFIGS_TOPIC | SUBSCRIPTIONS_TOPIC)
+}
+
 /// Internal topics are compacted by key and kept for ever; clients may read them, never write them.
 pub fn is_internal(name: &str) -> bool {
-    matches!(name, OFFSETS_TOPIC | CONFIGS_TOPIC | GROUPS_TOPIC | CATALOG_TOPIC | SCHEMAS_TOPIC)
+    matches!(name, OFFSETS_TOPIC | CONFIGS_TOPIC | GROUPS_TOPIC | CATALOG_TOPIC | SCHEMAS_TOPIC | SUBSCRIPTIONS_TOPIC)
 }
 
 /// The longest topic name Kafka allows, in bytes.

@@ -125,6 +125,32 @@ pub struct GroupReport {
     pub lag: u64,
 }
 
+/// A number that only some subscriptions have.
+#[derive(Clone, Debug)]
+pub struct Number {
+    /// The metric's name, without `_total`.
+    pub name: &'static str,
+    /// What it says.
+    pub help: &'static str,
+    /// Its value.
+    pub value: f64,
+}
+
+/// A subscription's numbers.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriptionReport {
+    /// Its name.
+    pub name: String,
+    /// The state it is in.
+    pub state: &'static str,
+    /// Deliveries by outcome: delivered, failed, dead, filtered.
+    pub outcomes: Vec<(&'static str, u64)>,
+    /// How long deliveries took.
+    pub timings: TimingReport,
+    /// What only its kind has.
+    pub numbers: Vec<Number>,
+}
+
 /// How often HTTP answered so.
 #[derive(Clone, Debug, Default)]
 pub struct RequestReport {
@@ -176,6 +202,8 @@ pub struct Report {
     pub groups: Vec<GroupReport>,
     /// Answered HTTP requests.
     pub requests: Vec<RequestReport>,
+    /// Subscriptions.
+    pub subscriptions: Vec<SubscriptionReport>,
 }
 
 /// The page in the older text form, for those who do not ask for OpenMetrics: there a counter's name has its `_total` in the
@@ -204,15 +232,18 @@ pub fn as_text(page: &str) -> String {
     out
 }
 
-/// The histograms of all connectors, as they are: the crate's own one would want to see every observation again.
+/// A histogram of each connector or subscription, as it is: the crate's own one would want to see every observation again.
 #[derive(Debug)]
-struct CommitToLog(Vec<(Labels, TimingReport)>);
+struct Histograms {
+    name: &'static str,
+    help: &'static str,
+    all: Vec<(Labels, TimingReport)>,
+}
 
-impl Collector for CommitToLog {
+impl Collector for Histograms {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let help = "From a transaction's commit to its being durable in the log; one observation a batch, of its last transaction.";
-        let mut family = encoder.encode_descriptor("rowfeed_commit_to_log_seconds", help, None, MetricType::Histogram)?;
-        for (labels, timings) in &self.0 {
+        let mut family = encoder.encode_descriptor(self.name, self.help, None, MetricType::Histogram)?;
+        for (labels, timings) in &self.all {
             let count = timings.buckets.iter().map(|(_, count)| count).sum();
             family.encode_family(labels)?.encode_histogram::<NoLabelSet>(timings.sum, count, &timings.buckets, None)?;
         }
@@ -281,6 +312,7 @@ pub fn render(report: &Report) -> String {
         page.gauge("rowfeed_config_last_reload_successful", help, successful.into());
     }
     groups(&mut page, report);
+    subscriptions(&mut page, report);
     requests(&mut page, report);
     process(&mut page, process::Process::now());
     let mut out = String::new();
@@ -351,7 +383,41 @@ fn connectors(page: &mut Page, report: &Report) {
         }
     }
     let timings = |connector: &ConnectorReport| (vec![("connector", connector.name.clone())], connector.timings.clone());
-    page.0.register_collector(Box::new(CommitToLog(report.connectors.iter().map(timings).collect())));
+    page.0.register_collector(Box::new(Histograms {
+        name: "rowfeed_commit_to_log_seconds",
+        help: "From a transaction's commit to its being durable in the log; one observation a batch, of its last transaction.",
+        all: report.connectors.iter().map(timings).collect(),
+    }));
+}
+
+fn subscriptions(page: &mut Page, report: &Report) {
+    if report.subscriptions.is_empty() {
+        return;
+    }
+    let state = page.gauges("rowfeed_subscription_state", "1 for the state a subscription is in");
+    let outcomes = page.counters("rowfeed_deliveries", "Deliveries of subscriptions by outcome");
+    let dead = page.counters("rowfeed_dead_letters", "Records that a subscription gave up");
+    let mut own: std::collections::BTreeMap<&'static str, Gauges> = std::collections::BTreeMap::new();
+    for subscription in &report.subscriptions {
+        let with = |more: Labels| -> Labels { std::iter::once(("subscription", subscription.name.clone())).chain(more).collect() };
+        set(&state, with(vec![("state", subscription.state.into())]), 1);
+        for (outcome, count) in &subscription.outcomes {
+            outcomes.get_or_create(&with(vec![("outcome", (*outcome).into())])).inc_by(*count);
+            if *outcome == "dead" {
+                dead.get_or_create(&with(vec![])).inc_by(*count);
+            }
+        }
+        for number in &subscription.numbers {
+            let family = own.entry(number.name).or_insert_with(|| page.gauges(number.name, number.help));
+            family.get_or_create(&with(vec![])).set(number.value);
+        }
+    }
+    let timings = |subscription: &SubscriptionReport| (vec![("subscription", subscription.name.clone())], subscription.timings.clone());
+    page.0.register_collector(Box::new(Histograms {
+        name: "rowfeed_delivery_seconds",
+        help: "How long a delivery took.",
+        all: report.subscriptions.iter().map(timings).collect(),
+    }));
 }
 
 fn groups(page: &mut Page, report: &Report) {
@@ -433,6 +499,13 @@ mod tests {
             requests: vec![RequestReport { route: "/connectors/{name}".into(), method: "GET".into(), status: 404, count: 2 }],
             partitions: vec![PartitionReport { topic: "shop.public.t".into(), partition: 0, start: 1, end: 9 }],
             log_bytes: Some(4096),
+            subscriptions: vec![SubscriptionReport {
+                name: "hook".into(),
+                state: "running",
+                outcomes: vec![("delivered", 4), ("dead", 1)],
+                timings: TimingReport { buckets: vec![(f64::INFINITY, 1)], sum: 0.5 },
+                numbers: vec![Number { name: "rowfeed_cache_staleness_seconds", help: "", value: 0.25 }],
+            }],
             ..Report::default()
         };
         let page = render(&report);
@@ -455,6 +528,11 @@ mod tests {
             "rowfeed_commit_to_log_seconds_bucket{le=\"+Inf\",connector=\"shop\"} 3",
             "rowfeed_commit_to_log_seconds_sum{connector=\"shop\"} 4.5",
             "rowfeed_group_lag_records{group=\"g\",topic=\"shop.public.t\",partition=\"0\"} 6.0",
+            "rowfeed_subscription_state{subscription=\"hook\",state=\"running\"} 1.0",
+            "rowfeed_deliveries_total{subscription=\"hook\",outcome=\"delivered\"} 4",
+            "rowfeed_dead_letters_total{subscription=\"hook\"} 1",
+            "rowfeed_delivery_seconds_count{subscription=\"hook\"} 1",
+            "rowfeed_cache_staleness_seconds{subscription=\"hook\"} 0.25",
             "rowfeed_http_requests_total{route=\"/connectors/{name}\",method=\"GET\",status=\"404\"} 2",
             "process_resident_memory_bytes ",
             "process_cpu_seconds_total ",

@@ -1,12 +1,14 @@
 //! `rowfeed.toml`, read again while everything runs.
 //!
 //! Owns comparing what the file says with what the process runs with. Promises that a setting that can be taken over at once
-//! is (the level of log lines), that of every other one it is told by name that it holds from the next start on, and that a
+//! is (the level of log lines, the subscriptions), that of every other one it is told by name that it holds from the next start on, and that a
 //! file with mistakes changes nothing. The environment and the command line win over the file, as at the start.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::subscriptions;
 use crate::config::ServiceConfig;
+use crate::deliver::{Definition, Deliveries};
 use crate::problem::Problem;
 use crate::telemetry;
 
@@ -14,22 +16,48 @@ use crate::telemetry;
 const LIVE: &str = "logging.level";
 
 /// What the process runs with.
-#[derive(Clone, Debug)]
-pub(super) struct Settings(Arc<Mutex<ServiceConfig>>);
+#[derive(Clone)]
+pub(super) struct Settings {
+    config: Arc<Mutex<ServiceConfig>>,
+    deliveries: Option<Deliveries>,
+}
 
 impl Settings {
     /// The settings that the process was started with.
     pub fn new(config: ServiceConfig) -> Self {
-        Self(Arc::new(Mutex::new(config)))
+        Self { config: Arc::new(Mutex::new(config)), deliveries: None }
+    }
+
+    /// The subscriptions, whose definitions are in the file, too.
+    pub fn deliver_by(&mut self, deliveries: Deliveries) {
+        self.deliveries = Some(deliveries);
     }
 
     /// Reads the file again, takes over what can be, and tells the log of the rest.
-    pub fn read_again(&self) {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub async fn read_again(&self) {
+        let wanted = self.take_over();
+        if let (Some(wanted), Some(deliveries)) = (wanted, &self.deliveries) {
+            deliveries.reload(wanted).await;
+        }
+    }
+
+    /// The subscriptions of a file without mistakes.
+    fn take_over(&self) -> Option<Vec<Definition>> {
+        let mut running = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let file = running.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
         let read = match running.load_again() {
             Ok(read) => read,
-            Err(problems) => return problems.iter().for_each(|problem| not_taken_over(&file, problem)),
+            Err(problems) => {
+                problems.iter().for_each(|problem| not_taken_over(&file, problem));
+                return None;
+            }
+        };
+        let wanted = match subscriptions::definitions(&read) {
+            Ok(wanted) => wanted,
+            Err(problems) => {
+                problems.iter().for_each(|problem| not_taken_over(&file, problem));
+                return None;
+            }
         };
         let mut waiting = read.differs_in(&running);
         if waiting.iter().any(|name| name == LIVE) {
@@ -50,6 +78,7 @@ impl Settings {
                 "these settings are others in the file than those that rowfeed runs with: they need a restart of rowfeed"
             );
         }
+        Some(wanted)
     }
 }
 

@@ -26,7 +26,7 @@ use super::super::router::{Call, Refusal, Reply};
 use super::super::{Broker, FetchedBytes};
 use super::{LEADER_EPOCH, NO_THROTTLE};
 use crate::log::LogError;
-use crate::log::topic::{CONFIGS_TOPIC, TopicInfo};
+use crate::log::topic::{TopicInfo, holds_secrets};
 use crate::record::Route;
 use crate::record::compression::Compression;
 use crate::record::view::batches;
@@ -188,7 +188,7 @@ fn find<'a>(broker: &Broker, asked: &AskedTopic<'a>, version: i16) -> Topic<'a> 
         (broker.log.topic(asked.name), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
     };
     let start = |partition: &AskedPartition| match &found {
-        Some(topic) if topic.name == CONFIGS_TOPIC => Partition::failed(partition, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        Some(topic) if holds_secrets(&topic.name) => Partition::failed(partition, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
         Some(topic) => Partition { knows_zstd: version >= ZSTD_FROM, ..Partition::start(broker, topic, partition) },
         None => Partition::failed(partition, unknown),
     };

@@ -71,6 +71,9 @@ impl Default for GroupLimits {
     }
 }
 
+/// Groups of subscriptions: a person ends those. One that is paused for a month goes on where it was.
+const KEPT_PREFIX: &str = "rowfeed.sub.";
+
 /// Who asks: a member of a group, or nobody of it.
 #[derive(Clone, Copy, Debug)]
 pub struct MemberRef<'a> {
@@ -532,7 +535,7 @@ impl Coordinator {
         let mut expired = Vec::new();
         for (name, committed_at_ms) in offsets.last_commits() {
             let seen = active.entry(Arc::clone(name)).or_insert(now);
-            if groups.contains_key(name) || committed_at_ms > oldest {
+            if groups.contains_key(name) || committed_at_ms > oldest || name.starts_with(KEPT_PREFIX) {
                 *seen = now;
             } else if now.saturating_duration_since(*seen) >= self.limits.offsets_age_max {
                 expired.push(Arc::clone(name));

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::super::commit::CommitBuffer;
-use super::super::topic::{CATALOG_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, OFFSETS_TOPIC, SCHEMAS_TOPIC, TopicInfo, TopicSpec, is_internal};
+use super::super::topic::{
+    CATALOG_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, OFFSETS_TOPIC, SCHEMAS_TOPIC, SUBSCRIPTIONS_TOPIC, TopicInfo, TopicSpec, is_internal,
+};
 use crate::record::compression::Compression;
 use crate::record::view::BatchView;
 use crate::record::{Headers, RecordRef, RecordSink, Route, TopicIndex};
@@ -20,7 +22,7 @@ const CLUSTER_KEY: &[u8] = b"";
 /// The key of the record that says which numbers were given away; there once a topic was removed.
 const NEXT_INDEX_KEY: &[u8] = b"\0next-index";
 /// Internal topics have fixed numbers, so that they can be written before any record names them.
-const INTERNAL: [&str; 5] = [CATALOG_TOPIC, OFFSETS_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, SCHEMAS_TOPIC];
+const INTERNAL: [&str; 6] = [CATALOG_TOPIC, OFFSETS_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, SCHEMAS_TOPIC, SUBSCRIPTIONS_TOPIC];
 /// The first number of an ordinary topic.
 const FIRST_ORDINARY: u32 = 16;
 

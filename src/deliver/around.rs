@@ -1,0 +1,229 @@
+//! What a sink has around it: the log, its places, its durable state, the way for what cannot be delivered.
+//!
+//! Promises that a subscription which is new begins where its `from` says and keeps that place from then on, also if nothing came
+//! yet; that a topic which comes into being later is read from its start; and that what is committed is durable when the call returns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::state::{self, Store};
+use super::{DEAD_PREFIX, Definition, GROUP_PREFIX, Places, Source, Sources, Status};
+use crate::event::Event;
+use crate::event::filter::Judgement;
+use crate::log::builtin::BuiltinLog;
+use crate::log::subscription::Place;
+use crate::log::topic::TopicInfo;
+use crate::log::{Commit as _, LogWriter, StartAt, Subscription, TopicSpec};
+use crate::problem::Problem;
+use crate::record::compression::Compression;
+use crate::record::{HeaderBlock, RecordRef, RecordSink};
+
+/// How often a subscription should look for new topics.
+pub const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A record that could not be delivered, with why.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: u32,
+    /// Its offset.
+    pub offset: u64,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Its value.
+    pub value: Option<Bytes>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub error: String,
+}
+
+/// See the module.
+#[derive(Clone)]
+pub struct Around {
+    pub(super) definition: Arc<Definition>,
+    pub(super) log: BuiltinLog,
+    pub(super) places: Arc<dyn Places>,
+    pub(super) sources: Arc<dyn Sources>,
+    pub(super) store: Store,
+    pub(super) status: Arc<Status>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Around {
+    /// The subscription.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    /// Its consumer group.
+    pub fn group(&self) -> String {
+        format!("{GROUP_PREFIX}{}", self.definition.name)
+    }
+
+    /// The log.
+    pub fn log(&self) -> &BuiltinLog {
+        &self.log
+    }
+
+    /// Counters and state.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// Becomes true when the sink is to end.
+    pub fn stop(&self) -> watch::Receiver<bool> {
+        self.stop.clone()
+    }
+
+    /// Returns when the sink is to end. Cancel-safe.
+    pub async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        // An error means that nobody is there who could say so.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Whether the filter lets an event through.
+    pub fn judge(&self, event: &Event<'_>) -> Judgement {
+        self.definition.filter.as_ref().map_or(Judgement::Matches, |filter| filter.judge(event))
+    }
+
+    /// The topics that it reads, as there are now.
+    pub fn topics(&self) -> Vec<Arc<TopicInfo>> {
+        let mut topics: Vec<_> = self.log.topics().into_iter().filter(|topic| self.definition.reads(&topic.name)).collect();
+        topics.sort_by_key(|topic| topic.index);
+        topics
+    }
+
+    /// Offsets that are committed: the next one of each topic and partition.
+    pub fn committed(&self) -> BTreeMap<(String, u32), u64> {
+        self.places.committed(&self.group()).into_iter().map(|(topic, partition, next)| ((topic, partition), next)).collect()
+    }
+
+    /// A reader at the committed places. What is new begins by `from`, and that is committed at once.
+    pub async fn open(&self) -> Result<Subscription, Problem> {
+        let opened = format!("opened/{}", self.name());
+        let is_new = self.store.get(&opened).is_none();
+        let places = self.places_of_topics(&self.topics(), if is_new { &self.definition.from } else { &StartAt::Start }).await?;
+        if is_new {
+            self.commit(places.iter().map(|place| (place.topic.name.clone(), place.route.partition, place.next)).collect()).await?;
+            self.store.put(vec![(opened, Some(b"{}".to_vec()))]).await?;
+        }
+        Ok(Subscription::open(self.log.clone(), places))
+    }
+
+    /// Adds the topics that have come into being since the reader was opened; how many places that are.
+    pub async fn look(&self, reader: &mut Subscription) -> Result<usize, Problem> {
+        let is_known = |topic: &Arc<TopicInfo>| reader.places().iter().any(|place| place.route.topic == topic.index);
+        let new: Vec<_> = self.topics().into_iter().filter(|topic| !is_known(topic)).collect();
+        let places = self.places_of_topics(&new, &StartAt::Start).await?;
+        let count = places.len();
+        places.into_iter().for_each(|place| reader.add(place));
+        Ok(count)
+    }
+
+    async fn places_of_topics(&self, topics: &[Arc<TopicInfo>], otherwise: &StartAt) -> Result<Vec<Place>, Problem> {
+        let committed = self.committed();
+        let mut places = Vec::new();
+        for topic in topics {
+            // An offset that `from` names and that is not kept: from the nearest one on.
+            let begins = match otherwise.places(&self.log, topic, None).await {
+                Ok(begins) => begins,
+                Err(_) => StartAt::Start.places(&self.log, topic, None).await.map_err(|error| state::problem(&error))?,
+            };
+            for mut place in begins {
+                let end = self.log.offsets(topic.index, place.route.partition).map_or(place.next, |range| range.end);
+                if let Some(next) = committed.get(&(topic.name.clone(), place.route.partition)) {
+                    // Before the start: the reader tells the gap.
+                    place.next = (*next).min(end);
+                }
+                places.push(place);
+            }
+        }
+        Ok(places)
+    }
+
+    /// Commits next offsets; durable when it returns.
+    pub async fn commit(&self, places: Vec<(String, u32, u64)>) -> Result<(), Problem> {
+        // A topic that is gone has no place.
+        let places: Vec<_> = places.into_iter().filter(|(topic, ..)| self.log.topic(topic).is_some()).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        let refused =
+            |why| Problem::retry("subscription/offsets", format!("the place of the subscription {} cannot be kept", self.name())).why(why);
+        self.places.commit(&self.group(), places).await.map_err(refused)
+    }
+
+    /// A sink's own durable value.
+    pub fn state(&self, key: &str) -> Option<Bytes> {
+        self.store.get(&format!("state/{}/{key}", self.name()))
+    }
+
+    /// All of a sink's own durable values whose keys begin so, by the rest of their keys.
+    pub fn states(&self, prefix: &str) -> Vec<(String, Bytes)> {
+        self.store.list(&format!("state/{}/{prefix}", self.name()))
+    }
+
+    /// Puts durable values of the sink's own in one commit; `None` removes.
+    pub async fn put_states(&self, records: state::Records) -> Result<(), Problem> {
+        self.store.put(records.into_iter().map(|(key, value)| (format!("state/{}/{key}", self.name()), value)).collect()).await
+    }
+
+    /// The connector of this name.
+    pub fn source(&self, connector: &str) -> Option<Source> {
+        self.sources.source(connector)
+    }
+
+    /// The connector that writes a topic.
+    pub fn source_of(&self, topic: &str) -> Option<Source> {
+        self.sources.of_topic(topic)
+    }
+
+    /// The name of its topic of dead letters.
+    pub fn dead_topic(&self) -> String {
+        format!("{DEAD_PREFIX}{}", self.name())
+    }
+
+    /// Appends records that are given up to the topic of dead letters: key and value as they were, and why in the headers. Durable
+    /// when it returns.
+    pub async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Problem> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: &crate::log::LogError| state::problem(error);
+        let mut writer = self.log.writer(Compression::None);
+        let to = writer.topic(&self.dead_topic(), &TopicSpec::default()).await.map_err(|error| failed(&error))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+        let mut commit = writer.begin().await.map_err(|error| failed(&error))?;
+        for letter in letters {
+            let mut headers = HeaderBlock::default();
+            headers.push("rowfeed.dead.topic", letter.topic.as_bytes());
+            headers.push("rowfeed.dead.partition", letter.partition.to_string().as_bytes());
+            headers.push("rowfeed.dead.offset", letter.offset.to_string().as_bytes());
+            headers.push("rowfeed.dead.attempts", letter.attempts.to_string().as_bytes());
+            headers.push("rowfeed.dead.error", letter.error.as_bytes());
+            let record =
+                RecordRef { timestamp_ms: now, key: letter.key.as_deref(), value: letter.value.as_deref(), headers: headers.headers() };
+            let refused = |full: crate::record::SinkFull| {
+                Problem::fail("subscription/dead-letter", "a dead letter cannot be kept").why(full.to_string())
+            };
+            commit.push(to.route(letter.key.as_deref()), record).map_err(refused)?;
+        }
+        debug_assert!(commit.records() > 0, "there are letters");
+        let seq = writer.commit(commit).await.map_err(|error| failed(&error))?;
+        writer.wait_durable(seq).await.map_err(|error| failed(&error))?;
+        Ok(())
+    }
+}
