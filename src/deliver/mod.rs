@@ -10,6 +10,7 @@
 pub mod around;
 pub mod definition;
 pub mod options;
+pub mod redis;
 pub mod registry;
 pub mod state;
 pub mod status;
@@ -126,7 +127,7 @@ pub struct Kind {
 }
 
 /// All kinds: a new one is a line here.
-pub static KINDS: &[Kind] = &[];
+pub static KINDS: &[Kind] = &[redis::KIND];
 
 /// The places of consumer groups: where a subscription goes on.
 pub trait Places: Send + Sync {

@@ -11,11 +11,13 @@ pub mod kafka_broker;
 pub mod postgres;
 pub mod proxy;
 pub mod random;
+pub mod redis;
 #[cfg(feature = "kafka")]
 pub mod reader;
 #[cfg(feature = "kafka")]
 pub mod scene;
 pub mod service;
+pub mod standby;
 
 use std::time::{Duration, Instant};
 

@@ -108,6 +108,13 @@ pub struct Reading {
     deleted: Option<(u32, u32, u64)>,
 }
 
+impl Reading {
+    /// Goes on behind a version.
+    pub fn from(version: u64) -> Self {
+        Self { version, ..Self::default() }
+    }
+}
+
 impl Batch {
     /// Whether there is anything to do but to go on.
     pub fn is_idle(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Pure. Promises that everything behind the fence is one atomic unit with the watermark.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redis::{Cmd, Pipeline};
 
@@ -55,16 +55,20 @@ impl Writer<'_> {
         // A position of 0 would mean that the fence is not passed.
         self.invalidate(&mut pipeline, keys.iter().map(|(key, changed)| (*key, changed)), fence.max(Lsn(1)));
         let lsn = batches.iter().map(|batch| batch.lsn).max().unwrap_or_default();
-        let tags: std::collections::BTreeSet<&String> = batches.iter().flat_map(|batch| batch.tags.keys()).collect();
+        let tags: BTreeSet<&String> = batches.iter().flat_map(|batch| batch.tags.keys()).collect();
         self.bump(&mut pipeline, tags.into_iter(), lsn);
-        batches.iter().flat_map(|batch| &batch.writes).for_each(|write| drop(pipeline.add_command(self.write(write))));
+        for write in batches.iter().flat_map(|batch| &batch.writes) {
+            pipeline.add_command(self.write(write));
+        }
         if !watermark.is_empty() {
             let mut command = if self.functions { redis::cmd("FCALL") } else { redis::cmd("HSET") };
             if self.functions {
                 command.arg("rowfeed_applied").arg(1);
             }
             command.arg(applied::key(name));
-            watermark.iter().for_each(|(field, value)| drop(command.arg(field).arg(value)));
+            for (field, value) in watermark {
+                command.arg(field).arg(value);
+            }
             pipeline.add_command(command);
         }
         pipeline
@@ -78,13 +82,19 @@ impl Writer<'_> {
                 let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
                 let mut command = redis::cmd("FCALL");
                 command.arg("rowfeed_invalidate").arg(some.len());
-                some.iter().for_each(|(key, _)| drop(command.arg(*key)));
+                for (key, _) in some {
+                    command.arg(*key);
+                }
                 command.arg(&self.settings.namespace).arg(ms(self.settings.keep)).arg(ms(self.settings.stale)).arg(fence.0);
-                some.iter().for_each(|(_, changed)| drop(command.arg(self.xids(&changed.xids))));
+                for (_, changed) in some {
+                    command.arg(self.xids(&changed.xids));
+                }
                 pipeline.add_command(command);
             } else if self.settings.tombstone.is_zero() {
                 let mut command = redis::cmd(if unlink { "UNLINK" } else { "DEL" });
-                some.iter().for_each(|(key, _)| drop(command.arg(self.physical(key))));
+                for (key, _) in some {
+                    command.arg(self.physical(key));
+                }
                 pipeline.add_command(command);
             } else {
                 for (key, _) in some {
@@ -107,7 +117,9 @@ impl Writer<'_> {
             if self.functions {
                 pipeline.add_command(bump(some, lsn));
             } else {
-                some.iter().for_each(|key| drop(pipeline.cmd("INCR").arg(key)));
+                for key in some {
+                    pipeline.cmd("INCR").arg(key);
+                }
             }
         }
     }
@@ -133,7 +145,9 @@ impl Writer<'_> {
                 let mut command = redis::cmd("FCALL");
                 command.arg("rowfeed_put").arg(1).arg(&write.key).arg(&settings.namespace).arg(&write.version);
                 command.arg(ms(settings.ttl)).arg(ms(settings.keep));
-                write.value.iter().for_each(|value| drop(command.arg(value)));
+                if let Some(value) = &write.value {
+                    command.arg(value);
+                }
                 command
             }
             Action::Set | Action::Invalidate { .. } => {

@@ -36,12 +36,13 @@ use self::server::Server;
 use self::settings::Settings;
 use super::{Around, Future, Kind, Options, Question, Refusal, Sink};
 use crate::change::Lsn;
+use crate::metrics::Number;
 use crate::postgres::application;
 use crate::postgres::visibility::Primary;
 use crate::problem::{Action, Problem};
 
 /// The kind.
-pub static KIND: Kind =
+pub const KIND: Kind =
     Kind { name: "redis", doc: "invalidates or fills a Redis or Valkey cache, or feeds its streams and channels", keys: settings::KEYS, make };
 
 fn make(options: &mut Options) -> Option<Arc<dyn Sink>> {
@@ -104,6 +105,21 @@ impl Sink for RedisSink {
                 }
             }
         })
+    }
+
+    fn numbers(&self) -> Vec<Number> {
+        let number = |name, help, value: u64| Number { name, help, value: value as f64 };
+        let findings = &self.findings;
+        vec![
+            number("rowfeed_cache_doubts_total", "How often all keys of a cache were dropped", self.doubts.load(Relaxed)),
+            number("rowfeed_cache_inspected_total", "Keys that were compared with the database", findings.looked.load(Relaxed)),
+            number("rowfeed_cache_inconsistent_total", "Keys that held what the database did not", findings.inconsistent.load(Relaxed)),
+            Number {
+                name: "rowfeed_cache_staleness_seconds",
+                help: "For how long the newest inspected key had been wrong",
+                value: findings.staleness_ms.load(Relaxed) as f64 / 1000.0,
+            },
+        ]
     }
 
     fn ask(self: Arc<Self>, around: Around, question: Question) -> Future<Result<Json, Refusal>> {

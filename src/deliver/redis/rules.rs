@@ -68,11 +68,6 @@ impl Rules {
         std::iter::once(&self.all).chain(self.tables.iter().map(|(_, rule)| rule))
     }
 
-    /// What a change concerns. An error: a template names a column that the table does not have.
-    pub fn touched(&self, event: &Event<'_>) -> Result<Touched, Problem> {
-        self.of(event).touched(event)
-    }
-
     /// What changes when templates change: other keys are named from then on, and nobody invalidates the old ones.
     pub fn fingerprint(&self) -> String {
         use std::fmt::Write;
@@ -88,7 +83,8 @@ impl Rules {
 }
 
 impl Rule {
-    fn touched(&self, event: &Event<'_>) -> Result<Touched, Problem> {
+    /// What a change concerns. An error: a template names a column that the table does not have.
+    pub fn touched(&self, event: &Event<'_>) -> Result<Touched, Problem> {
         let mut touched = Touched::default();
         match event.op() {
             Some(Op::Truncate) => return Ok(Touched { emptied: true, ..touched }),

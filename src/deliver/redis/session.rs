@@ -176,7 +176,7 @@ impl Session {
     /// Reads, and does what comes before the fence.
     async fn read(&self, mut reader: Subscription, mut batch: Batch, to: mpsc::Sender<Batch>) -> Result<(), Problem> {
         let share = Arc::new(Semaphore::new(WEIGHT_MAX));
-        let mut reading = Reading { version: batch.version, ..Reading::default() };
+        let mut reading = Reading::from(batch.version);
         let mut looked = Instant::now();
         loop {
             let weight = u32::try_from(batch.weight().min(WEIGHT_MAX)).unwrap_or(u32::MAX);
@@ -328,7 +328,9 @@ impl Session {
                 self.server.run(&commands::bump(some, lsn)).await?;
             } else {
                 let mut pipeline = redis::pipe();
-                some.iter().for_each(|key| drop(pipeline.cmd("INCR").arg(key)));
+                for key in some {
+                    pipeline.cmd("INCR").arg(key);
+                }
                 self.server.all(&pipeline).await?;
             }
         }
