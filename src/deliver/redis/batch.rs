@@ -30,8 +30,8 @@ pub struct Cause {
     pub xid: Option<u32>,
     /// The change's position.
     pub lsn: Lsn,
-    /// When it was committed, milliseconds since 1970.
-    pub commit_ms: i64,
+    /// When it was committed, microseconds since 1970.
+    pub commit_us: i64,
     /// SQL that gives what the key should hold, where it is to be inspected.
     pub inspect: Option<String>,
 }
@@ -77,6 +77,8 @@ pub struct Batch {
     pub xids: Vec<u32>,
     /// The newest change.
     pub lsn: Lsn,
+    /// The first of a run: the server hears of it whatever is in it.
+    pub begins: bool,
     /// Where each partition goes on behind it, by place.
     pub next: BTreeMap<usize, u64>,
     /// The greatest major version in it.
@@ -194,7 +196,7 @@ impl Batch {
             offset: event.offset,
             xid: event.tx_id(),
             lsn,
-            commit_ms: event.commit_ms().unwrap_or(event.timestamp_ms),
+            commit_us: committed_us(event),
             inspect,
         };
         for tag in touched.tags {
@@ -245,6 +247,12 @@ impl Batch {
 fn written(event: &Event<'_>, view: View) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     view.write(event, &Show::default(), &mut out).then_some(out)
+}
+
+/// When the change was committed, microseconds since 1970.
+fn committed_us(event: &Event<'_>) -> i64 {
+    let exact = event.source_value("ts_us").and_then(|us| us.unsigned()).and_then(|us| i64::try_from(us).ok());
+    exact.unwrap_or_else(|| event.commit_ms().unwrap_or(event.timestamp_ms).saturating_mul(1000))
 }
 
 /// A row of a snapshot of whole tables, as a connector takes it at its beginning or when it begins anew. One of an incremental

@@ -48,7 +48,7 @@ impl Evidence {
                 let [deleted, fenced] = entry.phases_ms;
                 json!({
                     "topic": entry.cause.topic.name, "partition": entry.cause.partition, "offset": entry.cause.offset,
-                    "lsn": entry.cause.lsn.to_string(), "transactions": entry.xids, "committed_ms": entry.cause.commit_ms,
+                    "lsn": entry.cause.lsn.to_string(), "transactions": entry.xids, "committed_ms": entry.cause.commit_us / 1000,
                     "deleted_ms": deleted, "fenced_ms": fenced, "fence_lsn": entry.fence.to_string(),
                 })
             })

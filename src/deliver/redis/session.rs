@@ -51,9 +51,14 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// How often places are committed to the group, and the server is asked whether it is still the same.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Microseconds since 1970.
+fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
 /// Milliseconds since 1970.
-pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+fn now_ms() -> i64 {
+    now_us() / 1000
 }
 
 /// A run.
@@ -73,6 +78,8 @@ pub struct Session {
     /// Where the log ended when the run began, by place: then the cache is right, and is opened.
     opens_at: Vec<u64>,
     opened: Mutex<bool>,
+    /// The server has a watermark.
+    told: Mutex<bool>,
     inspections: Mutex<Inspections>,
 }
 
@@ -148,6 +155,7 @@ impl Session {
         // The first batch says all places, so that none is missing where the server remembers anything.
         let first = Batch {
             doubts: if settings.repeats() { doubts } else { Vec::new() },
+            begins: true,
             next: reader.places().iter().enumerate().map(|(at, place)| (at, place.next)).collect(),
             version: found.as_ref().map_or(0, |found| found.version),
             lsn: found.as_ref().map_or(Lsn(0), |found| found.lsn),
@@ -164,6 +172,7 @@ impl Session {
             fenced: Mutex::new(fenced),
             opens_at,
             opened: Mutex::new(false),
+            told: Mutex::new(false),
             inspections: Mutex::default(),
         };
         Ok((session, reader, first))
@@ -516,6 +525,7 @@ impl Session {
                     self.writer(&generation, seen.as_ref()).behind(&batches, fence, &watermark, self.around.name())
                 };
                 self.server.all(&pipeline).await?;
+                *locked(&self.told) |= !watermark.is_empty();
             }
             self.applied(batches, fence).await?;
         }
@@ -525,7 +535,7 @@ impl Session {
     /// The fields of the watermark that these batches change.
     fn watermark(&self, batches: &[Batch]) -> Vec<(String, String)> {
         let next: BTreeMap<usize, u64> = batches.iter().flat_map(|batch| &batch.next).map(|(at, next)| (*at, *next)).collect();
-        if next.is_empty() {
+        if next.is_empty() && !batches.iter().any(|batch| batch.begins) {
             return Vec::new();
         }
         let fenced = locked(&self.fenced);
@@ -547,7 +557,7 @@ impl Session {
 
     /// Behind phase 1: counters, evidence, places; and the cache is opened once it is right.
     async fn applied(&self, batches: Vec<Batch>, fence: Lsn) -> Result<(), Problem> {
-        let (now, at, status) = (now_ms(), Instant::now(), self.around.status());
+        let (now, at, status) = (now_us(), Instant::now(), self.around.status());
         let mut caught_up = None;
         for batch in batches {
             {
@@ -570,12 +580,12 @@ impl Session {
             let mut inspections = locked(&self.inspections);
             let all = keys.into_iter().map(|(key, changed)| (key, changed.xids, changed.cause));
             for (key, xids, cause) in all.chain(writes.into_iter().map(|write| (write.key, Vec::new(), write.cause))) {
-                let took = Duration::from_millis(u64::try_from(now.saturating_sub(cause.commit_ms)).unwrap_or_default());
+                let took = Duration::from_micros(u64::try_from(now.saturating_sub(cause.commit_us)).unwrap_or_default());
                 status.took(took);
                 if let Some(sql) = &cause.inspect {
                     inspections.add(Look { key: key.clone(), sql: sql.clone(), fenced: at, next: 0 });
                 }
-                evidence.add(Entry { key, xids, cause, phases_ms: [deleted_ms, now], fence });
+                evidence.add(Entry { key, xids, cause, phases_ms: [deleted_ms, now / 1000], fence });
             }
         }
         self.open_cache(caught_up).await
@@ -643,7 +653,7 @@ impl Session {
             true => self.server.number(redis::cmd("FCALL").arg("rowfeed_is_open").arg(0).arg(name)).await? == 1,
             false => true,
         };
-        let remembers = self.sink.fenced.borrow().is_empty() || self.server.number(redis::cmd("EXISTS").arg(applied::key(name))).await? == 1;
+        let remembers = !*locked(&self.told) || self.server.number(redis::cmd("EXISTS").arg(applied::key(name))).await? == 1;
         if is_same && remembers {
             return Ok(());
         }
