@@ -31,10 +31,12 @@ use crate::connect::tokens::{Scope, Tokens};
 use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
 use crate::connect::{Definition, Schemas, checks, definitions, ground, slots, source};
 use crate::deliver::Deliveries;
+use crate::encode::stored;
 use crate::http;
 use crate::http::auth::Open;
 use crate::http::tls::Tls;
 use crate::log::LogTarget;
+use crate::log::builtin::keys::KeySettings;
 use crate::log::builtin::{BuiltinLog, LogSettings};
 use crate::log::cluster::Cluster;
 use crate::postgres::application;
@@ -471,6 +473,7 @@ async fn open_log(config: &ServiceConfig) -> Result<BuiltinLog, Problem> {
         max_bytes: config.log.max_bytes,
         max_age: config.log.retention,
         min_free_bytes: config.log.min_free_bytes,
+        key_index: config.log.key_index.then(|| KeySettings::new(stored::comparable)),
     };
     let opened = tokio::task::spawn_blocking(move || BuiltinLog::open(settings)).await;
     opened.map_err(|_| Problem::stop("log/io", "opening the log met a defect"))?.map_err(|error| error.problem())

@@ -13,9 +13,6 @@ pub mod template;
 pub mod value;
 pub mod view;
 
-#[cfg(test)]
-mod tests;
-
 pub use filter::{Candidates, Canonical, Column, Equality, Filter, Judgement, Literal, Side};
 pub use template::Template;
 pub use value::{Object, Value};
@@ -395,3 +392,6 @@ impl<'a> Event<'a> {
         self.source_value("table")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,7 @@ struct Payload {
     op: Option<String>,
 }
 
-fn op_of(value: &[u8]) -> Option<String> {
+pub(super) fn op_of(value: &[u8]) -> Option<String> {
     let envelope: Envelope = serde_json::from_slice(value).ok()?;
     envelope.op.or_else(|| envelope.payload?.op)
 }
@@ -392,7 +392,7 @@ fn size(record: &RecordView<'_>) -> usize {
 }
 
 /// A record as an object.
-fn render(topic: &str, partition: u32, record: &RecordView<'_>, op: Option<&str>) -> Vec<u8> {
+pub(super) fn render(topic: &str, partition: u32, record: &RecordView<'_>, op: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     records::write_line(topic, partition, record, &mut out);
     out.truncate(out.len().saturating_sub(b"}\n".len()));

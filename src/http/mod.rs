@@ -17,6 +17,7 @@ pub mod connectors;
 mod csv;
 pub mod described;
 pub mod groups;
+mod keys;
 pub mod listener;
 pub mod overview;
 pub mod plugins;
@@ -467,11 +468,19 @@ pub struct ApiError {
     message: String,
     /// What is known beyond the message.
     problem: Option<Box<Problem>>,
+    /// Members of problem details beside the usual ones.
+    members: Vec<(&'static str, Json)>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), problem: None }
+        Self { status, message: message.into(), problem: None, members: Vec::new() }
+    }
+
+    /// With another member in its details.
+    fn with(mut self, name: &'static str, value: impl Into<Json>) -> Self {
+        self.members.push((name, value.into()));
+        self
     }
 
     /// With what is known beyond the message.
@@ -498,6 +507,9 @@ impl ApiError {
                     map.insert(member.into(), text.into());
                 }
             }
+        }
+        for (name, value) in &self.members {
+            body[*name] = value.clone();
         }
         body.to_string()
     }

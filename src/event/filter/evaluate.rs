@@ -152,6 +152,14 @@ fn differ(left: &Datum<'_>, right: &Datum<'_>) -> Option<bool> {
     }
 }
 
+/// The text that an operand is.
+fn text_of(operand: &Operand) -> Option<&str> {
+    match operand {
+        Operand::Literal(Literal::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
 /// An event looked at from one of its rows.
 #[derive(Clone, Copy)]
 struct Look<'e, 'a> {
@@ -184,8 +192,8 @@ impl<'a> Look<'_, 'a> {
         }
     }
 
-    /// The value, if it is known; `beside` is what it is compared with.
-    fn datum<'o>(self, operand: &'o Operand, beside: &Operand) -> Option<Datum<'o>>
+    /// The value, if it is known; `beside` is the text that it is held against, if it is one.
+    fn datum<'o>(self, operand: &'o Operand, beside: Option<&str>) -> Option<Datum<'o>>
     where
         'a: 'o,
     {
@@ -196,12 +204,12 @@ impl<'a> Look<'_, 'a> {
             Operand::Topic => Some(Datum::Text(self.event.topic.into())),
             Operand::Table => {
                 let table = Datum::of(self.event.table_name()?)?;
-                match (table, beside) {
-                    (Datum::Text(table), Operand::Literal(Literal::Text(text))) if text.contains('.') => {
+                match table {
+                    Datum::Text(table) if beside.is_some_and(|text| text.contains('.')) => {
                         let schema = self.event.schema_name()?.text()?;
                         Some(Datum::Text(format!("{schema}.{table}").into()))
                     }
-                    (table, _) => Some(table),
+                    table => Some(table),
                 }
             }
             Operand::Literal(literal) => match literal {
@@ -218,7 +226,7 @@ impl<'a> Look<'_, 'a> {
     where
         'a: 'o,
     {
-        Some((self.datum(left, right)?, self.datum(right, left)?))
+        Some((self.datum(left, text_of(right))?, self.datum(right, text_of(left))?))
     }
 
     fn at(self, expression: &Expression) -> Option<bool> {
@@ -250,21 +258,21 @@ impl<'a> Look<'_, 'a> {
                 }
                 is_known.then_some(false)
             }
-            Expression::Fits(of, _, _, regex) => match self.datum(of, of)? {
+            Expression::Fits(of, _, text, regex) => match self.datum(of, Some(text))? {
                 Datum::Text(text) => Some(regex.is_match(&text)),
                 Datum::Quoted(text) => Some(regex.is_match(text)),
                 _ => None,
             },
-            Expression::IsNull(of) => self.datum(of, of).map(|datum| matches!(datum, Datum::Null)),
+            Expression::IsNull(of) => self.datum(of, None).map(|datum| matches!(datum, Datum::Null)),
             Expression::Distinct(left, right) => {
                 let (left, right) = self.pair(left, right)?;
                 differ(&left, &right)
             }
-            Expression::Holds(of) => match self.datum(of, of)? {
+            Expression::Holds(of) => match self.datum(of, None)? {
                 Datum::Truth(truth) => Some(truth),
                 _ => None,
             },
-            Expression::Is(of, wanted) => match self.datum(of, of)? {
+            Expression::Is(of, wanted) => match self.datum(of, None)? {
                 Datum::Truth(truth) => Some(truth == *wanted),
                 Datum::Null => Some(false),
                 _ => None,

@@ -23,9 +23,6 @@ mod evaluate;
 mod lexer;
 mod parser;
 
-#[cfg(test)]
-mod tests;
-
 use std::fmt;
 use std::ops::Range;
 
@@ -407,3 +404,6 @@ impl fmt::Display for Literal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
