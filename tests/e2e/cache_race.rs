@@ -231,7 +231,7 @@ fn ground(name: &str) -> Option<Ground> {
 }
 
 fn subscribe(ground: &Ground, more: &Value) {
-    let mut body = json!({ "type": "redis", "url": ground.redis.url(), "topics": ["srv.public.items"], "keys": ["item:{id}"] });
+    let mut body = json!({ "type": "redis", "url": ground.redis.url(), "topics": ["srv.public.items"], "connector": "scene", "keys": ["item:{id}"] });
     body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     let answer = http::request(&ground.scene.rowfeed.http(), "PUT", "/v1/subscriptions/cache", Some(&body)).expect("rowfeed answers");
     assert_eq!(answer.status, 201, "{}", answer.body);

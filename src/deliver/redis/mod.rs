@@ -233,3 +233,10 @@ fn old_keys_unknown() -> Problem {
         .why("the table's replica identity has only the key's columns: what the old key holds stays until its time to live")
         .fix("ALTER TABLE ... REPLICA IDENTITY FULL, or use columns of the primary key only, or a tag")
 }
+
+/// A warning: what a truncate empties is not told.
+fn truncates_skipped(connector: &str) -> Problem {
+    Problem::retry("cache/truncates-skipped", format!("the connector {connector} does not publish truncates"))
+        .why("a TRUNCATE leaves the keys of the table's rows in the cache until their time to live (skipped.operations is t by default)")
+        .fix("skipped.operations = none in the connector's configuration")
+}

@@ -23,7 +23,7 @@ use crate::change::Lsn;
 use crate::change::progress::Visibility;
 use crate::config::postgres::ConnectionConfig;
 use crate::deliver::around::LOOK_EVERY;
-use crate::deliver::{Around, Outcome};
+use crate::deliver::{Around, Outcome, Source};
 use crate::event::Event;
 use crate::log::subscription::Delivery;
 use crate::log::Subscription;
@@ -709,17 +709,26 @@ fn primary(settings: &Settings, around: &Around) -> Result<ConnectionConfig, Pro
     if let Some(primary) = &settings.primary {
         return Ok(primary.clone());
     }
+    let told = |source: &Source| {
+        if source.config.skipped.truncate && settings.invalidates() && around.status().noted().is_none() {
+            around.status().note(Some(super::truncates_skipped(&source.name)));
+        }
+        source.config.connection.clone()
+    };
     if let Some(name) = &settings.connector {
         let unknown = || {
             Problem::retry("cache/source", format!("there is no connector \"{name}\"")).fix("correct the option connector of the subscription")
         };
-        return around.source(name).map(|source| source.config.connection.clone()).ok_or_else(unknown);
+        return around.source(name).map(|source| told(&source)).ok_or_else(unknown);
     }
-    let mut sources: Vec<_> = around.topics().iter().filter_map(|topic| around.source_of(&topic.name)).collect();
+    // A topic that is named and does not exist yet has its writer, too.
+    let topics = around.topics();
+    let named = topics.iter().map(|topic| topic.name.as_str()).chain(around.definition().topics.iter().map(String::as_str));
+    let mut sources: Vec<_> = named.filter_map(|topic| around.source_of(topic)).collect();
     sources.sort_by(|a, b| a.name.cmp(&b.name));
     sources.dedup_by(|a, b| a.name == b.name);
     match sources.as_slice() {
-        [one] => Ok(one.config.connection.clone()),
+        [one] => Ok(told(one)),
         [] => Err(Problem::retry("cache/source", "no connector writes the topics of this subscription yet")
             .why("whether a change is visible is asked of its source")
             .fix("name the connector: connector = \"...\"; it waits until there is one")),
