@@ -8,8 +8,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export BENCH_WORK=${BENCH_WORK:-/tmp/rowfeed-bench-cache}
-export PGPORT=${PGPORT:-54319}
-redis_port=${REDIS_PORT:-54320} http_port=${HTTP_PORT:-54321} kafka_port=${KAFKA_PORT:-54322}
+export PGPORT=${PGPORT:-25419}
+redis_port=${REDIS_PORT:-25420} http_port=${HTTP_PORT:-25421} kafka_port=${KAFKA_PORT:-25422}
 rate=${RATE:-1000} seconds=${SECONDS_EACH:-20} rounds=${ROUNDS:-3}
 cd "$here/bench"
 . ./env.sh

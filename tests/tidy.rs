@@ -80,6 +80,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost_types", &["registry"]),
     ("protox_parse", &["registry"]),
     ("rdkafka", &["log/kafka"]),
+    ("redis", &["deliver/redis"]),
     ("rustls", &["cli/client", "http/tls", "postgres", "telemetry/traces"]),
     ("sha1", &["encode"]),
     ("sha2", &["encode"]),

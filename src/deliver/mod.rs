@@ -127,7 +127,7 @@ pub struct Kind {
 }
 
 /// All kinds: a new one is a line here.
-pub static KINDS: &[Kind] = &[redis::KIND];
+pub static KINDS: &[Kind] = &[self::redis::KIND];
 
 /// The places of consumer groups: where a subscription goes on.
 pub trait Places: Send + Sync {

@@ -66,6 +66,12 @@ impl Applied {
         })
     }
 
+    /// Fields of partitions that are not read any more.
+    pub fn others(&self, places: &[Place]) -> Vec<String> {
+        let is_read = |id: &str| places.iter().any(|place| topic_id(&place.topic.id) == id);
+        self.next.keys().filter(|(id, _)| !is_read(id)).map(|(id, partition)| format!("next:{id}:{partition}")).collect()
+    }
+
     /// Where to go on in each place, and why its keys may be wrong although nothing says so: empty when all is well.
     /// `committed` is where the group was: everything before it was behind the fence once.
     pub fn resume(found: Option<&Self>, log: &str, templates: &str, places: &[Place], is_new: bool) -> (Vec<Option<u64>>, Vec<String>) {

@@ -83,6 +83,10 @@ pub struct Batch {
     pub next: BTreeMap<usize, u64>,
     /// The greatest major version in it.
     pub version: u64,
+    /// Fields of the watermark that mean nothing any more.
+    pub gone: Vec<String>,
+    /// Suspects that are over.
+    pub cleared: Vec<u64>,
     /// Changes that count.
     pub changes: u64,
     /// Changes that do not.

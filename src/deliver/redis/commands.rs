@@ -60,6 +60,10 @@ impl Writer<'_> {
         for write in batches.iter().flat_map(|batch| &batch.writes) {
             pipeline.add_command(self.write(write));
         }
+        let gone: Vec<&String> = batches.iter().flat_map(|batch| &batch.gone).collect();
+        if !gone.is_empty() {
+            pipeline.cmd("HDEL").arg(applied::key(name)).arg(gone);
+        }
         if !watermark.is_empty() {
             let mut command = if self.functions { redis::cmd("FCALL") } else { redis::cmd("HSET") };
             if self.functions {

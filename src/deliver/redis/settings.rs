@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rules::{Rule, Rules};
+use super::rules::{self, Rule, Rules};
 use super::server::{self, Functions};
 use crate::config::Secret;
 use crate::config::define::invalid;
@@ -135,6 +135,14 @@ impl Settings {
         let primary = options.text("primary").and_then(|url| connection(options, "primary", &url));
         let replicas = options.texts("replicas").iter().filter_map(|url| connection(options, "replicas", url)).collect();
         let inspect = options.text("inspect").and_then(|text| template(options, "inspect", &text));
+        let namespace = options.text("namespace").unwrap_or_default();
+        // In doubt all keys of a template are searched by its pattern, which must not fit what is not ours.
+        let is_bare = |rule: &Rule| rule.keys.iter().any(|key| rules::pattern(key).starts_with(['*', '[', '?']));
+        if namespace.is_empty() && !matches!(action, Action::Publish | Action::Add) && rules.each().any(is_bare) {
+            let why = "in doubt all keys of a template are taken away, and without a text before its columns that would be every key of the server";
+            let problem = Problem::refuse("config/value", "a template of keys begins with a column").why(why);
+            options.problem("keys", problem.fix("begin it with a text: product:{id}; or give the subscription a namespace"));
+        }
         let settings = Self {
             url: Secret::new(url.unwrap_or_default()),
             action,
@@ -142,7 +150,7 @@ impl Settings {
             view: view?,
             ttl: options.duration("ttl", Duration::ZERO),
             length: options.number("length", 1_000_000, 1..=u64::MAX),
-            namespace: options.text("namespace").unwrap_or_default(),
+            namespace,
             fence: options.switch("fence", true),
             functions,
             replicas,
@@ -195,4 +203,40 @@ fn template(options: &mut Options, name: &str, text: &str) -> Option<Template> {
 
 fn connection(options: &mut Options, name: &str, url: &str) -> Option<ConnectionConfig> {
     ConnectionConfig::from_url(url).map_err(|problem: Problem| options.problem(name, problem)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::deliver::options;
+
+    fn read(json: &Json) -> Result<Settings, Vec<Problem>> {
+        let mut options = Options::new(options::of_json(json).expect("options"), BTreeMap::new(), false);
+        let settings = Settings::read(&mut options);
+        options.finish().map(|()| settings.expect("no mistakes"))
+    }
+
+    #[test]
+    fn options_say_what_is_done_for_each_table() {
+        let settings = read(&json!({ "url": "redis://:pw@h/1", "action": "unlink", "keys": ["p:{id}"], "on": "price, name", "replicas": ["postgres://u@r/db"],
+            "tables": { "public.o": { "keys": "o:{id}", "tags": ["org:{org}"] } }, "ttl": "5m", "fence": false }))
+        .expect("settings");
+        assert_eq!((settings.action, settings.fence, settings.ttl.as_secs()), (Action::Invalidate { unlink: true }, false, 300));
+        assert_eq!((settings.rules.all.on.len(), settings.rules.tables.len(), settings.replicas.len()), (2, 1, 1));
+        let other = read(&json!({ "url": "redis://h", "keys": ["q:{id}"] })).expect("settings");
+        assert_ne!(settings.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn what_would_drop_the_keys_of_others_or_lead_nowhere_is_refused() {
+        let mistakes = |json: Json| read(&json).expect_err("a mistake").len();
+        assert_eq!(mistakes(json!({ "url": "redis://h", "keys": ["{id}"] })), 1);
+        assert!(read(&json!({ "url": "redis://h", "keys": ["{id}"], "namespace": "shop" })).is_ok());
+        assert_eq!(mistakes(json!({ "url": "http://h", "action": "delete", "functions": "maybe", "keys": ["p:{"] })), 5);
+        assert_eq!(mistakes(json!({ "keys": ["p:{id}"] })), 1);
+    }
 }
