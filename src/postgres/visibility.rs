@@ -107,10 +107,8 @@ impl Replica {
     pub async fn open(config: &ConnectionConfig, application_name: &str) -> Result<Self, Problem> {
         let shown = |error: PostgresError| error.problem(config);
         let client = catalog::open(config, application_name).await.map_err(shown)?;
-        let look = client
-            .prepare("select pg_is_in_recovery(), pg_last_wal_replay_lsn()::text")
-            .await
-            .map_err(|error| shown(error.into()))?;
+        let look =
+            client.prepare("select pg_is_in_recovery(), pg_last_wal_replay_lsn()::text").await.map_err(|error| shown(error.into()))?;
         Ok(Self { client, look, config: config.clone() })
     }
 

@@ -8,7 +8,7 @@ use super::support::http;
 use super::support::postgres::shared_server;
 use super::support::redis::Redis;
 use super::support::scene::Scene;
-use super::support::{wait_for, wait_at_most};
+use super::support::{wait_at_most, wait_for};
 
 const TABLE: &str = "create table p(id int primary key, slug text, org int, n int); alter table p replica identity full; \
      create table other(id int primary key); insert into p values (1, 'a', 5, 0), (2, 'b', 6, 0)";
@@ -36,7 +36,8 @@ pub fn field(redis: &Redis, name: &str) -> Option<String> {
 /// Waits until everything committed so far is behind the fence.
 pub fn barrier(scene: &Scene) -> Value {
     let lsn = scene.sql.one("select pg_current_wal_insert_lsn()");
-    let answer = http::get(&scene.rowfeed.http(), &format!("/v1/subscriptions/cache/barrier?lsn={lsn}&timeout=30s")).expect("rowfeed answers");
+    let answer =
+        http::get(&scene.rowfeed.http(), &format!("/v1/subscriptions/cache/barrier?lsn={lsn}&timeout=30s")).expect("rowfeed answers");
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()
 }
@@ -94,7 +95,11 @@ fn a_barrier_passes_on_a_source_that_does_not_move() {
     let Some((scene, redis)) = scene("cache_idle", TABLE) else { return };
     subscribe(&scene, &redis, json!({ "keys": ["p:{id}"] }));
     // Not captured: nothing of it arrives, only that it is over.
-    scene.sql.run("create table unseen(id int); alter publication cache_idle_0 set table p; insert into unseen values (1)".replace("cache_idle_0", scene.slot()).as_str());
+    scene.sql.run(
+        "create table unseen(id int); alter publication cache_idle_0 set table p; insert into unseen values (1)"
+            .replace("cache_idle_0", scene.slot())
+            .as_str(),
+    );
     for _ in 0..3 {
         assert!(barrier(&scene)["waited_ms"].as_u64().expect("a time") < 5000);
     }
@@ -104,7 +109,9 @@ fn a_barrier_passes_on_a_source_that_does_not_move() {
 fn a_lease_is_void_once_its_key_changed_and_a_fill_must_have_seen_what_changed_it() {
     let Some((scene, redis)) = scene("cache_lease", TABLE) else { return };
     subscribe(&scene, &redis, json!({ "keys": ["p:{id}"], "functions": "on" }));
-    let get = || wait_for("the cache to be opened", || Some(fcall(&redis, "rowfeed_get", "p:1", &["10000"])).filter(|answer| answer[0] != "bypass"));
+    let get = || {
+        wait_for("the cache to be opened", || Some(fcall(&redis, "rowfeed_get", "p:1", &["10000"])).filter(|answer| answer[0] != "bypass"))
+    };
     let first = get();
     assert_eq!(first[0], "fill");
     assert_eq!(get()[0], "wait");
@@ -144,15 +151,21 @@ fn what_makes_the_cache_doubtful_counts_the_generation_of_its_namespace_up() {
     barrier(&scene);
     assert_eq!(generation(&redis), first);
     // Other templates are.
-    subscribe(&scene, &redis, json!({ "keys": ["p:{id}", "slug:{slug}"], "namespace": "shop", "tables": { "public.fence": { "keys": ["f:{id}"] }, "public.other": { "keys": ["o:{id}"] } } }));
+    subscribe(
+        &scene,
+        &redis,
+        json!({ "keys": ["p:{id}", "slug:{slug}"], "namespace": "shop", "tables": { "public.fence": { "keys": ["f:{id}"] }, "public.other": { "keys": ["o:{id}"] } } }),
+    );
     wait_for("the next generation", || (generation(&redis) > first).then_some(()));
     // A server that forgot everything is; and it is told without a restart of ours.
     redis.kill();
     redis.run();
-    wait_for("a generation after the restart", || (generation(&redis) > 0).then_some(()));
+    wait_for("a watermark after the restart", || field(&redis, "run"));
+    assert!(generation(&redis) > 0);
     redis::cmd("FLUSHALL").query::<()>(&mut redis.connect()).expect("redis answers");
     wait_for("a generation after the flush", || (generation(&redis) > 0).then_some(()));
-    let told = || http::get(&scene.rowfeed.http(), "/v1/subscriptions/cache/explain?key=x").expect("rowfeed answers").json()["doubts"].as_u64();
+    let told =
+        || http::get(&scene.rowfeed.http(), "/v1/subscriptions/cache/explain?key=x").expect("rowfeed answers").json()["doubts"].as_u64();
     wait_for("a doubt for each", || (told() >= Some(3)).then_some(()));
 }
 
@@ -164,11 +177,11 @@ fn values_follow_their_rows_and_streams_and_channels_tell_them() {
         body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         body
     };
-    for (name, more) in [
-        ("set", json!({ "action": "set", "keys": ["row:{id}"] })),
-        ("stream", json!({ "action": "xadd", "keys": ["changes"] })),
-    ] {
-        let answer = http::request(&scene.rowfeed.http(), "PUT", &format!("/v1/subscriptions/{name}"), Some(&only_p(more))).expect("rowfeed answers");
+    for (name, more) in
+        [("set", json!({ "action": "set", "keys": ["row:{id}"] })), ("stream", json!({ "action": "xadd", "keys": ["changes"] }))]
+    {
+        let answer = http::request(&scene.rowfeed.http(), "PUT", &format!("/v1/subscriptions/{name}"), Some(&only_p(more)))
+            .expect("rowfeed answers");
         assert_eq!(answer.status, 201, "{}", answer.body);
     }
     scene.sql.run("update p set n = 7 where id = 1; update p set n = 8 where id = 1; delete from p where id = 2");

@@ -221,17 +221,23 @@ fn ground(name: &str) -> Option<Ground> {
     // Snapshots of Redis are taken when the test says so: between two of them everything is lost by a kill.
     let redis = Redis::start(&["--save", "", "--appendonly", "no"])?;
     let primary = own_server(false, &[("max_connections", "100")])?;
-    let setup = format!("create table items(id int primary key, v bigint not null); insert into items select i, 0 from generate_series(0, {}) i", KEYS - 1);
+    let setup = format!(
+        "create table items(id int primary key, v bigint not null); insert into items select i, 0 from generate_series(0, {}) i",
+        KEYS - 1
+    );
     let scene = Scene::on(&primary, name, &setup, &json!({}))?;
     let standby = Standby::of(&primary, "late", &[("recovery_min_apply_delay", "15ms"), ("wal_receiver_status_interval", "1s")]);
     scene.sql.run("alter system set synchronous_standby_names = 'late'");
     scene.sql.run("select pg_reload_conf()");
-    wait_for("a synchronous standby", || (scene.sql.one("select sync_state from pg_stat_replication where application_name = 'late'") == "sync").then_some(()));
+    wait_for("a synchronous standby", || {
+        (scene.sql.one("select sync_state from pg_stat_replication where application_name = 'late'") == "sync").then_some(())
+    });
     Some(Ground { scene, standby, redis, _primary: primary })
 }
 
 fn subscribe(ground: &Ground, more: &Value) {
-    let mut body = json!({ "type": "redis", "url": ground.redis.url(), "topics": ["srv.public.items"], "connector": "scene", "keys": ["item:{id}"] });
+    let mut body =
+        json!({ "type": "redis", "url": ground.redis.url(), "topics": ["srv.public.items"], "connector": "scene", "keys": ["item:{id}"] });
     body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     let answer = http::request(&ground.scene.rowfeed.http(), "PUT", "/v1/subscriptions/cache", Some(&body)).expect("rowfeed answers");
     assert_eq!(answer.status, 201, "{}", answer.body);
@@ -293,7 +299,8 @@ fn no_stale_value_outlives_the_fence_also_when_redis_forgets_its_last_writes() {
     assert!(world.bypassed.load(SeqCst) > 0, "the cache was never closed: {}", world.account());
     // The end: what the cache has is what the database says.
     let lsn = ground.scene.sql.one("select pg_current_wal_insert_lsn()");
-    let passed = http::get(&ground.scene.rowfeed.http(), &format!("/v1/subscriptions/cache/barrier?lsn={lsn}&timeout=20s")).expect("rowfeed answers");
+    let passed = http::get(&ground.scene.rowfeed.http(), &format!("/v1/subscriptions/cache/barrier?lsn={lsn}&timeout=20s"))
+        .expect("rowfeed answers");
     assert_eq!(passed.status, 200, "{}", passed.body);
     for key in 0..KEYS {
         let cached = ground.redis.get(&format!("item:{key}"));

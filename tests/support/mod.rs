@@ -12,9 +12,9 @@ pub mod kafka_broker;
 pub mod postgres;
 pub mod proxy;
 pub mod random;
-pub mod redis;
 #[cfg(feature = "kafka")]
 pub mod reader;
+pub mod redis;
 #[cfg(feature = "kafka")]
 pub mod scene;
 pub mod service;

@@ -77,7 +77,11 @@ impl Applied {
     pub fn resume(found: Option<&Self>, log: &str, templates: &str, places: &[Place], is_new: bool) -> (Vec<Option<u64>>, Vec<String>) {
         let none = || vec![None; places.len()];
         let Some(found) = found else {
-            let why = if is_new { "it is new: what the cache has is not known" } else { "the server does not remember up to where its keys are right" };
+            let why = if is_new {
+                "it is new: what the cache has is not known"
+            } else {
+                "the server does not remember up to where its keys are right"
+            };
             return (none(), vec![why.to_owned()]);
         };
         if found.log != log {
@@ -110,7 +114,8 @@ mod tests {
 
     fn place(id: u8, partition: u32) -> Place {
         let index = TopicIndex(id.into());
-        let topic = TopicInfo { name: format!("t{id}"), index, id: [id; 16], partitions: 2, compact: false, internal: false, compression: None };
+        let topic =
+            TopicInfo { name: format!("t{id}"), index, id: [id; 16], partitions: 2, compact: false, internal: false, compression: None };
         Place { topic: Arc::new(topic), route: Route { topic: index, partition }, next: 9 }
     }
 
@@ -121,7 +126,8 @@ mod tests {
     #[test]
     fn who_goes_on_does_so_where_the_server_says() {
         let one = field(&[1; 16], 0);
-        let found = Applied::read(&fields(&[("log", "L"), ("templates", "T"), ("lsn", "0/10"), ("suspects", "7,9"), (&one, "5")])).expect("a hash");
+        let found =
+            Applied::read(&fields(&[("log", "L"), ("templates", "T"), ("lsn", "0/10"), ("suspects", "7,9"), (&one, "5")])).expect("a hash");
         assert_eq!((found.lsn, found.suspects.as_slice()), (Lsn(16), &[7, 9][..]));
         assert_eq!(Applied::resume(Some(&found), "L", "T", &[place(1, 0), place(1, 1)], false), (vec![Some(5), Some(0)], vec![]));
     }
@@ -130,7 +136,9 @@ mod tests {
     fn everything_that_makes_it_worthless_is_a_doubt() {
         assert_eq!(Applied::read(&[]), None);
         let found = Applied::read(&fields(&[("log", "L"), ("templates", "T"), (&field(&[1; 16], 0), "5")]));
-        let doubts = |found: Option<&Applied>, log: &str, templates: &str, places: &[Place]| Applied::resume(found, log, templates, places, false).1.len();
+        let doubts = |found: Option<&Applied>, log: &str, templates: &str, places: &[Place]| {
+            Applied::resume(found, log, templates, places, false).1.len()
+        };
         assert_eq!(doubts(found.as_ref(), "L", "T", &[place(1, 0)]), 0);
         assert_eq!(doubts(None, "L", "T", &[place(1, 0)]), 1);
         assert_eq!(doubts(found.as_ref(), "M", "T", &[place(1, 0)]), 1);

@@ -124,7 +124,12 @@ impl Reading {
 impl Batch {
     /// Whether there is anything to do but to go on.
     pub fn is_idle(&self) -> bool {
-        self.keys.is_empty() && self.tags.is_empty() && self.writes.is_empty() && self.doubts.is_empty() && self.emptied.is_empty() && self.emptied_tags.is_empty()
+        self.keys.is_empty()
+            && self.tags.is_empty()
+            && self.writes.is_empty()
+            && self.doubts.is_empty()
+            && self.emptied.is_empty()
+            && self.emptied_tags.is_empty()
     }
 
     /// How much it weighs among what is on the way.

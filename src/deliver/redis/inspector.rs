@@ -83,7 +83,11 @@ pub fn sql(template: &Template, event: &Event<'_>) -> Option<String> {
         .columns()
         .filter_map(|column| {
             let value = event.new_value(column).or_else(|| event.old_value(column))?;
-            let text = if value.is_null() { "null".to_owned() } else { literal(&value.text().map_or_else(|| String::from_utf8_lossy(value.raw()).into_owned(), |text| text.into_owned())) };
+            let text = if value.is_null() {
+                "null".to_owned()
+            } else {
+                literal(&value.text().map_or_else(|| String::from_utf8_lossy(value.raw()).into_owned(), |text| text.into_owned()))
+            };
             Some((column.to_owned(), serde_json::to_vec(&text).ok()?))
         })
         .collect();

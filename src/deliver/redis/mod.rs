@@ -42,8 +42,12 @@ use crate::postgres::visibility::Primary;
 use crate::problem::{Action, Problem};
 
 /// The kind.
-pub const KIND: Kind =
-    Kind { name: "redis", doc: "invalidates or fills a Redis or Valkey cache, or feeds its streams and channels", keys: settings::KEYS, make };
+pub const KIND: Kind = Kind {
+    name: "redis",
+    doc: "invalidates or fills a Redis or Valkey cache, or feeds its streams and channels",
+    keys: settings::KEYS,
+    make,
+};
 
 fn make(options: &mut Options) -> Option<Arc<dyn Sink>> {
     Settings::read(options).map(|settings| Arc::new(RedisSink::new(settings)) as Arc<dyn Sink>)
@@ -138,7 +142,8 @@ impl RedisSink {
     async fn barrier(&self, around: &Around, lsn: Lsn, timeout: Duration) -> Result<Json, Refusal> {
         let begun = Instant::now();
         let late = |what: &str| Refusal::Timeout(format!("{what} within {timeout:?}"));
-        let arrived = tokio::time::timeout(timeout, self.arrived(around, lsn)).await.map_err(|_| late("the source's position did not arrive"))??;
+        let arrived =
+            tokio::time::timeout(timeout, self.arrived(around, lsn)).await.map_err(|_| late("the source's position did not arrive"))??;
         // Whatever was committed up to there stands in the log now.
         let mut ends = Fenced::new();
         for topic in around.topics() {
@@ -152,7 +157,9 @@ impl RedisSink {
         let left = timeout.saturating_sub(begun.elapsed());
         let waited = tokio::time::timeout(left, fenced.wait_for(is_behind)).await;
         match waited {
-            Ok(Ok(_)) => Ok(json!({ "lsn": lsn.to_string(), "durable_lsn": arrived.to_string(), "fenced": true, "waited_ms": ms(begun.elapsed()) })),
+            Ok(Ok(_)) => {
+                Ok(json!({ "lsn": lsn.to_string(), "durable_lsn": arrived.to_string(), "fenced": true, "waited_ms": ms(begun.elapsed()) }))
+            }
             Ok(Err(_)) => Err(Refusal::Failed(Problem::retry("subscription/ended", "the deliveries ended"))),
             Err(_) => Err(late("the changes were not behind the fence")),
         }
@@ -197,7 +204,11 @@ impl RedisSink {
         let namespace = &self.settings.namespace;
         let generation = match namespace.is_empty() {
             true => None,
-            false => server.text(redis::cmd("GET").arg(format!("{namespace}:generation"))).await.map_err(failed)?.or_else(|| Some("0".to_owned())),
+            false => server
+                .text(redis::cmd("GET").arg(format!("{namespace}:generation")))
+                .await
+                .map_err(failed)?
+                .or_else(|| Some("0".to_owned())),
         };
         let physical = commands::physical(namespace, generation.as_deref().unwrap_or_default(), key);
         let bytes = server.number(redis::cmd("STRLEN").arg(&physical)).await.ok();

@@ -59,7 +59,9 @@ impl Rules {
         }
         let text = |value: Option<Value<'_>>| value.and_then(|value| value.text().map(|text| text.into_owned())).unwrap_or_default();
         let table = format!("{}.{}", text(event.schema_name()), text(event.table_name()));
-        let is_it = |(name, _): &&(String, Rule)| *name == table || name == event.topic || event.topic.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('.'));
+        let is_it = |(name, _): &&(String, Rule)| {
+            *name == table || name == event.topic || event.topic.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('.'))
+        };
         self.tables.iter().find(is_it).map_or(&self.all, |(_, rule)| rule)
     }
 

@@ -74,11 +74,13 @@ impl Server {
         let connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
         let mut server = Self { connection, shown, has_functions: false, run_id: String::new() };
         let info = server.text(redis::cmd("INFO").arg("server")).await?.unwrap_or_default();
-        let line = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim().to_owned();
+        let line =
+            |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim().to_owned();
         if line("redis_mode") == "cluster" {
-            return Err(Problem::fail("redis/cluster", "this server is part of a Redis Cluster").at(&server.shown).why(
-                "keys of one change lie on several nodes there, so they and the place that was reached cannot be written in one step",
-            ).fix("name a single server, or a primary with replicas"));
+            return Err(Problem::fail("redis/cluster", "this server is part of a Redis Cluster")
+                .at(&server.shown)
+                .why("keys of one change lie on several nodes there, so they and the place that was reached cannot be written in one step")
+                .fix("name a single server, or a primary with replicas"));
         }
         server.run_id = line("run_id");
         if functions != Functions::Off {

@@ -29,8 +29,8 @@ use crate::config::postgres::ConnectionConfig;
 use crate::deliver::around::LOOK_EVERY;
 use crate::deliver::{Around, Source};
 use crate::event::Event;
-use crate::log::subscription::Delivery;
 use crate::log::Subscription;
+use crate::log::subscription::Delivery;
 use crate::problem::Problem;
 
 /// About so much is read at a time.
@@ -69,7 +69,9 @@ pub struct Session {
     /// Where the log ended when the run began, by place: then the cache is right, and is opened.
     opens_at: Vec<u64>,
     opened: Mutex<bool>,
-    /// The server has a watermark.
+    /// Stands in the watermark: who finds another one there was forgotten, or is not alone.
+    id: String,
+    /// The server has the watermark.
     told: Mutex<bool>,
     inspections: Mutex<Inspections>,
 }
@@ -132,10 +134,13 @@ impl Session {
         }
         let generation = match settings.namespace.is_empty() {
             true => String::new(),
-            false => server.text(redis::cmd("GET").arg(format!("{}:generation", settings.namespace))).await?.unwrap_or_else(|| "0".to_owned()),
+            false => {
+                server.text(redis::cmd("GET").arg(format!("{}:generation", settings.namespace))).await?.unwrap_or_else(|| "0".to_owned())
+            }
         };
         let suspects = found.as_ref().map(|found| found.suspects.clone()).unwrap_or_default();
-        let fenced: Vec<_> = reader.places().iter().map(|place| (place.topic.name.clone(), place.topic.id, place.route.partition, place.next)).collect();
+        let fenced: Vec<_> =
+            reader.places().iter().map(|place| (place.topic.name.clone(), place.topic.id, place.route.partition, place.next)).collect();
         // What an earlier run had behind the fence this server may have lost.
         sink.fenced.send_replace(fenced.iter().map(|(topic, _, partition, next)| ((topic.clone(), *partition), *next)).collect());
         // The first batch says all places, so that none is missing where the server remembers anything.
@@ -159,6 +164,7 @@ impl Session {
             fenced: Mutex::new(fenced),
             opens_at,
             opened: Mutex::new(false),
+            id: format!("{}-{}", std::process::id(), now_us()),
             told: Mutex::new(false),
             inspections: Mutex::default(),
         };
@@ -338,7 +344,8 @@ fn primary(settings: &Settings, around: &Around) -> Result<ConnectionConfig, Pro
     };
     if let Some(name) = &settings.connector {
         let unknown = || {
-            Problem::retry("cache/source", format!("there is no connector \"{name}\"")).fix("correct the option connector of the subscription")
+            Problem::retry("cache/source", format!("there is no connector \"{name}\""))
+                .fix("correct the option connector of the subscription")
         };
         return around.source(name).map(|source| told(&source)).ok_or_else(unknown);
     }

@@ -73,16 +73,32 @@ pub struct Settings {
 /// The options beside those of all subscriptions.
 pub static KEYS: &[Key] = &[
     Key { name: "url", default: "", doc: "redis://user:password@host:6379/0, or rediss:// for TLS" },
-    Key { name: "action", default: "del", doc: "del, unlink: take keys away; set: keep them equal to the row; publish, xadd: tell the row" },
-    Key { name: "keys", default: "", doc: "templates over the row's columns: product:{id}; names of channels or streams for publish and xadd" },
+    Key {
+        name: "action",
+        default: "del",
+        doc: "del, unlink: take keys away; set: keep them equal to the row; publish, xadd: tell the row",
+    },
+    Key {
+        name: "keys",
+        default: "",
+        doc: "templates over the row's columns: product:{id}; names of channels or streams for publish and xadd",
+    },
     Key { name: "tags", default: "", doc: "templates of generations that a change counts up: org:{org_id} is the key gen:org:7" },
     Key { name: "on", default: "", doc: "only updates that change one of these columns count" },
     Key { name: "tables.*.keys", default: "", doc: "the same for one table (schema.table, or a topic)" },
     Key { name: "tables.*.tags", default: "", doc: "the same for one table" },
     Key { name: "tables.*.on", default: "", doc: "the same for one table" },
-    Key { name: "fence", default: "true", doc: "take keys away once more when the change is visible to everybody; false is fast and wrong" },
+    Key {
+        name: "fence",
+        default: "true",
+        doc: "take keys away once more when the change is visible to everybody; false is fast and wrong",
+    },
     Key { name: "functions", default: "auto", doc: "offer leases and checked fills: auto, on, off" },
-    Key { name: "namespace", default: "", doc: "keys stand behind it and a generation, which any doubt counts up; else all keys of the templates go" },
+    Key {
+        name: "namespace",
+        default: "",
+        doc: "keys stand behind it and a generation, which any doubt counts up; else all keys of the templates go",
+    },
     Key { name: "connector", default: "", doc: "the connector whose changes these are; known by the topics" },
     Key { name: "primary", default: "", doc: "URL of the primary, where the connector reads from a standby" },
     Key { name: "replicas", default: "", doc: "URLs of standbys that readers use: the fence waits for their replay" },
@@ -90,11 +106,27 @@ pub static KEYS: &[Key] = &[
     Key { name: "ttl", default: "0s", doc: "time to live of values that are set; 0s: for ever" },
     Key { name: "length", default: "1000000", doc: "about how many entries a stream keeps (xadd)" },
     Key { name: "view", default: "flat", doc: "how a row is written: flat, envelope, diff, cloudevents, raw" },
-    Key { name: "keep", default: "60s", doc: "how long it is remembered which transactions changed a key, for fills that say what they saw" },
+    Key {
+        name: "keep",
+        default: "60s",
+        doc: "how long it is remembered which transactions changed a key, for fills that say what they saw",
+    },
     Key { name: "stale", default: "0s", doc: "how long readers who may have an old value are given one while another reader fills" },
-    Key { name: "tombstone", default: "0s", doc: "without functions: an empty value takes a deleted key's place for so long, so that SET NX fails" },
-    Key { name: "bypass_after", default: "0s", doc: "readers go past the cache when Rowfeed has been away for so long; 0s: never for that" },
-    Key { name: "inspect", default: "", doc: "SQL over the row's columns that gives what a key should hold: select name from p where id = {id}" },
+    Key {
+        name: "tombstone",
+        default: "0s",
+        doc: "without functions: an empty value takes a deleted key's place for so long, so that SET NX fails",
+    },
+    Key {
+        name: "bypass_after",
+        default: "0s",
+        doc: "readers go past the cache when Rowfeed has been away for so long; 0s: never for that",
+    },
+    Key {
+        name: "inspect",
+        default: "",
+        doc: "SQL over the row's columns that gives what a key should hold: select name from p where id = {id}",
+    },
     Key { name: "inspect_one_in", default: "100", doc: "one of so many changes is inspected" },
 ];
 
@@ -115,10 +147,8 @@ impl Settings {
             "xadd" => Action::Add,
             word => Action::Invalidate { unlink: word == "unlink" },
         };
-        let rules = Rules {
-            all: rule(options),
-            tables: options.tables("tables", |table, options| Some((table.to_owned(), rule(options)))),
-        };
+        let rules =
+            Rules { all: rule(options), tables: options.tables("tables", |table, options| Some((table.to_owned(), rule(options)))) };
         if rules.each().all(|rule| rule.keys.is_empty() && rule.tags.is_empty()) {
             options.problem("keys", crate::config::define::required("keys").fix("keys = [\"product:{id}\"]"));
         }

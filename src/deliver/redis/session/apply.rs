@@ -61,6 +61,10 @@ impl Session {
         add("log", self.around.log().cluster_id().to_owned());
         add("templates", self.settings().fingerprint());
         add("at", now_ms().to_string());
+        // Once: a server that is emptied while we write forgets it.
+        if batches.iter().any(|batch| batch.begins) {
+            add("run", self.id.clone());
+        }
         let suspects = locked(&self.suspects);
         add("suspects", suspects.open.iter().chain(&suspects.over).map(u64::to_string).collect::<Vec<_>>().join(","));
         if let Some(lsn) = batches.iter().map(|batch| batch.lsn).max().filter(|lsn| lsn.0 > 0) {
@@ -84,7 +88,9 @@ impl Session {
                         place.3 = *next;
                     }
                 }
-                self.sink.fenced.send_replace(fenced.iter().map(|(topic, _, partition, next)| ((topic.clone(), *partition), *next)).collect());
+                self.sink
+                    .fenced
+                    .send_replace(fenced.iter().map(|(topic, _, partition, next)| ((topic.clone(), *partition), *next)).collect());
             }
             locked(&self.suspects).over.retain(|xid| !batch.cleared.contains(xid));
             caught_up = batch.caught_up.or(caught_up);

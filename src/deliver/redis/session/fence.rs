@@ -141,7 +141,11 @@ impl Session {
         let ahead: Vec<u32> = batch.xids.iter().copied().filter(|xid| seen.by.whole(*xid) >= seen.by.xmax).collect();
         for xid in ahead {
             if primary.is_foreign(seen.by.whole(xid)).await.unwrap_or(false) {
-                tracing::warn!(subscription = self.around.name(), xid, "a transaction is not of this server's history; it is not waited for");
+                tracing::warn!(
+                    subscription = self.around.name(),
+                    xid,
+                    "a transaction is not of this server's history; it is not waited for"
+                );
                 batch.xids.retain(|known| *known != xid);
             }
         }

@@ -40,7 +40,8 @@ impl Session {
             true => self.server.number(redis::cmd("FCALL").arg("rowfeed_is_open").arg(0).arg(name)).await? == 1,
             false => true,
         };
-        let remembers = !*locked(&self.told) || self.server.number(redis::cmd("EXISTS").arg(applied::key(name))).await? == 1;
+        let run = self.server.text(redis::cmd("HGET").arg(applied::key(name)).arg("run")).await?;
+        let remembers = !*locked(&self.told) || run.as_ref() == Some(&self.id);
         if is_same && remembers {
             return Ok(());
         }
@@ -71,7 +72,9 @@ impl Session {
         let before = session.value(&look.sql).await?;
         let generation = match self.settings().namespace.as_str() {
             "" => String::new(),
-            namespace => self.server.text(redis::cmd("GET").arg(format!("{namespace}:generation"))).await?.unwrap_or_else(|| "0".to_owned()),
+            namespace => {
+                self.server.text(redis::cmd("GET").arg(format!("{namespace}:generation"))).await?.unwrap_or_else(|| "0".to_owned())
+            }
         };
         let key = commands::physical(&self.settings().namespace, &generation, &look.key);
         let cached = self.server.bytes(redis::cmd("GET").arg(key)).await?;
@@ -84,7 +87,12 @@ impl Session {
             (Some(cached), Some(told)) => !inspector::is_same(cached, told),
         };
         if is_wrong {
-            tracing::warn!(subscription = self.around.name(), key = look.key, code = "cache/inconsistent", "a key holds what the database does not");
+            tracing::warn!(
+                subscription = self.around.name(),
+                key = look.key,
+                code = "cache/inconsistent",
+                "a key holds what the database does not"
+            );
         }
         self.sink.findings.found(is_wrong.then(|| look.fenced.elapsed()));
         Ok(())
