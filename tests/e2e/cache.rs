@@ -204,3 +204,32 @@ fn a_template_over_a_column_that_is_not_there_fails_and_says_which() {
     let problem = wait_for("the failure", || Some(show(&scene)).filter(|view| view["state"] == "failed"));
     assert_eq!(problem["problem"]["code"], "cache/template-column", "{problem}");
 }
+
+#[test]
+fn the_inspector_finds_what_was_put_there_behind_the_fence_and_an_unknown_old_key_is_told() {
+    let setup = TABLE.replace("replica identity full", "replica identity default");
+    let Some((scene, redis)) = scene("cache_inspect", &setup) else { return };
+    let inspect = json!({ "inspect": "select n from p where id = {id}", "inspect_one_in": 1, "keys": ["p:{id}", "slug:{slug}"] });
+    subscribe(
+        &scene,
+        &redis,
+        json!({ "topics": ["srv.public.p"], "inspect": inspect["inspect"], "inspect_one_in": 1, "keys": inspect["keys"], "bypass_after": "2s" }),
+    );
+    let metric = |name: &str| {
+        let page = http::get(&scene.rowfeed.http(), "/metrics").expect("rowfeed answers").body;
+        let line = page.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).unwrap_or_default()
+    };
+    scene.sql.run("update p set n = 5 where id = 1; update p set n = 6 where id = 2");
+    barrier(&scene);
+    redis.set("p:1", "4");
+    redis.set("p:2", "6");
+    wait_for("a finding", || (metric("rowfeed_cache_inconsistent_total") >= 1.0).then_some(()));
+    assert!(metric("rowfeed_cache_inspected_total") >= 1.0);
+    assert_eq!(show(&scene)["note"]["code"], "cache/old-key-unknown");
+    // Opened for two seconds at a time, and again and again while all is well.
+    let get = || fcall(&redis, "rowfeed_get", "p:2", &["10000"]);
+    wait_for("the cache to be open", || (get() == ["hit", "6"]).then_some(()));
+    drop(scene);
+    wait_for("readers to go past the cache", || (get() == ["bypass"]).then_some(()));
+}
