@@ -18,6 +18,7 @@ need nodejs node
 need npm npm
 need prometheus promtool
 need python3 python3
+need redis-server redis-server
 need postgresql-client psql
 # Debian has it in sbin.
 need_file pgbouncer '/usr/*bin/pgbouncer'
@@ -30,6 +31,9 @@ if ! compgen -G ".cache/kafka/libs/kafka-tools-*.jar" >/dev/null; then
 fi
 if [ ! -d .cache/apicurio/converters ]; then
   scripts/get_apicurio.sh
+fi
+if [ ! -e .cache/opensearch/TestServer.class ]; then
+  scripts/get_opensearch.sh
 fi
 scripts/get_debezium.sh
 scripts/get_pgvector.sh

@@ -80,6 +80,12 @@ pub static KEYS: &[ServiceKey] = &[
         Kind::Origins,
         "origins whose pages may ask, such as https://app.example.com,https://b.example.com; empty: none",
     ),
+    setting(
+        "http.webhook_allow",
+        "",
+        Kind::Text,
+        "private addresses that webhooks may go to: ranges and hosts, such as 10.0.0.0/8,*.example.com; with http.auth = \"loopback\" also this machine",
+    ),
     setting("http.tls_cert", "", Kind::Text, "certificate chain (PEM): HTTP speaks TLS; read again when it changes"),
     setting("http.tls_key", "", Kind::Text, "its private key (PEM)"),
     setting(
@@ -214,6 +220,8 @@ pub struct ServiceConfig {
     pub jwt_keys: Option<PathBuf>,
     /// Issuer and audience of signed tokens.
     pub jwt_claims: [Option<String>; 2],
+    /// Private addresses that webhooks may go to.
+    pub webhook_allow: String,
     /// Where the Kafka protocol listens.
     pub kafka_listen: String,
     /// What Kafka clients are told; `None` is the address bound.
@@ -594,6 +602,7 @@ impl Reader<'_> {
             jwt_secret: None,
             jwt_keys: not_empty("http.jwt_keys").map(|_| self.folder("http.jwt_keys", base, sources)),
             jwt_claims: ["http.jwt_issuer", "http.jwt_audience"].map(not_empty),
+            webhook_allow: text("http.webhook_allow"),
             kafka_listen: text("kafka.listen"),
             kafka_advertised: not_empty("kafka.advertised"),
             log: LogConfig {
