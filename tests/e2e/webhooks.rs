@@ -521,3 +521,49 @@ fn a_receiver_that_is_away_gets_few_requests_and_everything_when_it_is_back() {
     assert_in_order(&receiver.taken());
     wait_for("no trouble", || (state(&scene)["state"] == "running").then_some(()));
 }
+
+#[test]
+fn a_receiver_over_tls_is_believed_when_its_authority_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
+    let mut make = Command::new("openssl");
+    make.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]);
+    make.args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"]);
+    make.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
+    if let Err(why) = installed::run(&mut make) {
+        return missing(&why);
+    }
+    let script = "const fs = require('fs'); require('https').createServer({ key: fs.readFileSync(process.argv[1]), cert: fs.readFileSync(process.argv[2]) }, \
+                  (request, response) => { response.writeHead(204).end(); console.log(request.headers['webhook-id']) }) \
+                  .listen(process.env.PORT, '127.0.0.1', () => console.log('listening'))";
+    if let Err(why) = installed::run(Command::new("node").arg("--version")) {
+        return missing(&why);
+    }
+    let Some(mut scene) = scene("hook_tls") else { return };
+    let program = Program::start(Command::new("node").arg("-e").arg(script).arg(&key).arg(&certificate));
+    let url = program.url.replace("http://127.0.0.1", "https://localhost");
+    scene.sql.run("insert into orders values (1, 'new', 1)");
+    scene.fence();
+    subscribe(&scene, &url, &json!({ "from": "latest" }));
+    let told = ask(&scene, "POST", "/test", None).json();
+    assert!(told["response"].is_null() && told["error"].as_str().is_some_and(|error| error.contains("no TLS")), "{told}");
+    scene.rowfeed.kill();
+    scene.rowfeed.set_variable("SSL_CERT_FILE", certificate.to_str().expect("a path"));
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    scene.sql.run("update orders set seq = 2");
+    assert!(program.line().starts_with("evt_"));
+    assert_eq!(ask(&scene, "POST", "/test", None).json()["response"]["status"], 204);
+}
