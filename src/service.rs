@@ -35,6 +35,7 @@ use crate::deliver::webhook::address::Guard;
 use crate::encode::stored;
 use crate::http;
 use crate::http::auth::Open;
+use crate::http::jwt::{JwtSettings, Verifier};
 use crate::http::tls::Tls;
 use crate::log::LogTarget;
 use crate::log::builtin::keys::KeySettings;
@@ -176,6 +177,7 @@ impl Service {
         let refused = |why: String| Problem::refuse("config/value", "http.webhook_allow cannot be read").why(why);
         Guard::parse(&config.webhook_allow, config.http_loopback).map_err(refused)?.set_of_service();
         let wanted = subscriptions::definitions(&config).map_err(first)?;
+        let jwt = jwt_of(&config)?.map(Arc::new);
         create_data_dir(&config)?;
         if let Some(folders) = &config.secret_paths {
             secrets::allow_paths(folders.clone());
@@ -233,7 +235,7 @@ impl Service {
             service.settings.deliver_by(deliveries.clone());
             service.deliveries = Some(deliveries);
         }
-        service.serve_http(http_listener, broker, tokens, tls);
+        service.serve_http(http_listener, broker, tokens, tls, jwt);
         if service.config.watch {
             service.watch_files(watch);
         }
@@ -274,7 +276,17 @@ impl Service {
         Some(broker)
     }
 
-    fn serve_http(&mut self, listener: TcpListener, broker: Option<Arc<Broker>>, tokens: Arc<Tokens>, tls: Option<Arc<Tls>>) {
+    fn serve_http(
+        &mut self,
+        listener: TcpListener,
+        broker: Option<Arc<Broker>>,
+        tokens: Arc<Tokens>,
+        tls: Option<Arc<Tls>>,
+        jwt: Option<Arc<Verifier>>,
+    ) {
+        if let Some(jwt) = &jwt {
+            self.readers.push(tokio::spawn(Arc::clone(jwt).watch(self.stop.subscribe())));
+        }
         if let Some(tls) = &tls {
             self.readers.push(tokio::spawn(Arc::clone(tls).watch(self.stop.subscribe())));
         }
@@ -291,6 +303,8 @@ impl Service {
             tokens: Some(tokens),
             cors_origins: self.config.cors_origins.clone(),
             tls,
+            max_streams: self.config.max_streams,
+            jwt,
             ..http::Settings::default()
         };
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
@@ -369,6 +383,12 @@ impl Service {
 /// What HTTP's certificate is read from, if it has one.
 pub fn tls_of(config: &ServiceConfig) -> Result<Option<Tls>, Problem> {
     config.http_tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()
+}
+
+/// What signed tokens are verified by, if there are to be any.
+pub fn jwt_of(config: &ServiceConfig) -> Result<Option<Verifier>, Problem> {
+    let [issuer, audience] = config.jwt_claims.clone();
+    Verifier::open(JwtSettings { secret: config.jwt_secret.clone(), keys: config.jwt_keys.clone(), issuer, audience })
 }
 
 /// Without any token nobody could ask for one: the first is put into a file that only this user reads.

@@ -88,6 +88,12 @@ pub static KEYS: &[ServiceKey] = &[
     ),
     setting("http.tls_cert", "", Kind::Text, "certificate chain (PEM): HTTP speaks TLS; read again when it changes"),
     setting("http.tls_key", "", Kind::Text, "its private key (PEM)"),
+    setting("http.max_streams", "20000", Kind::Number(1, 1_000_000), "live streams (SSE, WebSocket) at a time; each has a descriptor of its own over HTTP/1.1"),
+    setting("http.max_streams_per_ip", "50", Kind::Number(1, 1_000_000), "live streams of one client address; behind a proxy all have the proxy's"),
+    setting("http.jwt_secret", "", Kind::Text, "secret of signed tokens for live streams (HS256), 32 bytes or more, such as ${env:JWT_SECRET}; empty: none"),
+    setting("http.jwt_keys", "", Kind::Text, "file of public keys of signed tokens (RS256, ES256, EdDSA): PEM or a JSON Web Key Set; read again when it changes"),
+    setting("http.jwt_issuer", "", Kind::Text, "who must have issued signed tokens (iss); empty: anybody who has the key"),
+    setting("http.jwt_audience", "", Kind::Text, "for whom signed tokens must be (aud); empty: not looked at"),
     setting("kafka.listen", "127.0.0.1:9092", Kind::Address, "the Kafka protocol over the built-in log"),
     setting("kafka.auth", "loopback", AUTH, "\"loopback\" or \"none\", as http.auth"),
     setting("kafka.advertised", "", Kind::AddressOrEmpty, "the address Kafka clients are told to use; empty: the one that is listened on"),
@@ -188,6 +194,14 @@ pub struct ServiceConfig {
     pub cors_origins: Vec<String>,
     /// Private addresses that webhooks may go to.
     pub webhook_allow: String,
+    /// Live streams in all, and of one address.
+    pub max_streams: [usize; 2],
+    /// Secret of signed tokens.
+    pub jwt_secret: Option<Secret>,
+    /// Public keys of signed tokens.
+    pub jwt_keys: Option<PathBuf>,
+    /// Issuer and audience of signed tokens.
+    pub jwt_claims: [Option<String>; 2],
     /// Where the Kafka protocol listens.
     pub kafka_listen: String,
     /// What Kafka clients are told; `None` is the address bound.
@@ -565,6 +579,10 @@ impl Reader<'_> {
                 .map(|_| (self.folder("http.tls_cert", base, sources), self.folder("http.tls_key", base, sources))),
             cors_origins: list(&text("http.cors_origins")).map(str::to_owned).collect(),
             webhook_allow: text("http.webhook_allow"),
+            max_streams: ["http.max_streams", "http.max_streams_per_ip"].map(|name| text(name).parse().unwrap_or(1)),
+            jwt_secret: None,
+            jwt_keys: not_empty("http.jwt_keys").map(|_| self.folder("http.jwt_keys", base, sources)),
+            jwt_claims: ["http.jwt_issuer", "http.jwt_audience"].map(not_empty),
             kafka_listen: text("kafka.listen"),
             kafka_advertised: not_empty("kafka.advertised"),
             log: LogConfig {
@@ -605,6 +623,10 @@ impl Reader<'_> {
     /// What concerns several settings at once.
     fn complete(&mut self, mut config: ServiceConfig) -> ServiceConfig {
         config.log.kafka = self.kafka_properties();
+        match secrets::resolve(&self.text("http.jwt_secret")) {
+            Ok(secret) => config.jwt_secret = Some(secret).filter(|secret| !secret.is_empty()).map(Secret::new),
+            Err(problem) => self.problem_at("http.jwt_secret", problem),
+        }
         for (given, missing) in [("http.tls_cert", "http.tls_key"), ("http.tls_key", "http.tls_cert")] {
             if !self.text(given).is_empty() && self.text(missing).is_empty() {
                 let problem = Problem::refuse("config/missing", format!("{missing} is missing")).why(format!("{given} is of no use alone"));

@@ -81,6 +81,7 @@ mod snapshot;
 mod snapshot_options;
 #[cfg(feature = "kafka")]
 mod snapshot_resume;
+mod stream;
 #[cfg(feature = "kafka")]
 mod streaming;
 #[path = "../support/mod.rs"]
