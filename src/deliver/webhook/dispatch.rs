@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::answer::{Answer, Meaning, Pace, Progress, meaning};
 use super::endpoint::{Message, Tried};
 use super::history::{Entry, State};
-use super::lanes::{At, Job, Lanes, Payload, Waiting};
+use super::lanes::{At, Job, Lanes, Order, Payload, Waiting, lane_of};
 use super::partition::{Partition, payload};
 use super::replay::Replay;
 use super::sink::Webhook;
@@ -160,7 +160,11 @@ impl Dispatcher {
             self.around.put_states(gone).await?;
         }
         for (at, stored) in found {
-            self.lanes.restore(Waiting { at, lane: stored.lane, progress: stored.progress, next_at_ms: stored.next_at_ms });
+            let lane = match self.webhook.order {
+                Order::Topic => lane_of(&stored.topic, b""),
+                Order::Key => stored.lane,
+            };
+            self.lanes.restore(Waiting { at, lane, progress: stored.progress, next_at_ms: stored.next_at_ms });
             if stored.progress.tries > 0 {
                 let entry = self.entry(at, &stored.progress, State::Waiting, None);
                 let entry = Entry { status: stored.status, error: stored.error, next_at_ms: Some(stored.next_at_ms), ..entry };
@@ -192,6 +196,13 @@ impl Dispatcher {
                 }
                 while let Some(landed) = self.flying.try_join_next() {
                     self.landed(landed.ok());
+                }
+                if let Some(keeping) = self.keeping.take_if(|keeping| keeping.is_finished()) {
+                    let kept = keeping.await.ok();
+                    self.kept(kept);
+                }
+                if let Ok(replay) = replays.try_recv() {
+                    self.replays.push_back(replay);
                 }
                 continue;
             }
@@ -586,13 +597,15 @@ impl Dispatcher {
             self.landed(landed.ok());
         }
         self.flying.abort_all();
-        // Twice: what is stored first may be passed afterwards.
+        // More than once: what is stored first may be passed afterwards.
         for _ in 0..3 {
+            if self.keeping.is_none() {
+                self.keep();
+            }
             if let Some(keeping) = self.keeping.take() {
                 let kept = keeping.await.ok();
                 self.kept(kept);
             }
-            self.keep();
         }
     }
 }

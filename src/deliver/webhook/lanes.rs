@@ -617,7 +617,7 @@ mod tests {
             let ends = std::iter::repeat_n([(0, 0), (1, 0), (2, 0), (5, 9), (4, 0)], 400).flatten();
             for (step, pick) in steps.into_iter().chain(ends) {
                 match step {
-                    0 => if lanes.has_room() && read < TOTAL {
+                    0 if lanes.has_room() && read < TOTAL => {
                         lanes.push(at(read), read % keys, body());
                         read += 1;
                     },

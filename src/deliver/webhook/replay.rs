@@ -80,7 +80,10 @@ pub async fn prepare(around: &Around, asked: &Json) -> Result<(Replay, Json), Re
     let dead = dead_letters(around, &ranges).await?;
     let count = dead.len();
     let parts = dead.into_iter().map(|(route, offset)| Part { route, next: offset, until: offset + 1 }).collect();
-    let hurry = ranges.iter().map(of_range).collect();
+    // What waits may be older than what is kept: who begins at the start means it, too.
+    let is_start =
+        |place: &Place| around.log().offsets(place.route.topic, place.route.partition).is_some_and(|range| range.start >= place.next);
+    let hurry = ranges.iter().map(|(place, until)| (place.route, if is_start(place) { 0 } else { place.next }, *until)).collect();
     Ok((Replay { parts, filter, hurry }, json!({ "ranges": told, "only": "failed", "dead": count })))
 }
 
