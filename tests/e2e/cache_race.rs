@@ -119,7 +119,9 @@ fn fence(world: &World, url: &str, service: &str) {
         let path = format!("/v1/subscriptions/cache/barrier?lsn={lsn}&timeout=5s");
         if http::get(service, &path).is_ok_and(|answer| answer.status == 200) {
             world.barriers.fetch_add(1, SeqCst);
-            versions.iter().zip(&world.fenced).for_each(|(version, fenced)| drop(fenced.fetch_max(*version, SeqCst)));
+            for (version, fenced) in versions.iter().zip(&world.fenced) {
+                fenced.fetch_max(*version, SeqCst);
+            }
         }
     }
 }
