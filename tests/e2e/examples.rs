@@ -136,7 +136,12 @@ fn programs_are_installed() -> bool {
     static THERE: OnceLock<bool> = OnceLock::new();
     let there = *THERE.get_or_init(|| {
         let done = Command::new(repository().join("scripts/get_examples.sh")).output();
-        done.is_ok_and(|done| done.status.success() || { eprintln!("{}", String::from_utf8_lossy(&done.stderr)); false })
+        done.is_ok_and(|done| {
+            done.status.success() || {
+                eprintln!("{}", String::from_utf8_lossy(&done.stderr));
+                false
+            }
+        })
     });
     if !there {
         missing("what the examples' programs import (scripts/get_examples.sh)");
@@ -152,6 +157,20 @@ fn the_audit_log_says_who_changed_what() {
 #[test]
 fn each_order_is_shipped_once_whoever_is_killed() {
     if let Some(kills) = Example::new("service-to-service", &["psql", "python3", "node"]).run() {
+        assert_eq!(kills, 1);
+    }
+}
+
+#[test]
+fn what_the_outbox_says_reaches_its_users_browser_and_no_other() {
+    if let Some(kills) = Example::new("outbox", &["psql", "node", "curl", "jq", "chromium"]).with_a_page().run() {
+        assert_eq!(kills, 1);
+    }
+}
+
+#[test]
+fn the_board_of_orders_is_live_and_catches_up() {
+    if let Some(kills) = Example::new("live-order-board", &["psql", "python3", "node", "curl", "chromium"]).with_a_page().run() {
         assert_eq!(kills, 1);
     }
 }
@@ -174,7 +193,8 @@ fn every_example_is_described_and_run() {
             assert!(page.contains(&said), "examples/{name}/README.md does not say {said}");
         }
         assert!(read(&folder.join("compose.yml")).contains(&format!("name: rowfeed-{name}")), "{name} shares its volumes");
-        connectors.extend(fs::read_dir(folder.join("connectors")).expect("its connector").filter_map(Result::ok).map(|entry| entry.file_name()));
+        connectors
+            .extend(fs::read_dir(folder.join("connectors")).expect("its connector").filter_map(Result::ok).map(|entry| entry.file_name()));
     }
     let count = connectors.len();
     connectors.sort();

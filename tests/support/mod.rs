@@ -9,11 +9,13 @@ pub mod apicurio;
 pub mod events;
 pub mod http;
 pub mod kafka_broker;
+pub mod opensearch;
 pub mod postgres;
 pub mod proxy;
 pub mod random;
 #[cfg(feature = "kafka")]
 pub mod reader;
+pub mod receiver;
 pub mod redis;
 #[cfg(feature = "kafka")]
 pub mod scene;
