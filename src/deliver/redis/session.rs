@@ -368,12 +368,7 @@ fn primary(settings: &Settings, around: &Around) -> Result<ConnectionConfig, Pro
         };
         return around.source(name).map(|source| told(&source)).ok_or_else(unknown);
     }
-    // A topic that is named and does not exist yet has its writer, too.
-    let topics = around.topics();
-    let named = topics.iter().map(|topic| topic.name.as_str()).chain(around.definition().topics.iter().map(String::as_str));
-    let mut sources: Vec<_> = named.filter_map(|topic| around.source_of(topic)).collect();
-    sources.sort_by(|a, b| a.name.cmp(&b.name));
-    sources.dedup_by(|a, b| a.name == b.name);
+    let sources = super::writers(around);
     match sources.as_slice() {
         [one] => Ok(told(one)),
         [] => Err(Problem::retry("cache/source", "no connector writes the topics of this subscription yet")
