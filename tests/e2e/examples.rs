@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rowfeed::demo::cluster::free_port;
 
+use crate::support::opensearch::OpenSearch;
 use crate::support::postgres::{fresh_database, shared_server};
 use crate::support::service::Rowfeed;
 use crate::support::{missing, wait_for};
@@ -136,7 +137,12 @@ fn programs_are_installed() -> bool {
     static THERE: OnceLock<bool> = OnceLock::new();
     let there = *THERE.get_or_init(|| {
         let done = Command::new(repository().join("scripts/get_examples.sh")).output();
-        done.is_ok_and(|done| done.status.success() || { eprintln!("{}", String::from_utf8_lossy(&done.stderr)); false })
+        done.is_ok_and(|done| {
+            done.status.success() || {
+                eprintln!("{}", String::from_utf8_lossy(&done.stderr));
+                false
+            }
+        })
     });
     if !there {
         missing("what the examples' programs import (scripts/get_examples.sh)");
@@ -170,6 +176,16 @@ fn the_board_of_orders_is_live_and_catches_up() {
     }
 }
 
+#[test]
+fn the_search_finds_what_the_table_has() {
+    let Some(server) = OpenSearch::start() else { return };
+    let mut search = Example::new("search-index", &["psql", "python3", "curl", "jq"]);
+    search.variables.push(("SEARCH_URL", server.url()));
+    if let Some(kills) = search.run() {
+        assert_eq!(kills, 1);
+    }
+}
+
 /// Every folder is an example that is described, listed, has its own slot and is run by a test.
 #[test]
 fn every_example_is_described_and_run() {
@@ -188,7 +204,8 @@ fn every_example_is_described_and_run() {
             assert!(page.contains(&said), "examples/{name}/README.md does not say {said}");
         }
         assert!(read(&folder.join("compose.yml")).contains(&format!("name: rowfeed-{name}")), "{name} shares its volumes");
-        connectors.extend(fs::read_dir(folder.join("connectors")).expect("its connector").filter_map(Result::ok).map(|entry| entry.file_name()));
+        connectors
+            .extend(fs::read_dir(folder.join("connectors")).expect("its connector").filter_map(Result::ok).map(|entry| entry.file_name()));
     }
     let count = connectors.len();
     connectors.sort();
