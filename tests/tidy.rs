@@ -59,7 +59,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main", "service", "cli"]),
     ("axum", &["http"]),
-    ("base64", &["connect/schemas", "connect/tokens", "event/view", "http", "registry"]),
+    (
+        "base64",
+        &["connect/schemas", "connect/tokens", "deliver/elasticsearch", "deliver/webhook", "event/view", "http", "registry"],
+    ),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli/shells"]),
@@ -80,7 +83,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost_types", &["registry"]),
     ("protox_parse", &["registry"]),
     ("rdkafka", &["log/kafka"]),
-    ("rustls", &["cli/client", "http/tls", "postgres", "telemetry/traces"]),
+    ("rustls", &["cli/client", "deliver/webhook", "http/tls", "postgres", "telemetry/traces"]),
     ("sha1", &["encode"]),
     ("sha2", &["encode"]),
     ("sha3", &["encode"]),
@@ -88,9 +91,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("socket2", &["broker", "http", "postgres"]),
     ("terminal_size", &["cli"]),
     ("tokio_postgres", &["postgres", "demo"]),
-    ("tokio_rustls", &["cli/client", "http/tls", "postgres"]),
+    ("tokio_rustls", &["cli/client", "deliver/webhook", "http/tls", "postgres"]),
     ("tracing_subscriber", &["telemetry"]),
-    ("ureq", &["connect/schemas", "telemetry/traces"]),
+    ("ureq", &["connect/schemas", "deliver/elasticsearch", "telemetry/traces"]),
     ("x509_cert", &["postgres"]),
 ];
 

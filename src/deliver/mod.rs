@@ -9,11 +9,13 @@
 
 pub mod around;
 pub mod definition;
+pub mod elasticsearch;
 pub mod options;
 pub mod registry;
 pub mod state;
 pub mod status;
 mod supervise;
+pub mod webhook;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -126,7 +128,10 @@ pub struct Kind {
 }
 
 /// All kinds: a new one is a line here.
-pub static KINDS: &[Kind] = &[];
+pub static KINDS: &[Kind] = &[
+    Kind { name: "webhook", doc: "signed HTTP requests, by Standard Webhooks", keys: webhook::sink::KEYS, make: webhook::sink::make },
+    elasticsearch::KIND,
+];
 
 /// The places of consumer groups: where a subscription goes on.
 pub trait Places: Send + Sync {

@@ -118,7 +118,7 @@ struct Payload {
     op: Option<String>,
 }
 
-pub(super) fn op_of(value: &[u8]) -> Option<String> {
+fn op_of(value: &[u8]) -> Option<String> {
     let envelope: Envelope = serde_json::from_slice(value).ok()?;
     envelope.op.or_else(|| envelope.payload?.op)
 }

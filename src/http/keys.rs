@@ -16,6 +16,7 @@ use super::described::{Operation, Routes, does};
 use super::{ApiError, App, Pairs, browse, connectors, parameter, records, topics};
 use crate::change::Lsn;
 use crate::config::{quantity, suggest};
+use crate::event::{Event, Kind, Op, Show, View};
 use crate::log::LogError;
 use crate::log::builtin::BuiltinLog;
 use crate::log::builtin::keys::{Kept, KeyWatch};
@@ -23,7 +24,7 @@ use crate::log::topic::TopicInfo;
 use crate::problem::Problem;
 use crate::record::view::{RecordView, batches};
 
-const PARAMETERS: [&str; 4] = ["wait", "newer_than", "min_offset", "min_lsn"];
+const PARAMETERS: [&str; 5] = ["wait", "newer_than", "min_offset", "min_lsn", "view"];
 /// The longest a request waits.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// A connector's position moves also without a record: it is looked at so often.
@@ -36,8 +37,8 @@ pub fn routes() -> Routes {
     Routes::of("Topics")
         .shape(
             "KeyedRecord",
-            json!({ "topic": "shop.public.orders", "partition": 0, "offset": 1842, "ts": "2026-11-21T13:02:11.482Z", "key": { "id": 42 },
-                "value": { "op": "u" }, "op~": "u", "size": 612, "tombstone": false, "headers": { "<name>": null } }),
+            json!({ "topic?": "shop.public.orders", "partition?": 0, "offset?": 1842, "ts?": "2026-11-21T13:02:11.482Z", "key?": { "id": 42 },
+                "value?": { "op": "u" }, "op?~": "u", "size?": 612, "tombstone?": false, "headers?": { "<name>": null }, "<name>": null }),
         )
         .get("/v1/topics/{topic}/keys/{key}", show, described())
 }
@@ -49,6 +50,7 @@ fn described() -> Operation {
         .query("newer_than", json!("0:1842"), "As If-None-Match: the place that is known already.")
         .query("min_offset", json!(1842), "The record must be of this offset at least.")
         .query("min_lsn", json!("0/1A2BFC8"), "The topic's connector must have published everything before this position: what pg_current_wal_lsn() says after a commit is seen then.")
+        .query("view", json!("flat"), "envelope, flat (the row's columns), diff, cloudevents or raw; as a page of records has it without.")
         .answers(200, "Its newest record.", json!("@KeyedRecord"))
         .empty(304, "Nothing is newer.")
         .fails(400, "wait=x is not a time such as 30s, 60s at most")
@@ -67,6 +69,7 @@ struct Asked {
     known: Vec<String>,
     min_offset: Option<u64>,
     min_lsn: Option<Lsn>,
+    view: Option<View>,
 }
 
 impl Asked {
@@ -88,8 +91,13 @@ impl Asked {
         let headers = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         let known = headers.flat_map(|value| value.split(',')).chain(parameter(pairs, "newer_than"));
         let known = known.map(|place| place.trim().trim_start_matches("W/").trim_matches('"').to_owned()).collect();
+        let view = |text: &str| {
+            let names = View::ALL.map(|(name, _)| name).join(", ");
+            View::parse(text).ok_or_else(|| ApiError::bad_request(format!("view={text} is none of {names}")))
+        };
         Ok(Self {
             key,
+            view: parameter(pairs, "view").map(view).transpose()?,
             until,
             known,
             min_offset: parameter(pairs, "min_offset").map(offset).transpose()?,
@@ -232,7 +240,7 @@ impl Look<'_> {
             // A table that was emptied tells it by a record without a key.
             if let Some(emptied) = keyless.place.filter(|emptied| emptied.is_behind(&place))
                 && let Some(kept) = self.log.record_at(self.topic, emptied).await.map_err(failed)?
-                && kept.record(&mut Vec::new()).is_some_and(|record| op(&record).as_deref() == Some("t"))
+                && kept.record(&mut Vec::new()).is_some_and(|record| self.event(&kept, &record).op() == Some(Op::Truncate))
             {
                 return Ok((read, Standing::Deleted(kept)));
             }
@@ -243,12 +251,18 @@ impl Look<'_> {
             let Some(record) = kept.record(&mut room) else { continue };
             let is_it = self.log.keys().zip(record.key).is_some_and(|(keys, known)| keys.is_same(known, &candidate));
             if is_it {
-                let standing = if is_gone(&record) { Standing::Deleted(kept.clone()) } else { Standing::Here(kept.clone()) };
+                let event = self.event(&kept, &record);
+                let is_gone = event.kind() == Kind::Tombstone || matches!(event.op(), Some(Op::Delete | Op::Truncate));
+                let standing = if is_gone { Standing::Deleted(kept.clone()) } else { Standing::Here(kept.clone()) };
                 return Ok((read, standing));
             }
         }
         let mut ranges = (0..self.topic.partitions).filter_map(|partition| self.log.offsets(self.topic.index, partition));
         Ok((read, if ranges.any(|range| range.start > 0) { Standing::Cut } else { Standing::Never }))
+    }
+
+    fn event<'r>(&'r self, kept: &Kept, record: &RecordView<'r>) -> Event<'r> {
+        Event::new(&self.topic.name, kept.place.partition, record)
     }
 
     /// Whether there is anything about the key that is newer than `read`, which moves on.
@@ -347,21 +361,6 @@ fn without_spaces(json: &str) -> String {
     out
 }
 
-fn op(record: &RecordView<'_>) -> Option<String> {
-    record.value.and_then(browse::op_of)
-}
-
-/// Whether a record says that its row is there no more: a tombstone, a delete, or what `ExtractNewRecordState` makes of one.
-fn is_gone(record: &RecordView<'_>) -> bool {
-    let Some(value) = record.value else { return true };
-    if matches!(op(record).as_deref(), Some("d" | "t")) {
-        return true;
-    }
-    let json: Option<Json> = serde_json::from_slice(value).ok();
-    let payload = json.as_ref().map(|json| json.get("payload").filter(|_| json.get("schema").is_some()).unwrap_or(json));
-    payload.is_some_and(|row| row.is_null() || row.get("__deleted").and_then(Json::as_str) == Some("true"))
-}
-
 fn answer(topic: &TopicInfo, asked: &Asked, standing: &Standing, unmet: Option<&Unmet>) -> Result<Response, ApiError> {
     let tag = standing.tag().map(|tag| format!("\"{tag}\""));
     let headers = |response: Response| match &tag {
@@ -383,8 +382,12 @@ fn answer(topic: &TopicInfo, asked: &Asked, standing: &Standing, unmet: Option<&
             let mut room = Vec::new();
             let record =
                 kept.record(&mut room).ok_or_else(|| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the record cannot be read"))?;
-            let op = op(&record);
-            let body = browse::render(name, kept.place.partition, &record, op.as_deref());
+            let event = Event::new(name, kept.place.partition, &record);
+            let mut body = Vec::new();
+            match asked.view {
+                Some(view) => drop(view.write(&event, &Show::default(), &mut body)),
+                None => body = browse::render(name, kept.place.partition, &record, event.op().map(Op::letter)),
+            }
             Ok(headers(([(header::CONTENT_TYPE, "application/json")], body).into_response()))
         }
         Standing::Deleted(kept) => {

@@ -44,6 +44,10 @@ fn a_row_is_found_by_its_key_as_it_stands_now() {
     assert_eq!((&record["op"], &record["value"]["after"]["status"], &record["offset"]), (&json!("u"), &json!("paid"), &json!(500)));
     assert_eq!((tag(&found), record["key"].clone()), ("0:500".to_owned(), json!({"id": 42})));
     assert_eq!(at(&scene.rowfeed, &orders, "%7B%22id%22%3A%2042%7D").json(), record, "JSON, with a space");
+    let flat = at(&scene.rowfeed, &orders, "42?view=flat").json();
+    assert_eq!((&flat["id"], &flat["status"], &flat["_op"]), (&json!(42), &json!("paid"), &json!("u")));
+    assert_eq!(at(&scene.rowfeed, &orders, "42?view=diff").json()["changed"]["status"], json!(["new", "paid"]));
+    assert_eq!(at(&scene.rowfeed, &orders, "42?view=x").status, 400);
     let line = at(&scene.rowfeed, &lines, "%7B%22line%22:%22a%20b%22,%22order%22:7%7D");
     assert_eq!(line.json()["value"]["after"]["n"], 1, "in another order of its columns: {}", line.body);
     assert_eq!(at(&scene.rowfeed, &codes, "42").json()["value"]["after"]["n"], 1, "a text that looks like a number");

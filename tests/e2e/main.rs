@@ -94,3 +94,5 @@ mod traces;
 mod trial;
 #[cfg(feature = "kafka")]
 mod types;
+#[cfg(feature = "kafka")]
+mod webhooks;

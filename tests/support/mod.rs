@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod random;
 #[cfg(feature = "kafka")]
 pub mod reader;
+pub mod receiver;
 #[cfg(feature = "kafka")]
 pub mod scene;
 pub mod service;

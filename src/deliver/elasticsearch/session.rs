@@ -1,0 +1,413 @@
+//! One run of a search sink: reads, gathers, sends, keeps its place.
+//!
+//! Promises that the place is committed behind what the server has, or what is a dead letter, and behind nothing else; that a server
+//! that is busy gets smaller bulks after longer pauses, and larger ones again when it is not; and that what is held is bounded by one read and
+//! one bulk. Sending again, after a crash or from an older place, changes nothing that is newer: versions say so
+//! (`docs/decisions/0026-versions-of-documents.md`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
+
+use super::SearchSink;
+use super::bulk::{self, Bulk, Fate, From, Item};
+use super::client::{Answer, Client};
+use super::document::{self, Action};
+use super::settings::Settings;
+use crate::deliver::around::LOOK_EVERY;
+use crate::deliver::{Around, DeadLetter, Outcome, state};
+use crate::event::{Event, Judgement, Op};
+use crate::log::Subscription;
+use crate::log::subscription::{Chunk, Delivery, Place};
+use crate::log::topic::TopicInfo;
+use crate::problem::{Action as Does, Problem};
+
+/// About so much is read at a time.
+const READ_BYTES: usize = 1 << 20;
+/// A place is committed this often at least while there is a backlog.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// Pauses of a server that is busy.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Emptying an index may take long.
+const EMPTY_WAIT: Duration = Duration::from_secs(600);
+
+/// A run.
+pub struct Session<'a> {
+    sink: &'a SearchSink,
+    around: &'a Around,
+    client: Arc<Client>,
+    bulk: Bulk,
+    /// The first version of each topic, by its id.
+    bases: HashMap<[u8; 16], u64>,
+    /// So many documents go into one request now.
+    room: usize,
+    pause: Duration,
+    dead: Vec<DeadLetter>,
+}
+
+/// Something that a record wants, with what is known of it.
+struct Wanted {
+    action: Result<Action, String>,
+    lsn: Option<u64>,
+    offset: u64,
+}
+
+/// Whether it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goes {
+    On,
+    /// It is to end: what was not sent is sent after the next start.
+    Ends,
+}
+
+/// Runs until the subscription is told to end, or a problem.
+pub async fn run(sink: &SearchSink, around: &Around) -> Result<(), Problem> {
+    let client = Arc::new(Client::new(&sink.settings)?);
+    let mut reader = around.open().await?;
+    let room = sink.settings.bulk_records;
+    let (bulk, bases, dead) = (Bulk::default(), HashMap::new(), Vec::new());
+    let mut session = Session { sink, around, client, bulk, bases, room, pause: PAUSE_MIN, dead };
+    let (mut committed, mut looked) = (Instant::now(), Instant::now());
+    loop {
+        if *around.stop().borrow() {
+            return Ok(());
+        }
+        if looked.elapsed() >= LOOK_EVERY {
+            around.look(&mut reader).await?;
+            looked = Instant::now();
+        }
+        let delivery = reader.read(READ_BYTES).await.map_err(|error| state::problem(&error))?;
+        let is_caught_up = delivery.is_none();
+        if let Some(delivery) = delivery
+            && session.take(&reader, delivery).await? == Goes::Ends
+        {
+            return Ok(());
+        }
+        if is_caught_up || committed.elapsed() >= COMMIT_EVERY {
+            if session.flush(reader.places()).await? == Goes::Ends {
+                return Ok(());
+            }
+            session.commit(&reader).await?;
+            committed = Instant::now();
+        }
+        if is_caught_up {
+            tokio::select! {
+                waited = reader.wait() => waited.map_err(|error| state::problem(&error))?,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = around.stopped() => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Session<'_> {
+    fn settings(&self) -> &Settings {
+        &self.sink.settings
+    }
+
+    async fn commit(&mut self, reader: &Subscription) -> Result<(), Problem> {
+        let known = self.around.committed();
+        let places = reader.places().iter().map(|place| (place.topic.name.clone(), place.route.partition, place.next));
+        let moved = places.filter(|(topic, partition, next)| known.get(&(topic.clone(), *partition)) != Some(next)).collect();
+        self.around.commit(moved).await
+    }
+
+    /// Takes in what a read brought.
+    async fn take(&mut self, reader: &Subscription, delivery: Delivery) -> Result<Goes, Problem> {
+        match delivery {
+            Delivery::Records(chunk) => self.records(reader, &chunk).await,
+            Delivery::Gap { place, from, to } => {
+                let topic = reader.places().get(place).map_or("", |place| &place.topic.name).to_owned();
+                let what = format!("{} records of {topic} were removed by retention before they reached the index", to - from);
+                let fix = "rowfeed snapshot start CONNECTOR --table SCHEMA.TABLE brings every row again";
+                tracing::warn!(subscription = self.around.name(), code = "search/gap", "{what}");
+                self.around.status().note(Some(Problem::refuse("search/gap", what).fix(fix)));
+                Ok(Goes::On)
+            }
+            Delivery::Deleted { .. } => Ok(Goes::On),
+        }
+    }
+
+    async fn records(&mut self, reader: &Subscription, chunk: &Chunk) -> Result<Goes, Problem> {
+        let Some(place) = reader.places().get(chunk.place).cloned() else { return Ok(Goes::On) };
+        let base = self.base(&place.topic).await?;
+        let (mut wanted, mut filtered) = (Vec::new(), 0);
+        chunk.records(|record| {
+            let event = Event::new(&place.topic.name, place.route.partition, &record);
+            match self.wanted(&event) {
+                Some(found) => wanted.push(found),
+                None => filtered += 1,
+            }
+            true
+        });
+        self.around.status().count(Outcome::Filtered, filtered);
+        for Wanted { action, lsn, offset } in wanted {
+            let from = From { place: chunk.place, offset };
+            let item = |index, id, members, missing| Item { index, id, version: base + offset, members, missing, from, records: 1 };
+            match action {
+                Ok(Action::Nothing) => {}
+                Ok(Action::Delete { index, id }) => self.bulk.push(item(index, id, None, Vec::new())),
+                Ok(Action::Index { index, id, mut members, missing }) => {
+                    if let Some(mark) = &self.settings().mark {
+                        let value = match lsn {
+                            Some(lsn) => json!({ "topic": place.topic.name, "lsn": lsn }),
+                            None => json!({ "topic": place.topic.name }),
+                        };
+                        let name = Json::from(mark.as_str()).to_string();
+                        document::push_member(name.trim_matches('"').as_bytes(), value.to_string().as_bytes(), &mut members);
+                    }
+                    self.bulk.push(item(index, id, Some(members), missing));
+                }
+                Ok(Action::Empty { index, lsn }) => {
+                    if self.flush(reader.places()).await? == Goes::Ends || self.empty(&index, &place.topic.name, lsn).await? == Goes::Ends {
+                        return Ok(Goes::Ends);
+                    }
+                }
+                Err(why) => self.give_up(&place, offset, 1, why).await?,
+            }
+            let is_full = self.bulk.len() >= self.settings().bulk_records || self.bulk.bytes() >= self.settings().bulk_bytes;
+            if is_full && self.flush(reader.places()).await? == Goes::Ends {
+                return Ok(Goes::Ends);
+            }
+        }
+        Ok(Goes::On)
+    }
+
+    /// What a record wants; none: the filter leaves it out. A delete is never left out: without its old row nobody knows whether the
+    /// document is there, and taking away what is not there does no harm. So it is with an update whose old row is not known.
+    fn wanted(&self, event: &Event<'_>) -> Option<Wanted> {
+        let is_gone = event.op() == Some(Op::Delete) || event.value.is_none();
+        let leaves = match self.around.judge(event) {
+            Judgement::Leaves => true,
+            Judgement::No if is_gone => false,
+            Judgement::No if event.op() == Some(Op::Update) && event.before().is_none() => true,
+            Judgement::No if event.op() != Some(Op::Truncate) => return None,
+            _ => false,
+        };
+        let action = document::action(event, &self.settings().index, leaves, self.settings().mark.as_deref());
+        Some(Wanted { action, lsn: event.lsn().map(|lsn| lsn.0), offset: event.offset })
+    }
+
+    /// The version of a topic's offset 0: kept since the topic was first met, and greater than all versions of an earlier topic of that
+    /// name, because no partition grows by a record per microsecond.
+    async fn base(&mut self, topic: &TopicInfo) -> Result<u64, Problem> {
+        if let Some(base) = self.bases.get(&topic.id) {
+            return Ok(*base);
+        }
+        let key = format!("version/{}", topic.id.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let number = |bytes: &Bytes| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok();
+        let base = match self.around.state(&key).as_ref().and_then(number) {
+            Some(base) => base,
+            None => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(0));
+                // A clock that was set back.
+                let newest = self.around.states("version/").iter().filter_map(|(_, base)| number(base)).max().unwrap_or(0);
+                let base = now.max(newest + 1);
+                self.around.put_states(vec![(key, Some(base.to_string().into_bytes()))]).await?;
+                base
+            }
+        };
+        self.bases.insert(topic.id, base);
+        Ok(base)
+    }
+
+    /// Sends what was gathered; returns when the server has all of it, dead letters excepted.
+    async fn flush(&mut self, places: &[Place]) -> Result<Goes, Problem> {
+        let mut items = self.bulk.take();
+        if self.complete(&mut items).await? == Goes::Ends {
+            return Ok(Goes::Ends);
+        }
+        while !items.is_empty() {
+            let count = self.fits(&items);
+            let body = bulk::encode(items.get(..count).unwrap_or_default());
+            let begun = Instant::now();
+            let path = "/_bulk?filter_path=errors,items.*.status,items.*.error";
+            let Some(answer) = self.ask(path, body, None).await? else { return Ok(Goes::Ends) };
+            if answer.status == 413 {
+                match items.get(..1) {
+                    Some([item]) if count == 1 => {
+                        let why = "the server takes no document of this size".to_owned();
+                        self.give_up_item(places, item, why).await?;
+                        items.remove(0);
+                    }
+                    _ => self.room = (count / 2).max(1),
+                }
+                continue;
+            }
+            let fates = bulk::judge(&answer.body, count).ok_or_else(|| nonsense(&answer))?;
+            self.around.status().took(begun.elapsed());
+            let rest = items.split_off(count);
+            let mut again = Vec::new();
+            let mut busy = None;
+            for (item, fate) in items.into_iter().zip(fates) {
+                match fate {
+                    Fate::Done => self.around.status().count(Outcome::Delivered, item.records),
+                    Fate::Dead(why) => self.give_up_item(places, &item, why).await?,
+                    Fate::Stop(problem) => return Err(problem),
+                    Fate::Again(why) => {
+                        self.around.status().count(Outcome::Failed, item.records);
+                        busy = Some(why);
+                        again.push(item);
+                    }
+                }
+            }
+            again.extend(rest);
+            items = again;
+            match busy {
+                Some(why) if self.slow_down(count, &why, None).await == Goes::Ends => return Ok(Goes::Ends),
+                Some(_) => {}
+                None => self.went_well(),
+            }
+        }
+        self.bury().await?;
+        Ok(Goes::On)
+    }
+
+    /// How many of the items go into one request.
+    fn fits(&self, items: &[Item]) -> usize {
+        let (mut bytes, mut count) = (0, 0);
+        for item in items.iter().take(self.room.max(1)) {
+            bytes += item.members.as_ref().map_or(0, Vec::len) + item.id.len() + item.index.len();
+            if count > 0 && bytes > self.settings().bulk_bytes {
+                break;
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// Adds the columns that PostgreSQL did not send, as the server has them.
+    async fn complete(&mut self, items: &mut [Item]) -> Result<Goes, Problem> {
+        let Some(question) = bulk::ask_missing(items) else { return Ok(Goes::On) };
+        let Some(answer) = self.ask("/_mget", question, None).await? else { return Ok(Goes::Ends) };
+        let incomplete = bulk::fill_missing(items, &answer.body).ok_or_else(|| nonsense(&answer))?;
+        self.sink.incomplete.fetch_add(incomplete, std::sync::atomic::Ordering::Relaxed);
+        Ok(Goes::On)
+    }
+
+    /// Takes away a topic's documents that are older than a `TRUNCATE`. Newer ones may be there: it may be told again.
+    async fn empty(&mut self, index: &str, topic: &str, lsn: u64) -> Result<Goes, Problem> {
+        let mark = self.settings().mark.clone().unwrap_or_default();
+        let is_of_topic = json!({ "bool": { "minimum_should_match": 1, "should": [
+            { "term": { format!("{mark}.topic"): topic } }, { "term": { format!("{mark}.topic.keyword"): topic } },
+        ] } });
+        let is_older = json!({ "range": { format!("{mark}.lsn"): { "lt": lsn } } });
+        let query = json!({ "query": { "bool": { "filter": [is_of_topic, is_older] } } }).to_string().into_bytes();
+        // A search finds what was refreshed only.
+        for (path, body) in [
+            (format!("/{index}/_refresh?ignore_unavailable=true"), Vec::new()),
+            (format!("/{index}/_delete_by_query?conflicts=proceed&refresh=true&ignore_unavailable=true"), query),
+        ] {
+            let Some(_) = self.ask(&path, body, Some(EMPTY_WAIT)).await? else { return Ok(Goes::Ends) };
+        }
+        Ok(Goes::On)
+    }
+
+    /// Asks until there is an answer that is none of passing trouble; none when it is to end. 413 is left to the caller.
+    async fn ask(&mut self, path: &str, body: Vec<u8>, wait: Option<Duration>) -> Result<Option<Answer>, Problem> {
+        loop {
+            let (why, after) = match self.client.ask(path, Some(body.clone()), wait).await {
+                Err(problem) if problem.action == Does::Retry => {
+                    self.around.status().trouble(Some(problem.clone()));
+                    (problem.text(), None)
+                }
+                Err(problem) => return Err(problem),
+                Ok(answer) => match answer.status {
+                    200..=299 | 413 => {
+                        self.around.status().trouble(None);
+                        return Ok(Some(answer));
+                    }
+                    408 | 429 | 500.. => {
+                        let what = format!("the search server answers {}", answer.status);
+                        self.around.status().trouble(Some(Problem::retry("search/busy", what.clone()).why(reason(&answer))));
+                        (what, answer.retry_after.map(Duration::from_secs))
+                    }
+                    401 | 403 => {
+                        return Err(Problem::fail("search/auth", "the search server refuses this user")
+                            .why(reason(&answer))
+                            .fix("correct user and password, or api_key; the user needs the right to write to the index"));
+                    }
+                    status => {
+                        return Err(Problem::fail("search/refused", format!("the search server answers {status}"))
+                            .why(reason(&answer))
+                            .fix("is url the address of Elasticsearch or OpenSearch? Then report it, with this text"));
+                    }
+                },
+            };
+            if self.slow_down(self.room, &why, after).await == Goes::Ends {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits, and asks for less the next time.
+    async fn slow_down(&mut self, count: usize, why: &str, after: Option<Duration>) -> Goes {
+        self.room = (count / 2).max(1);
+        let pause = after.unwrap_or(self.pause).clamp(PAUSE_MIN, PAUSE_MAX);
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        tracing::debug!(subscription = self.around.name(), pause_ms = pause.as_millis() as u64, "the search server is busy: {why}");
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Goes::On,
+            () = self.around.stopped() => Goes::Ends,
+        }
+    }
+
+    fn went_well(&mut self) {
+        self.pause = PAUSE_MIN;
+        self.room = (self.room * 2).min(self.settings().bulk_records);
+    }
+
+    async fn give_up_item(&mut self, places: &[Place], item: &Item, why: String) -> Result<(), Problem> {
+        let Some(place) = places.get(item.from.place).cloned() else { return Ok(()) };
+        self.give_up(&place, item.from.offset, item.records, why).await
+    }
+
+    /// Makes a dead letter of a record, which is read again for that.
+    async fn give_up(&mut self, place: &Place, offset: u64, records: u64, why: String) -> Result<(), Problem> {
+        let chunk = self.around.log().read(place.route.topic, place.route.partition, offset, 1).await;
+        let (mut key, mut value) = (None, None);
+        if let Ok(bytes) = chunk {
+            let chunk = Chunk { place: 0, bytes, from: offset, next: offset + 1 };
+            chunk.records(|record| {
+                key = record.key.map(Bytes::copy_from_slice);
+                value = record.value.map(Bytes::copy_from_slice);
+                false
+            });
+        }
+        self.around.status().count(Outcome::Dead, records);
+        let (topic, partition) = (place.topic.name.clone(), place.route.partition);
+        tracing::warn!(subscription = self.around.name(), topic, partition, offset, "a record goes to the dead letters: {why}");
+        self.dead.push(DeadLetter { topic, partition, offset, key, value, attempts: 1, error: why });
+        if self.dead.len() >= DEAD_MAX { self.bury().await } else { Ok(()) }
+    }
+
+    async fn bury(&mut self) -> Result<(), Problem> {
+        if !self.dead.is_empty() {
+            self.around.dead_letters(&self.dead).await?;
+            self.dead.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Dead letters that are put together.
+const DEAD_MAX: usize = 100;
+
+/// The reason in an answer that is an error, as far as it has one.
+fn reason(answer: &Answer) -> String {
+    let json: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let error = json.get("error");
+    let text = error.and_then(|error| error.get("reason").or(Some(error))).map(|reason| reason.as_str().map_or_else(|| reason.to_string(), str::to_owned));
+    let text = text.unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
+    text.chars().take(500).collect()
+}
+
+fn nonsense(answer: &Answer) -> Problem {
+    Problem::fail("search/answer", "the search server's answer is not one")
+        .why(reason(answer))
+        .fix("is url the address of Elasticsearch or OpenSearch?")
+}
