@@ -18,6 +18,7 @@ need nodejs node
 need npm npm
 need prometheus promtool
 need python3 python3
+need redis-server redis-server
 need postgresql-client psql
 # Debian has it in sbin.
 need_file pgbouncer '/usr/*bin/pgbouncer'

@@ -11,6 +11,7 @@ pub mod around;
 pub mod definition;
 pub mod elasticsearch;
 pub mod options;
+pub mod redis;
 pub mod registry;
 pub mod state;
 pub mod status;
@@ -130,6 +131,7 @@ pub struct Kind {
 /// All kinds: a new one is a line here.
 pub static KINDS: &[Kind] = &[
     Kind { name: "webhook", doc: "signed HTTP requests, by Standard Webhooks", keys: webhook::sink::KEYS, make: webhook::sink::make },
+    self::redis::KIND,
     elasticsearch::KIND,
 ];
 
