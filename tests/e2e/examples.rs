@@ -15,6 +15,7 @@ use rowfeed::demo::cluster::free_port;
 
 use crate::support::opensearch::OpenSearch;
 use crate::support::postgres::{fresh_database, shared_server};
+use crate::support::redis::Redis;
 use crate::support::service::Rowfeed;
 use crate::support::{missing, wait_for};
 
@@ -172,6 +173,17 @@ fn what_the_outbox_says_reaches_its_users_browser_and_no_other() {
 #[test]
 fn the_board_of_orders_is_live_and_catches_up() {
     if let Some(kills) = Example::new("live-order-board", &["psql", "python3", "node", "curl", "chromium"]).with_a_page().run() {
+        assert_eq!(kills, 1);
+    }
+}
+
+#[test]
+fn no_customer_of_the_shop_sees_an_old_price() {
+    let Some(redis) = Redis::start(&["--save", ""]) else { return };
+    let mut shop = Example::new("cache-aside-shop", &["psql", "python3", "node", "curl"]).with_a_page();
+    shop.variables.push(("REDIS_URL", redis.url()));
+    shop.variables.push(("SECOND_PORT", free_port().expect("a port").to_string()));
+    if let Some(kills) = shop.run() {
         assert_eq!(kills, 1);
     }
 }
