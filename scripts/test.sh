@@ -31,6 +31,9 @@ fi
 if [ ! -d .cache/apicurio/converters ]; then
   scripts/get_apicurio.sh
 fi
+if [ ! -d .cache/opensearch/classes ]; then
+  scripts/get_opensearch.sh
+fi
 scripts/get_debezium.sh
 scripts/get_pgvector.sh
 scripts/get_examples.sh

@@ -136,7 +136,12 @@ fn programs_are_installed() -> bool {
     static THERE: OnceLock<bool> = OnceLock::new();
     let there = *THERE.get_or_init(|| {
         let done = Command::new(repository().join("scripts/get_examples.sh")).output();
-        done.is_ok_and(|done| done.status.success() || { eprintln!("{}", String::from_utf8_lossy(&done.stderr)); false })
+        done.is_ok_and(|done| {
+            done.status.success() || {
+                eprintln!("{}", String::from_utf8_lossy(&done.stderr));
+                false
+            }
+        })
     });
     if !there {
         missing("what the examples' programs import (scripts/get_examples.sh)");
@@ -174,7 +179,8 @@ fn every_example_is_described_and_run() {
             assert!(page.contains(&said), "examples/{name}/README.md does not say {said}");
         }
         assert!(read(&folder.join("compose.yml")).contains(&format!("name: rowfeed-{name}")), "{name} shares its volumes");
-        connectors.extend(fs::read_dir(folder.join("connectors")).expect("its connector").filter_map(Result::ok).map(|entry| entry.file_name()));
+        connectors
+            .extend(fs::read_dir(folder.join("connectors")).expect("its connector").filter_map(Result::ok).map(|entry| entry.file_name()));
     }
     let count = connectors.len();
     connectors.sort();

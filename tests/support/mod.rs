@@ -9,6 +9,7 @@ pub mod apicurio;
 pub mod events;
 pub mod http;
 pub mod kafka_broker;
+pub mod opensearch;
 pub mod postgres;
 pub mod proxy;
 pub mod random;
