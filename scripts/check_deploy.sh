@@ -18,7 +18,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"$tools/bin/check-jsonschema" --builtin-schema vendor.compose-spec docker-compose.yml >"$work/said" || { cat "$work/said"; exit 1; }
+"$tools/bin/check-jsonschema" --builtin-schema vendor.compose-spec docker-compose.yml examples/*/compose.yml >"$work/said" || { cat "$work/said"; exit 1; }
 
 (cd scripts/chart && go build -o "$work/chart" .)
 cat >"$work/full.yaml" <<'YAML'

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# get_opensearch.sh [VERSION]  - OpenSearch's jars from Maven Central into .cache/opensearch, and the program that starts one node of them,
-# for the tests of the search sink.
+# get_opensearch.sh [VERSION]  - the real OpenSearch as Maven Central has it, as a library, into .cache/opensearch, with a program that
+# starts a node of it (scripts/opensearch/TestServer.java):
+#   java -cp '.cache/opensearch/lib/*:.cache/opensearch' TestServer FOLDER PORT [REQUEST_BYTES_MAX]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-version=${1:-2.19.1}
+version=${1:-2.19.3}
 mkdir -p .cache
 new=$(mktemp -d .cache/opensearch-XXXXXX)
 trap 'rm -rf "$new"' EXIT
@@ -20,8 +21,8 @@ cat > "$new/pom.xml" <<POM
 </project>
 POM
 mvn -q -B -f "$new/pom.xml" dependency:copy-dependencies -DoutputDirectory="$PWD/$new/lib" -DincludeScope=runtime
-javac -cp "$new/lib/*" -d "$new/classes" tests/search/Search.java
-chmod a+rx "$new"
+javac -cp "$new/lib/*" -d "$new" scripts/opensearch/TestServer.java
+chmod -R a+rX "$new"
 rm -rf .cache/opensearch
 mv "$new" .cache/opensearch
 trap - EXIT

@@ -18,6 +18,7 @@ need nodejs node
 need npm npm
 need prometheus promtool
 need python3 python3
+need redis-server redis-server
 need postgresql-client psql
 # Debian has it in sbin.
 need_file pgbouncer '/usr/*bin/pgbouncer'
@@ -31,7 +32,7 @@ fi
 if [ ! -d .cache/apicurio/converters ]; then
   scripts/get_apicurio.sh
 fi
-if [ ! -d .cache/opensearch/classes ]; then
+if [ ! -e .cache/opensearch/TestServer.class ] || ! compgen -G '.cache/opensearch/lib/reindex-client-*.jar' >/dev/null; then
   scripts/get_opensearch.sh
 fi
 scripts/get_debezium.sh

@@ -671,6 +671,7 @@ fn bare(words: Vec<String>) -> Vec<String> {
 fn pages() -> Vec<PathBuf> {
     let mut found = vec![PathBuf::from("README.md"), PathBuf::from("CONTRIBUTING.md"), PathBuf::from("connectors/README.md")];
     gather(Path::new("docs"), &mut found);
+    gather(Path::new("examples"), &mut found);
     found.sort();
     found
 }
@@ -679,7 +680,10 @@ fn gather(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(root().join(folder)).expect("the folder is there").filter_map(Result::ok) {
         let path = folder.join(entry.file_name());
         if entry.path().is_dir() {
-            gather(&path, found);
+            // What npm brings is not ours.
+            if entry.file_name() != "node_modules" {
+                gather(&path, found);
+            }
         } else if path.extension().is_some_and(|kind| kind == "md") {
             found.push(path);
         }

@@ -59,7 +59,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main", "service", "cli"]),
     ("axum", &["http"]),
-    ("base64", &["connect/schemas", "connect/tokens", "deliver/elasticsearch", "event/view", "http", "registry"]),
+    (
+        "base64",
+        &["connect/schemas", "connect/tokens", "deliver/elasticsearch", "deliver/webhook", "event/view", "http", "registry"],
+    ),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli/shells"]),
@@ -80,7 +83,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost_types", &["registry"]),
     ("protox_parse", &["registry"]),
     ("rdkafka", &["log/kafka"]),
-    ("rustls", &["cli/client", "http/tls", "postgres", "telemetry/traces"]),
+    ("redis", &["deliver/redis"]),
+    ("rustls", &["cli/client", "deliver/redis", "deliver/webhook", "http/tls", "postgres", "telemetry/traces"]),
     ("sha1", &["encode"]),
     ("sha2", &["encode"]),
     ("sha3", &["encode"]),
@@ -88,7 +92,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("socket2", &["broker", "http", "postgres"]),
     ("terminal_size", &["cli"]),
     ("tokio_postgres", &["postgres", "demo"]),
-    ("tokio_rustls", &["cli/client", "http/tls", "postgres"]),
+    ("tokio_rustls", &["cli/client", "deliver/webhook", "http/tls", "postgres"]),
     ("tracing_subscriber", &["telemetry"]),
     ("ureq", &["connect/schemas", "deliver/elasticsearch", "telemetry/traces"]),
     ("x509_cert", &["postgres"]),
@@ -271,7 +275,10 @@ fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
     for entry in entries.filter_map(Result::ok) {
         let path = folder.join(entry.file_name());
         if entry.path().is_dir() {
-            found.extend(files(&path, kind));
+            // What npm brings is not ours.
+            if entry.file_name() != "node_modules" {
+                found.extend(files(&path, kind));
+            }
         } else if path.extension().is_some_and(|own| own == kind) {
             found.push(path);
         }

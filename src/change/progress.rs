@@ -42,8 +42,8 @@ impl Visibility {
 }
 
 impl Visibility {
-    /// The stream carries the lower half of an id: the epoch is the one that brings it nearest.
-    fn whole(&self, xid: u32) -> u64 {
+    /// The whole id: the stream carries the lower half, and the epoch is the one that brings it nearest.
+    pub fn whole(&self, xid: u32) -> u64 {
         let distance = i64::from(xid.wrapping_sub(self.xmax as u32) as i32);
         self.xmax.wrapping_add_signed(distance)
     }

@@ -41,6 +41,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("rowfeed subscriptions pause orders-hook", "rest; the place is kept"),
     ("rowfeed subscriptions resume orders-hook", "go on"),
     ("rowfeed subscriptions delete orders-hook", "asks first"),
+    ("rowfeed cache explain product:42", "its last invalidations: transaction, position, both phases"),
     ("rowfeed connectors list", "states, lag, trouble"),
     ("rowfeed connectors show shop", "one with its configuration (secrets masked)"),
     ("rowfeed connectors apply -f connectors/shop.toml", "make or change one"),

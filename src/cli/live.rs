@@ -51,7 +51,7 @@ fn kind(path: &str, argument: &str) -> Option<Kind> {
     match (path.split(' ').next().unwrap_or_default(), argument) {
         ("connectors" | "snapshot", "name" | "names") => Some(Kind::Connectors),
         ("groups", "name") => Some(Kind::Groups),
-        ("subscriptions", "name") => Some(Kind::Subscriptions),
+        ("subscriptions", "name") | ("cache", "subscription") => Some(Kind::Subscriptions),
         ("topics" | "tail" | "get" | "groups", "topic" | "topics") if path != "topics create" => Some(Kind::Topics),
         ("slots", "slot") => Some(Kind::Slots),
         ("explain", "code") => Some(Kind::Codes),

@@ -5,6 +5,7 @@
 
 pub mod apply;
 mod bench;
+mod cache;
 pub mod check;
 pub mod client;
 mod connectors;
@@ -144,6 +145,9 @@ enum Command {
     /// What is delivered to whom: webhooks, caches, search.
     #[command(visible_alias = "s", subcommand)]
     Subscriptions(subscriptions::SubscriptionsCommand),
+    /// Caches that are invalidated: what happened to a key.
+    #[command(subcommand)]
+    Cache(cache::CacheCommand),
     /// One screen about a running service: connectors, lag, log, trouble.
     Status {
         #[command(flatten)]
@@ -394,6 +398,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Connectors(ConnectorsCommand::One(verb)) => small_runtime()?.block_on(connectors::run(verb)),
         Command::Groups(command) => small_runtime()?.block_on(groups::run(command)),
         Command::Subscriptions(command) => small_runtime()?.block_on(subscriptions::run(command)),
+        Command::Cache(command) => small_runtime()?.block_on(cache::run(command)),
         Command::Status { server, form } => small_runtime()?.block_on(status::status(&server.parse()?, form)),
         Command::Bench(args) => bench::bench(args),
         Command::Context(command) => context::run(command),

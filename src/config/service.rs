@@ -80,12 +80,38 @@ pub static KEYS: &[ServiceKey] = &[
         Kind::Origins,
         "origins whose pages may ask, such as https://app.example.com,https://b.example.com; empty: none",
     ),
+    setting(
+        "http.webhook_allow",
+        "",
+        Kind::Text,
+        "private addresses that webhooks may go to: ranges and hosts, such as 10.0.0.0/8,*.example.com; with http.auth = \"loopback\" also this machine",
+    ),
     setting("http.tls_cert", "", Kind::Text, "certificate chain (PEM): HTTP speaks TLS; read again when it changes"),
     setting("http.tls_key", "", Kind::Text, "its private key (PEM)"),
-    setting("http.max_streams", "20000", Kind::Number(1, 1_000_000), "live streams (SSE, WebSocket) at a time; each has a descriptor of its own over HTTP/1.1"),
-    setting("http.max_streams_per_ip", "50", Kind::Number(1, 1_000_000), "live streams of one client address; behind a proxy all have the proxy's"),
-    setting("http.jwt_secret", "", Kind::Text, "secret of signed tokens for live streams (HS256), 32 bytes or more, such as ${env:JWT_SECRET}; empty: none"),
-    setting("http.jwt_keys", "", Kind::Text, "file of public keys of signed tokens (RS256, ES256, EdDSA): PEM or a JSON Web Key Set; read again when it changes"),
+    setting(
+        "http.max_streams",
+        "20000",
+        Kind::Number(1, 1_000_000),
+        "live streams (SSE, WebSocket) at a time; each has a descriptor of its own over HTTP/1.1",
+    ),
+    setting(
+        "http.max_streams_per_ip",
+        "50",
+        Kind::Number(1, 1_000_000),
+        "live streams of one client address; behind a proxy all have the proxy's",
+    ),
+    setting(
+        "http.jwt_secret",
+        "",
+        Kind::Text,
+        "secret of signed tokens for live streams (HS256), 32 bytes or more, such as ${env:JWT_SECRET}; empty: none",
+    ),
+    setting(
+        "http.jwt_keys",
+        "",
+        Kind::Text,
+        "file of public keys of signed tokens (RS256, ES256, EdDSA): PEM or a JSON Web Key Set; read again when it changes",
+    ),
     setting("http.jwt_issuer", "", Kind::Text, "who must have issued signed tokens (iss); empty: anybody who has the key"),
     setting("http.jwt_audience", "", Kind::Text, "for whom signed tokens must be (aud); empty: not looked at"),
     setting("kafka.listen", "127.0.0.1:9092", Kind::Address, "the Kafka protocol over the built-in log"),
@@ -194,6 +220,8 @@ pub struct ServiceConfig {
     pub jwt_keys: Option<PathBuf>,
     /// Issuer and audience of signed tokens.
     pub jwt_claims: [Option<String>; 2],
+    /// Private addresses that webhooks may go to.
+    pub webhook_allow: String,
     /// Where the Kafka protocol listens.
     pub kafka_listen: String,
     /// What Kafka clients are told; `None` is the address bound.
@@ -574,6 +602,7 @@ impl Reader<'_> {
             jwt_secret: None,
             jwt_keys: not_empty("http.jwt_keys").map(|_| self.folder("http.jwt_keys", base, sources)),
             jwt_claims: ["http.jwt_issuer", "http.jwt_audience"].map(not_empty),
+            webhook_allow: text("http.webhook_allow"),
             kafka_listen: text("kafka.listen"),
             kafka_advertised: not_empty("kafka.advertised"),
             log: LogConfig {

@@ -11,10 +11,12 @@ pub mod around;
 pub mod definition;
 pub mod elasticsearch;
 pub mod options;
+pub mod redis;
 pub mod registry;
 pub mod state;
 pub mod status;
 mod supervise;
+pub mod webhook;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -127,7 +129,11 @@ pub struct Kind {
 }
 
 /// All kinds: a new one is a line here.
-pub static KINDS: &[Kind] = &[elasticsearch::KIND];
+pub static KINDS: &[Kind] = &[
+    Kind { name: "webhook", doc: "signed HTTP requests, by Standard Webhooks", keys: webhook::sink::KEYS, make: webhook::sink::make },
+    self::redis::KIND,
+    elasticsearch::KIND,
+];
 
 /// The places of consumer groups: where a subscription goes on.
 pub trait Places: Send + Sync {

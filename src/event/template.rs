@@ -109,6 +109,15 @@ impl Template {
     /// The name for a row of an event, which may be the old one or the new one. None: a column is missing, null (unless marked
     /// `?`), or not known because it is large and was not sent.
     pub fn render(&self, event: &Event<'_>, row: Object<'_>) -> Option<String> {
+        self.render_with(event, |column| {
+            let value = row.get(column)?;
+            // What did not change is as it was.
+            if value.is_unavailable() { event.old_value(column) } else { Some(value) }
+        })
+    }
+
+    /// The name with columns as the caller knows them, who is asked for each once.
+    pub fn render_with<'a>(&self, event: &Event<'_>, mut column: impl FnMut(&str) -> Option<Value<'a>>) -> Option<String> {
         let mut name = String::new();
         for part in &self.parts {
             match part {
@@ -117,12 +126,7 @@ impl Template {
                 Part::Table => name.push_str(&event.table_name()?.text()?),
                 Part::Schema => name.push_str(&event.schema_name()?.text()?),
                 Part::Op => name.push_str(event.op()?.letter()),
-                Part::Column { name: column, of_key: false, optional } => {
-                    let value = row.get(column)?;
-                    // What did not change is as it was.
-                    let value = if value.is_unavailable() { event.old_value(column)? } else { value };
-                    push(value, *optional, &mut name)?;
-                }
+                Part::Column { name: asked, of_key: false, optional } => push(column(asked)?, *optional, &mut name)?,
                 Part::Column { name: column, of_key: true, optional } => push(event.key_object()?.get(column)?, *optional, &mut name)?,
             }
         }

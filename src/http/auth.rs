@@ -21,9 +21,9 @@ use serde_json::{Value as Json, json};
 
 use super::described::{Routes, does};
 use super::{ApiError, App, is_on, json_body};
+use crate::connect::tokens::{Need, Scope, Token, TokenError};
 use crate::event::Filter;
 use crate::log::topic::fits;
-use crate::connect::tokens::{Need, Scope, Token, TokenError};
 use crate::problem::Problem;
 
 /// Who may ask without a token.
@@ -171,6 +171,11 @@ impl Grant {
     pub fn may_read(&self, topic: &str) -> bool {
         let by_token = self.token.as_ref().is_none_or(|token| token.meets(&Need::Topic(topic.to_owned())));
         by_token && self.rules.as_ref().is_none_or(|rules| rules.covers(topic))
+    }
+
+    /// Whether connectors may be seen.
+    pub fn may_see_connectors(&self) -> bool {
+        self.rules.is_none() && self.token.as_ref().is_none_or(|token| token.meets(&Need::SeeConnectors))
     }
 
     /// The filter that every event of a topic must pass.
@@ -343,7 +348,7 @@ fn secret(headers: &HeaderMap) -> Option<String> {
 /// What a page may send beside what every page may.
 const REQUEST_HEADERS: &str = "accept, authorization, content-type, if-match, last-event-id, x-request-id";
 /// What a page may see beside what every page may.
-const ANSWER_HEADERS: &str = "allow, etag, link, location, retry-after, x-request-id";
+const ANSWER_HEADERS: &str = "allow, etag, link, location, retry-after, rowfeed-offset, rowfeed-resume, rowfeed-up-to-date, x-request-id";
 
 /// Says to pages of the listed origins that they may read the answer.
 pub async fn cors(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -375,6 +380,14 @@ pub async fn cors(State(app): State<App>, request: Request, next: Next) -> Respo
 fn listed(app: &App, origin: &str) -> Option<HeaderValue> {
     let known = app.0.settings.cors_origins.iter().find(|known| *known == origin)?;
     HeaderValue::from_str(known).ok()
+}
+
+/// Whether it is a program that asks, or a page that may: our own, or of a listed origin.
+pub fn is_own_page(app: &App, headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().unwrap_or_default();
+    is_listed(app, origin) || (own.is_some() && origin.split_once("://").map(|(_, host)| host) == own)
 }
 
 /// Whether a page of this origin may change things here.

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, Response, StatusCode, Version, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -216,6 +216,12 @@ impl Service<Request<Incoming>> for Served {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let mut peer = self.peer.clone();
+        // HTTP/2 names the host elsewhere, and says it once.
+        if let (Version::HTTP_2, Some(authority)) = (request.version(), request.uri().authority())
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            request.headers_mut().insert(header::HOST, host);
+        }
         // HTTP/1.0 knows neither chunks nor upgrades; a HEAD wants no body.
         if request.version() == Version::HTTP_10 || request.method() == Method::HEAD {
             peer.wire = WireKind::Shared;

@@ -95,7 +95,18 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (head_wait, body_wait, beat) = (Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(15));
-        Self { own_host: None, open: auth::Open::Everybody, tokens: None, cors_origins: Vec::new(), tls: None, max_streams: [20_000, 50], jwt: None, head_wait, body_wait, beat }
+        Self {
+            own_host: None,
+            open: auth::Open::Everybody,
+            tokens: None,
+            cors_origins: Vec::new(),
+            tls: None,
+            max_streams: [20_000, 50],
+            jwt: None,
+            head_wait,
+            body_wait,
+            beat,
+        }
     }
 }
 
@@ -244,6 +255,7 @@ fn routes() -> Routes {
         .and(auth::routes())
         .and(tickets::routes())
         .and(stream::sse::routes())
+        .and(stream::ws::routes())
 }
 
 /// The description of all routes, an OpenAPI document.

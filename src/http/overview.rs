@@ -146,7 +146,7 @@ async fn show(State(app): State<App>, Path(name): Path<String>) -> Result<Respon
     Ok(JsonBody(describe(&app, &app.0.registry.view(&name)?)).into_response())
 }
 
-fn all(app: &App) -> Vec<Json> {
+pub(super) fn all(app: &App) -> Vec<Json> {
     app.0.registry.views().iter().map(|view| describe(app, view)).collect()
 }
 

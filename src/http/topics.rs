@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::Json as JsonBody;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
@@ -20,9 +20,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::browse::{self, Browse};
+use super::connection::Peer;
 use super::csv::{Csv, View};
 use super::described::{Routes, does};
 use super::records;
+use super::stream::poll;
+use super::stream::sse::Asker;
 use super::{ApiError, App, Pairs, cluster, is_on, parameter};
 use crate::connect::registry::ConnectorView;
 use crate::log::builtin::BuiltinLog;
@@ -102,6 +105,11 @@ pub fn routes() -> Routes {
                 .query("key", json!("{\"id\":42}"), "Of a page: records of this key only, JSON or a text.")
                 .query("max_scan", json!(200_000), "Of a page: so many records are looked at, about; then scan_limited is true and next_cursor goes on.")
                 .query("max_ms", json!(2000), "Of a page: so long is looked.")
+                .query("offset", json!("0:1842"), "A long poll: the next records from here on, as a list; the header rowfeed-offset says where to go on. start: from the first one kept. where, op, key, view, columns, snapshot, tombstones go with it.")
+                .query("live", json!(true), "Of a long poll: where nothing is there, it is waited for; 204 when nothing came.")
+                .query("timeout", json!("20s"), "Of a long poll: so long, 60s at most.")
+                .empty(204, "Of a long poll: nothing came.")
+                .fails(410, "the records at this offset were removed: begin anew at rowfeed-offset")
                 .answers(200, "A page: 50 records, or limit, 1000 at most.", json!("@RecordPage"))
                 .fails(500, "the log cannot be read"),
         )
@@ -186,9 +194,19 @@ fn describe(app: &App, log: &BuiltinLog, topic: &TopicInfo, views: &[ConnectorVi
     })
 }
 
-async fn read(State(app): State<App>, Path(topic): Path<String>, headers: HeaderMap, Query(pairs): Pairs) -> Result<Response, ApiError> {
+async fn read(
+    State(app): State<App>,
+    Path(topic): Path<String>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    Query(pairs): Pairs,
+) -> Result<Response, ApiError> {
     let log = log(&app)?;
     let topic = readable(log, &topic)?;
+    if pairs.iter().any(|(name, _)| poll::PARAMETERS.contains(&name.as_str())) {
+        let asker = Asker { peer: peer.map(|peer| peer.0), grant: None };
+        return poll::answer(&app, topic, &pairs, asker).await;
+    }
     let form = Form::asked(&pairs, &headers)?;
     if form == Form::Page {
         let known = [&["from", "limit", "partition", "format"][..], &browse::PARAMETERS].concat();

@@ -26,6 +26,7 @@ pub mod slot;
 pub mod slots;
 pub mod tls;
 pub mod types;
+pub mod visibility;
 
 pub use connection::Connection;
 pub use error::{LOGICAL_WAL, PostgresError};

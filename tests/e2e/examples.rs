@@ -161,6 +161,20 @@ fn each_order_is_shipped_once_whoever_is_killed() {
     }
 }
 
+#[test]
+fn what_the_outbox_says_reaches_its_users_browser_and_no_other() {
+    if let Some(kills) = Example::new("outbox", &["psql", "node", "curl", "jq", "chromium"]).with_a_page().run() {
+        assert_eq!(kills, 1);
+    }
+}
+
+#[test]
+fn the_board_of_orders_is_live_and_catches_up() {
+    if let Some(kills) = Example::new("live-order-board", &["psql", "python3", "node", "curl", "chromium"]).with_a_page().run() {
+        assert_eq!(kills, 1);
+    }
+}
+
 /// Every folder is an example that is described, listed, has its own slot and is run by a test.
 #[test]
 fn every_example_is_described_and_run() {

@@ -9,6 +9,10 @@ mod apicurio;
 #[cfg(feature = "kafka")]
 mod avro;
 mod bench;
+#[cfg(feature = "kafka")]
+mod cache;
+#[cfg(feature = "kafka")]
+mod cache_race;
 mod check;
 #[cfg(feature = "kafka")]
 #[path = "../registry/confluent.rs"]
@@ -96,3 +100,5 @@ mod traces;
 mod trial;
 #[cfg(feature = "kafka")]
 mod types;
+#[cfg(feature = "kafka")]
+mod webhooks;

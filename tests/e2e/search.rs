@@ -153,7 +153,7 @@ fn an_index_is_as_its_table_is_after_kills_replays_and_a_truncate() {
 
 #[test]
 fn what_the_server_cannot_take_is_a_dead_letter_and_large_bulks_are_halved() {
-    let Some(server) = OpenSearch::start() else { return };
+    let Some(server) = OpenSearch::that_takes("1mb") else { return };
     let setup = "create table orders(id int primary key, n text); create table large(id int primary key, filler text)";
     let Some(scene) = Scene::start("searchdead", setup, &json!({})) else { return };
     let mapping = json!({"mappings": {"properties": {"n": {"type": "integer"}}}});

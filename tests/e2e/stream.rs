@@ -392,7 +392,7 @@ fn a_topic_that_is_deleted_and_a_service_that_ends_are_told() {
     stays.expect_named("caught-up");
     let mut goes = Events::open(&shop.rowfeed.http(), "/v1/topics/srv.public.later/stream", "").expect("an answer");
     goes.expect_named("caught-up");
-    let deleted = http::request(&shop.rowfeed.http(), "DELETE", "/v1/topics/srv.public.later", None).expect("an answer");
+    let deleted = http::request(&shop.rowfeed.http(), "DELETE", "/v1/topics/srv.public.later?force=true", None).expect("an answer");
     assert!(matches!(deleted.status, 200 | 204), "{} {}", deleted.status, deleted.body);
     shop.sql.run("insert into orders values (1, 1, 'x', '')");
     assert_eq!(goes.expect_named("error").json()["code"], json!("topic/deleted"));
@@ -400,4 +400,161 @@ fn a_topic_that_is_deleted_and_a_service_that_ends_are_told() {
     assert_eq!(id_of(&stays.expect()), 1);
     shop.rowfeed.stop();
     assert!(matches!(stays.next(), Ok(None)), "its end is said");
+}
+
+type Socket = tokio_tungstenite::tungstenite::WebSocket<TcpStream>;
+
+/// A WebSocket; `headers` are names and values.
+fn socket(address: &str, query: &str, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+    use tokio_tungstenite::tungstenite::{HandshakeError, error::Error};
+    let mut request = format!("ws://{address}/v1/ws{query}").into_client_request().expect("a request");
+    request.headers_mut().insert("sec-websocket-protocol", "rowfeed.v1".parse().expect("a value"));
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().expect("a value"));
+    }
+    let stream = TcpStream::connect(address).expect("connected");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+    match tokio_tungstenite::tungstenite::client(request, stream) {
+        Ok((socket, response)) => {
+            assert_eq!(response.headers()["sec-websocket-protocol"], "rowfeed.v1");
+            Ok(socket)
+        }
+        Err(HandshakeError::Failure(Error::Http(response))) => Err(response.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn say(socket: &mut Socket, message: Value) {
+    socket.send(tokio_tungstenite::tungstenite::Message::text(message.to_string())).expect("sent");
+}
+
+/// The next message; a close is its code.
+fn hear(socket: &mut Socket) -> Value {
+    use tokio_tungstenite::tungstenite::Message;
+    loop {
+        match socket.read().expect("in time") {
+            Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+            Message::Close(frame) => return json!(u16::from(frame.expect("a code").code)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_socket_carries_many_subscriptions_and_never_more_than_its_credit() {
+    let Some(mut shop) = Shop::open("stream_socket", &["--set", "http.cors_origins=https://app.example.com"], &json!({})) else { return };
+    let address = shop.rowfeed.http();
+    assert_eq!(socket(&address, "", &[("origin", "https://evil.example.com")]).err(), Some(403));
+    assert!(socket(&address, "", &[("origin", "https://app.example.com")]).is_ok());
+    let mut it = socket(&address, "", &[]).expect("open");
+    say(&mut it, json!({"type": "subscribe", "id": "all", "topics": [TOPIC], "from": "earliest", "credit": 3}));
+    assert_eq!(hear(&mut it), json!({"type": "subscribed", "id": "all", "partitions": {TOPIC: 1}, "cursor": "0:0"}));
+    let first = hear(&mut it);
+    assert_eq!((&first["type"], first["items"].as_array().map(Vec::len), &first["cursor"]), (&json!("records"), Some(1), &json!("0:1")));
+    assert_eq!(hear(&mut it), json!({"type": "caught_up", "id": "all", "cursor": "0:1"}));
+    say(
+        &mut it,
+        json!({"type": "subscribe", "id": "paid", "topics": [TOPIC], "where": "status = 'paid'", "view": "diff", "columns": ["id", "status"]}),
+    );
+    assert_eq!(hear(&mut it)["type"], json!("subscribed"));
+    assert_eq!(hear(&mut it)["type"], json!("caught_up"));
+    shop.sql.run("insert into orders select i, 1, 'new', '' from generate_series(1, 10) i; update orders set status = 'paid' where id = 4");
+    let (mut all, mut paid) = (Vec::new(), Vec::new());
+    let take = |it: &mut Socket, all: &mut Vec<Value>, paid: &mut Vec<Value>| {
+        let message = hear(it);
+        assert_eq!(message["type"], json!("records"), "{message}");
+        let items = message["items"].as_array().expect("items").clone();
+        if message["id"] == "all" {
+            all.extend(items)
+        } else {
+            paid.extend(items)
+        }
+        message["cursor"].clone()
+    };
+    while all.len() < 2 || paid.is_empty() {
+        take(&mut it, &mut all, &mut paid);
+    }
+    assert_eq!((all.len(), paid.len(), &paid[0]["changed"]["status"][1]), (2, 1, &json!("paid")));
+    say(&mut it, json!({"type": "credit", "id": "all", "n": 4}));
+    while all.len() < 6 {
+        take(&mut it, &mut all, &mut paid);
+    }
+    assert_eq!(all.len(), 6, "two and four, and no more");
+    say(&mut it, json!({"type": "update", "id": "all", "where": "id >= 9", "credit": 100}));
+    assert_eq!(hear(&mut it)["cursor"], json!("0:7"));
+    say(&mut it, json!({"type": "credit", "id": "all", "n": 4}));
+    let mut cursor = json!(null);
+    while all.len() < 8 {
+        cursor = take(&mut it, &mut all, &mut paid);
+    }
+    assert_eq!(json!([all[6]["key"]["id"], all[7]["key"]["id"]]), json!([9, 10]));
+    assert_eq!(hear(&mut it)["type"], json!("caught_up"));
+    say(&mut it, json!({"type": "unsubscribe", "id": "all"}));
+    assert_eq!(hear(&mut it), json!({"type": "unsubscribed", "id": "all"}));
+    // It goes on at its cursor; a wrong filter closes nothing; a sample counts what it leaves out.
+    say(&mut it, json!({"type": "subscribe", "id": "again", "topics": [TOPIC], "cursor": cursor}));
+    assert_eq!(hear(&mut it)["cursor"], cursor);
+    assert_eq!(hear(&mut it)["items"][0]["value"]["op"], json!("u"));
+    assert_eq!(hear(&mut it)["type"], json!("caught_up"));
+    say(&mut it, json!({"type": "subscribe", "id": "wrong", "topics": [TOPIC], "where": "a = = b"}));
+    assert_eq!(hear(&mut it)["code"], json!("filter/syntax"));
+    say(&mut it, json!({"type": "unsubscribe", "id": "again"}));
+    hear(&mut it);
+    say(&mut it, json!({"type": "subscribe", "id": "sample", "topics": [TOPIC], "mode": "sample", "rate": 5, "from": "latest"}));
+    assert_eq!((hear(&mut it)["type"].clone(), hear(&mut it)["type"].clone()), (json!("subscribed"), json!("caught_up")));
+    shop.sql.run("insert into orders select i, 1, 'new', '' from generate_series(100, 199) i");
+    let (mut shown, mut skipped) = (0, 0);
+    while shown + skipped < 100 {
+        let message = hear(&mut it);
+        shown += message["items"].as_array().map_or(0, Vec::len);
+        skipped += usize::try_from(message["n"].as_u64().unwrap_or(0)).expect("small");
+    }
+    assert!((5..=20).contains(&shown), "{shown} shown, {skipped} skipped");
+    say(&mut it, json!({"type": "watch", "what": ["state", "metrics"]}));
+    assert_eq!(hear(&mut it), json!({"type": "state", "connector": "shop", "state": "streaming"}));
+    assert_eq!(hear(&mut it)["items"][0]["name"], json!("shop"));
+    let code = |message: &str| {
+        let mut it = socket(&address, "", &[]).expect("open");
+        it.send(tokio_tungstenite::tungstenite::Message::text(message)).expect("sent");
+        loop {
+            if let Some(code) = hear(&mut it).as_u64() {
+                return code;
+            }
+        }
+    };
+    assert_eq!(
+        [code("{"), code("{\"type\":\"dance\"}"), code("{\"type\":\"subscribe\",\"id\":\"a\",\"topics\":[\"no.such\"]}")],
+        [4400, 4400, 4404]
+    );
+    let mut stays = socket(&address, "", &[]).expect("open");
+    shop.rowfeed.stop();
+    assert_eq!(hear(&mut stays), json!(1001));
+}
+
+#[test]
+fn a_long_poll_waits_and_says_where_to_go_on() {
+    let Some(shop) = Shop::open("stream_poll", &[], &json!({})) else { return };
+    let get = |query: &str| http::get(&shop.rowfeed.http(), &format!("/v1/topics/{TOPIC}/records?{query}")).expect("an answer");
+    let header = |answer: &Response, name: &str| {
+        answer.head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(&format!("{name}: ")).map(str::to_owned))
+    };
+    let first = get("offset=start");
+    assert_eq!((first.json().as_array().map(Vec::len), header(&first, "rowfeed-offset")), (Some(1), Some("0:1".into())));
+    assert_eq!(header(&first, "rowfeed-up-to-date").as_deref(), Some("true"));
+    let nothing = get("offset=0:1&live=true&timeout=200ms");
+    assert_eq!((nothing.status, header(&nothing, "rowfeed-offset")), (204, Some("0:1".into())));
+    let waiting = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| get("offset=0:1&live=true&view=flat"));
+        shop.sql.run("insert into orders values (1, 1, 'new', ''), (2, 1, 'new', ''), (3, 1, 'new', '')");
+        waiting.join().expect("an answer")
+    });
+    assert_eq!(waiting.json()[0]["id"], json!(1));
+    assert!(header(&waiting, "cache-control").expect("a header").starts_with("public, max-age=1,"));
+    wait_for("the rows", || (get("offset=0:1").json().as_array().map(Vec::len) == Some(3)).then_some(()));
+    let part = get("offset=0:1&limit=2");
+    assert_eq!((part.json().as_array().map(Vec::len), header(&part, "rowfeed-offset")), (Some(2), Some("0:3".into())));
+    assert!(header(&part, "cache-control").expect("a header").contains("immutable") && header(&part, "rowfeed-up-to-date").is_none());
+    assert_eq!(part.json(), get("offset=0:1&limit=2").json(), "the same URL, the same answer");
+    assert_eq!((get("offset=0:99999").status, get("offset=x").status), (410, 400));
 }

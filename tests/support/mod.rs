@@ -15,9 +15,12 @@ pub mod proxy;
 pub mod random;
 #[cfg(feature = "kafka")]
 pub mod reader;
+pub mod receiver;
+pub mod redis;
 #[cfg(feature = "kafka")]
 pub mod scene;
 pub mod service;
+pub mod standby;
 
 use std::time::{Duration, Instant};
 

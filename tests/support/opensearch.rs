@@ -1,12 +1,10 @@
-//! A real OpenSearch of one node from its own jars, and a front before it that is as bad as networks and busy servers are.
-//!
-//! `scripts/test.sh` puts the jars into `.cache/opensearch` (Maven) and Java 17 on the machine.
+//! A real OpenSearch of the test's own, as `scripts/get_opensearch.sh` has got it, and a front before it that is as bad as networks and
+//! busy servers are.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,60 +18,69 @@ use super::{http, wait_at_most};
 /// One at a time: starting, each takes both cores of a small machine.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A running node; it ends and its files go when this is dropped.
-#[derive(Debug)]
+/// A server of one node; it ends and its files go when this is dropped, and it ends with the test's process.
 pub struct OpenSearch {
     home: TempDir,
     port: u16,
-    child: Child,
+    child: Option<Child>,
+    request_max: &'static str,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl OpenSearch {
-    /// Starts a node; `None` (said) without Java or the jars, and where the tests run on another PostgreSQL once more.
+    /// Starts one and waits until it answers; `None` where it was not got, and where the tests run on another PostgreSQL once more.
     pub fn start() -> Option<Self> {
+        Self::that_takes("100mb")
+    }
+
+    /// One that takes requests of this size at most.
+    pub fn that_takes(request_max: &'static str) -> Option<Self> {
         if std::env::var_os("ROWFEED_PG").is_some() {
             eprintln!("SKIPPED: a search server does not depend on PostgreSQL's version");
             return None;
         }
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/opensearch");
-        let java = Command::new("java").arg("-version").stderr(Stdio::null()).status().is_ok_and(|status| status.success());
-        if !java || !folder.join("classes").exists() {
-            super::missing("Java 17 and OpenSearch in .cache/opensearch (scripts/test.sh gets them)");
+        if !folder().join("TestServer.class").exists() {
+            super::missing("OpenSearch (scripts/get_opensearch.sh)");
             return None;
         }
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::Builder::new().prefix("rowfeed-test-opensearch-").tempdir().expect("a temporary folder");
-        let port = free_port().expect("a port");
-        let log = fs::File::create(home.path().join("opensearch.log")).expect("a log file");
-        let child = Command::new("java")
-            .args(["-Xmx384m", "-XX:TieredStopAtLevel=1", "-cp"])
-            .arg(format!("{0}/lib/*:{0}/classes", folder.display()))
-            .arg("Search")
-            .arg(home.path())
-            .arg(port.to_string())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log file"))
-            .stderr(log)
-            .spawn()
-            .expect("java runs");
-        let mut server = Self { home, port, child, _turn: turn };
-        let address = server.address();
-        wait_at_most(Duration::from_secs(120), "OpenSearch to answer", || {
-            if let Some(status) = server.child.try_wait().expect("a child can be waited for") {
-                panic!(
-                    "OpenSearch ended with {status}:\n{}",
-                    fs::read_to_string(server.home.path().join("opensearch.log")).unwrap_or_default()
-                );
-            }
-            http::get(&address, "/_cluster/health?wait_for_status=yellow").ok().filter(|answer| answer.status == 200)
-        });
+        let mut server = Self { home, port: free_port().expect("a port"), child: None, request_max, _turn: turn };
+        server.run();
         Some(server)
+    }
+
+    /// Starts it again on its files, and waits until it answers.
+    pub fn run(&mut self) {
+        let class_path = format!("{}/lib/*:{}", folder().display(), folder().display());
+        let mut command = Command::new("java");
+        command
+            .args(["-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", &class_path, "TestServer"])
+            .arg(self.home.path())
+            .arg(self.port.to_string())
+            .arg(self.request_max);
+        self.child = Some(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("java starts"));
+        wait_at_most(Duration::from_secs(90), "OpenSearch to answer", || {
+            http::get(&self.address(), "/_cluster/health").ok().filter(|answer| answer.status == 200)
+        });
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
     /// `host:port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its address, as a URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
     }
 
     /// All documents of an index as they can be found now: id and source.
@@ -92,9 +99,12 @@ impl OpenSearch {
 
 impl Drop for OpenSearch {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
+}
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.cache/opensearch"))
 }
 
 /// What the front does with one request.

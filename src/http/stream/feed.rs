@@ -39,12 +39,12 @@ pub struct Feed {
     waits: bool,
     /// Its last page is on its way.
     is_last: bool,
-    _place: super::Occupied,
+    _place: Option<super::Occupied>,
 }
 
 impl Feed {
     /// Feeds a subscriber.
-    pub fn new(streams: Arc<Streams>, subscriber: Arc<Subscriber>, wishes: Wishes, place: super::Occupied) -> Self {
+    pub fn new(streams: Arc<Streams>, subscriber: Arc<Subscriber>, wishes: Wishes, place: Option<super::Occupied>) -> Self {
         streams.enter(&subscriber);
         Self { subscriber, streams, reading: Reading::Not, read: None, wishes, waits: false, is_last: false, _place: place }
     }
@@ -188,6 +188,36 @@ impl Feed {
             Poll::Ready(false) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+impl Feed {
+    /// As [`Self::poll_page`], of at most so many records: a page with more is read again in smaller ones.
+    pub fn poll_page_of(&mut self, cx: &mut Context<'_>, records: u32) -> Poll<Option<Arc<Page>>> {
+        self.wishes.page_records = Some(records);
+        for _ in 0..STEPS_MAX {
+            match self.poll_more(cx) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+            let mut state = self.subscriber.state();
+            let is_small = state.front().is_none_or(|page| page.records <= records);
+            if is_small {
+                if let Some(page) = state.pop() {
+                    drop(state);
+                    self.subscriber.wrote();
+                    return Poll::Ready(Some(page));
+                }
+            } else {
+                (state.own, state.phase) = (None, Phase::Reads);
+                state.queue.clear();
+                drop(state);
+                (self.reading, self.read, self.is_last) = (Reading::Not, None, false);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -12,10 +12,12 @@ pub mod index;
 pub mod layout;
 pub mod lens;
 pub mod page;
+pub mod poll;
 pub mod reader;
 pub mod sse;
 pub mod subscriber;
 pub mod tail;
+pub mod ws;
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -29,6 +29,8 @@ pub struct Page {
     pub records: u32,
     /// What it is, when it shows no record.
     pub note: Option<Note>,
+    /// Where each item of a list ends, among the events.
+    ends: Box<[usize]>,
 }
 
 /// What is told beside records.
@@ -68,6 +70,13 @@ impl Page {
     /// What a body gets: the events alone.
     pub fn body(&self) -> Bytes {
         self.bytes.slice(self.events.clone())
+    }
+
+    /// The items of a list, one by one.
+    pub fn items(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|end| end + 1));
+        let events = self.bytes.get(self.events.clone()).unwrap_or_default();
+        starts.zip(&self.ends).map(|(start, end)| events.get(start..*end).unwrap_or_default())
     }
 
     /// A page that tells this: as an event, or the JSON alone where pages are lists.
@@ -110,12 +119,13 @@ pub struct Press {
     open: u32,
     records: u32,
     note: Option<Note>,
+    ends: Vec<usize>,
 }
 
 impl Press {
     /// An empty page of this form. Nothing is allocated before something is written.
     pub fn new(form: Form) -> Self {
-        Self { form, out: Vec::new(), open: 0, records: 0, note: None }
+        Self { form, out: Vec::new(), open: 0, records: 0, note: None, ends: Vec::new() }
     }
 
     fn begin(&mut self) {
@@ -163,7 +173,7 @@ impl Press {
         }
         self.records += 1;
         match self.form {
-            Form::Items => {}
+            Form::Items => self.ends.push(self.out.len() - CHUNK_HEAD_BYTES),
             Form::Events { batch: 1 } => self.out.extend_from_slice(b"\n\n"),
             Form::Events { batch } => {
                 self.open += 1;
@@ -211,7 +221,8 @@ impl Press {
         // What waits for a slow reader has no room to spare.
         bytes.shrink_to_fit();
         let records = std::mem::take(&mut self.records);
-        Arc::new(Page { bytes: bytes.into(), events, after, records, note: self.note.take() })
+        let ends = std::mem::take(&mut self.ends).into();
+        Arc::new(Page { bytes: bytes.into(), events, after, records, note: self.note.take(), ends })
     }
 }
 

@@ -1,16 +1,16 @@
 //! The end of the log, read once for all who are there.
 //!
-//! Owns the channels that have subscribers, and one thread that reads what becomes durable in their topics. Promises that each record
+//! Owns the channels that have subscribers, and reads what becomes durable in their topics. Promises that each record
 //! is read and taken apart once however many see it, that a filter which asks for one value of a column is found by that value and
-//! costs nothing for other records, that an event is encoded once for all who see it alike, and that the thread takes no more than a
-//! part of a processor, so that capture does not wait for it: it rests after each pass, longer after a long one, which also makes
-//! larger pages for many subscribers. While nobody listens it reads nothing.
+//! costs nothing for other records, that an event is encoded once for all who see it alike, and that capture does not wait for it: it
+//! rests after each pass, longer after a long one, which also makes larger pages for many subscribers, and a flood is read by a thread
+//! that gets what others leave of the processors. While nobody listens it reads nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::channel::Channel;
 use super::index::Index;
@@ -22,6 +22,8 @@ use crate::log::topic::TopicInfo;
 use crate::record::TopicIndex;
 use crate::record::view::batches;
 
+/// How much others come before the thread that reads a lot at once.
+const NICE: i32 = 15;
 /// One read of a partition.
 const READ_BYTES: usize = 128 << 10;
 /// Reads of a partition in one pass.
@@ -66,18 +68,51 @@ impl Tail {
         self.told.notify_one();
     }
 
-    /// Starts the thread. It ends when `stop` says true.
+    /// Starts the threads. They end when `stop` says true.
     pub fn start(self: &Arc<Self>, log: BuiltinLog, stop: watch::Receiver<bool>) -> std::io::Result<()> {
-        let tail = Arc::clone(self);
-        let run = move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(2).build() {
-                Ok(runtime) => runtime,
-                Err(error) => return tracing::error!("live streams cannot be served: {error}"),
-            };
-            runtime.block_on(Reading::new(tail, log).run(stop));
+        let reading = Box::new(Reading::new(Arc::clone(self), log));
+        let ((to_quick, quick), (to_patient, patient)) = (mpsc::channel(1), mpsc::channel(1));
+        // There is room: it is the only thing that is handed over.
+        drop(to_quick.try_send(reading));
+        let of_patient = stop.clone();
+        std::thread::Builder::new().name("rowfeed-tail".into()).spawn(move || work(quick, &to_patient, stop, Reading::keep_up))?;
+        let patiently = move || {
+            be_nice();
+            work(patient, &to_quick, of_patient, Reading::catch_up);
         };
-        std::thread::Builder::new().name("rowfeed-tail".into()).spawn(run).map(drop)
+        std::thread::Builder::new().name("rowfeed-tail-2".into()).spawn(patiently).map(drop)
     }
+}
+
+/// Does a part of the work whenever it is handed over, and hands it back; until there is nothing more to do.
+fn work<F>(
+    mut from: mpsc::Receiver<Box<Reading>>,
+    to: &mpsc::Sender<Box<Reading>>,
+    stop: watch::Receiver<bool>,
+    part: impl Fn(Box<Reading>, watch::Receiver<bool>) -> F,
+) where
+    F: Future<Output = Option<Box<Reading>>>,
+{
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(2).build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tracing::error!("live streams cannot be served: {error}"),
+    };
+    runtime.block_on(async {
+        while let Some(reading) = from.recv().await {
+            let Some(reading) = part(reading, stop.clone()).await else { return };
+            if to.send(reading).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// This thread takes what others leave over.
+#[expect(unsafe_code, reason = "the standard library knows no priorities of threads")]
+fn be_nice() {
+    // SAFETY: the call takes numbers and touches no memory of ours. Linux means the calling thread by 0; where it is refused, all stays as it
+    // was.
+    let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
 /// A topic that somebody listens to.
@@ -130,37 +165,50 @@ impl Reading {
         Self { tail, log, places: Vec::new(), bases: HashMap::new(), rooms, live, touched: Vec::new(), found: Vec::new() }
     }
 
-    async fn run(mut self, mut stop: watch::Receiver<bool>) {
+    /// Shows what comes as it comes. Returns when there is more than that, to be read patiently; `None` at the end.
+    async fn keep_up(mut self: Box<Self>, mut stop: watch::Receiver<bool>) -> Option<Box<Self>> {
         let mut durable = self.log.durable();
-        let mut more = false;
         loop {
-            if !more {
-                tokio::select! {
-                    () = self.tail.told.notified() => {}
-                    changed = durable.changed(), if !self.rooms.is_empty() => if changed.is_err() { return },
-                    _ = stop.wait_for(|stop| *stop) => return,
-                }
-            }
+            // Seen before reading: what becomes durable meanwhile wakes us.
             durable.borrow_and_update();
-            if *stop.borrow() {
-                return;
-            }
             let began = Instant::now();
-            let tail = Arc::clone(&self.tail);
-            let Inbox { joining, left } = std::mem::take(&mut *tail.inbox());
-            for subscriber in joining {
-                self.take_in(subscriber);
-            }
-            more = self.pass().await;
-            self.admit();
-            for channel in left {
-                self.tidy(number(&channel));
+            if self.turn().await {
+                return Some(self);
             }
             let took = began.elapsed();
             if took >= SHORT {
                 tokio::time::sleep((took * REST).min(REST_MAX)).await;
             }
+            tokio::select! {
+                () = self.tail.told.notified() => {}
+                changed = durable.changed(), if !self.rooms.is_empty() => changed.ok()?,
+                _ = stop.wait_for(|stop| *stop) => return None,
+            }
         }
+    }
+
+    /// Reads until nothing more is there. Whoever captures comes first: this thread gets what the others leave.
+    async fn catch_up(mut self: Box<Self>, stop: watch::Receiver<bool>) -> Option<Box<Self>> {
+        while self.turn().await {
+            if *stop.borrow() {
+                return None;
+            }
+        }
+        Some(self)
+    }
+
+    /// A pass, and who comes and goes; true when there is more to read.
+    async fn turn(&mut self) -> bool {
+        let Inbox { joining, left } = std::mem::take(&mut *self.tail.inbox());
+        for subscriber in joining {
+            self.take_in(subscriber);
+        }
+        let more = self.pass().await;
+        self.admit();
+        for channel in left {
+            self.tidy(number(&channel));
+        }
+        more
     }
 
     /// One more who waits to be let in.
