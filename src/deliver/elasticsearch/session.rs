@@ -131,7 +131,9 @@ impl Session<'_> {
 
     async fn commit(&mut self, reader: &Subscription) -> Result<(), Problem> {
         let known = self.around.committed();
-        let places = reader.places().iter().map(|place| (place.topic.name.clone(), place.route.partition, place.next));
+        // A topic that was deleted has no place any more, also where there is another one of its name.
+        let is_there = |place: &&Place| self.around.log().topic(&place.topic.name).is_some_and(|topic| topic.index == place.route.topic);
+        let places = reader.places().iter().filter(is_there).map(|place| (place.topic.name.clone(), place.route.partition, place.next));
         let moved = places.filter(|(topic, partition, next)| known.get(&(topic.clone(), *partition)) != Some(next)).collect();
         self.around.commit(moved).await
     }
@@ -326,6 +328,7 @@ impl Session<'_> {
     /// Takes away a topic's documents that are older than a `TRUNCATE`. Newer ones may be there: it may be told again.
     async fn empty(&mut self, index: &str, topic: &str, lsn: u64) -> Result<Goes, Problem> {
         let mark = self.settings().mark.clone().unwrap_or_default();
+        let index = in_path(index);
         let is_of_topic = json!({ "bool": { "minimum_should_match": 1, "should": [
             { "term": { format!("{mark}.topic"): topic } }, { "term": { format!("{mark}.topic.keyword"): topic } },
         ] } });
@@ -442,6 +445,12 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// A name as one piece of a path.
+fn in_path(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// Dead letters that are put together.
