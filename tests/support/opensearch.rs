@@ -33,7 +33,10 @@ impl OpenSearch {
     pub fn run(&mut self) {
         let class_path = format!("{}/lib/*:{}", folder().display(), folder().display());
         let mut command = Command::new("java");
-        command.args(["-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", &class_path, "TestServer"]).arg(self.home.path()).arg(self.port.to_string());
+        command
+            .args(["-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", &class_path, "TestServer"])
+            .arg(self.home.path())
+            .arg(self.port.to_string());
         self.child = Some(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("java starts"));
         wait_at_most(Duration::from_secs(90), "OpenSearch to answer", || {
             http::get(&self.address(), "/_cluster/health").ok().filter(|answer| answer.status == 200)

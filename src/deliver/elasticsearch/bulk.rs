@@ -137,11 +137,8 @@ pub fn encode(items: &[Item]) -> Vec<u8> {
         let verb = if item.members.is_some() { "index" } else { "delete" };
         let (index, id) = (serde_json::Value::from(item.index.as_str()), serde_json::Value::from(item.id.as_str()));
         // Writing into memory cannot fail.
-        let _ = writeln!(
-            out,
-            "{{\"{verb}\":{{\"_index\":{index},\"_id\":{id},\"version\":{},\"version_type\":\"external\"}}}}",
-            item.version
-        );
+        let _ =
+            writeln!(out, "{{\"{verb}\":{{\"_index\":{index},\"_id\":{id},\"version\":{},\"version_type\":\"external\"}}}}", item.version);
         if let Some(members) = &item.members {
             out.push(b'{');
             out.extend_from_slice(members);
@@ -264,9 +261,9 @@ fn fate(item: &ItemAnswer) -> Fate {
         // It was not there, or what is there is as new or newer.
         (404, "") | (409, _) => Fate::Done,
         (_, "index_not_found_exception") => Fate::Stop(
-            Problem::fail("search/index", "an index is not there, and the server makes none").why(text()).fix(
-                "make the index, or let the server do it: action.auto_create_index; then:  rowfeed subscriptions resume NAME",
-            ),
+            Problem::fail("search/index", "an index is not there, and the server makes none")
+                .why(text())
+                .fix("make the index, or let the server do it: action.auto_create_index; then:  rowfeed subscriptions resume NAME"),
         ),
         (_, "invalid_index_name_exception") => {
             Fate::Stop(Problem::fail("search/index", "an index cannot have this name").why(text()).fix("set the option index"))
@@ -274,7 +271,9 @@ fn fate(item: &ItemAnswer) -> Fate {
         // Above the flood stage, or made read-only by hand: both end.
         (_, "cluster_block_exception") | (408 | 429 | 500..=599, _) => Fate::Again(text()),
         (401 | 403, _) => Fate::Stop(
-            Problem::fail("search/auth", "the search server refuses this user").why(text()).fix("the user needs the right to write to the index"),
+            Problem::fail("search/auth", "the search server refuses this user")
+                .why(text())
+                .fix("the user needs the right to write to the index"),
         ),
         _ => Fate::Dead(text()),
     }
@@ -318,7 +317,8 @@ mod tests {
 
     #[test]
     fn columns_that_were_not_sent_are_taken_from_what_the_server_has() {
-        let mut items = vec![item("1", 1, Some(r#""id":1"#), &["big", "a\"b"]), item("2", 2, Some(r#""id":2"#), &[]), item("3", 3, Some(""), &["big"])];
+        let mut items =
+            vec![item("1", 1, Some(r#""id":1"#), &["big", "a\"b"]), item("2", 2, Some(r#""id":2"#), &[]), item("3", 3, Some(""), &["big"])];
         let asked: Value = serde_json::from_slice(&ask_missing(&items).expect("two")).expect("JSON");
         assert_eq!(asked["docs"][1], json!({"_index": "orders", "_id": "3", "_source": ["big"]}));
         let answer = r#"{"docs":[{"_id":"1","found":true,"_source":{"big":1.50,"a\"b":[1, 2]}},{"_id":"3","found":false}]}"#;

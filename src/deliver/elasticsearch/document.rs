@@ -179,7 +179,11 @@ mod tests {
         let gone = Action::Delete { index: "orders".into(), id: "7,\"a,b\"".into() };
         let value = format!(r#"{{"before":{{"id":7}},"after":null,{SOURCE},"op":"d"}}"#);
         assert_eq!(done(Some(r#"{"order":7,"line":"a,b"}"#), Some(&value), "{table}"), Ok(gone.clone()));
-        assert_eq!(done(Some(r#"{"schema":{},"payload":{"order":7,"line":"a,b"}}"#), None, "{table}"), Ok(gone), "a tombstone names no table");
+        assert_eq!(
+            done(Some(r#"{"schema":{},"payload":{"order":7,"line":"a,b"}}"#), None, "{table}"),
+            Ok(gone),
+            "a tombstone names no table"
+        );
         let emptied = format!(r#"{{"before":null,"after":null,{SOURCE},"op":"t"}}"#);
         assert_eq!(done(None, Some(&emptied), "{topic}"), Ok(Action::Empty { index: "srv.public.orders".into(), lsn: 77 }));
     }

@@ -401,7 +401,9 @@ const DEAD_MAX: usize = 100;
 fn reason(answer: &Answer) -> String {
     let json: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
     let error = json.get("error");
-    let text = error.and_then(|error| error.get("reason").or(Some(error))).map(|reason| reason.as_str().map_or_else(|| reason.to_string(), str::to_owned));
+    let text = error
+        .and_then(|error| error.get("reason").or(Some(error)))
+        .map(|reason| reason.as_str().map_or_else(|| reason.to_string(), str::to_owned));
     let text = text.unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
     text.chars().take(500).collect()
 }
