@@ -59,10 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["main", "service", "cli"]),
     ("axum", &["http"]),
-    (
-        "base64",
-        &["connect/schemas", "connect/tokens", "deliver/elasticsearch", "deliver/webhook", "event/view", "http", "registry"],
-    ),
+    ("base64", &["connect/schemas", "connect/tokens", "deliver/elasticsearch", "deliver/webhook", "event/view", "http", "registry"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli/shells"]),

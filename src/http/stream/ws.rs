@@ -325,7 +325,7 @@ impl Session {
             Some(Note::End) => vec![format!("{{\"type\":\"end\",\"id\":{id},\"cursor\":\"{cursor}\"}}")],
             Some(Note::Error) => {
                 let of_token = serde_json::from_str::<Json>(&body)
-                    .is_ok_and(|json| json["code"].as_str().is_some_and(|code| code.starts_with("http/token")));
+                    .is_ok_and(|json| json["code"].as_str().is_some_and(|code| code.starts_with("http/")));
                 if of_token {
                     return Err(Closing::new(4401, "the token does not hold any more"));
                 }
