@@ -21,9 +21,9 @@ use serde_json::{Value as Json, json};
 
 use super::described::{Routes, does};
 use super::{ApiError, App, is_on, json_body};
+use crate::connect::tokens::{Need, Scope, Token, TokenError};
 use crate::event::Filter;
 use crate::log::topic::fits;
-use crate::connect::tokens::{Need, Scope, Token, TokenError};
 use crate::problem::Problem;
 
 /// Who may ask without a token.

@@ -108,7 +108,8 @@ impl fmt::Debug for Verifier {
 }
 
 fn wrong(what: impl Into<String>) -> Problem {
-    Problem::refuse("http/jwt", what).fix("http.jwt_keys: public keys, PEM or a JSON Web Key Set; http.jwt_secret: 32 bytes or more, for HS256")
+    Problem::refuse("http/jwt", what)
+        .fix("http.jwt_keys: public keys, PEM or a JSON Web Key Set; http.jwt_secret: 32 bytes or more, for HS256")
 }
 
 fn refused(what: impl Into<String>) -> Problem {
@@ -390,7 +391,8 @@ mod tests {
         assert!(of.grant(&signed("HS256", &claims(json!({})), &x)).is_err());
         // As PEM, the same key.
         let der = [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], pair.public_key().as_ref()].concat();
-        std::fs::write(&file, format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))).expect("written");
+        std::fs::write(&file, format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der)))
+            .expect("written");
         assert!(of.look().expect("read"));
         assert!(of.grant(&token).is_ok());
         std::fs::write(&file, "no keys").expect("written");

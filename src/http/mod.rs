@@ -95,7 +95,18 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (head_wait, body_wait, beat) = (Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(15));
-        Self { own_host: None, open: auth::Open::Everybody, tokens: None, cors_origins: Vec::new(), tls: None, max_streams: [20_000, 50], jwt: None, head_wait, body_wait, beat }
+        Self {
+            own_host: None,
+            open: auth::Open::Everybody,
+            tokens: None,
+            cors_origins: Vec::new(),
+            tls: None,
+            max_streams: [20_000, 50],
+            jwt: None,
+            head_wait,
+            body_wait,
+            beat,
+        }
     }
 }
 

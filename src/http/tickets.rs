@@ -87,7 +87,10 @@ async fn create(
     let body = json_body(&headers, &body)?;
     let asker = grant.map(|grant| Grant::clone(&grant)).unwrap_or_default();
     if app.0.settings.open == Open::Nobody && asker.token.is_none() {
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN, or Basic with it as password"));
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "a token is needed: Authorization: Bearer TOKEN, or Basic with it as password",
+        ));
     }
     let named = body.get("topics").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
     let topics: Option<Vec<String>> = named.iter().map(|topic| topic.as_str().map(str::to_owned)).collect();

@@ -32,7 +32,10 @@ impl Shop {
         let sql = database.sql();
         sql.run("create table orders(id int primary key, tenant int, status text, note text); alter table orders replica identity full");
         let shop = Self { sql, database, rowfeed: Rowfeed::start(extra) };
-        let config = with(connector_config(&shop.database, "srv", "public.*"), &with(json!({"snapshot.mode": "no_data", "publication.autocreate.mode": "all_tables"}), more));
+        let config = with(
+            connector_config(&shop.database, "srv", "public.*"),
+            &with(json!({"snapshot.mode": "no_data", "publication.autocreate.mode": "all_tables"}), more),
+        );
         let auth = shop.admin().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let answer = shop.ask_with("PUT", "/connectors/shop/config", &auth, Some(&config));
         assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.body);
@@ -41,7 +44,9 @@ impl Shop {
         wait_for("the slot to be active", || (shop.sql.one(&ready) == "t").then_some(()));
         // The first row makes the topic.
         shop.sql.run("insert into orders values (0, 0, 'first', '')");
-        wait_for("the topic", || shop.ask_with("GET", &format!("/v1/topics/{TOPIC}"), &auth, None).body.contains("\"end\":1").then_some(()));
+        wait_for("the topic", || {
+            shop.ask_with("GET", &format!("/v1/topics/{TOPIC}"), &auth, None).body.contains("\"end\":1").then_some(())
+        });
         Some(shop)
     }
 
@@ -69,12 +74,19 @@ fn ask(address: &str, method: &str, path: &str, headers: &str, body: Option<&Val
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
     let body = body.map(Value::to_string).unwrap_or_default();
     let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}{kind}Content-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}{kind}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all((head + &body).as_bytes()).expect("sent");
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("an answer");
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-    Response { status: head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"), head: head.to_owned(), body: body.to_owned() }
+    Response {
+        status: head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"),
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
 }
 
 fn id_of(event: &Event) -> i64 {
@@ -86,7 +98,12 @@ fn a_stream_tells_changes_as_they_come_and_an_id_resumes_behind_the_last_one_see
     let Some(shop) = Shop::open("stream_resume", &[], &json!({})) else { return };
     let mut stream = shop.stream("");
     let head = stream.head.to_ascii_lowercase();
-    for line in ["content-type: text/event-stream; charset=utf-8", "cache-control: no-cache, no-transform", "x-accel-buffering: no", "rowfeed-resume: start"] {
+    for line in [
+        "content-type: text/event-stream; charset=utf-8",
+        "cache-control: no-cache, no-transform",
+        "x-accel-buffering: no",
+        "rowfeed-resume: start",
+    ] {
         assert!(head.contains(line), "{line}: {head}");
     }
     assert_eq!(stream.expect(), Event { name: "caught-up".into(), id: "0:1".into(), data: "{\"lag\":0}".into() });
@@ -95,17 +112,22 @@ fn a_stream_tells_changes_as_they_come_and_an_id_resumes_behind_the_last_one_see
     let (first, second) = (stream.expect(), stream.expect());
     assert_eq!((first.name.as_str(), first.id.as_str(), id_of(&first)), ("change", "0:2", 1));
     let told = second.json();
-    assert_eq!((second.id.as_str(), &told["topic"], &told["offset"], &told["key"], &told["value"]["op"]), ("0:3", &json!(TOPIC), &json!(2), &json!({"id": 2}), &json!("c")));
+    assert_eq!(
+        (second.id.as_str(), &told["topic"], &told["offset"], &told["key"], &told["value"]["op"]),
+        ("0:3", &json!(TOPIC), &json!(2), &json!({"id": 2}), &json!("c"))
+    );
     drop(stream);
     shop.sql.run("update orders set status = 'paid' where id = 1; delete from orders where id = 2");
     let mut again = shop.stream_with("last_event_id=0:0", &format!("Last-Event-ID: {}\r\n", first.id));
     assert!(again.head.contains("rowfeed-resume: exact"), "the header wins: {}", again.head);
-    let seen: Vec<(i64, String)> = (0..3).map(|_| again.expect()).map(|event| (id_of(&event), event.json()["value"]["op"].to_string())).collect();
+    let seen: Vec<(i64, String)> =
+        (0..3).map(|_| again.expect()).map(|event| (id_of(&event), event.json()["value"]["op"].to_string())).collect();
     assert_eq!(seen, [(2, "\"c\"".into()), (1, "\"u\"".into()), (2, "\"d\"".into())]);
     // The tombstone of the delete is passed over, and the place is behind it.
     assert_eq!(again.expect_named("caught-up").id, "0:6");
     let mut from_start = shop.stream("from=earliest&until=caught-up&view=flat&columns=id&tombstones=true");
-    let rows: Vec<Value> = std::iter::from_fn(|| from_start.next().expect("in time")).map(|event| json!([event.name, event.id, event.data])).collect();
+    let rows: Vec<Value> =
+        std::iter::from_fn(|| from_start.next().expect("in time")).map(|event| json!([event.name, event.id, event.data])).collect();
     let last = rows.last().expect("an end");
     assert_eq!((last[0].as_str(), last[1].as_str()), (Some("end"), Some("0:6;end")), "{rows:?}");
     let over = Events::open(&shop.rowfeed.http(), &format!("/v1/topics/{TOPIC}/stream"), "Last-Event-ID: 0:6;end\r\n").expect("an answer");
@@ -131,11 +153,16 @@ fn a_filter_tells_rows_that_come_into_it_and_leave_it_and_others_hear_nothing() 
         stream.expect_named("caught-up");
     }
     shop.sql.run("insert into orders values (1, 7, 'new', 'secret'), (2, 8, 'paid', ''), (5, 7, 'new', '')");
-    shop.sql.run("update orders set status = 'paid' where id = 1; update orders set status = 'sent' where id = 1; delete from orders where id = 5");
+    shop.sql.run(
+        "update orders set status = 'paid' where id = 1; update orders set status = 'sent' where id = 1; delete from orders where id = 5",
+    );
     let enters = paid.expect().json();
     assert_eq!((&enters["value"]["after"]["status"], &enters["filter"]), (&json!("paid"), &json!("enters")));
     let leaves = paid.expect().json();
-    assert_eq!((&leaves["value"]["after"], &leaves["value"]["before"]["status"], &leaves["filter"]), (&json!(null), &json!("paid"), &json!("leaves")));
+    assert_eq!(
+        (&leaves["value"]["after"], &leaves["value"]["before"]["status"], &leaves["filter"]),
+        (&json!(null), &json!("paid"), &json!("leaves"))
+    );
     assert_eq!([by_key.expect(), by_key.expect()].map(|event| event.json()["value"]["op"].clone()), ["c", "d"]);
     assert_eq!(deletes.expect().json()["key"], json!({"id": 5}));
     let row = flat.expect().json();
@@ -147,7 +174,9 @@ fn a_filter_tells_rows_that_come_into_it_and_leave_it_and_others_hear_nothing() 
 fn several_topics_are_one_stream_and_a_pattern_finds_new_ones() {
     let Some(shop) = Shop::open("stream_several", &[], &json!({})) else { return };
     shop.sql.run("create table customers(id int primary key); insert into customers values (1)");
-    wait_for("the other topic", || (http::get(&shop.rowfeed.http(), "/v1/topics/srv.public.customers").expect("an answer").status == 200).then_some(()));
+    wait_for("the other topic", || {
+        (http::get(&shop.rowfeed.http(), "/v1/topics/srv.public.customers").expect("an answer").status == 200).then_some(())
+    });
     let open = |query: &str, id: &str| {
         let id = if id.is_empty() { String::new() } else { format!("Last-Event-ID: {id}\r\n") };
         Events::open(&shop.rowfeed.http(), &format!("/v1/stream?{query}"), &id).expect("an answer")
@@ -190,7 +219,8 @@ fn an_id_that_retention_has_overtaken_is_told_as_a_gap() {
     let resumed: u64 = gap["resumed"].as_str().and_then(|text| text.strip_prefix("0:")).expect("a place").parse().expect("an offset");
     assert_eq!(gap["missing"], json!(resumed));
     assert_eq!(stream.expect_named("change").json()["offset"], json!(resumed));
-    let failing = Events::open(&shop.rowfeed.http(), &format!("/v1/topics/{TOPIC}/stream?on_gap=fail"), "Last-Event-ID: 0:0\r\n").expect("an answer");
+    let failing =
+        Events::open(&shop.rowfeed.http(), &format!("/v1/topics/{TOPIC}/stream?on_gap=fail"), "Last-Event-ID: 0:0\r\n").expect("an answer");
     assert_eq!(failing.status, 410);
     let beyond = shop.stream_with("", "Last-Event-ID: 0:999999999\r\n").expect_named("gap").json();
     assert_eq!(beyond["reason"], json!("unknown-offset"));
@@ -355,7 +385,9 @@ fn tokens_tickets_and_signed_tokens_open_what_they_say_and_nothing_else() {
 fn a_topic_that_is_deleted_and_a_service_that_ends_are_told() {
     let Some(mut shop) = Shop::open("stream_end", &[], &json!({})) else { return };
     shop.sql.run("create table later(id int primary key); insert into later values (1)");
-    wait_for("the topic", || (http::get(&shop.rowfeed.http(), "/v1/topics/srv.public.later").expect("an answer").status == 200).then_some(()));
+    wait_for("the topic", || {
+        (http::get(&shop.rowfeed.http(), "/v1/topics/srv.public.later").expect("an answer").status == 200).then_some(())
+    });
     let mut stays = shop.stream("");
     stays.expect_named("caught-up");
     let mut goes = Events::open(&shop.rowfeed.http(), "/v1/topics/srv.public.later/stream", "").expect("an answer");

@@ -93,12 +93,13 @@ impl Asked {
         if columns.as_ref().is_some_and(|columns| columns.len() > COLUMNS_MAX) {
             return Err(ApiError::bad_request(format!("more than {COLUMNS_MAX} columns are asked for")));
         }
-        let number = |name: &str, range: std::ops::RangeInclusive<u64>| match of(name) {
-            None => Ok(None),
-            Some(text) => text.parse::<u64>().ok().filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
-                ApiError::bad_request(format!("{name}={text} is not a number from {} to {}", range.start(), range.end()))
-            }),
-        };
+        let number =
+            |name: &str, range: std::ops::RangeInclusive<u64>| match of(name) {
+                None => Ok(None),
+                Some(text) => text.parse::<u64>().ok().filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
+                    ApiError::bad_request(format!("{name}={text} is not a number from {} to {}", range.start(), range.end()))
+                }),
+            };
         let until_caught_up = match of("until") {
             None => false,
             Some("caught-up") => true,

@@ -36,13 +36,7 @@ impl Channel {
     }
 
     /// As [`Self::press`], of an event whose judgement is known.
-    pub fn press_judged(
-        &self,
-        press: &mut Press,
-        event: &Event<'_>,
-        judgement: Judgement,
-        after: impl Fn(usize) -> u64,
-    ) -> bool {
+    pub fn press_judged(&self, press: &mut Press, event: &Event<'_>, judgement: Judgement, after: impl Fn(usize) -> u64) -> bool {
         press.change(&self.layout, after, |out| self.lens.write(event, judgement, out))
     }
 

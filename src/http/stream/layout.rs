@@ -133,12 +133,14 @@ impl Layout {
                 (Some(alias), _) => {
                     let found = self.aliases.iter().find(|(name, known)| known == alias || name == alias).map(|(name, _)| name.as_str());
                     // Of one topic the name may stand there, too.
-                    let only = || self.parts.first().map(|part| part.topic.name.as_str()).filter(|name| self.aliases.is_empty() && *name == alias);
+                    let only =
+                        || self.parts.first().map(|part| part.topic.name.as_str()).filter(|name| self.aliases.is_empty() && *name == alias);
                     Some(found.or_else(only).ok_or_else(|| format!("\"{alias}\" is no topic of this stream"))?)
                 }
                 (None, false) => return Err(format!("\"{group}\" does not say of which topic it is")),
             };
-            let places = crate::log::start::parse_partitions(places).ok_or_else(|| format!("\"{group}\" is no list of PARTITION:OFFSET"))?;
+            let places =
+                crate::log::start::parse_partitions(places).ok_or_else(|| format!("\"{group}\" is no list of PARTITION:OFFSET"))?;
             for (partition, offset) in places {
                 let is_it = |part: &Part| part.partition == partition && name.is_none_or(|name| part.topic.name == name);
                 let at = self.parts.iter().position(is_it).ok_or_else(|| format!("there is no partition {partition}"))?;

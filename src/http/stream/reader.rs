@@ -149,7 +149,9 @@ impl Reader {
     /// The records of a chunk, as many as a page takes.
     fn take(&mut self, chunk: &crate::log::subscription::Chunk, until: Option<&[u64]>) {
         let at = chunk.place;
-        let Some((topic, partition)) = self.channel.layout.parts().get(at).map(|part| (Arc::clone(&part.topic), part.partition)) else { return };
+        let Some((topic, partition)) = self.channel.layout.parts().get(at).map(|part| (Arc::clone(&part.topic), part.partition)) else {
+            return;
+        };
         let bound = until.and_then(|until| until.get(at)).copied().unwrap_or(u64::MAX);
         let (channel, press, places) = (&self.channel, &mut self.press, &mut self.places);
         let (mut left, mut unseen, mut is_whole) = (self.left, self.unseen, true);

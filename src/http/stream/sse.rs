@@ -48,15 +48,21 @@ pub fn routes() -> Routes {
     Routes::of("Live streams").get("/v1/topics/{topic}/stream", stream_one, stream("Streams a topic's events")).get(
         "/v1/stream",
         stream_many,
-        stream("Streams the events of several topics")
-            .query("topic", json!(["shop.public.orders"]), "A topic.")
-            .query("match", json!(["shop.public.*"]), "Topics by pattern, those that come into being later included."),
+        stream("Streams the events of several topics").query("topic", json!(["shop.public.orders"]), "A topic.").query(
+            "match",
+            json!(["shop.public.*"]),
+            "Topics by pattern, those that come into being later included.",
+        ),
     )
 }
 
 fn parameters(operation: Operation) -> Operation {
     operation
-        .query("from", json!("latest"), "latest, earliest, -100, +100, offset:1842, 0:1842,1:77, now-5m, 2026-11-21T14:00:00Z, or milliseconds since 1970.")
+        .query(
+            "from",
+            json!("latest"),
+            "latest, earliest, -100, +100, offset:1842, 0:1842,1:77, now-5m, 2026-11-21T14:00:00Z, or milliseconds since 1970.",
+        )
         .query("last_event_id", json!("0:1842,1:77"), "As the header Last-Event-ID, which wins: for a first connection of a browser.")
         .query("where", json!("status = 'paid' and total > 100"), "A filter.")
         .query("op", json!("c,u,d"), "These operations only.")
@@ -194,7 +200,8 @@ pub async fn begin(streams: &Streams, channel: &Channel, asked: &Asked, id: Opti
         }
         return Ok(Some(Beginning { places, gaps: Vec::new(), resume: "start" }));
     };
-    let resume = channel.layout.parse(id).map_err(|why| ApiError::bad_request(format!("Last-Event-ID is not an id of this stream: {why}")))?;
+    let resume =
+        channel.layout.parse(id).map_err(|why| ApiError::bad_request(format!("Last-Event-ID is not an id of this stream: {why}")))?;
     if resume.ended {
         return Ok(None);
     }
@@ -246,7 +253,8 @@ async fn stream(
     };
     let greeting = greeting(streams, &channel, &beginning);
     let resume = beginning.resume;
-    let start = Start { streams: Arc::clone(streams), channel, asker, wishes: asked.wishes, places: beginning.places.into(), greeting, place };
+    let start =
+        Start { streams: Arc::clone(streams), channel, asker, wishes: asked.wishes, places: beginning.places.into(), greeting, place };
     let mut response = start.response();
     let mut set = |name: &'static str, value: &'static str| response.headers_mut().insert(name, HeaderValue::from_static(value));
     set(header::CONTENT_TYPE.as_str(), "text/event-stream; charset=utf-8");
@@ -336,4 +344,3 @@ impl Start {
         }
     }
 }
-
