@@ -321,7 +321,8 @@ impl Dispatcher {
     async fn read_again(&mut self) -> Result<(), Problem> {
         let Some(replay) = self.replays.front_mut() else { return Ok(()) };
         let (lanes, webhook, around) = (&mut self.lanes, &self.webhook, &self.around);
-        let is_through = replay.step(&self.partitions, lanes, webhook, around).await.map_err(|error| state::problem(&error))?;
+        let is_through =
+            replay.step(&self.partitions, self.reader.places(), lanes, webhook, around).await.map_err(|error| state::problem(&error))?;
         if is_through {
             self.replays.pop_front();
         }
@@ -512,7 +513,7 @@ impl Dispatcher {
     /// The places that have moved since they were committed.
     fn positions(&self) -> impl Iterator<Item = (usize, u64)> {
         self.reader.places().iter().zip(&self.committed).enumerate().filter_map(|(number, (place, committed))| {
-            let lowest = self.lanes.lowest(u32::try_from(number).unwrap_or(u32::MAX)).unwrap_or(place.next);
+            let lowest = self.lanes.lowest(u32::try_from(number).unwrap_or(u32::MAX), place.next);
             (lowest > *committed).then_some((number, lowest))
         })
     }

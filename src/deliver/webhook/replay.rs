@@ -145,6 +145,7 @@ impl Replay {
     pub(super) async fn step(
         &mut self,
         partitions: &[Arc<Partition>],
+        read: &[Place],
         lanes: &mut Lanes,
         webhook: &Webhook,
         around: &Around,
@@ -160,6 +161,13 @@ impl Replay {
             self.parts.pop_front();
             return Ok(self.parts.is_empty());
         };
+        // What has not been read yet comes anyhow, in its order.
+        let reached = read.iter().find(|place| place.route == part.route).map_or(0, |place| place.next);
+        part.until = part.until.min(reached);
+        if part.next >= part.until {
+            self.parts.pop_front();
+            return Ok(self.parts.is_empty());
+        }
         let bytes = match around.log().read(part.route.topic, part.route.partition, part.next, READ_BYTES).await {
             Ok(bytes) => bytes,
             Err(LogError::OffsetOutOfRange { start, .. }) if start > part.next => {
