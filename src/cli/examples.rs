@@ -23,6 +23,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("rowfeed tail", "all tables as they change"),
     ("rowfeed tail shop.public.* --from now-5m --no-follow", "the last five minutes, then end"),
     ("rowfeed tail shop.public.orders --json", "for jq, one object a line"),
+    ("rowfeed tail shop.public.orders --where \"total > 100 and status = 'paid'\"", "what fulfils a condition"),
     ("rowfeed topics list", "what there is"),
     ("rowfeed topics list -o wide", "with end offsets, compression, connector"),
     ("rowfeed topics show shop.public.orders", "partitions, offsets, who reads it"),
