@@ -7,7 +7,9 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/needs.sh"
 need_build
+need chromium chromium
 need curl curl
+need jq jq
 need kcat kcat
 need openjdk-17-jdk-headless java javac
 need openssl openssl
@@ -31,6 +33,7 @@ if [ ! -d .cache/apicurio/converters ]; then
 fi
 scripts/get_debezium.sh
 scripts/get_pgvector.sh
+scripts/get_examples.sh
 if [ -n "${ROWFEED_PG:-}" ]; then
   scripts/get_postgres.sh "$ROWFEED_PG"
 fi

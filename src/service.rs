@@ -31,10 +31,13 @@ use crate::connect::tokens::{Scope, Tokens};
 use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
 use crate::connect::{Definition, Schemas, checks, definitions, ground, slots, source};
 use crate::deliver::Deliveries;
+use crate::encode::stored;
 use crate::http;
 use crate::http::auth::Open;
+use crate::http::jwt::{JwtSettings, Verifier};
 use crate::http::tls::Tls;
 use crate::log::LogTarget;
+use crate::log::builtin::keys::KeySettings;
 use crate::log::builtin::{BuiltinLog, LogSettings};
 use crate::log::cluster::Cluster;
 use crate::postgres::application;
@@ -170,6 +173,7 @@ impl Service {
         let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
         let tls = tls_of(&config)?.map(Arc::new);
         let wanted = subscriptions::definitions(&config).map_err(first)?;
+        let jwt = jwt_of(&config)?.map(Arc::new);
         create_data_dir(&config)?;
         if let Some(folders) = &config.secret_paths {
             secrets::allow_paths(folders.clone());
@@ -227,7 +231,7 @@ impl Service {
             service.settings.deliver_by(deliveries.clone());
             service.deliveries = Some(deliveries);
         }
-        service.serve_http(http_listener, broker, tokens, tls);
+        service.serve_http(http_listener, broker, tokens, tls, jwt);
         if service.config.watch {
             service.watch_files(watch);
         }
@@ -268,7 +272,17 @@ impl Service {
         Some(broker)
     }
 
-    fn serve_http(&mut self, listener: TcpListener, broker: Option<Arc<Broker>>, tokens: Arc<Tokens>, tls: Option<Arc<Tls>>) {
+    fn serve_http(
+        &mut self,
+        listener: TcpListener,
+        broker: Option<Arc<Broker>>,
+        tokens: Arc<Tokens>,
+        tls: Option<Arc<Tls>>,
+        jwt: Option<Arc<Verifier>>,
+    ) {
+        if let Some(jwt) = &jwt {
+            self.readers.push(tokio::spawn(Arc::clone(jwt).watch(self.stop.subscribe())));
+        }
         if let Some(tls) = &tls {
             self.readers.push(tokio::spawn(Arc::clone(tls).watch(self.stop.subscribe())));
         }
@@ -285,6 +299,8 @@ impl Service {
             tokens: Some(tokens),
             cors_origins: self.config.cors_origins.clone(),
             tls,
+            max_streams: self.config.max_streams,
+            jwt,
             ..http::Settings::default()
         };
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
@@ -363,6 +379,12 @@ impl Service {
 /// What HTTP's certificate is read from, if it has one.
 pub fn tls_of(config: &ServiceConfig) -> Result<Option<Tls>, Problem> {
     config.http_tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()
+}
+
+/// What signed tokens are verified by, if there are to be any.
+pub fn jwt_of(config: &ServiceConfig) -> Result<Option<Verifier>, Problem> {
+    let [issuer, audience] = config.jwt_claims.clone();
+    Verifier::open(JwtSettings { secret: config.jwt_secret.clone(), keys: config.jwt_keys.clone(), issuer, audience })
 }
 
 /// Without any token nobody could ask for one: the first is put into a file that only this user reads.
@@ -471,6 +493,7 @@ async fn open_log(config: &ServiceConfig) -> Result<BuiltinLog, Problem> {
         max_bytes: config.log.max_bytes,
         max_age: config.log.retention,
         min_free_bytes: config.log.min_free_bytes,
+        key_index: config.log.key_index.then(|| KeySettings::new(stored::comparable)),
     };
     let opened = tokio::task::spawn_blocking(move || BuiltinLog::open(settings)).await;
     opened.map_err(|_| Problem::stop("log/io", "opening the log met a defect"))?.map_err(|error| error.problem())

@@ -84,6 +84,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sha1", &["encode"]),
     ("sha2", &["encode"]),
     ("sha3", &["encode"]),
+    ("siphasher", &["log/builtin/keys"]),
     ("socket2", &["broker", "http", "postgres"]),
     ("terminal_size", &["cli"]),
     ("tokio_postgres", &["postgres", "demo"]),

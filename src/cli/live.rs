@@ -52,7 +52,7 @@ fn kind(path: &str, argument: &str) -> Option<Kind> {
         ("connectors" | "snapshot", "name" | "names") => Some(Kind::Connectors),
         ("groups", "name") => Some(Kind::Groups),
         ("subscriptions", "name") => Some(Kind::Subscriptions),
-        ("topics" | "tail" | "groups", "topic" | "topics") if path != "topics create" => Some(Kind::Topics),
+        ("topics" | "tail" | "get" | "groups", "topic" | "topics") if path != "topics create" => Some(Kind::Topics),
         ("slots", "slot") => Some(Kind::Slots),
         ("explain", "code") => Some(Kind::Codes),
         ("context", "name") if path != "context add" => Some(Kind::Contexts),

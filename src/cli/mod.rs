@@ -14,6 +14,7 @@ pub mod demo;
 mod examples;
 mod explain;
 pub mod form;
+mod get;
 mod groups;
 mod init;
 pub mod lists;
@@ -61,6 +62,7 @@ impl From<Problem> for Failure {
         let code = match problem.code {
             "server/unreachable" => 4,
             "server/not-found" | "explain/unknown" => 5,
+            "key/unknown" | "key/deleted" | "key/cut" | "key/not-yet" | "key/not-newer" => 5,
             "topic/internal" | "topic/published" | "http/tls" | "http/first-token" => 2,
             code if ["config/", "url/", "listener/", "server/", "secret/", "usage/", "context/"]
                 .iter()
@@ -128,6 +130,8 @@ enum Command {
     Init(init::InitArgs),
     /// Live changes as readable diffs.
     Tail(tail::TailArgs),
+    /// Where a row stands now, by its key.
+    Get(get::GetArgs),
     /// Topics of a running service.
     #[command(visible_alias = "t", subcommand)]
     Topics(topics::TopicsCommand),
@@ -379,6 +383,7 @@ fn dispatch(command: Command, capture: Capture) -> Result<(), Failure> {
         Command::Check(args) => small_runtime()?.block_on(check::check(args)),
         Command::Init(args) => init::init(args),
         Command::Tail(args) => small_runtime()?.block_on(tail::tail(args)),
+        Command::Get(args) => small_runtime()?.block_on(get::get(args)),
         Command::Topics(command) => small_runtime()?.block_on(topics::run(command)),
         Command::Connectors(ConnectorsCommand::List { server, form }) => {
             small_runtime()?.block_on(lists::connectors(&server.parse()?, form))

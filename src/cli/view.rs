@@ -150,16 +150,30 @@ impl Changes {
         }
     }
 
+    /// Where a row stands by its newest record: a column a line, and what the last change made of it; `None` where that is no row.
+    pub fn standing(&self, record: &Json) -> Option<String> {
+        let value = payload(record.get("value")?);
+        let change = Change::parse(value);
+        let row = change.as_ref().map_or(value.as_object(), |change| change.after)?;
+        let changed = change.as_ref().map(Change::changed).unwrap_or_default();
+        let time = record.get("ts").and_then(Json::as_str).map_or_else(String::new, |ts| time_of_day(ts, &self.zone));
+        let topic = record.get("topic").and_then(Json::as_str).unwrap_or("");
+        let number = |name: &str| record.get(name).and_then(Json::as_u64).unwrap_or(0);
+        let word = change.as_ref().map_or("", |change| word(change.op));
+        let mut out = format!("{topic}  {}:{}  {time}  {word}", number("partition"), number("offset")).trim_end().to_owned();
+        let width = row.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+        for (name, value) in row {
+            out.push_str(&format!("\n   {:<width$}  {}", tame(name), plain(value)));
+            let before = change.as_ref().and_then(|change| change.before).and_then(|before| before.get(name));
+            if let Some(before) = before.filter(|_| changed.contains(&name.as_str())) {
+                out.push_str(&format!("   (was {})", plain(before)));
+            }
+        }
+        Some(out)
+    }
+
     fn change(&mut self, time: &str, key: Option<&Json>, told: Option<&str>, change: &Change<'_>) -> String {
-        let word = match change.op {
-            "c" => "INSERT",
-            "u" => "UPDATE",
-            "d" => "DELETE",
-            "r" => "READ",
-            "t" => "TRUNCATE",
-            "m" => "MESSAGE",
-            other => other,
-        };
+        let word = word(change.op);
         let mut what = String::new();
         if self.with_table {
             what.push_str(&change.table());
@@ -203,6 +217,19 @@ impl Changes {
         format!(
             "\nhint: old values are not in the WAL for {table} (replica identity DEFAULT).\n      ALTER TABLE {quoted} REPLICA IDENTITY FULL;           (shown once per table)"
         )
+    }
+}
+
+/// An operation as SQL calls it.
+fn word(op: &str) -> &str {
+    match op {
+        "c" => "INSERT",
+        "u" => "UPDATE",
+        "d" => "DELETE",
+        "r" => "READ",
+        "t" => "TRUNCATE",
+        "m" => "MESSAGE",
+        other => other,
     }
 }
 
@@ -318,6 +345,21 @@ mod tests {
         let whole = changes.show(&record("d", json!({"id": 17, "total": null, "note": "x"}), Json::Null)).expect("shown");
         assert!(whole.ends_with("\n   was  id 17   total null   note x"), "{whole}");
         assert!(key_only.ends_with("\n   was  id 42   (the other old values are not in the WAL)"), "{key_only}");
+    }
+
+    #[test]
+    fn where_a_row_stands_is_a_column_a_line() {
+        let mut update = record("u", json!({"id": 42, "status": "pending"}), json!({"id": 42, "status": "paid", "big": UNAVAILABLE}));
+        update["partition"] = json!(1);
+        update["offset"] = json!(7);
+        let changes = Changes::new(false, TimeZone::UTC);
+        assert_eq!(
+            changes.standing(&update).expect("a row"),
+            "t  1:7  14:02:11.482  UPDATE\n   id      42\n   status  paid   (was pending)\n   big     (unchanged, not sent)"
+        );
+        let flat = json!({ "topic": "t", "partition": 0, "offset": 1, "ts": "", "value": { "id": 1 } });
+        assert_eq!(changes.standing(&flat).expect("a row"), "t  0:1\n   id  1");
+        assert_eq!(changes.standing(&json!({ "topic": "t", "value": "text" })), None);
     }
 
     #[test]

@@ -82,6 +82,32 @@ pub static KEYS: &[ServiceKey] = &[
     ),
     setting("http.tls_cert", "", Kind::Text, "certificate chain (PEM): HTTP speaks TLS; read again when it changes"),
     setting("http.tls_key", "", Kind::Text, "its private key (PEM)"),
+    setting(
+        "http.max_streams",
+        "20000",
+        Kind::Number(1, 1_000_000),
+        "live streams (SSE, WebSocket) at a time; each has a descriptor of its own over HTTP/1.1",
+    ),
+    setting(
+        "http.max_streams_per_ip",
+        "50",
+        Kind::Number(1, 1_000_000),
+        "live streams of one client address; behind a proxy all have the proxy's",
+    ),
+    setting(
+        "http.jwt_secret",
+        "",
+        Kind::Text,
+        "secret of signed tokens for live streams (HS256), 32 bytes or more, such as ${env:JWT_SECRET}; empty: none",
+    ),
+    setting(
+        "http.jwt_keys",
+        "",
+        Kind::Text,
+        "file of public keys of signed tokens (RS256, ES256, EdDSA): PEM or a JSON Web Key Set; read again when it changes",
+    ),
+    setting("http.jwt_issuer", "", Kind::Text, "who must have issued signed tokens (iss); empty: anybody who has the key"),
+    setting("http.jwt_audience", "", Kind::Text, "for whom signed tokens must be (aud); empty: not looked at"),
     setting("kafka.listen", "127.0.0.1:9092", Kind::Address, "the Kafka protocol over the built-in log"),
     setting("kafka.auth", "loopback", AUTH, "\"loopback\" or \"none\", as http.auth"),
     setting("kafka.advertised", "", Kind::AddressOrEmpty, "the address Kafka clients are told to use; empty: the one that is listened on"),
@@ -90,6 +116,12 @@ pub static KEYS: &[ServiceKey] = &[
     setting("log.max_bytes", "40GiB", Kind::Bytes, "size of the whole built-in log; the oldest files go first"),
     setting("log.retention", "7d", Kind::Duration, "age at which a file of the built-in log goes"),
     setting("log.min_free_bytes", "256MiB", Kind::Bytes, "space that is always left on the disk; capture pauses before it is used"),
+    setting(
+        "log.key_index",
+        "true",
+        SWITCH,
+        "the newest record of each key can be looked up (rowfeed get); about 30 bytes on the disk for each key, made beside everything else",
+    ),
     setting("log.bootstrap", "", Kind::Text, "host:port,... of the external cluster; its other properties go under [log.kafka]"),
     setting("log.group", "default", Kind::Text, "tells several services on one external cluster apart (part of the transactional id)"),
     setting("topics.partitions", "1", Kind::Number(1, 1024), "partitions of new topics; 1 keeps the order of a whole table"),
@@ -174,6 +206,14 @@ pub struct ServiceConfig {
     pub http_tls: Option<(PathBuf, PathBuf)>,
     /// Origins whose pages may ask.
     pub cors_origins: Vec<String>,
+    /// Live streams in all, and of one address.
+    pub max_streams: [usize; 2],
+    /// Secret of signed tokens.
+    pub jwt_secret: Option<Secret>,
+    /// Public keys of signed tokens.
+    pub jwt_keys: Option<PathBuf>,
+    /// Issuer and audience of signed tokens.
+    pub jwt_claims: [Option<String>; 2],
     /// Where the Kafka protocol listens.
     pub kafka_listen: String,
     /// What Kafka clients are told; `None` is the address bound.
@@ -229,6 +269,8 @@ pub struct LogConfig {
     pub retention: Duration,
     /// Space left free on the disk.
     pub min_free_bytes: u64,
+    /// The newest record of each key is indexed.
+    pub key_index: bool,
     /// Brokers of the external cluster.
     pub bootstrap: String,
     /// Part of the transactional id in the external cluster.
@@ -548,6 +590,10 @@ impl Reader<'_> {
                 .and(not_empty("http.tls_key"))
                 .map(|_| (self.folder("http.tls_cert", base, sources), self.folder("http.tls_key", base, sources))),
             cors_origins: list(&text("http.cors_origins")).map(str::to_owned).collect(),
+            max_streams: ["http.max_streams", "http.max_streams_per_ip"].map(|name| text(name).parse().unwrap_or(1)),
+            jwt_secret: None,
+            jwt_keys: not_empty("http.jwt_keys").map(|_| self.folder("http.jwt_keys", base, sources)),
+            jwt_claims: ["http.jwt_issuer", "http.jwt_audience"].map(not_empty),
             kafka_listen: text("kafka.listen"),
             kafka_advertised: not_empty("kafka.advertised"),
             log: LogConfig {
@@ -556,6 +602,7 @@ impl Reader<'_> {
                 max_bytes: self.bytes("log.max_bytes"),
                 retention: quantity::parse_duration(&text("log.retention")).unwrap_or_default(),
                 min_free_bytes: self.bytes("log.min_free_bytes"),
+                key_index: text("log.key_index").eq_ignore_ascii_case("true"),
                 bootstrap: text("log.bootstrap"),
                 group: text("log.group"),
                 kafka: BTreeMap::new(),
@@ -587,6 +634,10 @@ impl Reader<'_> {
     /// What concerns several settings at once.
     fn complete(&mut self, mut config: ServiceConfig) -> ServiceConfig {
         config.log.kafka = self.kafka_properties();
+        match secrets::resolve(&self.text("http.jwt_secret")) {
+            Ok(secret) => config.jwt_secret = Some(secret).filter(|secret| !secret.is_empty()).map(Secret::new),
+            Err(problem) => self.problem_at("http.jwt_secret", problem),
+        }
         for (given, missing) in [("http.tls_cert", "http.tls_key"), ("http.tls_key", "http.tls_cert")] {
             if !self.text(given).is_empty() && self.text(missing).is_empty() {
                 let problem = Problem::refuse("config/missing", format!("{missing} is missing")).why(format!("{given} is of no use alone"));

@@ -237,12 +237,16 @@ impl Tokens {
         Ok(())
     }
 
+    /// Whether a token was not revoked, nor another one made in its name.
+    pub fn is_known(&self, token: &Token) -> bool {
+        self.known().get(&token.name).is_some_and(|known| is_same(&known.hash, &token.hash))
+    }
+
     /// Returns when a token is revoked, also where another one of its name was made since. Cancel-safe.
     pub async fn until_revoked(&self, token: &Token) {
         let mut revoked = self.revoked.subscribe();
-        let is_known = || self.known().get(&token.name).is_some_and(|known| is_same(&known.hash, &token.hash));
         // The sender is ours, so it is there as long as we are.
-        while is_known() && revoked.changed().await.is_ok() {}
+        while self.is_known(token) && revoked.changed().await.is_ok() {}
     }
 
     /// The token that was shown, if it is one. Every token is compared whole, whichever it is.

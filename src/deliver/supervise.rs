@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
+
 use super::status::State;
 use super::{Around, Sink};
 use crate::problem::{Action, Problem};
@@ -26,8 +28,11 @@ pub(super) async fn run(sink: Arc<dyn Sink>, around: Around) -> Option<Problem> 
         }
         status.set(State::Running);
         let begun = Instant::now();
-        // Spawned, so that a panic in it is a problem of its own.
-        let problem = match tokio::spawn(Arc::clone(&sink).run(around.clone())).await {
+        // A task of its own, so that a panic in it is a problem and no more; it goes when this one is given up.
+        let mut running = JoinSet::new();
+        running.spawn(Arc::clone(&sink).run(around.clone()));
+        let ended = running.join_next().await.unwrap_or(Ok(Ok(())));
+        let problem = match ended {
             Ok(Ok(())) if *stop.borrow() => return None,
             Ok(Ok(())) => Problem::retry("subscription/ended", "the deliveries ended without being told to"),
             Ok(Err(problem)) => problem,

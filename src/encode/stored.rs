@@ -15,6 +15,11 @@ pub enum KeyForm {
     WithId,
 }
 
+/// What [`KeyForm::comparable`] says where nobody knows the form: it is told by the first byte, since no JSON begins with a zero.
+pub fn comparable(key: &[u8]) -> &[u8] {
+    if key.first() == Some(&0) { KeyForm::WithId.comparable(key) } else { KeyForm::Json.comparable(key) }
+}
+
 /// `0` and the schema's id.
 const ID_BYTES: usize = 5;
 

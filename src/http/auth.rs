@@ -22,6 +22,8 @@ use serde_json::{Value as Json, json};
 use super::described::{Routes, does};
 use super::{ApiError, App, is_on, json_body};
 use crate::connect::tokens::{Need, Scope, Token, TokenError};
+use crate::event::Filter;
+use crate::log::topic::fits;
 use crate::problem::Problem;
 
 /// Who may ask without a token.
@@ -77,6 +79,13 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
         "/" | "/openapi.json" => vec![Need::AnyToken],
         "/metrics" | "/metrics/debezium" => vec![Need::Metrics],
         "/v1/topics" => or(Need::Topics, Need::Admin),
+        "/v1/ws" => vec![Need::AnyToken],
+        // A ticket lets nobody read more than who asks for it.
+        "/v1/tickets" => vec![Need::AnyToken],
+        "/v1/stream" => {
+            let named = pairs_of(query).into_iter().filter(|(name, _)| name == "topic" || name == "match");
+            named.map(|(_, topic)| Need::Topic(topic)).chain([Need::AnyToken]).collect()
+        }
         "/v1/records" => topics_of(query).into_iter().map(Need::Topic).collect(),
         _ if route.starts_with("/v1/topics/") => match topic {
             Some(topic) if method.is_safe() => vec![Need::Topic(topic.to_owned())],
@@ -117,6 +126,86 @@ fn topics_of(query: &str) -> Vec<String> {
     if asked.is_empty() { vec!["*".to_owned()] } else { asked }
 }
 
+/// Routes of live streams: they look after their tokens themselves, and know tickets and signed tokens.
+const LIVE: [&str; 3] = ["/v1/topics/{topic}/stream", "/v1/stream", "/v1/ws"];
+/// Names under which people put tokens into a query, where they end up in logs.
+const SECRETS_IN_QUERY: [&str; 5] = ["access_token", "token", "authorization", "auth", "jwt"];
+
+/// What a request was let through with: among its extensions.
+#[derive(Clone, Debug, Default)]
+pub struct Grant {
+    /// The token, or the one that a ticket was asked with.
+    pub token: Option<Token>,
+    /// It holds until then.
+    pub until: Option<SystemTime>,
+    /// What may be read; `None`: whatever the token says.
+    pub rules: Option<Rules>,
+}
+
+/// What a ticket or a signed token lets its holder read.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Topics, and patterns of them.
+    topics: Vec<String>,
+    /// Filters by topic, or by pattern.
+    filters: Vec<(String, Filter)>,
+    /// Both as one text.
+    text: String,
+}
+
+impl Rules {
+    /// Topics with the filters that hold for them.
+    pub fn new(topics: Vec<String>, filters: Vec<(String, Filter)>) -> Self {
+        // The values of parameters are in the filters and not in their texts.
+        let text = format!("{topics:?} {filters:?}");
+        Self { topics, filters, text }
+    }
+
+    fn covers(&self, topic: &str) -> bool {
+        self.topics.iter().any(|pattern| fits(pattern, topic))
+    }
+}
+
+impl Grant {
+    /// Whether a topic, or all that fit a pattern, may be read.
+    pub fn may_read(&self, topic: &str) -> bool {
+        let by_token = self.token.as_ref().is_none_or(|token| token.meets(&Need::Topic(topic.to_owned())));
+        by_token && self.rules.as_ref().is_none_or(|rules| rules.covers(topic))
+    }
+
+    /// The filter that every event of a topic must pass.
+    pub fn rule(&self, topic: &str) -> Option<Filter> {
+        let filters = self.rules.iter().flat_map(|rules| &rules.filters);
+        let of_it = filters.filter(|(pattern, _)| fits(pattern, topic)).map(|(_, filter)| filter.clone());
+        of_it.reduce(Filter::and)
+    }
+
+    /// What tells it from others, as far as what may be read is concerned.
+    pub fn rules_text(&self) -> &str {
+        self.rules.as_ref().map_or("", |rules| &rules.text)
+    }
+
+    /// Why it does not hold any more.
+    pub fn refusal(&self, tokens: Option<&crate::connect::Tokens>, now: SystemTime) -> Option<Problem> {
+        if self.until.is_some_and(|until| until <= now) {
+            return Some(Problem::refuse("http/token-expired", "the token has expired"));
+        }
+        let is_known = self.token.as_ref().is_none_or(|token| tokens.is_some_and(|tokens| tokens.is_known(token)));
+        (!is_known).then(|| Problem::refuse("http/token-unknown", "the token is not known here: it may have been revoked"))
+    }
+}
+
+/// What a live stream was let through with, other than an ordinary token.
+fn live_grant(app: &App, shown: Option<&str>, pairs: &[(String, String)]) -> Option<Result<Grant, Problem>> {
+    if let Some(ticket) = super::parameter(pairs, "ticket") {
+        let found = app.0.tickets.take(ticket);
+        let gone = "the ticket is not known here: it may have been used, and it holds for 30 s";
+        return Some(found.ok_or_else(|| Problem::refuse("http/ticket", gone)));
+    }
+    let signed = shown.filter(|secret| secret.bytes().filter(|byte| *byte == b'.').count() == 2);
+    signed.zip(app.0.settings.jwt.as_deref()).map(|(token, verifier)| verifier.grant(token))
+}
+
 /// Lets a request through when its token may do what it asks for.
 pub async fn authorize(
     State(app): State<App>,
@@ -125,24 +214,51 @@ pub async fn authorize(
     request: Request,
     next: Next,
 ) -> Response {
+    let route = route.as_ref().map_or("", MatchedPath::as_str).to_owned();
+    let topic = parameters.iter().find(|(name, _)| *name == "topic" || *name == "name").map(|(_, topic)| topic);
+    let query = request.uri().query().unwrap_or_default();
+    let pairs = pairs_of(query);
+    let is_live = LIVE.contains(&route.as_str());
+    let shown = secret(request.headers());
+    if is_live {
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| SECRETS_IN_QUERY.contains(&name.to_ascii_lowercase().as_str())) {
+            let what = format!("{name} is not taken from a query, where it would end up in logs");
+            let problem = Problem::refuse("http/token-in-query", what);
+            return refusal(request.uri().path(), problem.fix("ask POST /v1/tickets for a ticket, and send that: ?ticket=..."));
+        }
+        match live_grant(&app, shown.as_deref(), &pairs) {
+            None => {}
+            Some(Ok(grant)) => {
+                let asked = needs(&route, request.method(), query, topic);
+                let denied = asked.iter().find(|need| matches!(need, Need::Topic(topic) if !grant.may_read(topic)));
+                if let Some(Need::Topic(topic)) = denied {
+                    return refusal(request.uri().path(), Problem::refuse("http/scope", format!("the token may not read \"{topic}\"")));
+                }
+                let mut request = request;
+                request.extensions_mut().insert(Arc::new(grant));
+                return next.run(request).await;
+            }
+            Some(Err(problem)) => return refusal(request.uri().path(), problem),
+        }
+    }
     if app.0.settings.open != Open::Nobody {
         return next.run(request).await;
     }
-    let topic = parameters.iter().find(|(name, _)| *name == "topic" || *name == "name").map(|(_, topic)| topic);
-    let query = request.uri().query().unwrap_or_default();
-    let follows = is_on(&pairs_of(query), "follow");
-    let needs = needs(route.as_ref().map_or("", MatchedPath::as_str), request.method(), query, topic);
+    let follows = is_on(&pairs, "follow");
+    let needs = needs(&route, request.method(), query, topic);
     if needs.is_empty() {
         return next.run(request).await;
     }
-    let shown = secret(request.headers());
     let token = shown.as_deref().zip(app.0.settings.tokens.as_deref()).and_then(|(secret, tokens)| tokens.of_secret(secret));
     let problem = match token {
         None if shown.is_some() => Problem::refuse("http/token-unknown", "the token is not known here: it may have been revoked"),
         None => Problem::refuse("http/token-missing", "a token is needed: Authorization: Bearer TOKEN, or Basic with it as password"),
         Some(token) if needs.iter().all(|need| token.meets(need)) => {
+            let mut request = request;
+            request.extensions_mut().insert(Arc::new(Grant { token: Some(token.clone()), ..Grant::default() }));
             let response = next.run(request).await;
-            return if response.body().size_hint().exact().is_some() { response } else { while_valid(&app, token, response, follows) };
+            let is_whole = is_live || response.body().size_hint().exact().is_some();
+            return if is_whole { response } else { while_valid(&app, token, response, follows) };
         }
         Some(token) => {
             let scopes: Vec<String> = token.scopes.iter().map(Scope::to_string).collect();
@@ -191,6 +307,7 @@ impl futures_core::Stream for Guarded {
 fn refusal(path: &str, problem: Problem) -> Response {
     let (status, title) = match problem.code {
         "http/scope" => (StatusCode::FORBIDDEN, "Forbidden"),
+        "http/token-in-query" => (StatusCode::BAD_REQUEST, "Bad Request"),
         _ => (StatusCode::UNAUTHORIZED, "Unauthorized"),
     };
     if !path.starts_with("/v1/") {

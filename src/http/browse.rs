@@ -385,6 +385,11 @@ fn size(record: &RecordView<'_>) -> usize {
     record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
 }
 
+/// A record as an object, whatever it is, as it is stored.
+pub(super) fn whole(topic: &str, partition: u32, record: &RecordView<'_>) -> Vec<u8> {
+    render(&Chosen::everything(), &Event::new(topic, partition, record), Judgement::Matches, record)
+}
+
 /// A record as an object.
 fn render(chosen: &Chosen, event: &Event<'_>, judgement: Judgement, record: &RecordView<'_>) -> Vec<u8> {
     let mut out = Vec::new();

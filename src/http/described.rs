@@ -248,6 +248,7 @@ fn path_parameter(name: &str) -> Json {
         "plugin" => ("A class, with or without its package, and a connector's without `Connector`.", "PostgresConnector"),
         "logger" => ("A logger's name, or root.", "root"),
         "topic" => ("The topic's name.", "shop.public.orders"),
+        "key" => ("The record's key: JSON, or the bare value of a key of one column.", "42"),
         "slot" => ("The slot's name.", "shop"),
         "subject" => ("The subject's name.", "shop.public.orders-value"),
         "version" => ("A version's number, or latest.", "latest"),

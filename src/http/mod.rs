@@ -13,10 +13,13 @@ mod catalog;
 pub mod check;
 mod cluster;
 pub mod config;
+mod connection;
 pub mod connectors;
 mod csv;
 pub mod described;
 pub mod groups;
+pub mod jwt;
+mod keys;
 pub mod listener;
 pub mod overview;
 pub mod plugins;
@@ -24,7 +27,9 @@ pub mod records;
 pub mod schemas;
 pub mod series;
 mod slots;
+pub mod stream;
 mod subscriptions;
+pub mod tickets;
 pub mod tls;
 pub mod topics;
 
@@ -39,10 +44,6 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use serde_json::{Value as Json, json};
 use tokio::sync::{Semaphore, watch};
 
@@ -83,6 +84,10 @@ pub struct Settings {
     pub head_wait: Duration,
     /// A request's body has this long to arrive.
     pub body_wait: Duration,
+    /// Live streams at a time, and of one address.
+    pub max_streams: [usize; 2],
+    /// Who verifies signed tokens; `None` where there are none to be.
+    pub jwt: Option<Arc<jwt::Verifier>>,
     /// A followed stream sends an empty line after this long without records, so that a reader that is gone is noticed.
     pub beat: Duration,
 }
@@ -90,7 +95,18 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (head_wait, body_wait, beat) = (Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(15));
-        Self { own_host: None, open: auth::Open::Everybody, tokens: None, cors_origins: Vec::new(), tls: None, head_wait, body_wait, beat }
+        Self {
+            own_host: None,
+            open: auth::Open::Everybody,
+            tokens: None,
+            cors_origins: Vec::new(),
+            tls: None,
+            max_streams: [20_000, 50],
+            jwt: None,
+            head_wait,
+            body_wait,
+            beat,
+        }
     }
 }
 
@@ -110,6 +126,9 @@ struct Inner {
     /// This worker's name in status answers: the HTTP address.
     worker_id: String,
     streams: Arc<Semaphore>,
+    /// Live streams; `None` with an external log.
+    live: Option<Arc<stream::Streams>>,
+    tickets: tickets::Tickets,
     /// Requests that change something, while they do.
     changes: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
@@ -147,6 +166,9 @@ impl App {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let changes = Arc::new(Semaphore::new(CHANGES_MAX as usize));
         let requests = Mutex::default();
+        let [all, per_ip] = settings.max_streams;
+        let limits = stream::Limits { streams: all, streams_per_ip: per_ip, beat: settings.beat };
+        let live = log.clone().map(|log| stream::Streams::new(log, settings.tokens.clone(), limits, stop.clone()));
         Self(Arc::new(Inner {
             registry,
             log,
@@ -155,6 +177,8 @@ impl App {
             cluster_id,
             worker_id,
             streams,
+            live,
+            tickets: tickets::Tickets::default(),
             changes,
             stop,
             settings,
@@ -229,6 +253,8 @@ fn routes() -> Routes {
         .and(slots::routes())
         .and(check::routes())
         .and(auth::routes())
+        .and(tickets::routes())
+        .and(stream::sse::routes())
 }
 
 /// The description of all routes, an OpenAPI document.
@@ -258,42 +284,39 @@ pub fn router(app: App) -> Router {
 
 /// Serves until `stop` says true; streams and open requests then end.
 pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch::Receiver<bool>) {
-    let mut connections = http1::Builder::new();
-    connections.timer(TokioTimer::new()).header_read_timeout(app.0.settings.head_wait);
     let changes = Arc::clone(&app.0.changes);
-    let tls = app.0.settings.tls.clone();
+    let (tls, head_wait) = (app.0.settings.tls.clone(), app.0.settings.head_wait);
     tokio::spawn(series::sample(app.clone(), stop.clone()));
-    let service = TowerToHyperService::new(router(app));
+    let serving = connection::Serving::new(router(app), head_wait);
     let mut listener = listener::Limited::new(listener);
-    let open = GracefulShutdown::new();
+    let open = watch::Sender::new(());
     loop {
         let stream = tokio::select! {
             stream = listener.accept() => stream,
             // An error means that the sender is gone, and so is the service.
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let (connections, watcher, service) = (connections.clone(), open.watcher(), service.clone());
-        // It ends with an error when the client goes or is too slow: neither is worth a line.
+        let (serving, mut ending) = (serving.clone(), open.subscribe());
         match &tls {
-            None => {
-                let connection = watcher.watch(connections.serve_connection(TokioIo::new(stream), service));
-                tokio::spawn(async move { drop(connection.await) });
-            }
+            None => drop(tokio::spawn(serving.plain(stream, ending))),
             Some(tls) => {
-                let (tls, mut stop) = (Arc::clone(tls), stop.clone());
+                let tls = Arc::clone(tls);
                 tokio::spawn(async move {
                     let shaken = tokio::select! {
                         shaken = tls.accept(stream) => shaken,
-                        _ = stop.wait_for(|stop| *stop) => None,
+                        _ = ending.changed() => None,
                     };
-                    let Some(stream) = shaken else { return };
-                    drop(watcher.watch(connections.serve_connection(TokioIo::new(stream), service)).await);
+                    if let Some(stream) = shaken {
+                        serving.tls(stream, ending).await;
+                    }
                 });
             }
         }
     }
     drop(listener);
-    open.shutdown().await;
+    open.send_replace(());
+    // Each connection holds a receiver until it ends.
+    open.closed().await;
     // Also those whose clients are gone.
     let _ = tokio::time::timeout(CHANGES_END, changes.acquire_many(CHANGES_MAX)).await;
 }
@@ -467,11 +490,19 @@ pub struct ApiError {
     message: String,
     /// What is known beyond the message.
     problem: Option<Box<Problem>>,
+    /// Members of problem details beside the usual ones.
+    members: Vec<(&'static str, Json)>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), problem: None }
+        Self { status, message: message.into(), problem: None, members: Vec::new() }
+    }
+
+    /// With another member in its details.
+    fn with(mut self, name: &'static str, value: impl Into<Json>) -> Self {
+        self.members.push((name, value.into()));
+        self
     }
 
     /// With what is known beyond the message.
@@ -498,6 +529,9 @@ impl ApiError {
                     map.insert(member.into(), text.into());
                 }
             }
+        }
+        for (name, value) in &self.members {
+            body[*name] = value.clone();
         }
         body.to_string()
     }
@@ -576,6 +610,7 @@ mod tests {
 
     use axum::routing::put;
     use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
 
     use super::*;
 

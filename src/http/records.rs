@@ -13,6 +13,11 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// All records, as they are stored.
+    pub fn everything() -> Self {
+        Self { filter: None, view: View::Raw }
+    }
+
     /// Reads the parameters; without `view` records are shown as they are stored.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self, ApiError> {
         let refused = |problem: crate::problem::Problem| ApiError::bad_request(problem.text()).about(&problem);

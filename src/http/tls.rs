@@ -71,7 +71,7 @@ impl Tls {
             .map_err(|error| wrong("TLS cannot be set up").why(error.to_string()))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { files, acceptor: TlsAcceptor::from(Arc::new(config)), current, read: std::sync::Mutex::new(read) })
     }
 

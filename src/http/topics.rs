@@ -116,6 +116,7 @@ pub fn routes() -> Routes {
                 "A topic, or a pattern with *; all change topics without.",
             ),
         )
+        .and(super::keys::routes())
 }
 
 /// How a topic is kept short.
@@ -267,7 +268,7 @@ async fn read_many(State(app): State<App>, headers: HeaderMap, Query(pairs): Pai
 }
 
 /// A topic whose records may be read.
-fn readable(log: &BuiltinLog, name: &str) -> Result<Arc<TopicInfo>, ApiError> {
+pub(super) fn readable(log: &BuiltinLog, name: &str) -> Result<Arc<TopicInfo>, ApiError> {
     if holds_secrets(name) {
         let message = format!("{name} may hold passwords: read connectors at /connectors, subscriptions at /v1/subscriptions");
         return Err(ApiError::new(StatusCode::FORBIDDEN, message));

@@ -97,6 +97,17 @@ pub enum LogError {
     /// A topic that is being written to was deleted; this writer's commit was not taken.
     #[error("a topic that is written to was deleted")]
     TopicGone,
+    /// The index of keys has not read what is asked about.
+    #[error("the index of keys is being made: it has read {read} of {durable} commits")]
+    KeysBehind {
+        /// The newest commit that it has read.
+        read: u64,
+        /// The newest durable one.
+        durable: u64,
+    },
+    /// There is no index of keys.
+    #[error("there is no index of keys: log.key_index = false")]
+    KeysOff,
     /// The log is shutting down.
     #[error("the log is closed")]
     Closed,
@@ -135,6 +146,10 @@ impl LogError {
             Self::Io { .. } => Problem::stop("log/io", text),
             Self::TopicGone => Problem::retry("topic/gone", text)
                 .why("the connector begins again at its position and makes the topic anew with the next change of its table"),
+            Self::KeysBehind { .. } => {
+                Problem::retry("key/behind", text).why("it is made beside everything else, and may be far behind after a start or a long load")
+            }
+            Self::KeysOff => Problem::refuse("key/off", text).fix("log.key_index = true in rowfeed.toml, then start again"),
             Self::Closed => Problem::retry("log/closed", text),
             Self::Fenced(_) => Problem::fail("kafka/fenced", text).fix("run one instance of this connector only, then restart it here"),
             Self::External(_) => Problem::retry("kafka/unavailable", text),

@@ -16,12 +16,13 @@ use crate::support::postgres::{fresh_database, shared_server};
 use crate::support::service::{Rowfeed, connector_config, with};
 
 /// What stands for each name in a path: some that are there, some that are not.
-const NAMES: [(&str, &[&str]); 11] = [
+const NAMES: [(&str, &[&str]); 12] = [
     ("name", &["shop", "none", "a b/c"]),
     ("task", &["0", "1", "x"]),
     ("plugin", &["PostgresConnector", "io.debezium.transforms.ExtractNewRecordState", "Nonsense"]),
     ("logger", &["rowfeed::http", "nonsense"]),
     ("topic", &["srv.public.orders", "connect-configs", "none"]),
+    ("key", &["1", "{\"id\":2}", "none"]),
     ("slot", &["none", "No-Slot"]),
     ("subject", &["orders-value", "money-value", "none"]),
     ("version", &["1", "latest", "-1", "99", "x"]),

@@ -24,6 +24,8 @@ mod disk;
 #[cfg(feature = "kafka")]
 mod error_texts;
 #[cfg(feature = "kafka")]
+mod examples;
+#[cfg(feature = "kafka")]
 mod external_kafka;
 #[cfg(feature = "kafka")]
 mod extremes;
@@ -37,6 +39,8 @@ mod incremental;
 #[expect(dead_code, clippy::unwrap_used, reason = "the other clients are the broker's, and a test fails by panicking")]
 #[path = "../broker/installed.rs"]
 mod installed;
+#[cfg(feature = "kafka")]
+mod keys;
 #[cfg(feature = "kafka")]
 mod kill;
 #[cfg(feature = "kafka")]
@@ -77,6 +81,7 @@ mod snapshot;
 mod snapshot_options;
 #[cfg(feature = "kafka")]
 mod snapshot_resume;
+mod stream;
 #[cfg(feature = "kafka")]
 mod streaming;
 #[path = "../support/mod.rs"]

@@ -289,6 +289,11 @@ impl Filter {
         self.columns().any(of_row)
     }
 
+    /// Whether it asks of a row alone, so that it can be held against the old one and the new one apart.
+    pub fn is_of_row(&self) -> bool {
+        self.event.is_none()
+    }
+
     /// A condition that all its events fulfil: a column has one of some values. An index of these finds the filters that an
     /// event could be for.
     pub fn equality(&self) -> Option<Equality> {

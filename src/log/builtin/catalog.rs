@@ -24,7 +24,7 @@ const NEXT_INDEX_KEY: &[u8] = b"\0next-index";
 /// Internal topics have fixed numbers, so that they can be written before any record names them.
 const INTERNAL: [&str; 6] = [CATALOG_TOPIC, OFFSETS_TOPIC, CONFIGS_TOPIC, GROUPS_TOPIC, SCHEMAS_TOPIC, SUBSCRIPTIONS_TOPIC];
 /// The first number of an ordinary topic.
-const FIRST_ORDINARY: u32 = 16;
+pub(super) const FIRST_ORDINARY: u32 = 16;
 
 /// A topic as its catalog record tells it.
 #[derive(Debug, Serialize, Deserialize)]

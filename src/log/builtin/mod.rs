@@ -19,6 +19,7 @@ pub mod catalog;
 pub mod direct;
 pub mod files;
 pub mod format;
+pub mod keys;
 mod queue;
 pub mod reader;
 pub mod recover;
@@ -48,6 +49,7 @@ use crate::record::{Route, TopicHandle, TopicIndex};
 use catalog::Catalog;
 pub use catalog::OffsetRange;
 use files::{Files, RealFiles};
+use keys::{Follower, KeyIndex, KeySettings};
 use queue::{Entrance, Queue, QueueClosed};
 use segment::Segment;
 use writer::Command;
@@ -66,6 +68,8 @@ pub struct LogSettings {
     pub max_age: Duration,
     /// Free bytes of the file system that are never used.
     pub min_free_bytes: u64,
+    /// How the index of the newest record of each key is kept, if one is wanted.
+    pub key_index: Option<KeySettings>,
 }
 
 impl LogSettings {
@@ -77,6 +81,7 @@ impl LogSettings {
             max_bytes: 40 << 30,
             max_age: Duration::from_secs(7 * 24 * 3600),
             min_free_bytes: 256 << 20,
+            key_index: None,
         }
     }
 }
@@ -104,6 +109,8 @@ struct Shared {
     waiting_bytes: AtomicU64,
     /// What the buffers of all connectors keep.
     kept: KeptBytes,
+    /// The index of keys.
+    keys: Option<Arc<KeyIndex>>,
 }
 
 impl Shared {
@@ -117,7 +124,8 @@ impl Shared {
 pub struct BuiltinLog {
     shared: Arc<Shared>,
     entrance: Arc<Entrance>,
-    thread: Arc<Mutex<Option<std::thread::JoinHandle<()>>>>,
+    /// The writer's, and that of the index of keys.
+    threads: Arc<Mutex<[Option<std::thread::JoinHandle<()>>; 2]>>,
 }
 
 impl BuiltinLog {
@@ -144,7 +152,7 @@ impl BuiltinLog {
     pub(crate) fn open_with(settings: LogSettings, files: Arc<dyn Files>, lock: Option<std::fs::File>) -> Result<Self, LogError> {
         let recovered = recover::recover(&settings, files.as_ref())?;
         let queue = Arc::new(Queue::default());
-        let (writer, index) = writer::Writer::start(settings, files, recovered)?;
+        let (writer, index) = writer::Writer::start(settings.clone(), Arc::clone(&files), recovered)?;
         let shared = Arc::new(Shared {
             cluster_id: index.catalog.cluster_id().to_owned(),
             durable: watch::Sender::new(CommitSeq(writer.durable())),
@@ -155,6 +163,7 @@ impl BuiltinLog {
             closing: AtomicBool::new(false),
             waiting_bytes: AtomicU64::new(0),
             kept: KeptBytes::default(),
+            keys: settings.key_index.map(|keys| Arc::new(KeyIndex::new(index.catalog.cluster_id(), keys.same))),
             index: RwLock::new(index),
         });
         let entrance = Arc::new(Entrance::new(Arc::clone(&queue)));
@@ -163,17 +172,21 @@ impl BuiltinLog {
             .name("rowfeed-log".into())
             .spawn(move || {
                 writer.run(&queue, &for_thread);
+                if let Some(keys) = &for_thread.keys {
+                    keys.close();
+                }
                 queue.end();
                 drop(lock);
             })
             .map_err(|source| LogError::Io { what: "cannot start the log thread of", path: PathBuf::new(), source })?;
-        Ok(Self { shared, entrance, thread: Arc::new(Mutex::new(Some(thread))) })
+        let follower = follow(&shared, files, settings)?;
+        Ok(Self { shared, entrance, threads: Arc::new(Mutex::new([Some(thread), follower])) })
     }
 
     /// Writes what was handed over, syncs it and ends the thread. Later calls do nothing.
     pub fn close(&self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads.into_iter().flatten() {
             self.shared.closing.store(true, Ordering::Relaxed);
             self.entrance.close();
             let _ = thread.join();
@@ -375,6 +388,14 @@ impl BuiltinLog {
             None => LogError::Closed,
         }
     }
+}
+
+/// Starts the thread that keeps the index of keys, where one is wanted.
+fn follow(shared: &Arc<Shared>, files: Arc<dyn Files>, settings: LogSettings) -> Result<Option<std::thread::JoinHandle<()>>, LogError> {
+    let Some((keys, limits)) = shared.keys.as_ref().zip(settings.key_index) else { return Ok(None) };
+    let follower = Follower::new(Arc::clone(keys), Arc::clone(shared), files, settings, limits);
+    let started = std::thread::Builder::new().name("rowfeed-keys".into()).spawn(move || follower.run());
+    started.map(Some).map_err(|source| LogError::Io { what: "cannot start the index of keys of", path: PathBuf::new(), source })
 }
 
 /// Takes the folder for this process: two writers of one log would destroy it.

@@ -233,8 +233,7 @@ fn walk_batches(
 ) -> Result<(), LogError> {
     let io = |source| LogError::Io { what: "cannot read", path: place.path.clone(), source };
     let file = place.file.as_ref();
-    let mut window =
-        Window { file, end: place.end, buffer: Vec::new(), at: 0, chunk: (max_bytes + 4096).clamp(CHUNK_BYTES.start, CHUNK_BYTES.end) };
+    let mut window = Window::new(file, place.end, (max_bytes + 4096).clamp(CHUNK_BYTES.start, CHUNK_BYTES.end));
     let mut from = from;
     loop {
         let points = Segment::points_from(file, &place.points, from, POINTS_PER_READ).map_err(io)?;
@@ -320,7 +319,7 @@ fn walk_frame(
 }
 
 /// A stretch of the file in memory.
-struct Window<'a> {
+pub(super) struct Window<'a> {
     file: &'a dyn LogFile,
     end: u64,
     buffer: Vec<u8>,
@@ -328,8 +327,16 @@ struct Window<'a> {
     chunk: usize,
 }
 
+impl<'a> Window<'a> {
+    /// A window on the first `end` bytes of a file, which reads `chunk` bytes at once.
+    pub(super) fn new(file: &'a dyn LogFile, end: u64, chunk: usize) -> Self {
+        Self { file, end, buffer: Vec::new(), at: 0, chunk }
+    }
+}
+
 impl Window<'_> {
-    fn get(&mut self, position: u64, len: usize) -> std::io::Result<Option<&[u8]>> {
+    /// `len` bytes at a position; none where there are not so many.
+    pub(super) fn get(&mut self, position: u64, len: usize) -> std::io::Result<Option<&[u8]>> {
         if len as u64 > self.end.saturating_sub(position) {
             return Ok(None);
         }

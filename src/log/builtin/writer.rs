@@ -416,6 +416,9 @@ impl Writer {
             }
         }
         shared.durable.send_replace(CommitSeq(self.durable));
+        if let Some(keys) = &shared.keys {
+            keys.published();
+        }
         let mut pending = std::mem::take(&mut self.pending);
         for done in pending.drain(..) {
             self.spare_entries.push(done.entries);
