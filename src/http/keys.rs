@@ -379,7 +379,7 @@ fn answer(topic: &TopicInfo, asked: &Asked, standing: &Standing, unmet: Option<&
             let mut body = Vec::new();
             match asked.view {
                 Some(view) => drop(view.write(&event, &Show::default(), &mut body)),
-                None => body = browse::render(name, kept.place.partition, &record, event.op().map(Op::letter)),
+                None => body = browse::whole(name, kept.place.partition, &record),
             }
             Ok(headers(([(header::CONTENT_TYPE, "application/json")], body).into_response()))
         }

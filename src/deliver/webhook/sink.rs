@@ -156,7 +156,7 @@ fn retries(options: &mut Options) -> Schedule {
 impl Webhook {
     /// The body for an event that the filter has judged so.
     pub(super) fn body(&self, event: &Event<'_>, judgement: crate::event::Judgement) -> Option<bytes::Bytes> {
-        body::body(event, self.view, &Show { columns: self.columns.as_deref(), judgement })
+        body::body(event, self.view, &Show { columns: self.columns.as_deref(), judgement, ..Show::default() })
     }
 
     fn replays(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<Replay>>> {

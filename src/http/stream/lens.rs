@@ -109,7 +109,7 @@ impl Lens {
 
     /// Appends an event as it is shown, on one line; false when there is nothing to show.
     pub fn write(&self, event: &Event<'_>, judgement: Judgement, out: &mut Vec<u8>) -> bool {
-        self.view.write(event, &Show { columns: self.columns.as_deref(), judgement }, out)
+        self.view.write(event, &Show { columns: self.columns.as_deref(), judgement, ..Show::default() }, out)
     }
 }
 
