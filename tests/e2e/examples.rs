@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use rowfeed::demo::cluster::free_port;
 
+use crate::support::missing;
 use crate::support::opensearch::OpenSearch;
 use crate::support::postgres::{fresh_database, shared_server};
 use crate::support::redis::Redis;
 use crate::support::service::Rowfeed;
-use crate::support::missing;
 
 /// How long one example may take: the machine may be busy with other tests.
 const LIMIT: Duration = Duration::from_secs(180);

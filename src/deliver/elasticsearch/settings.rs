@@ -14,7 +14,11 @@ pub static KEYS: &[Key] = &[
     Key { name: "user", default: "", doc: "basic authentication, with password" },
     Key { name: "password", default: "", doc: "its password" },
     Key { name: "api_key", default: "", doc: "an API key, as the server encoded it" },
-    Key { name: "ca", default: "", doc: "who may have signed its certificate, PEM: ${file:/etc/rowfeed/ca.crt}; without it the machine's authorities" },
+    Key {
+        name: "ca",
+        default: "",
+        doc: "who may have signed its certificate, PEM: ${file:/etc/rowfeed/ca.crt}; without it the machine's authorities",
+    },
     Key { name: "mark", default: "rowfeed", doc: "member of each document with its topic and LSN, which TRUNCATE needs; empty: none" },
     Key { name: "bulk_bytes", default: "5MiB", doc: "one request has so many bytes at most, a document that is larger alone excepted" },
     Key { name: "bulk_records", default: "2000", doc: "and so many documents" },
