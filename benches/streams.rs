@@ -26,6 +26,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const TOPIC: &str = "bench.public.events";
 /// Connections that are opened at a time.
 const OPENING: usize = 64;
+/// Values of the column that filters ask for: with ten thousand filters one event in a hundred is for somebody.
+const CUSTOMERS: usize = 1_000_000;
 /// Streams of one connection of HTTP/2.
 const H2_STREAMS: usize = 1000;
 
@@ -367,7 +369,7 @@ async fn filters(count: usize, rows: usize) -> Result<(), Failure> {
         let first = next.fetch_add(rows, Relaxed);
         for at in (first..first + rows).step_by(1000) {
             let insert = format!(
-                "insert into events select i, i % 20000, 'of some length, as notes are' from generate_series({at}, {}) i",
+                "insert into events select i, i % {CUSTOMERS}, 'of some length, as notes are' from generate_series({at}, {}) i",
                 at + 999
             );
             client.batch_execute(&insert).await?;
