@@ -6,7 +6,7 @@
 //! the declared standbys have replayed it (phase 1). Leases ([`functions.lua`](server)) close the other hole, of readers who read before and store behind.
 //!
 //! - [`settings`] and [`rules`]: which keys a change concerns; [`batch`] gathers them.
-//! - [`session`]: one run: read, phase 0, fence, phase 1. [`commands`] says what is sent.
+//! - `session`: one run: read, phase 0, fence, phase 1. [`commands`] says what is sent.
 //! - [`applied`]: the watermark, written in one unit with phase 1: a server that lost writes lost it too, and is told again.
 //! - [`inspector`] and [`evidence`]: whether that holds, and what happened to a key.
 //!

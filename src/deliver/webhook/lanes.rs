@@ -5,7 +5,7 @@
 //! - what is held is bounded in records and bytes, and in records that wait: beyond, [`Lanes::has_room`] says that reading stops;
 //! - [`Lanes::lowest`] is passed by no record that is neither done nor stored as waiting: a restart from there loses nothing.
 //!
-//! It computes only: no clock, no file, no socket. [`super::dispatch`] asks it and tells it.
+//! It computes only: no clock, no file, no socket. `super::dispatch` asks it and tells it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};

@@ -1,7 +1,7 @@
 //! The sink of type `webhook`: its options, and what it can be asked.
 //!
 //! Owns the table of options and what the two sides of a running webhook share: the receiver, the secrets, the delivery log. Leaves the
-//! work to [`super::dispatch`], one run of it at a time, and replays to [`super::replay`].
+//! work to `super::dispatch`, one run of it at a time, and replays to [`super::replay`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

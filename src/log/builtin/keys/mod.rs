@@ -1,11 +1,11 @@
 //! Where the newest record of each key is: an index kept beside the log, made by reading it.
 //!
-//! Owns the files `<data>/log/FROM-TO.keys` and the thread that makes them ([`follow`]). Promises:
+//! Owns the files `<data>/log/FROM-TO.keys` and the thread that makes them (`follow`). Promises:
 //!
 //! - **It is derived.** Whatever is missing, torn or of another log is made again from the segments. It says up to which commit it
 //!   has read; a question waits until that is what was durable when it was asked, and is refused where that is far away.
 //! - **The writer pays nothing for it.** The thread reads what is durable, at the lowest priority, and does not count as a follower.
-//! - **Its memory has a bound:** one table of [`KeySettings::run_keys`] keys, about. The rest is in sorted files ([`run`]), merged as
+//! - **Its memory has a bound:** one table of [`KeySettings::run_keys`] keys, about. The rest is in sorted files (`run`), merged as
 //!   they grow in number; a look-up reads a block or two of each, newest first.
 //! - **A place may be out of date** in one way only: retention has removed the record since. Reading it says so.
 //!
