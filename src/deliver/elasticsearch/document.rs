@@ -5,6 +5,7 @@
 
 use crate::event::{Event, Kind, Object, Op, Template};
 use crate::record::json::{self, Members};
+use crate::record::view::read_headers;
 
 /// The server takes no longer ids, bytes.
 pub const ID_BYTES_MAX: usize = 512;
@@ -69,7 +70,20 @@ pub fn action(event: &Event<'_>, index: &Template, leaves: bool, mark: Option<&s
 
 /// The document's id: the value of the only column of the key; of several, their values as JSON with commas between them.
 fn id(event: &Event<'_>) -> Result<String, String> {
-    let key = json::payload(event.key.ok_or("the record has no key")?).1;
+    id_of(event.key.ok_or("the record has no key")?)
+}
+
+/// The id of the document that the row was before its key changed, where the event says so.
+pub fn old_id(event: &Event<'_>) -> Option<String> {
+    let (_, key) = read_headers(event.headers).find(|(name, _)| *name == OLD_KEY_HEADER)?;
+    id_of(key?).ok()
+}
+
+/// Debezium's header of the row that begins behind a change of the key.
+const OLD_KEY_HEADER: &str = "__debezium.oldkey";
+
+fn id_of(key: &[u8]) -> Result<String, String> {
+    let key = json::payload(key).1;
     let mut id = String::new();
     match Members::of(key) {
         Some(members) => {

@@ -69,11 +69,23 @@ enum Asked {
 }
 
 /// Something that a record wants, with what is known of it.
+#[derive(Debug)]
 struct Wanted {
     action: Result<Action, String>,
     lsn: Option<u64>,
     offset: u64,
+    /// The document that has the columns which were not sent, where the row's key has changed.
+    old_id: Option<String>,
 }
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { action: Ok(Action::Nothing), lsn: None, offset: 0, old_id: None }
+    }
+}
+
+/// Behind the delete of a key that changes stand a tombstone and the new row.
+const MOVED_WITHIN: usize = 3;
 
 /// Whether it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +179,11 @@ impl Session<'_> {
             true
         });
         self.around.status().count(Outcome::Filtered, filtered);
-        for Wanted { action, lsn, offset } in wanted {
+        for at in 0..wanted.len() {
+            if self.keep_moved(reader.places(), &mut wanted, at).await? == Goes::Ends {
+                return Ok(Goes::Ends);
+            }
+            let Some(Wanted { action, lsn, offset, .. }) = wanted.get_mut(at).map(std::mem::take) else { break };
             let from = From { place: chunk.place, offset };
             let item = |index, id, members, missing| Item { index, id, version: base + offset, members, missing, from, records: 1 };
             match action {
@@ -211,7 +227,32 @@ impl Session<'_> {
             _ => false,
         };
         let action = document::action(event, &self.settings().index, leaves, self.settings().mark.as_deref());
-        Some(Wanted { action, lsn: event.lsn().map(|lsn| lsn.0), offset: event.offset })
+        let is_cut = matches!(&action, Ok(Action::Index { missing, .. }) if !missing.is_empty());
+        let old_id = if is_cut { document::old_id(event) } else { None };
+        Some(Wanted { action, lsn: event.lsn().map(|lsn| lsn.0), offset: event.offset, old_id })
+    }
+
+    /// A key that changes is a delete and a new row close behind it. What PostgreSQL did not send of the new row only the old document
+    /// has: before that goes, it is asked for.
+    async fn keep_moved(&mut self, places: &[Place], wanted: &mut [Wanted], at: usize) -> Result<Goes, Problem> {
+        let Some((Wanted { action: Ok(Action::Delete { index, id }), offset, .. }, behind)) =
+            wanted.get_mut(at..).and_then(<[_]>::split_first_mut)
+        else {
+            return Ok(Goes::On);
+        };
+        let moved = behind.iter_mut().take(MOVED_WITHIN).find(|wanted| wanted.old_id.as_deref() == Some(id.as_str()));
+        let Some(Ok(Action::Index { members, missing, .. })) = moved.map(|wanted| &mut wanted.action) else { return Ok(Goes::On) };
+        // The old document is to be as it was last.
+        if self.flush(places).await? == Goes::Ends {
+            return Ok(Goes::Ends);
+        }
+        let (index, id, from) = (index.clone(), id.clone(), From { place: 0, offset: *offset });
+        let (known, missing) = (Some(std::mem::take(members)), std::mem::take(missing));
+        let mut old = [Item { index, id, version: 0, members: known, missing, from, records: 0 }];
+        let goes = self.complete(&mut old).await?;
+        let [Item { members: filled, .. }] = old;
+        *members = filled.unwrap_or_default();
+        Ok(goes)
     }
 
     /// The version of a topic's offset 0: kept since the topic was first met, and greater than all versions of an earlier topic of that
