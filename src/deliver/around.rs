@@ -143,10 +143,10 @@ impl Around {
                 Err(_) => StartAt::Start.places(&self.log, topic, None).await.map_err(|error| state::problem(&error))?,
             };
             for mut place in begins {
-                let end = self.log.offsets(topic.index, place.route.partition).map_or(place.next, |range| range.end);
+                let range = self.log.offsets(topic.index, place.route.partition);
                 if let Some(next) = committed.get(&(topic.name.clone(), place.route.partition)) {
-                    // Before the start: the reader tells the gap.
-                    place.next = (*next).min(end);
+                    // Before the start: the reader tells the gap. Behind the end: it is of an earlier topic of this name.
+                    place.next = range.filter(|range| *next > range.end).map_or(*next, |range| range.start);
                 }
                 places.push(place);
             }
