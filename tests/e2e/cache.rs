@@ -132,6 +132,42 @@ fn a_lease_is_void_once_its_key_changed_and_a_fill_must_have_seen_what_changed_i
 }
 
 #[test]
+fn a_reader_from_before_a_doubt_or_a_truncate_fills_nothing() {
+    let Some((scene, redis)) = scene("cache_since", TABLE) else { return };
+    subscribe(&scene, &redis, json!({ "topics": ["srv.public.p"], "keys": ["p:{id}"], "functions": "on" }));
+    let get =
+        || wait_for("the cache to be opened", || Some(fcall(&redis, "rowfeed_get", "p:1", &["10000"])).filter(|got| got[0] == "fill"));
+    let (began, snapshot) = (get()[2].clone(), scene.sql.one("select pg_current_snapshot()::text"));
+    // Its marks go with the keys of the table.
+    scene.sql.run("update p set n = 1 where id = 1");
+    barrier(&scene);
+    scene.sql.run("truncate p");
+    barrier(&scene);
+    assert_eq!(redis.get("p:1:marks"), None);
+    assert_eq!(fcall(&redis, "rowfeed_fill_seen", "p:1", &[&began, "stale", "0", &snapshot]), ["0"]);
+    let (began, snapshot) = (get()[2].clone(), scene.sql.one("select pg_current_snapshot()::text"));
+    assert_eq!(fcall(&redis, "rowfeed_fill_seen", "p:1", &[&began, "new", "0", &snapshot]), ["1"]);
+    // And with a namespace: the next generation has none.
+    let call = |text: &str| {
+        let mut words = text.split(' ');
+        let mut command = redis::cmd(words.next().expect("a word"));
+        command.arg(words.collect::<Vec<_>>());
+        command.query::<redis::Value>(&mut redis.connect()).expect("redis answers")
+    };
+    let number = |text: &str| redis::from_redis_value::<i64>(call(text)).expect("a number");
+    let began = || redis::from_redis_value::<Vec<String>>(call("FCALL rowfeed_get 1 q other")).expect("texts").pop().expect("a time");
+    call("FCALL rowfeed_open 0 other shop 0 60000");
+    let before = began();
+    call("FCALL rowfeed_invalidate 1 q shop 60000 0 5000 100");
+    call("FCALL rowfeed_bump 1 shop:generation 7 other");
+    assert_eq!(number(&format!("FCALL rowfeed_fill_seen 1 q other {before} stale 0 100:101:100")), 0);
+    // Prolonged, it is not forgotten.
+    call("FCALL rowfeed_open 0 other shop 0 60000");
+    assert_eq!(number(&format!("FCALL rowfeed_fill_seen 1 q other {before} stale 0 100:101:100")), 0);
+    assert_eq!(number(&format!("FCALL rowfeed_fill_seen 1 q other {} new 0 101:101:", began())), 1);
+}
+
+#[test]
 fn what_makes_the_cache_doubtful_counts_the_generation_of_its_namespace_up() {
     let Some((mut scene, mut redis)) = scene("cache_doubt", TABLE) else { return };
     subscribe(&scene, &redis, json!({ "keys": ["p:{id}"], "namespace": "shop" }));

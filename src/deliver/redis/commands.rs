@@ -177,6 +177,13 @@ pub fn bump(keys: &[String], lsn: Lsn) -> Cmd {
     command
 }
 
+/// Takes keys away whose changes are not known; fills that began before are refused, also those of keys that are not named.
+pub fn forget(keys: &[Vec<u8>], name: &str) -> Cmd {
+    let mut command = redis::cmd("FCALL");
+    command.arg("rowfeed_forget").arg(keys.len()).arg(keys).arg(name);
+    command
+}
+
 /// A key behind its namespace and generation.
 pub fn physical(namespace: &str, generation: &str, key: &str) -> String {
     if namespace.is_empty() { key.to_owned() } else { format!("{namespace}:{generation}:{key}") }

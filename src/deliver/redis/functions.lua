@@ -8,7 +8,7 @@
 --
 -- What these variables hold lives as long as the server's process and is not replicated, and that is meant: after a restart or a
 -- failover a cache is closed (bypass) until Rowfeed has repeated what the server may have lost, and opened it.
-local VERSION = 1
+local VERSION = 2
 local caches = {}
 local MARKS_MAX = 16
 
@@ -137,6 +137,8 @@ local function fill_seen(keys, args)
   local began = tonumber(args[2])
   -- Marks are kept so long: an older reader cannot be judged by them.
   if not began or now_us() - began > cache.keep_ms * 1000 then return 0 end
+  -- Marks were forgotten then: a reader that began before cannot be judged by those that are left.
+  if began <= cache.since then return 0 end
   local key = physical(cache.namespace, keys[1])
   local marks = read_marks(redis.call('GET', key .. ':marks'))
   local from_standby = args[6] and args[6] ~= ''
@@ -171,7 +173,22 @@ local function invalidate(keys, args)
   return #keys
 end
 
+-- From now on only readers count that begin behind this.
+local function doubt(name)
+  local cache = caches[name]
+  if cache then cache.since = now_us() end
+end
+
+-- Keys whose changes are not known, and what stands beside them: args are the name of the cache. In one step, so that nobody who read before
+-- stores behind it.
+local function forget(keys, args)
+  for _, key in ipairs(keys) do redis.call('UNLINK', key) end
+  doubt(args[1])
+  return #keys
+end
+
 -- Generations only ever grow: by one at least, and to the position at least, so that they do not repeat after lost writes.
+-- Args are the position, and the name of the cache where the generation is its namespace's: all its marks stay behind.
 local function bump(keys, args)
   for _, key in ipairs(keys) do
     local next = (tonumber(redis.call('GET', key) or '0') or 0) + 1
@@ -179,6 +196,7 @@ local function bump(keys, args)
     if lsn > next then next = lsn end
     redis.call('SET', key, string.format('%.0f', next))
   end
+  if args[2] then doubt(args[2]) end
   return #keys
 end
 
@@ -209,7 +227,10 @@ end
 local function open(_, args)
   local until_us = 0
   if tonumber(args[3]) > 0 then until_us = now_us() + tonumber(args[3]) * 1000 end
-  caches[args[1]] = { namespace = args[2], open_until = until_us, keep_ms = tonumber(args[4]) }
+  -- What was forgotten before stays forgotten when the time is prolonged; of what was before this process nobody knows.
+  local known = caches[args[1]]
+  local since = known and known.since or now_us()
+  caches[args[1]] = { namespace = args[2], open_until = until_us, keep_ms = tonumber(args[4]), since = since }
   return 1
 end
 
@@ -230,6 +251,7 @@ redis.register_function('rowfeed_put', put)
 -- A server whose memory is full must still forget what is wrong.
 redis.register_function { function_name = 'rowfeed_invalidate', callback = invalidate, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'rowfeed_bump', callback = bump, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'rowfeed_forget', callback = forget, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'rowfeed_applied', callback = applied, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'rowfeed_open', callback = open, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'rowfeed_close', callback = close, flags = { 'allow-oom' } }

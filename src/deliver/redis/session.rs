@@ -308,7 +308,9 @@ impl Session {
         if !batch.doubts.is_empty() && !settings.namespace.is_empty() {
             let key = format!("{}:generation", settings.namespace);
             if self.server.has_functions {
-                self.server.run(&commands::bump(std::slice::from_ref(&key), batch.lsn)).await?;
+                // In one step with it, fills that began before are refused: the new generation has no marks to judge them by.
+                let mut bump = commands::bump(std::slice::from_ref(&key), batch.lsn);
+                self.server.run(bump.arg(self.around.name())).await?;
             } else {
                 self.server.run(redis::cmd("INCR").arg(&key)).await?;
             }
@@ -317,7 +319,7 @@ impl Session {
         } else if !batch.doubts.is_empty() {
             for rule in settings.rules.each() {
                 for key in &rule.keys {
-                    self.server.unlink_like(&rules::pattern(key)).await?;
+                    self.server.unlink_like(&rules::pattern(key), self.around.name()).await?;
                 }
                 for tag in &rule.tags {
                     self.bump_like(&rules::pattern(tag), batch.lsn).await?;
@@ -325,10 +327,14 @@ impl Session {
             }
         }
         for pattern in &batch.emptied {
-            self.server.unlink_like(pattern).await?;
+            self.server.unlink_like(pattern, self.around.name()).await?;
         }
         for pattern in &batch.emptied_tags {
             self.bump_like(pattern, batch.lsn).await?;
+        }
+        // Keys that were not there may be filled, too: nothing says which transactions changed them.
+        if self.server.has_functions && (!batch.doubts.is_empty() || !batch.emptied.is_empty()) {
+            self.server.run(&commands::forget(&[], self.around.name())).await?;
         }
         Ok(())
     }
