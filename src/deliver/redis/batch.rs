@@ -3,7 +3,7 @@
 //! Pure. A batch goes the way in order: read, phase 0 (before the fence), the fence, phase 1 (behind it, with the watermark). Promises that
 //! each key stands in a batch once, with all transactions that touched it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -167,10 +167,10 @@ impl Batch {
                     .fix("let its connector write JSON (value.converter), or leave the topic out"));
             }
         }
-        if judgement == Judgement::No {
+        let Some(judgement) = meant(event, judgement, settings) else {
             self.filtered += 1;
             return Ok(());
-        }
+        };
         if event.op() == Some(Op::Delete) {
             reading.deleted.insert((topic.index.0, event.partition), event.offset + 1);
         }
@@ -224,14 +224,20 @@ impl Batch {
             Action::Invalidate { .. } => touched.new.into_iter().chain(touched.old).for_each(|key| self.invalidate(key, &cause)),
             Action::Set => {
                 let version = format!("{:016x}{:016x}", reading.version, cause.offset);
-                let value = if touched.new.is_empty() { None } else { written(event, settings.view) };
+                let is_gone = touched.new.is_empty() || judgement == Judgement::Leaves;
+                let value = if is_gone { None } else { written(event, judgement, settings.view) };
                 let gone = touched.old.into_iter().map(|key| (key, None));
                 let all = gone.chain(touched.new.into_iter().map(|key| (key, value.clone())));
                 self.writes.extend(all.map(|(key, value)| Write { key, value, version: version.clone(), cause: cause.clone() }));
             }
             Action::Publish | Action::Add => {
-                let names = if event.after().is_some() { touched.new } else { touched.old };
-                let value = written(event, settings.view);
+                // Where a row comes from is told that it leaves; where it goes to is not its readers' affair.
+                let names: BTreeSet<String> = match judgement {
+                    Judgement::Leaves => touched.both.into_iter().chain(touched.old).collect(),
+                    _ if event.after().is_some() => touched.new,
+                    _ => touched.old,
+                };
+                let value = written(event, judgement, settings.view);
                 let all = names.into_iter().filter(|_| value.is_some());
                 self.writes.extend(all.map(|key| Write { key, value: value.clone(), version: String::new(), cause: cause.clone() }));
             }
@@ -260,10 +266,21 @@ impl Batch {
     }
 }
 
-/// The row in a view; none: there is nothing to say of it.
-fn written(event: &Event<'_>, view: View) -> Option<Vec<u8>> {
+/// What the filter's word means for keys; none: nothing. A delete is never left out where keys are taken away or set: without its old row nobody
+/// knows whether the key is there, and taking away what is not there does no harm. An update whose old row is not known may leave.
+fn meant(event: &Event<'_>, judgement: Judgement, settings: &Settings) -> Option<Judgement> {
+    if judgement != Judgement::No {
+        return Some(judgement);
+    }
+    let is_gone = event.op() == Some(Op::Delete) || event.kind() == Kind::Tombstone;
+    let may_leave = matches!(event.op(), Some(Op::Update) | None) && event.before().is_none();
+    (settings.repeats() && (is_gone || may_leave)).then_some(Judgement::Leaves)
+}
+
+/// The row in a view, as far as the filter lets it be seen; none: there is nothing to say of it.
+fn written(event: &Event<'_>, judgement: Judgement, view: View) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    view.write(event, &Show::default(), &mut out).then_some(out)
+    view.write(event, &Show { judgement, ..Show::default() }, &mut out).then_some(out)
 }
 
 /// When the change was committed, microseconds since 1970.
@@ -282,9 +299,77 @@ fn is_of_a_whole_snapshot(event: &Event<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deliver::{Options, options};
+    use crate::event::Filter;
+    use crate::record::TopicIndex;
 
     fn seen(xmin: u64, xmax: u64, running: &[u64]) -> Visibility {
         Visibility { xmin, xmax, running: running.to_vec() }
+    }
+
+    fn settings(more: &str) -> Settings {
+        let mut json: serde_json::Value = serde_json::from_str(more).expect("JSON");
+        json["url"] = "redis://h".into();
+        let mut options = Options::new(options::of_json(&json).expect("options"), BTreeMap::new(), false);
+        Settings::read(&mut options).expect("no mistakes")
+    }
+
+    fn topic() -> Arc<TopicInfo> {
+        let name = "srv.public.p".to_owned();
+        Arc::new(TopicInfo { name, index: TopicIndex(1), id: [1; 16], partitions: 2, compact: false, internal: false, compression: None })
+    }
+
+    /// Takes events of a row with the key 1 in, judged by a filter.
+    fn taken(settings: &Settings, filter: &str, events: &[String]) -> Batch {
+        let filter = Filter::parse(filter).expect("a filter");
+        let (mut batch, mut reading) = (Batch::default(), Reading::default());
+        for event in events {
+            let event = Event::of("srv.public.p", Some(br#"{"id":1}"#), Some(event.as_bytes()));
+            batch.take(&event, filter.judge(&event), &topic(), settings, &mut reading).expect("taken");
+        }
+        batch
+    }
+
+    fn event(op: &str, before: &str, after: &str, source: &str) -> String {
+        format!(r#"{{"before":{before},"after":{after},"source":{{"schema":"public","table":"p","txId":7{source}}},"op":"{op}"}}"#)
+    }
+
+    fn texts(batch: &Batch) -> Vec<(String, Option<String>)> {
+        let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
+        batch.writes.iter().map(|write| (write.key.clone(), write.value.as_ref().map(text))).collect()
+    }
+
+    #[test]
+    fn a_row_that_leaves_the_filter_is_gone_and_its_new_form_is_told_nobody() {
+        let leaves = event("u", r#"{"id":1,"org":5,"x":"OLD"}"#, r#"{"id":1,"org":6,"x":"NEW"}"#, "");
+        let set = settings(r#"{"action":"set","keys":["row:{id}"]}"#);
+        assert_eq!(texts(&taken(&set, "org = 5", std::slice::from_ref(&leaves))), [("row:1".to_owned(), None)]);
+        for action in ["publish", "xadd"] {
+            for view in ["flat", "envelope", "diff", "cloudevents", "raw"] {
+                let told = settings(&format!(r#"{{"action":"{action}","view":"{view}","keys":["org:{{org}}","all"]}}"#));
+                let told = texts(&taken(&told, "org = 5", std::slice::from_ref(&leaves)));
+                assert_eq!(told.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["all", "org:5"], "{action} {view}");
+                assert!(told.iter().all(|(_, value)| value.as_ref().is_some_and(|value| !value.contains("NEW"))), "{told:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_go_where_nobody_knows_whether_the_row_was_in_the_filter() {
+        let deleted = event("d", r#"{"id":1,"org":null}"#, "null", "");
+        let updated = event("u", "null", r#"{"id":1,"org":6}"#, "");
+        let known = event("u", r#"{"id":1,"org":7}"#, r#"{"id":1,"org":6}"#, "");
+        let del = settings(r#"{"keys":["row:{id}"]}"#);
+        let set = settings(r#"{"action":"set","keys":["row:{id}"]}"#);
+        let told = settings(r#"{"action":"publish","keys":["row:{id}"]}"#);
+        for event in [&deleted, &updated] {
+            let events = std::slice::from_ref(event);
+            assert_eq!(taken(&del, "org = 5", events).keys.into_keys().collect::<Vec<_>>(), ["row:1"]);
+            assert_eq!(texts(&taken(&set, "org = 5", events)), [("row:1".to_owned(), None)]);
+            assert!(taken(&told, "org = 5", events).writes.is_empty());
+        }
+        let known = taken(&del, "org = 5", &[known]);
+        assert!(known.keys.is_empty() && known.filtered == 1, "{known:?}");
     }
 
     #[test]
