@@ -110,8 +110,8 @@ pub struct Batch {
 pub struct Reading {
     /// The greatest major version so far: versions never go back.
     pub version: u64,
-    /// Snapshots that were told as a doubt, by topic: the position of their rows.
-    snapshots: BTreeMap<u32, Lsn>,
+    /// Topics whose snapshot was told as a doubt. Its rows may have any positions: tables that are read beside the stream move on with it.
+    snapshots: BTreeSet<u32>,
     /// Changes seen, for the inspector.
     seen: u64,
     /// Where the tombstone of the newest delete would stand, by topic and partition.
@@ -167,6 +167,23 @@ impl Batch {
                     .fix("let its connector write JSON (value.converter), or leave the topic out"));
             }
         }
+        if event.op() == Some(Op::Read)
+            && settings.invalidates()
+            && let Some(mark) = mark_of_a_whole_snapshot(event)
+        {
+            // Its rows are as old as the snapshot; what it does not tell is what was deleted before, in the filter or not.
+            self.lsn = self.lsn.max(event.lsn().unwrap_or_default());
+            let begins = mark.starts_with("first");
+            if reading.snapshots.insert(topic.index.0) || begins {
+                self.doubts.push(format!("{} was read anew: what was deleted meanwhile is not known", event.topic));
+            }
+            match mark.as_str() {
+                "last" => reading.snapshots.clear(),
+                "last_in_data_collection" => drop(reading.snapshots.remove(&topic.index.0)),
+                _ => {}
+            }
+            return Ok(());
+        }
         let Some(judgement) = meant(event, judgement, settings) else {
             self.filtered += 1;
             return Ok(());
@@ -177,13 +194,6 @@ impl Batch {
         let rule = settings.rules.of(event);
         let lsn = event.lsn().unwrap_or_default();
         self.lsn = self.lsn.max(lsn);
-        if event.op() == Some(Op::Read) && settings.invalidates() && is_of_a_whole_snapshot(event) {
-            // Its rows are as old as the snapshot; what it does not tell is what was deleted before.
-            if reading.snapshots.insert(topic.index.0, lsn) != Some(lsn) {
-                self.doubts.push(format!("{} was read anew: what was deleted meanwhile is not known", event.topic));
-            }
-            return Ok(());
-        }
         let touched = rule.touched(event)?;
         if let Some(xid) = event.tx_id().filter(|xid| !self.xids.contains(xid)) {
             self.xids.push(xid);
@@ -289,11 +299,11 @@ fn committed_us(event: &Event<'_>) -> i64 {
     exact.unwrap_or_else(|| event.commit_ms().unwrap_or(event.timestamp_ms).saturating_mul(1000))
 }
 
-/// A row of a snapshot of whole tables, as a connector takes it at its beginning or when it begins anew. One of an incremental
-/// snapshot is told beside the stream, in order with it.
-fn is_of_a_whole_snapshot(event: &Event<'_>) -> bool {
-    let mark = event.source_value("snapshot").and_then(|mark| mark.text().map(|text| text.into_owned()));
-    !matches!(mark.as_deref(), Some("incremental" | "false"))
+/// How a row of a snapshot of whole tables is marked, as a connector takes it at its beginning or when it begins anew; empty: not at all. None:
+/// it is of an incremental snapshot, told beside the stream and in order with it.
+fn mark_of_a_whole_snapshot(event: &Event<'_>) -> Option<String> {
+    let mark = event.source_value("snapshot").and_then(|mark| mark.text().map(|text| text.into_owned())).unwrap_or_default();
+    (!matches!(mark.as_str(), "incremental" | "false")).then_some(mark)
 }
 
 #[cfg(test)]
@@ -370,6 +380,19 @@ mod tests {
         }
         let known = taken(&del, "org = 5", &[known]);
         assert!(known.keys.is_empty() && known.filtered == 1, "{known:?}");
+    }
+
+    #[test]
+    fn a_snapshot_is_one_doubt_wherever_its_rows_stand_and_the_next_one_is_another() {
+        let del = settings(r#"{"keys":["row:{id}"]}"#);
+        let row = |mark: &str, lsn: u64| event("r", "null", r#"{"id":1,"org":6}"#, &format!(r#","snapshot":"{mark}","lsn":{lsn}"#));
+        let doubts = |events: &[String]| taken(&del, "org = 5", events).doubts.len();
+        assert_eq!(doubts(&[row("true", 10), row("true", 11), row("true", 12)]), 1);
+        assert_eq!(doubts(&[row("first", 10), row("true", 11), row("last_in_data_collection", 12), row("true", 13)]), 2);
+        assert_eq!(doubts(&[row("true", 10), row("last", 11), row("true", 12)]), 2);
+        // One that was given up and begins anew.
+        assert_eq!(doubts(&[row("first", 10), row("true", 10), row("first_in_data_collection", 20), row("true", 20)]), 2);
+        assert_eq!(doubts(&[row("incremental", 10), row("incremental", 11)]), 0);
     }
 
     #[test]
