@@ -233,6 +233,34 @@ fn values_follow_their_rows_and_streams_and_channels_tell_them() {
 }
 
 #[test]
+fn an_entry_waits_until_its_stream_can_take_it() {
+    let Some((scene, redis)) = scene("cache_wrong_type", TABLE) else { return };
+    for functions in ["on", "off"] {
+        let (path, stream) = (format!("/v1/subscriptions/stream_{functions}"), format!("events_{functions}"));
+        redis.set(&stream, "x");
+        let body = json!({ "type": "redis", "url": redis.url(), "topics": ["srv.public.p"], "from": "start", "action": "xadd", "keys": [stream], "functions": functions });
+        let ask =
+            |method: &str, path: &str, body: Option<&Value>| http::request(&scene.rowfeed.http(), method, path, body).expect("an answer");
+        assert_eq!(ask("PUT", &path, Some(&body)).status, 201);
+        scene.sql.run("update p set n = n + 1");
+        let problem = wait_for("the failure", || Some(ask("GET", &path, None).json()).filter(|view| view["state"] == "failed"));
+        assert_eq!(problem["problem"]["code"], "redis/wrong-type", "{problem}");
+        redis::cmd("DEL").arg(&stream).query::<()>(&mut redis.connect()).expect("redis answers");
+        let resumed = ask("POST", &format!("{path}/resume"), None);
+        assert!(matches!(resumed.status, 200..=204), "{} {}", resumed.status, resumed.body);
+        // Once each, from the first on.
+        let offsets = || {
+            let entries: Vec<(String, Vec<String>)> =
+                redis::cmd("XRANGE").arg(&stream).arg("-").arg("+").query(&mut redis.connect()).expect("a stream");
+            entries.into_iter().map(|(_, fields)| fields[5].clone()).collect::<Vec<_>>()
+        };
+        let end = if functions == "on" { 2 } else { 4 };
+        wait_for("the entries", || (offsets().len() >= end).then_some(()));
+        assert_eq!(offsets(), (0..end).map(|offset| offset.to_string()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_template_over_a_column_that_is_not_there_fails_and_says_which() {
     let Some((scene, redis)) = scene("cache_column", TABLE) else { return };
     subscribe(&scene, &redis, json!({ "keys": ["p:{nr}"] }));

@@ -205,6 +205,27 @@ local function applied(keys, args)
   return redis.call('HSET', keys[1], unpack(args))
 end
 
+-- Streams and the watermark in one step: the first key is the watermark's, the others are streams, one for each entry. Args are the streams'
+-- length, how many fields of the watermark go and which, how many texts are written to it and which, and topic, partition, offset
+-- and value of each entry. What cannot be added to is found out before anything is written; an error later leaves the watermark as it was.
+local function add(keys, args)
+  for at = 2, #keys do
+    local kind = redis.call('TYPE', keys[at]).ok
+    if kind ~= 'stream' and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. keys[at] .. ' is no stream') end
+  end
+  local gone, at = tonumber(args[2]), 3 + tonumber(args[2])
+  local fields = tonumber(args[at])
+  local from = at + fields
+  for entry = 2, #keys do
+    redis.call('XADD', keys[entry], 'MAXLEN', '~', args[1], '*', 'topic', args[from + 1], 'partition', args[from + 2], 'offset', args[from + 3],
+      'value', args[from + 4])
+    from = from + 4
+  end
+  for field = 3, 2 + gone do redis.call('HDEL', keys[1], args[field]) end
+  for field = at + 1, at + fields, 2 do redis.call('HSET', keys[1], args[field], args[field + 1]) end
+  return #keys - 1
+end
+
 -- Write-through: args are the namespace, the version (texts that sort), time to live, and the value, or nothing for a deleted row, whose
 -- version stays for a while. Only a newer version is taken.
 local function put(keys, args)
@@ -248,6 +269,7 @@ redis.register_function('rowfeed_get', get)
 redis.register_function('rowfeed_fill', fill)
 redis.register_function('rowfeed_fill_seen', fill_seen)
 redis.register_function('rowfeed_put', put)
+redis.register_function('rowfeed_add', add)
 -- A server whose memory is full must still forget what is wrong.
 redis.register_function { function_name = 'rowfeed_invalidate', callback = invalidate, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'rowfeed_bump', callback = bump, flags = { 'allow-oom' } }

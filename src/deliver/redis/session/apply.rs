@@ -36,6 +36,7 @@ impl Session {
             }
             let watermark = self.watermark(&batches);
             if !watermark.is_empty() || batches.iter().any(|batch| !batch.is_idle()) {
+                self.check_streams(&batches).await?;
                 let pipeline = {
                     let (seen, generation) = (locked(&self.seen).clone(), locked(&self.generation).clone());
                     self.writer(&generation, seen.as_ref()).behind(&batches, fence, &watermark, self.around.name())
@@ -44,6 +45,26 @@ impl Session {
                 *locked(&self.told) |= !watermark.is_empty();
             }
             self.applied(batches, fence).await?;
+        }
+        Ok(())
+    }
+
+    /// What entries are added to must be streams: who finds out in the midst of a unit has lost them.
+    async fn check_streams(&self, batches: &[Batch]) -> Result<(), Problem> {
+        let writer = self.writer("", None);
+        let streams = writer.streams(batches);
+        let mut types = redis::pipe();
+        for stream in &streams {
+            types.cmd("TYPE").arg(stream);
+        }
+        for (stream, kind) in streams.iter().zip(self.server.all(&types).await?) {
+            let kind: String = redis::from_redis_value(kind).unwrap_or_default();
+            if kind != "stream" && kind != "none" {
+                return Err(Problem::fail("redis/wrong-type", format!("the key {stream} is no stream, it is a {kind}"))
+                    .at(self.server.shown())
+                    .why("an entry cannot be added to it")
+                    .fix(format!("DEL {stream}, or another name in keys; then rowfeed subscriptions resume {}", self.around.name())));
+            }
         }
         Ok(())
     }
