@@ -230,6 +230,22 @@ fn values_follow_their_rows_and_streams_and_channels_tell_them() {
     wait_for("three entries", || (length() >= 3).then_some(()));
     assert_eq!(length(), 3);
     assert_eq!(redis.get("row:2:version").map(|version| version.len()), Some(32), "a deleted row leaves its version");
+    // All rows go, and those from before do not come back; also behind a namespace.
+    let spaced = only_p(json!({ "action": "set", "keys": ["row:{id}"], "namespace": "shop" }));
+    let put = |name: &str, body: &Value| http::request(&scene.rowfeed.http(), "PUT", &format!("/v1/subscriptions/{name}"), Some(body));
+    assert_eq!(put("spaced", &spaced).expect("rowfeed answers").status, 201);
+    let there = |id: u32| {
+        let generation = redis.get("shop:generation").unwrap_or_default();
+        [redis.get(&format!("row:{id}")).is_some(), redis.get(&format!("shop:{generation}:row:{id}")).is_some()]
+    };
+    wait_for("the row in both", || (there(1) == [true; 2]).then_some(()));
+    scene.sql.run("insert into p values (3, 'c', 5, 0); truncate p; insert into p values (4, 'd', 5, 0)");
+    wait_for("the row behind the truncate", || (there(4) == [true; 2]).then_some(()));
+    assert_eq!((there(1), there(3)), ([false; 2], [false; 2]));
+    // What only other templates name is doubted, and goes.
+    let other = only_p(json!({ "action": "set", "keys": ["row:{id}", "slug:{slug}"] }));
+    assert_eq!(put("set", &other).expect("rowfeed answers").status, 200);
+    wait_for("the value to be dropped", || (there(4) == [false, true]).then_some(()));
 }
 
 #[test]

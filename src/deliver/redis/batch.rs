@@ -136,6 +136,11 @@ impl Batch {
             && self.emptied_tags.is_empty()
     }
 
+    /// Whether more than the keys it names is taken away: all of a table, or all.
+    pub fn forgets(&self) -> bool {
+        !self.doubts.is_empty() || !self.emptied.is_empty() || !self.emptied_tags.is_empty()
+    }
+
     /// How much it weighs among what is on the way.
     pub fn weight(&self) -> usize {
         self.keys.len() + self.tags.len() + self.writes.len() + 1
@@ -265,10 +270,13 @@ impl Batch {
     fn empty(&mut self, rule: &Rule, event: &Event<'_>, settings: &Settings) {
         match settings.action {
             Action::Publish | Action::Add => {}
-            Action::Invalidate { .. } | Action::Set if !settings.namespace.is_empty() => {
+            // Values of other tables would not come back: here only those of this one go, whatever they stand behind.
+            Action::Invalidate { .. } if !settings.namespace.is_empty() => {
                 self.doubts.push(format!("{} was emptied", event.topic));
             }
             Action::Invalidate { .. } | Action::Set => {
+                // All is taken away before anything is written: what was to be written before that is gone with it.
+                self.writes.retain(|write| write.cause.topic.name != event.topic);
                 self.emptied.extend(rule.keys.iter().map(pattern));
                 self.emptied_tags.extend(rule.tags.iter().map(pattern));
             }
@@ -380,6 +388,17 @@ mod tests {
         }
         let known = taken(&del, "org = 5", &[known]);
         assert!(known.keys.is_empty() && known.filtered == 1, "{known:?}");
+    }
+
+    #[test]
+    fn rows_from_before_a_truncate_are_not_written_behind_it() {
+        let insert = |id: u32| event("c", "null", &format!(r#"{{"id":{id}}}"#), "");
+        for namespace in ["", "shop"] {
+            let set = settings(&format!(r#"{{"action":"set","namespace":"{namespace}","keys":["row:{{id}}"]}}"#));
+            let batch = taken(&set, "true", &[insert(1), event("t", "null", "null", ""), insert(2)]);
+            assert_eq!(texts(&batch).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), ["row:2"]);
+            assert!(batch.forgets() && batch.doubts.is_empty() && batch.emptied == ["row:*"], "{batch:?}");
+        }
     }
 
     #[test]

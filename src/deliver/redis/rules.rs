@@ -167,6 +167,18 @@ fn old_of(template: &Template, event: &Event<'_>) -> Found {
     }
 }
 
+/// A pattern of Redis that fits a text and nothing else.
+pub fn literal(text: &str) -> String {
+    let mut pattern = String::new();
+    for letter in text.chars() {
+        if matches!(letter, '*' | '?' | '[' | ']' | '\\' | '^') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
 /// A pattern of Redis that fits all keys of a template: any text for its columns.
 pub fn pattern(template: &Template) -> String {
     let mut pattern = String::new();

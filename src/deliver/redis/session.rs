@@ -284,7 +284,10 @@ impl Session {
             let reasons = batch.doubts.join("; ");
             tracing::warn!(subscription = self.around.name(), code = "cache/doubt", "all keys of the cache are dropped: {reasons}");
             self.sink.doubts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            self.suspect().await?;
+            // Values that are set do not depend on what readers saw.
+            if self.settings().invalidates() {
+                self.suspect().await?;
+            }
         }
         if self.settings().invalidates() {
             self.forget_all(batch).await?;
@@ -326,8 +329,10 @@ impl Session {
                 }
             }
         }
+        let namespace = rules::literal(&settings.namespace);
         for pattern in &batch.emptied {
-            self.server.unlink_like(pattern, self.around.name()).await?;
+            let pattern = commands::physical(&namespace, &locked(&self.generation).clone(), pattern);
+            self.server.unlink_like(&pattern, self.around.name()).await?;
         }
         for pattern in &batch.emptied_tags {
             self.bump_like(pattern, batch.lsn).await?;
@@ -362,7 +367,7 @@ fn primary(settings: &Settings, around: &Around) -> Result<ConnectionConfig, Pro
         return Ok(primary.clone());
     }
     let told = |source: &Source| {
-        if source.config.skipped.truncate && settings.invalidates() && around.status().noted().is_none() {
+        if source.config.skipped.truncate && settings.repeats() && around.status().noted().is_none() {
             around.status().note(Some(super::truncates_skipped(&source.name)));
         }
         source.config.connection.clone()

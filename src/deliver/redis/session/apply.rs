@@ -22,16 +22,27 @@ const UNIT_WEIGHT: usize = 2000;
 impl Session {
     /// Phase 1, and what follows from it.
     pub(super) async fn apply(&self, mut from: mpsc::Receiver<Passed>) -> Result<(), Problem> {
-        while let Some(first) = from.recv().await {
+        let mut held = None;
+        loop {
+            let first = match held.take() {
+                Some(held) => Some(held),
+                None => from.recv().await,
+            };
+            let Some(first) = first else { return Ok(()) };
             let (mut weight, mut fence, mut batches) = (first.batch.weight(), first.flushed, vec![first.batch]);
             while weight < UNIT_WEIGHT
                 && let Ok(next) = from.try_recv()
             {
+                // What is set before it is taken away: in a unit all is taken away first.
+                if !self.settings().invalidates() && next.batch.forgets() {
+                    held = Some(next);
+                    break;
+                }
                 weight += next.batch.weight();
                 fence = fence.max(next.flushed);
                 batches.push(next.batch);
             }
-            for batch in batches.iter().filter(|_| self.settings().invalidates()) {
+            for batch in batches.iter().filter(|_| self.settings().repeats()) {
                 self.forget_all(batch).await?;
             }
             let watermark = self.watermark(&batches);
@@ -46,7 +57,6 @@ impl Session {
             }
             self.applied(batches, fence).await?;
         }
-        Ok(())
     }
 
     /// What entries are added to must be streams: who finds out in the midst of a unit has lost them.
