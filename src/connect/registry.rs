@@ -511,6 +511,11 @@ impl Registry {
         }
     }
 
+    /// How one connector fares; no configuration is read for it.
+    pub fn status(&self, name: &str) -> Option<Arc<TaskStatus>> {
+        self.connectors().get(name).map(|known| Arc::clone(&known.status))
+    }
+
     /// How each connector fares; no configuration is read for it.
     pub fn statuses(&self) -> BTreeMap<String, Arc<TaskStatus>> {
         self.connectors().iter().map(|(name, known)| (name.clone(), Arc::clone(&known.status))).collect()

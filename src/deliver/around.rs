@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::state::{self, Store};
 use super::{DEAD_PREFIX, Definition, GROUP_PREFIX, Places, Source, Sources, Status};
+use crate::change::Lsn;
 use crate::event::Event;
 use crate::event::filter::Judgement;
 use crate::log::builtin::BuiltinLog;
@@ -184,6 +185,11 @@ impl Around {
     /// The connector of this name.
     pub fn source(&self, connector: &str) -> Option<Source> {
         self.sources.source(connector)
+    }
+
+    /// Up to where everything of a connector is durable in the log.
+    pub fn durable(&self, connector: &str) -> Option<Lsn> {
+        self.sources.durable(connector)
     }
 
     /// The connector that writes a topic.

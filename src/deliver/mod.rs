@@ -164,6 +164,10 @@ pub struct Source {
 pub trait Sources: Send + Sync {
     /// One by name.
     fn source(&self, name: &str) -> Option<Source>;
+    /// Up to where everything of one is durable in the log. Asked often while somebody waits: it is to be cheap.
+    fn durable(&self, name: &str) -> Option<Lsn> {
+        self.source(name).map(|source| source.durable)
+    }
     /// The one that writes a topic.
     fn of_topic(&self, topic: &str) -> Option<Source>;
 }

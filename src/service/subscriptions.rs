@@ -55,6 +55,10 @@ impl Sources for Connectors {
         Some(Source { name: view.name, config: view.config, durable })
     }
 
+    fn durable(&self, name: &str) -> Option<Lsn> {
+        self.0.status(name).map(|status| Lsn(status.snapshot().positions.durable))
+    }
+
     fn of_topic(&self, topic: &str) -> Option<Source> {
         let views = self.0.views();
         let writer = crate::http::connectors::writer_among(&views, topic)?;

@@ -132,6 +132,42 @@ fn a_lease_is_void_once_its_key_changed_and_a_fill_must_have_seen_what_changed_i
 }
 
 #[test]
+fn a_reader_from_before_a_doubt_or_a_truncate_fills_nothing() {
+    let Some((scene, redis)) = scene("cache_since", TABLE) else { return };
+    subscribe(&scene, &redis, json!({ "topics": ["srv.public.p"], "keys": ["p:{id}"], "functions": "on" }));
+    let get =
+        || wait_for("the cache to be opened", || Some(fcall(&redis, "rowfeed_get", "p:1", &["10000"])).filter(|got| got[0] == "fill"));
+    let (began, snapshot) = (get()[2].clone(), scene.sql.one("select pg_current_snapshot()::text"));
+    // Its marks go with the keys of the table.
+    scene.sql.run("update p set n = 1 where id = 1");
+    barrier(&scene);
+    scene.sql.run("truncate p");
+    barrier(&scene);
+    assert_eq!(redis.get("p:1:marks"), None);
+    assert_eq!(fcall(&redis, "rowfeed_fill_seen", "p:1", &[&began, "stale", "0", &snapshot]), ["0"]);
+    let (began, snapshot) = (get()[2].clone(), scene.sql.one("select pg_current_snapshot()::text"));
+    assert_eq!(fcall(&redis, "rowfeed_fill_seen", "p:1", &[&began, "new", "0", &snapshot]), ["1"]);
+    // And with a namespace: the next generation has none.
+    let call = |text: &str| {
+        let mut words = text.split(' ');
+        let mut command = redis::cmd(words.next().expect("a word"));
+        command.arg(words.collect::<Vec<_>>());
+        command.query::<redis::Value>(&mut redis.connect()).expect("redis answers")
+    };
+    let number = |text: &str| redis::from_redis_value::<i64>(call(text)).expect("a number");
+    let began = || redis::from_redis_value::<Vec<String>>(call("FCALL rowfeed_get 1 q other")).expect("texts").pop().expect("a time");
+    call("FCALL rowfeed_open 0 other shop 0 60000");
+    let before = began();
+    call("FCALL rowfeed_invalidate 1 q shop 60000 0 5000 100");
+    call("FCALL rowfeed_bump 1 shop:generation 7 other");
+    assert_eq!(number(&format!("FCALL rowfeed_fill_seen 1 q other {before} stale 0 100:101:100")), 0);
+    // Prolonged, it is not forgotten.
+    call("FCALL rowfeed_open 0 other shop 0 60000");
+    assert_eq!(number(&format!("FCALL rowfeed_fill_seen 1 q other {before} stale 0 100:101:100")), 0);
+    assert_eq!(number(&format!("FCALL rowfeed_fill_seen 1 q other {} new 0 101:101:", began())), 1);
+}
+
+#[test]
 fn what_makes_the_cache_doubtful_counts_the_generation_of_its_namespace_up() {
     let Some((mut scene, mut redis)) = scene("cache_doubt", TABLE) else { return };
     subscribe(&scene, &redis, json!({ "keys": ["p:{id}"], "namespace": "shop" }));
@@ -194,6 +230,50 @@ fn values_follow_their_rows_and_streams_and_channels_tell_them() {
     wait_for("three entries", || (length() >= 3).then_some(()));
     assert_eq!(length(), 3);
     assert_eq!(redis.get("row:2:version").map(|version| version.len()), Some(32), "a deleted row leaves its version");
+    // All rows go, and those from before do not come back; also behind a namespace.
+    let spaced = only_p(json!({ "action": "set", "keys": ["row:{id}"], "namespace": "shop" }));
+    let put = |name: &str, body: &Value| http::request(&scene.rowfeed.http(), "PUT", &format!("/v1/subscriptions/{name}"), Some(body));
+    assert_eq!(put("spaced", &spaced).expect("rowfeed answers").status, 201);
+    let there = |id: u32| {
+        let generation = redis.get("shop:generation").unwrap_or_default();
+        [redis.get(&format!("row:{id}")).is_some(), redis.get(&format!("shop:{generation}:row:{id}")).is_some()]
+    };
+    wait_for("the row in both", || (there(1) == [true; 2]).then_some(()));
+    scene.sql.run("insert into p values (3, 'c', 5, 0); truncate p; insert into p values (4, 'd', 5, 0)");
+    wait_for("the row behind the truncate", || (there(4) == [true; 2]).then_some(()));
+    assert_eq!((there(1), there(3)), ([false; 2], [false; 2]));
+    // What only other templates name is doubted, and goes.
+    let other = only_p(json!({ "action": "set", "keys": ["row:{id}", "slug:{slug}"] }));
+    assert_eq!(put("set", &other).expect("rowfeed answers").status, 200);
+    wait_for("the value to be dropped", || (there(4) == [false, true]).then_some(()));
+}
+
+#[test]
+fn an_entry_waits_until_its_stream_can_take_it() {
+    let Some((scene, redis)) = scene("cache_wrong_type", TABLE) else { return };
+    for functions in ["on", "off"] {
+        let (path, stream) = (format!("/v1/subscriptions/stream_{functions}"), format!("events_{functions}"));
+        redis.set(&stream, "x");
+        let body = json!({ "type": "redis", "url": redis.url(), "topics": ["srv.public.p"], "from": "start", "action": "xadd", "keys": [stream], "functions": functions });
+        let ask =
+            |method: &str, path: &str, body: Option<&Value>| http::request(&scene.rowfeed.http(), method, path, body).expect("an answer");
+        assert_eq!(ask("PUT", &path, Some(&body)).status, 201);
+        scene.sql.run("update p set n = n + 1");
+        let problem = wait_for("the failure", || Some(ask("GET", &path, None).json()).filter(|view| view["state"] == "failed"));
+        assert_eq!(problem["problem"]["code"], "redis/wrong-type", "{problem}");
+        redis::cmd("DEL").arg(&stream).query::<()>(&mut redis.connect()).expect("redis answers");
+        let resumed = ask("POST", &format!("{path}/resume"), None);
+        assert!(matches!(resumed.status, 200..=204), "{} {}", resumed.status, resumed.body);
+        // Once each, from the first on.
+        let offsets = || {
+            let entries: Vec<(String, Vec<String>)> =
+                redis::cmd("XRANGE").arg(&stream).arg("-").arg("+").query(&mut redis.connect()).expect("a stream");
+            entries.into_iter().map(|(_, fields)| fields[5].clone()).collect::<Vec<_>>()
+        };
+        let end = if functions == "on" { 2 } else { 4 };
+        wait_for("the entries", || (offsets().len() >= end).then_some(()));
+        assert_eq!(offsets(), (0..end).map(|offset| offset.to_string()).collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Pure. A batch goes the way in order: read, phase 0 (before the fence), the fence, phase 1 (behind it, with the watermark). Promises that
 //! each key stands in a batch once, with all transactions that touched it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -110,8 +110,8 @@ pub struct Batch {
 pub struct Reading {
     /// The greatest major version so far: versions never go back.
     pub version: u64,
-    /// Snapshots that were told as a doubt, by topic: the position of their rows.
-    snapshots: BTreeMap<u32, Lsn>,
+    /// Topics whose snapshot was told as a doubt. Its rows may have any positions: tables that are read beside the stream move on with it.
+    snapshots: BTreeSet<u32>,
     /// Changes seen, for the inspector.
     seen: u64,
     /// Where the tombstone of the newest delete would stand, by topic and partition.
@@ -134,6 +134,11 @@ impl Batch {
             && self.doubts.is_empty()
             && self.emptied.is_empty()
             && self.emptied_tags.is_empty()
+    }
+
+    /// Whether more than the keys it names is taken away: all of a table, or all.
+    pub fn forgets(&self) -> bool {
+        !self.doubts.is_empty() || !self.emptied.is_empty() || !self.emptied_tags.is_empty()
     }
 
     /// How much it weighs among what is on the way.
@@ -167,23 +172,33 @@ impl Batch {
                     .fix("let its connector write JSON (value.converter), or leave the topic out"));
             }
         }
-        if judgement == Judgement::No {
-            self.filtered += 1;
+        if event.op() == Some(Op::Read)
+            && settings.invalidates()
+            && let Some(mark) = mark_of_a_whole_snapshot(event)
+        {
+            // Its rows are as old as the snapshot; what it does not tell is what was deleted before, in the filter or not.
+            self.lsn = self.lsn.max(event.lsn().unwrap_or_default());
+            let begins = mark.starts_with("first");
+            if reading.snapshots.insert(topic.index.0) || begins {
+                self.doubts.push(format!("{} was read anew: what was deleted meanwhile is not known", event.topic));
+            }
+            match mark.as_str() {
+                "last" => reading.snapshots.clear(),
+                "last_in_data_collection" => drop(reading.snapshots.remove(&topic.index.0)),
+                _ => {}
+            }
             return Ok(());
         }
+        let Some(judgement) = meant(event, judgement, settings) else {
+            self.filtered += 1;
+            return Ok(());
+        };
         if event.op() == Some(Op::Delete) {
             reading.deleted.insert((topic.index.0, event.partition), event.offset + 1);
         }
         let rule = settings.rules.of(event);
         let lsn = event.lsn().unwrap_or_default();
         self.lsn = self.lsn.max(lsn);
-        if event.op() == Some(Op::Read) && settings.invalidates() && is_of_a_whole_snapshot(event) {
-            // Its rows are as old as the snapshot; what it does not tell is what was deleted before.
-            if reading.snapshots.insert(topic.index.0, lsn) != Some(lsn) {
-                self.doubts.push(format!("{} was read anew: what was deleted meanwhile is not known", event.topic));
-            }
-            return Ok(());
-        }
         let touched = rule.touched(event)?;
         if let Some(xid) = event.tx_id().filter(|xid| !self.xids.contains(xid)) {
             self.xids.push(xid);
@@ -224,14 +239,20 @@ impl Batch {
             Action::Invalidate { .. } => touched.new.into_iter().chain(touched.old).for_each(|key| self.invalidate(key, &cause)),
             Action::Set => {
                 let version = format!("{:016x}{:016x}", reading.version, cause.offset);
-                let value = if touched.new.is_empty() { None } else { written(event, settings.view) };
+                let is_gone = touched.new.is_empty() || judgement == Judgement::Leaves;
+                let value = if is_gone { None } else { written(event, judgement, settings.view) };
                 let gone = touched.old.into_iter().map(|key| (key, None));
                 let all = gone.chain(touched.new.into_iter().map(|key| (key, value.clone())));
                 self.writes.extend(all.map(|(key, value)| Write { key, value, version: version.clone(), cause: cause.clone() }));
             }
             Action::Publish | Action::Add => {
-                let names = if event.after().is_some() { touched.new } else { touched.old };
-                let value = written(event, settings.view);
+                // Where a row comes from is told that it leaves; where it goes to is not its readers' affair.
+                let names: BTreeSet<String> = match judgement {
+                    Judgement::Leaves => touched.both.into_iter().chain(touched.old).collect(),
+                    _ if event.after().is_some() => touched.new,
+                    _ => touched.old,
+                };
+                let value = written(event, judgement, settings.view);
                 let all = names.into_iter().filter(|_| value.is_some());
                 self.writes.extend(all.map(|key| Write { key, value: value.clone(), version: String::new(), cause: cause.clone() }));
             }
@@ -249,10 +270,13 @@ impl Batch {
     fn empty(&mut self, rule: &Rule, event: &Event<'_>, settings: &Settings) {
         match settings.action {
             Action::Publish | Action::Add => {}
-            Action::Invalidate { .. } | Action::Set if !settings.namespace.is_empty() => {
+            // Values of other tables would not come back: here only those of this one go, whatever they stand behind.
+            Action::Invalidate { .. } if !settings.namespace.is_empty() => {
                 self.doubts.push(format!("{} was emptied", event.topic));
             }
             Action::Invalidate { .. } | Action::Set => {
+                // All is taken away before anything is written: what was to be written before that is gone with it.
+                self.writes.retain(|write| write.cause.topic.name != event.topic);
                 self.emptied.extend(rule.keys.iter().map(pattern));
                 self.emptied_tags.extend(rule.tags.iter().map(pattern));
             }
@@ -260,10 +284,21 @@ impl Batch {
     }
 }
 
-/// The row in a view; none: there is nothing to say of it.
-fn written(event: &Event<'_>, view: View) -> Option<Vec<u8>> {
+/// What the filter's word means for keys; none: nothing. A delete is never left out where keys are taken away or set: without its old row nobody
+/// knows whether the key is there, and taking away what is not there does no harm. An update whose old row is not known may leave.
+fn meant(event: &Event<'_>, judgement: Judgement, settings: &Settings) -> Option<Judgement> {
+    if judgement != Judgement::No {
+        return Some(judgement);
+    }
+    let is_gone = event.op() == Some(Op::Delete) || event.kind() == Kind::Tombstone;
+    let may_leave = matches!(event.op(), Some(Op::Update) | None) && event.before().is_none();
+    (settings.repeats() && (is_gone || may_leave)).then_some(Judgement::Leaves)
+}
+
+/// The row in a view, as far as the filter lets it be seen; none: there is nothing to say of it.
+fn written(event: &Event<'_>, judgement: Judgement, view: View) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    view.write(event, &Show::default(), &mut out).then_some(out)
+    view.write(event, &Show { judgement, ..Show::default() }, &mut out).then_some(out)
 }
 
 /// When the change was committed, microseconds since 1970.
@@ -272,19 +307,111 @@ fn committed_us(event: &Event<'_>) -> i64 {
     exact.unwrap_or_else(|| event.commit_ms().unwrap_or(event.timestamp_ms).saturating_mul(1000))
 }
 
-/// A row of a snapshot of whole tables, as a connector takes it at its beginning or when it begins anew. One of an incremental
-/// snapshot is told beside the stream, in order with it.
-fn is_of_a_whole_snapshot(event: &Event<'_>) -> bool {
-    let mark = event.source_value("snapshot").and_then(|mark| mark.text().map(|text| text.into_owned()));
-    !matches!(mark.as_deref(), Some("incremental" | "false"))
+/// How a row of a snapshot of whole tables is marked, as a connector takes it at its beginning or when it begins anew; empty: not at all. None:
+/// it is of an incremental snapshot, told beside the stream and in order with it.
+fn mark_of_a_whole_snapshot(event: &Event<'_>) -> Option<String> {
+    let mark = event.source_value("snapshot").and_then(|mark| mark.text().map(|text| text.into_owned())).unwrap_or_default();
+    (!matches!(mark.as_str(), "incremental" | "false")).then_some(mark)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deliver::{Options, options};
+    use crate::event::Filter;
+    use crate::record::TopicIndex;
 
     fn seen(xmin: u64, xmax: u64, running: &[u64]) -> Visibility {
         Visibility { xmin, xmax, running: running.to_vec() }
+    }
+
+    fn settings(more: &str) -> Settings {
+        let mut json: serde_json::Value = serde_json::from_str(more).expect("JSON");
+        json["url"] = "redis://h".into();
+        let mut options = Options::new(options::of_json(&json).expect("options"), BTreeMap::new(), false);
+        Settings::read(&mut options).expect("no mistakes")
+    }
+
+    fn topic() -> Arc<TopicInfo> {
+        let name = "srv.public.p".to_owned();
+        Arc::new(TopicInfo { name, index: TopicIndex(1), id: [1; 16], partitions: 2, compact: false, internal: false, compression: None })
+    }
+
+    /// Takes events of a row with the key 1 in, judged by a filter.
+    fn taken(settings: &Settings, filter: &str, events: &[String]) -> Batch {
+        let filter = Filter::parse(filter).expect("a filter");
+        let (mut batch, mut reading) = (Batch::default(), Reading::default());
+        for event in events {
+            let event = Event::of("srv.public.p", Some(br#"{"id":1}"#), Some(event.as_bytes()));
+            batch.take(&event, filter.judge(&event), &topic(), settings, &mut reading).expect("taken");
+        }
+        batch
+    }
+
+    fn event(op: &str, before: &str, after: &str, source: &str) -> String {
+        format!(r#"{{"before":{before},"after":{after},"source":{{"schema":"public","table":"p","txId":7{source}}},"op":"{op}"}}"#)
+    }
+
+    fn texts(batch: &Batch) -> Vec<(String, Option<String>)> {
+        let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
+        batch.writes.iter().map(|write| (write.key.clone(), write.value.as_ref().map(text))).collect()
+    }
+
+    #[test]
+    fn a_row_that_leaves_the_filter_is_gone_and_its_new_form_is_told_nobody() {
+        let leaves = event("u", r#"{"id":1,"org":5,"x":"OLD"}"#, r#"{"id":1,"org":6,"x":"NEW"}"#, "");
+        let set = settings(r#"{"action":"set","keys":["row:{id}"]}"#);
+        assert_eq!(texts(&taken(&set, "org = 5", std::slice::from_ref(&leaves))), [("row:1".to_owned(), None)]);
+        for action in ["publish", "xadd"] {
+            for view in ["flat", "envelope", "diff", "cloudevents", "raw"] {
+                let told = settings(&format!(r#"{{"action":"{action}","view":"{view}","keys":["org:{{org}}","all"]}}"#));
+                let told = texts(&taken(&told, "org = 5", std::slice::from_ref(&leaves)));
+                assert_eq!(told.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["all", "org:5"], "{action} {view}");
+                assert!(told.iter().all(|(_, value)| value.as_ref().is_some_and(|value| !value.contains("NEW"))), "{told:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_go_where_nobody_knows_whether_the_row_was_in_the_filter() {
+        let deleted = event("d", r#"{"id":1,"org":null}"#, "null", "");
+        let updated = event("u", "null", r#"{"id":1,"org":6}"#, "");
+        let known = event("u", r#"{"id":1,"org":7}"#, r#"{"id":1,"org":6}"#, "");
+        let del = settings(r#"{"keys":["row:{id}"]}"#);
+        let set = settings(r#"{"action":"set","keys":["row:{id}"]}"#);
+        let told = settings(r#"{"action":"publish","keys":["row:{id}"]}"#);
+        for event in [&deleted, &updated] {
+            let events = std::slice::from_ref(event);
+            assert_eq!(taken(&del, "org = 5", events).keys.into_keys().collect::<Vec<_>>(), ["row:1"]);
+            assert_eq!(texts(&taken(&set, "org = 5", events)), [("row:1".to_owned(), None)]);
+            assert!(taken(&told, "org = 5", events).writes.is_empty());
+        }
+        let known = taken(&del, "org = 5", &[known]);
+        assert!(known.keys.is_empty() && known.filtered == 1, "{known:?}");
+    }
+
+    #[test]
+    fn rows_from_before_a_truncate_are_not_written_behind_it() {
+        let insert = |id: u32| event("c", "null", &format!(r#"{{"id":{id}}}"#), "");
+        for namespace in ["", "shop"] {
+            let set = settings(&format!(r#"{{"action":"set","namespace":"{namespace}","keys":["row:{{id}}"]}}"#));
+            let batch = taken(&set, "true", &[insert(1), event("t", "null", "null", ""), insert(2)]);
+            assert_eq!(texts(&batch).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), ["row:2"]);
+            assert!(batch.forgets() && batch.doubts.is_empty() && batch.emptied == ["row:*"], "{batch:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_one_doubt_wherever_its_rows_stand_and_the_next_one_is_another() {
+        let del = settings(r#"{"keys":["row:{id}"]}"#);
+        let row = |mark: &str, lsn: u64| event("r", "null", r#"{"id":1,"org":6}"#, &format!(r#","snapshot":"{mark}","lsn":{lsn}"#));
+        let doubts = |events: &[String]| taken(&del, "org = 5", events).doubts.len();
+        assert_eq!(doubts(&[row("true", 10), row("true", 11), row("true", 12)]), 1);
+        assert_eq!(doubts(&[row("first", 10), row("true", 11), row("last_in_data_collection", 12), row("true", 13)]), 2);
+        assert_eq!(doubts(&[row("true", 10), row("last", 11), row("true", 12)]), 2);
+        // One that was given up and begins anew.
+        assert_eq!(doubts(&[row("first", 10), row("true", 10), row("first_in_data_collection", 20), row("true", 20)]), 2);
+        assert_eq!(doubts(&[row("incremental", 10), row("incremental", 11)]), 0);
     }
 
     #[test]

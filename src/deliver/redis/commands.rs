@@ -57,10 +57,14 @@ impl Writer<'_> {
         let lsn = batches.iter().map(|batch| batch.lsn).max().unwrap_or_default();
         let tags: BTreeSet<&String> = batches.iter().flat_map(|batch| batch.tags.keys()).collect();
         self.bump(&mut pipeline, tags.into_iter(), lsn);
+        let gone: Vec<&String> = batches.iter().flat_map(|batch| &batch.gone).collect();
+        if self.functions && self.settings.action == Action::Add {
+            pipeline.add_command(self.add(batches, &gone, watermark, name));
+            return pipeline;
+        }
         for write in batches.iter().flat_map(|batch| &batch.writes) {
             pipeline.add_command(self.write(write));
         }
-        let gone: Vec<&String> = batches.iter().flat_map(|batch| &batch.gone).collect();
         if !gone.is_empty() {
             pipeline.cmd("HDEL").arg(applied::key(name)).arg(gone);
         }
@@ -76,6 +80,31 @@ impl Writer<'_> {
             pipeline.add_command(command);
         }
         pipeline
+    }
+
+    /// The streams that entries are added to, each once.
+    pub fn streams<'b>(&self, batches: &'b [Batch]) -> BTreeSet<&'b String> {
+        let writes = batches.iter().filter(|_| self.settings.action == Action::Add).flat_map(|batch| &batch.writes);
+        writes.map(|write| &write.key).collect()
+    }
+
+    /// Entries and the watermark in one function: the server goes on behind a command of a unit that fails, and would keep the watermark.
+    fn add(&self, batches: &[Batch], gone: &[&String], watermark: &[(String, String)], name: &str) -> Cmd {
+        let writes: Vec<&Write> = batches.iter().flat_map(|batch| &batch.writes).collect();
+        let mut command = redis::cmd("FCALL");
+        command.arg("rowfeed_add").arg(writes.len() + 1).arg(applied::key(name));
+        for write in &writes {
+            command.arg(&write.key);
+        }
+        command.arg(self.settings.length).arg(gone.len()).arg(gone).arg(watermark.len() * 2);
+        for (field, value) in watermark {
+            command.arg(field).arg(value);
+        }
+        for write in writes {
+            command.arg(&write.cause.topic.name).arg(write.cause.partition).arg(write.cause.offset);
+            command.arg(write.value.as_deref().unwrap_or_default());
+        }
+        command
     }
 
     fn invalidate<'k>(&self, pipeline: &mut Pipeline, keys: impl Iterator<Item = (&'k String, &'k Changed)>, fence: Lsn) {
@@ -174,6 +203,13 @@ impl Writer<'_> {
 pub fn bump(keys: &[String], lsn: Lsn) -> Cmd {
     let mut command = redis::cmd("FCALL");
     command.arg("rowfeed_bump").arg(keys.len()).arg(keys).arg(lsn.0);
+    command
+}
+
+/// Takes keys away whose changes are not known; fills that began before are refused, also those of keys that are not named.
+pub fn forget(keys: &[Vec<u8>], name: &str) -> Cmd {
+    let mut command = redis::cmd("FCALL");
+    command.arg("rowfeed_forget").arg(keys.len()).arg(keys).arg(name);
     command
 }
 

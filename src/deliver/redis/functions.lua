@@ -8,7 +8,7 @@
 --
 -- What these variables hold lives as long as the server's process and is not replicated, and that is meant: after a restart or a
 -- failover a cache is closed (bypass) until Rowfeed has repeated what the server may have lost, and opened it.
-local VERSION = 1
+local VERSION = 2
 local caches = {}
 local MARKS_MAX = 16
 
@@ -137,6 +137,8 @@ local function fill_seen(keys, args)
   local began = tonumber(args[2])
   -- Marks are kept so long: an older reader cannot be judged by them.
   if not began or now_us() - began > cache.keep_ms * 1000 then return 0 end
+  -- Marks were forgotten then: a reader that began before cannot be judged by those that are left.
+  if began <= cache.since then return 0 end
   local key = physical(cache.namespace, keys[1])
   local marks = read_marks(redis.call('GET', key .. ':marks'))
   local from_standby = args[6] and args[6] ~= ''
@@ -171,7 +173,22 @@ local function invalidate(keys, args)
   return #keys
 end
 
+-- From now on only readers count that begin behind this.
+local function doubt(name)
+  local cache = caches[name]
+  if cache then cache.since = now_us() end
+end
+
+-- Keys whose changes are not known, and what stands beside them: args are the name of the cache. In one step, so that nobody who read before
+-- stores behind it.
+local function forget(keys, args)
+  for _, key in ipairs(keys) do redis.call('UNLINK', key) end
+  doubt(args[1])
+  return #keys
+end
+
 -- Generations only ever grow: by one at least, and to the position at least, so that they do not repeat after lost writes.
+-- Args are the position, and the name of the cache where the generation is its namespace's: all its marks stay behind.
 local function bump(keys, args)
   for _, key in ipairs(keys) do
     local next = (tonumber(redis.call('GET', key) or '0') or 0) + 1
@@ -179,12 +196,34 @@ local function bump(keys, args)
     if lsn > next then next = lsn end
     redis.call('SET', key, string.format('%.0f', next))
   end
+  if args[2] then doubt(args[2]) end
   return #keys
 end
 
 -- The watermark: fields and values of the hash of that name.
 local function applied(keys, args)
   return redis.call('HSET', keys[1], unpack(args))
+end
+
+-- Streams and the watermark in one step: the first key is the watermark's, the others are streams, one for each entry. Args are the streams'
+-- length, how many fields of the watermark go and which, how many texts are written to it and which, and topic, partition, offset
+-- and value of each entry. What cannot be added to is found out before anything is written; an error later leaves the watermark as it was.
+local function add(keys, args)
+  for at = 2, #keys do
+    local kind = redis.call('TYPE', keys[at]).ok
+    if kind ~= 'stream' and kind ~= 'none' then return redis.error_reply('WRONGTYPE ' .. keys[at] .. ' is no stream') end
+  end
+  local gone, at = tonumber(args[2]), 3 + tonumber(args[2])
+  local fields = tonumber(args[at])
+  local from = at + fields
+  for entry = 2, #keys do
+    redis.call('XADD', keys[entry], 'MAXLEN', '~', args[1], '*', 'topic', args[from + 1], 'partition', args[from + 2], 'offset', args[from + 3],
+      'value', args[from + 4])
+    from = from + 4
+  end
+  for field = 3, 2 + gone do redis.call('HDEL', keys[1], args[field]) end
+  for field = at + 1, at + fields, 2 do redis.call('HSET', keys[1], args[field], args[field + 1]) end
+  return #keys - 1
 end
 
 -- Write-through: args are the namespace, the version (texts that sort), time to live, and the value, or nothing for a deleted row, whose
@@ -209,7 +248,10 @@ end
 local function open(_, args)
   local until_us = 0
   if tonumber(args[3]) > 0 then until_us = now_us() + tonumber(args[3]) * 1000 end
-  caches[args[1]] = { namespace = args[2], open_until = until_us, keep_ms = tonumber(args[4]) }
+  -- What was forgotten before stays forgotten when the time is prolonged; of what was before this process nobody knows.
+  local known = caches[args[1]]
+  local since = known and known.since or now_us()
+  caches[args[1]] = { namespace = args[2], open_until = until_us, keep_ms = tonumber(args[4]), since = since }
   return 1
 end
 
@@ -227,9 +269,11 @@ redis.register_function('rowfeed_get', get)
 redis.register_function('rowfeed_fill', fill)
 redis.register_function('rowfeed_fill_seen', fill_seen)
 redis.register_function('rowfeed_put', put)
+redis.register_function('rowfeed_add', add)
 -- A server whose memory is full must still forget what is wrong.
 redis.register_function { function_name = 'rowfeed_invalidate', callback = invalidate, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'rowfeed_bump', callback = bump, flags = { 'allow-oom' } }
+redis.register_function { function_name = 'rowfeed_forget', callback = forget, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'rowfeed_applied', callback = applied, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'rowfeed_open', callback = open, flags = { 'allow-oom' } }
 redis.register_function { function_name = 'rowfeed_close', callback = close, flags = { 'allow-oom' } }

@@ -59,8 +59,9 @@ const AGAIN: Duration = Duration::from_millis(200);
 const PUSH_AFTER: Duration = Duration::from_millis(20);
 /// And again after this.
 const PUSH_AGAIN: Duration = Duration::from_secs(1);
-/// How often the source's position is looked at.
-const LOOK: Duration = Duration::from_millis(2);
+/// Pauses between two looks at the source's position.
+const LOOK_MIN: Duration = Duration::from_millis(5);
+const LOOK_MAX: Duration = Duration::from_millis(50);
 
 /// Next offsets behind the fence, by topic and partition.
 type Fenced = BTreeMap<(String, u32), u64>;
@@ -168,18 +169,20 @@ impl RedisSink {
     /// Waits until the source's position is durable in the log; a source without changes is pushed.
     async fn arrived(&self, around: &Around, lsn: Lsn) -> Result<Lsn, Refusal> {
         let unknown = || Refusal::Wrong("no connector is known to write the topics of this subscription".to_owned());
-        let source = || match &self.settings.connector {
-            Some(name) => around.source(name),
-            None => writers(around).into_iter().next(),
+        // Once: for each look at a source its whole configuration is read.
+        let name = match &self.settings.connector {
+            Some(name) => name.clone(),
+            None => writers(around).into_iter().next().ok_or_else(unknown)?.name,
         };
-        let mut next_push = Instant::now() + PUSH_AFTER;
+        let (mut next_push, mut pause) = (Instant::now() + PUSH_AFTER, LOOK_MIN);
         loop {
-            let source = source().ok_or_else(unknown)?;
-            if source.durable >= lsn {
-                return Ok(source.durable);
+            let durable = around.durable(&name).ok_or_else(unknown)?;
+            if durable >= lsn {
+                return Ok(durable);
             }
             if Instant::now() >= next_push {
                 next_push = Instant::now() + PUSH_AGAIN;
+                let source = around.source(&name).ok_or_else(unknown)?;
                 let mut pusher = self.pusher.lock().await;
                 let config = self.settings.primary.as_ref().unwrap_or(&source.config.connection);
                 let pushed = match pusher.take() {
@@ -192,7 +195,8 @@ impl RedisSink {
                 // A source that is away moves on when it is back.
                 *pusher = pushed.ok();
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOK_MAX);
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Touched {
     pub new: BTreeSet<String>,
     /// Keys that only the old row has.
     pub old: BTreeSet<String>,
+    /// Keys that both rows have, as far as that is known: they are among the new ones.
+    pub both: BTreeSet<String>,
     /// Tags of both, each once.
     pub tags: BTreeSet<String>,
     /// An old key that is not known: the event does not say it.
@@ -108,6 +110,7 @@ impl Rule {
                 }
             }
         }
+        touched.both = touched.old.intersection(&touched.new).cloned().collect();
         touched.old.retain(|key| !touched.new.contains(key));
         Ok(touched)
     }
@@ -162,6 +165,18 @@ fn old_of(template: &Template, event: &Event<'_>) -> Found {
         Some(key) => Found::Key(key),
         None => Found::None,
     }
+}
+
+/// A pattern of Redis that fits a text and nothing else.
+pub fn literal(text: &str) -> String {
+    let mut pattern = String::new();
+    for letter in text.chars() {
+        if matches!(letter, '*' | '?' | '[' | ']' | '\\' | '^') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
 }
 
 /// A pattern of Redis that fits all keys of a template: any text for its columns.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 
+use super::commands;
 use crate::config::Secret;
 use crate::problem::Problem;
 
@@ -18,7 +19,7 @@ const REPLY_MAX: Duration = Duration::from_secs(10);
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// The library of functions, and which version of it this is.
 const LIBRARY: &str = include_str!("functions.lua");
-const LIBRARY_VERSION: i64 = 1;
+const LIBRARY_VERSION: i64 = 2;
 
 /// Whether Redis Functions are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,14 +160,17 @@ impl Server {
     }
 
     /// Takes away all keys that fit a pattern, a thousand at a time; how many they were. Ends: a server that is scanned while it changes
-    /// comes back to its beginning all the same.
-    pub async fn unlink_like(&self, pattern: &str) -> Result<u64, Problem> {
+    /// comes back to its beginning all the same. With functions, fills of the cache of this name that began before are refused with them.
+    pub async fn unlink_like(&self, pattern: &str, name: &str) -> Result<u64, Problem> {
         let (mut cursor, mut gone) = ("0".to_owned(), 0);
         loop {
             let (next, keys) = self.scan(&cursor, pattern).await?;
             if !keys.is_empty() {
                 gone += keys.len() as u64;
-                self.run(redis::cmd("UNLINK").arg(&keys)).await?;
+                match self.has_functions {
+                    true => self.run(&commands::forget(&keys, name)).await?,
+                    false => self.run(redis::cmd("UNLINK").arg(&keys)).await?,
+                };
             }
             if next == "0" {
                 return Ok(gone);

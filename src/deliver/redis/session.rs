@@ -284,7 +284,10 @@ impl Session {
             let reasons = batch.doubts.join("; ");
             tracing::warn!(subscription = self.around.name(), code = "cache/doubt", "all keys of the cache are dropped: {reasons}");
             self.sink.doubts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            self.suspect().await?;
+            // Values that are set do not depend on what readers saw.
+            if self.settings().invalidates() {
+                self.suspect().await?;
+            }
         }
         if self.settings().invalidates() {
             self.forget_all(batch).await?;
@@ -308,7 +311,9 @@ impl Session {
         if !batch.doubts.is_empty() && !settings.namespace.is_empty() {
             let key = format!("{}:generation", settings.namespace);
             if self.server.has_functions {
-                self.server.run(&commands::bump(std::slice::from_ref(&key), batch.lsn)).await?;
+                // In one step with it, fills that began before are refused: the new generation has no marks to judge them by.
+                let mut bump = commands::bump(std::slice::from_ref(&key), batch.lsn);
+                self.server.run(bump.arg(self.around.name())).await?;
             } else {
                 self.server.run(redis::cmd("INCR").arg(&key)).await?;
             }
@@ -317,18 +322,24 @@ impl Session {
         } else if !batch.doubts.is_empty() {
             for rule in settings.rules.each() {
                 for key in &rule.keys {
-                    self.server.unlink_like(&rules::pattern(key)).await?;
+                    self.server.unlink_like(&rules::pattern(key), self.around.name()).await?;
                 }
                 for tag in &rule.tags {
                     self.bump_like(&rules::pattern(tag), batch.lsn).await?;
                 }
             }
         }
+        let namespace = rules::literal(&settings.namespace);
         for pattern in &batch.emptied {
-            self.server.unlink_like(pattern).await?;
+            let pattern = commands::physical(&namespace, &locked(&self.generation).clone(), pattern);
+            self.server.unlink_like(&pattern, self.around.name()).await?;
         }
         for pattern in &batch.emptied_tags {
             self.bump_like(pattern, batch.lsn).await?;
+        }
+        // Keys that were not there may be filled, too: nothing says which transactions changed them.
+        if self.server.has_functions && (!batch.doubts.is_empty() || !batch.emptied.is_empty()) {
+            self.server.run(&commands::forget(&[], self.around.name())).await?;
         }
         Ok(())
     }
@@ -356,7 +367,7 @@ fn primary(settings: &Settings, around: &Around) -> Result<ConnectionConfig, Pro
         return Ok(primary.clone());
     }
     let told = |source: &Source| {
-        if source.config.skipped.truncate && settings.invalidates() && around.status().noted().is_none() {
+        if source.config.skipped.truncate && settings.repeats() && around.status().noted().is_none() {
             around.status().note(Some(super::truncates_skipped(&source.name)));
         }
         source.config.connection.clone()

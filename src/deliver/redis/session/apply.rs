@@ -22,20 +22,32 @@ const UNIT_WEIGHT: usize = 2000;
 impl Session {
     /// Phase 1, and what follows from it.
     pub(super) async fn apply(&self, mut from: mpsc::Receiver<Passed>) -> Result<(), Problem> {
-        while let Some(first) = from.recv().await {
+        let mut held = None;
+        loop {
+            let first = match held.take() {
+                Some(held) => Some(held),
+                None => from.recv().await,
+            };
+            let Some(first) = first else { return Ok(()) };
             let (mut weight, mut fence, mut batches) = (first.batch.weight(), first.flushed, vec![first.batch]);
             while weight < UNIT_WEIGHT
                 && let Ok(next) = from.try_recv()
             {
+                // What is set before it is taken away: in a unit all is taken away first.
+                if !self.settings().invalidates() && next.batch.forgets() {
+                    held = Some(next);
+                    break;
+                }
                 weight += next.batch.weight();
                 fence = fence.max(next.flushed);
                 batches.push(next.batch);
             }
-            for batch in batches.iter().filter(|_| self.settings().invalidates()) {
+            for batch in batches.iter().filter(|_| self.settings().repeats()) {
                 self.forget_all(batch).await?;
             }
             let watermark = self.watermark(&batches);
             if !watermark.is_empty() || batches.iter().any(|batch| !batch.is_idle()) {
+                self.check_streams(&batches).await?;
                 let pipeline = {
                     let (seen, generation) = (locked(&self.seen).clone(), locked(&self.generation).clone());
                     self.writer(&generation, seen.as_ref()).behind(&batches, fence, &watermark, self.around.name())
@@ -44,6 +56,25 @@ impl Session {
                 *locked(&self.told) |= !watermark.is_empty();
             }
             self.applied(batches, fence).await?;
+        }
+    }
+
+    /// What entries are added to must be streams: who finds out in the midst of a unit has lost them.
+    async fn check_streams(&self, batches: &[Batch]) -> Result<(), Problem> {
+        let writer = self.writer("", None);
+        let streams = writer.streams(batches);
+        let mut types = redis::pipe();
+        for stream in &streams {
+            types.cmd("TYPE").arg(stream);
+        }
+        for (stream, kind) in streams.iter().zip(self.server.all(&types).await?) {
+            let kind: String = redis::from_redis_value(kind).unwrap_or_default();
+            if kind != "stream" && kind != "none" {
+                return Err(Problem::fail("redis/wrong-type", format!("the key {stream} is no stream, it is a {kind}"))
+                    .at(self.server.shown())
+                    .why("an entry cannot be added to it")
+                    .fix(format!("DEL {stream}, or another name in keys; then rowfeed subscriptions resume {}", self.around.name())));
+            }
         }
         Ok(())
     }
