@@ -53,6 +53,11 @@ pub trait Sink: Send + Sync {
         Box::pin(async move { Err(Refusal::NotSupported(question.name())) })
     }
 
+    /// Why moving its group back delivers nothing again; none: it does.
+    fn never_goes_back(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Numbers of its own for the metrics.
     fn numbers(&self) -> Vec<Number> {
         Vec::new()
