@@ -269,3 +269,51 @@ async fn a_replay_never_moves_forward() {
     all.shut_down().await;
     log.close();
 }
+
+/// Aim: dead letters end: a subscription does not read its own, and one that does not fit with its headers is kept without its value.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_always_kept_and_never_delivered_to_who_gave_it_up() {
+    let own = |name: &str| {
+        let json = json!({ "type": "webhook", "url": "https://h.example.com/", "topics": ["shop.t", "__rowfeed.dead.s"],
+            "secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=" });
+        Definition::parse(name, options::of_json(&json).unwrap(), BTreeMap::new(), Origin::Api)
+    };
+    let problems = own("s").err().unwrap();
+    assert!(problems.len() == 1 && problems[0].why.contains("never end"), "{problems:?}");
+    assert!(own("other").is_ok());
+
+    let dir = tempfile::tempdir().unwrap();
+    let (log, sink) = (open(dir.path()), Arc::new(Remembers::default()));
+    let all = Deliveries::new(log.clone(), Arc::new(Groups::default()), Arc::new(NoSources));
+    all.start(vec![definition(&sink, StartAt::Start)]).await;
+    let around = all.around("s").unwrap();
+    // It fitted with its own key and without headers.
+    let value = vec![0; crate::log::commit::RECORD_BYTES_MAX - 40];
+    let letter = DeadLetter {
+        topic: "shop.t".into(),
+        partition: 0,
+        offset: 2,
+        key: Some((&b"k"[..]).into()),
+        value: Some(value.into()),
+        attempts: 3,
+        error: "why".into(),
+    };
+    let large_key = DeadLetter { key: letter.value.clone(), value: None, offset: 3, ..letter.clone() };
+    around.dead_letters(&[letter, large_key]).await.unwrap();
+    let topic = log.topic("__rowfeed.dead.s").unwrap();
+    let mut kept = Vec::new();
+    for partition in 0..topic.partitions {
+        let bytes = log.read(topic.index, partition, 0, 1 << 20).await.unwrap();
+        let mut room = Vec::new();
+        for batch in crate::record::view::batches(&bytes) {
+            for record in batch.records(&mut room).flatten() {
+                let named = |name: &str| record.headers().any(|(known, _)| known == name);
+                kept.push((record.key.map(<[u8]>::to_vec), record.value.is_some(), named("rowfeed.dead.value"), named("rowfeed.dead.key")));
+            }
+        }
+    }
+    kept.sort();
+    assert_eq!(kept, [(None, false, false, true), (Some(b"k".to_vec()), false, true, false)]);
+    all.shut_down().await;
+    log.close();
+}
