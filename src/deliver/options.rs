@@ -385,7 +385,8 @@ pub fn unmask(new: &mut Given, old: &Given) {
         let is_same = |old: &Value| match (old, &*value) {
             (Value::Text(old), Value::Text(new)) => *new != *old && new.contains(secrets::MASK) && *new == masked(&name, old, hides_path),
             (Value::List(old), Value::List(new)) => {
-                new.iter().any(|new| new.contains(secrets::MASK)) && *new == old.iter().map(|old| masked(&name, old, hides_path)).collect::<Vec<_>>()
+                new.iter().any(|new| new.contains(secrets::MASK))
+                    && *new == old.iter().map(|old| masked(&name, old, hides_path)).collect::<Vec<_>>()
             }
             _ => false,
         };

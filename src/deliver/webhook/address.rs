@@ -111,6 +111,14 @@ impl Guard {
     }
 }
 
+/// What an address is that nothing is ever sent to, whoever asks for it; none: it may be a receiver.
+pub fn never(address: IpAddr) -> Option<&'static str> {
+    match class(address) {
+        Class::Never(what) => Some(what),
+        _ => None,
+    }
+}
+
 fn unknown(host: &str) -> Problem {
     Problem::retry("webhook/unreachable", format!("the receiver's name {host} is not found"))
 }
