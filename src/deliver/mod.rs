@@ -8,6 +8,7 @@
 //! connectors nor the Kafka protocol: what it needs of both comes through [`Sources`] and [`Places`].
 
 pub mod around;
+pub mod blocking;
 pub mod definition;
 pub mod elasticsearch;
 pub mod options;

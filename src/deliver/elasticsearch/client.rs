@@ -18,6 +18,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use super::settings::{Login, Settings};
+use crate::deliver::blocking::{self, Blocked};
 use crate::deliver::webhook::address::never;
 use crate::problem::Problem;
 
@@ -79,6 +80,7 @@ pub struct Client {
     /// Whose turn it is.
     turn: AtomicUsize,
     authorization: Option<String>,
+    timeout: Duration,
 }
 
 /// What it answered.
@@ -120,14 +122,19 @@ impl Client {
             Login::ApiKey(key) => Some(format!("ApiKey {}", key.expose())),
         };
         let agent = ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Judged(DefaultResolver::default()));
-        Ok(Self { agent, urls: settings.urls.clone(), turn: AtomicUsize::new(0), authorization })
+        Ok(Self { agent, urls: settings.urls.clone(), turn: AtomicUsize::new(0), authorization, timeout: settings.timeout })
     }
 
     /// Asks one address after the other until one answers; passing trouble when none does. `wait`: instead of the usual time.
     pub async fn ask(self: &Arc<Self>, path: &str, body: Option<Vec<u8>>, wait: Option<Duration>) -> Result<Answer, Problem> {
         let (client, path) = (Arc::clone(self), path.to_owned());
-        let asked = tokio::task::spawn_blocking(move || client.ask_all(&path, body.as_deref(), wait)).await;
-        asked.unwrap_or_else(|_| Err(Problem::fail("internal/panic", "asking the search server met a defect")))
+        let room_wait = wait.unwrap_or(self.timeout);
+        let asked = blocking::call(&blocking::QUESTIONS, room_wait, move || client.ask_all(&path, body.as_deref(), wait)).await;
+        asked.unwrap_or_else(|blocked| match blocked {
+            Blocked::NoRoom => Err(Problem::retry("search/unreachable", "the search server was not asked")
+                .why(format!("other search servers that do not answer were waited for, {} s long", room_wait.as_secs()))),
+            Blocked::Panicked => Err(Problem::fail("internal/panic", "asking the search server met a defect")),
+        })
     }
 
     fn ask_all(&self, path: &str, body: Option<&[u8]>, wait: Option<Duration>) -> Result<Answer, Problem> {
