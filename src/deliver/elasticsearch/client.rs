@@ -23,7 +23,7 @@ use crate::deliver::webhook::address::never;
 use crate::problem::Problem;
 
 /// An answer to a bulk of documents has a few hundred bytes for each; one with documents in it is as large as they are.
-const ANSWER_BYTES_MAX: u64 = 256 << 20;
+pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 
 /// Who has no body to send asks for little.
 const GREETING_BYTES_MAX: u64 = 64 << 10;
@@ -90,8 +90,10 @@ pub struct Answer {
     pub status: u16,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u64>,
-    /// The body.
+    /// The body, or its beginning.
     pub body: Vec<u8>,
+    /// The body is no longer than what was to be read of it.
+    pub is_whole: bool,
 }
 
 impl Client {
@@ -127,9 +129,21 @@ impl Client {
 
     /// Asks one address after the other until one answers; passing trouble when none does. `wait`: instead of the usual time.
     pub async fn ask(self: &Arc<Self>, path: &str, body: Option<Vec<u8>>, wait: Option<Duration>) -> Result<Answer, Problem> {
+        let most = if body.is_some() { ANSWER_BYTES_MAX } else { GREETING_BYTES_MAX };
+        self.ask_for(path, body, wait, most).await
+    }
+
+    /// The same, with `most` bytes of the answer read.
+    pub async fn ask_for(
+        self: &Arc<Self>,
+        path: &str,
+        body: Option<Vec<u8>>,
+        wait: Option<Duration>,
+        most: u64,
+    ) -> Result<Answer, Problem> {
         let (client, path) = (Arc::clone(self), path.to_owned());
         let room_wait = wait.unwrap_or(self.timeout);
-        let asked = blocking::call(&blocking::QUESTIONS, room_wait, move || client.ask_all(&path, body.as_deref(), wait)).await;
+        let asked = blocking::call(&blocking::QUESTIONS, room_wait, move || client.ask_all(&path, body.as_deref(), wait, most)).await;
         asked.unwrap_or_else(|blocked| match blocked {
             Blocked::NoRoom => Err(Problem::retry("search/unreachable", "the search server was not asked")
                 .why(format!("other search servers that do not answer were waited for, {} s long", room_wait.as_secs()))),
@@ -137,12 +151,12 @@ impl Client {
         })
     }
 
-    fn ask_all(&self, path: &str, body: Option<&[u8]>, wait: Option<Duration>) -> Result<Answer, Problem> {
+    fn ask_all(&self, path: &str, body: Option<&[u8]>, wait: Option<Duration>, most: u64) -> Result<Answer, Problem> {
         let mut last = Problem::retry("search/unreachable", "no search server is named");
         for _ in 0..self.urls.len() {
             let turn = self.turn.load(Relaxed) % self.urls.len();
             let Some(url) = self.urls.get(turn) else { break };
-            match self.ask_one(&format!("{url}{path}"), body, wait) {
+            match self.ask_one(&format!("{url}{path}"), body, wait, most) {
                 Ok(answer) => return Ok(answer),
                 Err(ureq::Error::Other(other)) if other.is::<Refused>() => return Err(refusal(url, &other.to_string())),
                 Err(why) => {
@@ -154,8 +168,7 @@ impl Client {
         Err(last)
     }
 
-    fn ask_one(&self, url: &str, body: Option<&[u8]>, wait: Option<Duration>) -> Result<Answer, ureq::Error> {
-        let most = if body.is_some() { ANSWER_BYTES_MAX } else { GREETING_BYTES_MAX };
+    fn ask_one(&self, url: &str, body: Option<&[u8]>, wait: Option<Duration>, most: u64) -> Result<Answer, ureq::Error> {
         let mut answer = match body {
             Some(body) => {
                 let kind = if url.contains("/_bulk") { "application/x-ndjson" } else { "application/json" };
@@ -178,9 +191,10 @@ impl Client {
         }?;
         let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let mut bytes = Vec::new();
-        let mut reader = answer.body_mut().as_reader().take(most);
+        let mut reader = answer.body_mut().as_reader().take(most + 1);
         reader.read_to_end(&mut bytes)?;
-        Ok(Answer { status: answer.status().as_u16(), retry_after, body: bytes })
+        let is_whole = bytes.len() as u64 <= most;
+        Ok(Answer { status: answer.status().as_u16(), retry_after, body: bytes, is_whole })
     }
 }
 
