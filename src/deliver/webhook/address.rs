@@ -94,7 +94,9 @@ impl Guard {
                 Ok(Ok(Ok(found))) => found,
                 Ok(Ok(Err(error))) => return Err(unknown(host).why(error.to_string())),
                 Ok(Err(Blocked::NoRoom)) => return Err(unknown(host).why("other names that nobody answers for are looked up")),
-                Ok(Err(Blocked::Panicked)) | Err(_) => return Err(unknown(host).why(format!("no answer within {} s", LOOKUP_WAIT.as_secs()))),
+                Ok(Err(Blocked::Panicked)) | Err(_) => {
+                    return Err(unknown(host).why(format!("no answer within {} s", LOOKUP_WAIT.as_secs())));
+                }
             },
         };
         let mut refused = None;
