@@ -937,6 +937,20 @@ async fn with_tokens_nobody_does_more_than_a_token_says() {
     ] {
         assert_eq!(status_of(&asked(&world, method, path, &bearer(&reader), "").await), expected, "{method} {path}");
     }
+    // Deliveries show keys and rows of whatever a subscription reads. Here there are none: 404, or 501 without a log of one's own.
+    let every = make("every", &["read:topics", "write:subscriptions"]).await;
+    let some = make("some", &["read:topics:shop.*", "write:subscriptions"]).await;
+    let route = "/v1/subscriptions/none";
+    for (method, path) in [("POST", "/test"), ("POST", "/replay"), ("GET", "/deliveries")] {
+        let body = if method == "GET" { "" } else { "{\"from\":\"start\"}" };
+        let path = format!("{route}{path}");
+        assert_eq!(status_of(&asked(&world, method, &path, &bearer(&some), body).await), 403, "{method} {path}");
+        for token in [&every, &admin] {
+            let status = status_of(&asked(&world, method, &path, &bearer(token), body).await);
+            assert!(matches!(status, 404 | 501), "{method} {path}: {status}");
+        }
+    }
+    assert!(matches!(status_of(&asked(&world, "POST", &format!("{route}/pause"), &bearer(&some), "").await), 404 | 501));
     // As kcctl shows it: user and password.
     let basic = format!("Authorization: Basic {}\r\n", BASE64.encode(format!("me:{reader}")));
     assert_eq!(status_of(&asked(&world, "GET", "/connectors", &basic, "").await), 200);

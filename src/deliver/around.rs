@@ -26,6 +26,9 @@ use crate::record::{HeaderBlock, RecordRef, RecordSink};
 /// How often a subscription should look for new topics.
 pub const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Instead of a value or key of a dead letter.
+const TOO_LARGE: &[u8] = b"too large; it is at its topic, partition, offset";
+
 /// A record that could not be delivered, with why.
 #[derive(Clone, Debug)]
 pub struct DeadLetter {
@@ -202,8 +205,8 @@ impl Around {
         format!("{DEAD_PREFIX}{}", self.name())
     }
 
-    /// Appends records that are given up to the topic of dead letters: key and value as they were, and why in the headers. Durable
-    /// when it returns.
+    /// Appends records that are given up to the topic of dead letters: key and value as they were, and why in the headers. What does not
+    /// fit into a record with those is left out and can be read where it was. Durable when it returns.
     pub async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Problem> {
         if letters.is_empty() {
             return Ok(());
@@ -220,12 +223,19 @@ impl Around {
             headers.push("rowfeed.dead.offset", letter.offset.to_string().as_bytes());
             headers.push("rowfeed.dead.attempts", letter.attempts.to_string().as_bytes());
             headers.push("rowfeed.dead.error", letter.error.as_bytes());
-            let record =
-                RecordRef { timestamp_ms: now, key: letter.key.as_deref(), value: letter.value.as_deref(), headers: headers.headers() };
-            let refused = |full: crate::record::SinkFull| {
-                Problem::fail("subscription/dead-letter", "a dead letter cannot be kept").why(full.to_string())
-            };
-            commit.push(to.route(letter.key.as_deref()), record).map_err(refused)?;
+            let (mut key, value) = (letter.key.as_deref(), letter.value.as_deref());
+            let route = to.route(key);
+            let record = RecordRef { timestamp_ms: now, key, value, headers: headers.headers() };
+            let mut pushed = commit.push(route, record);
+            if pushed.is_err() && value.is_some() {
+                headers.push("rowfeed.dead.value", TOO_LARGE);
+                pushed = commit.push(route, RecordRef { timestamp_ms: now, key, value: None, headers: headers.headers() });
+            }
+            if pushed.is_err() && key.take().is_some() {
+                headers.push("rowfeed.dead.key", TOO_LARGE);
+                pushed = commit.push(route, RecordRef { timestamp_ms: now, key, value: None, headers: headers.headers() });
+            }
+            pushed.map_err(|full| Problem::fail("subscription/dead-letter", "a dead letter cannot be kept").why(full.to_string()))?;
         }
         debug_assert!(commit.records() > 0, "there are letters");
         let seq = writer.commit(commit).await.map_err(|error| failed(&error))?;

@@ -79,6 +79,12 @@ impl Definition {
         } else if topics.len() > TOPICS_MAX {
             options.problem("topics", invalid("topics", "[...]", &format!("{TOPICS_MAX} topics and patterns at most")));
         }
+        let dead = format!("{DEAD_PREFIX}{name}");
+        if topics.contains(&dead) {
+            let why = "what could not be delivered would be delivered again and again, and never end";
+            let problem = invalid("topics", &dead, "other topics than the subscription's own dead letters").why(why);
+            options.problem("topics", problem.fix("another subscription, with another name, may read them"));
+        }
         let filter = match options.text("where").map(|text| Filter::parse(&text)) {
             None => None,
             Some(Ok(filter)) => Some(Arc::new(filter)),

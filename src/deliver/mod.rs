@@ -8,6 +8,7 @@
 //! connectors nor the Kafka protocol: what it needs of both comes through [`Sources`] and [`Places`].
 
 pub mod around;
+pub mod blocking;
 pub mod definition;
 pub mod elasticsearch;
 pub mod options;
@@ -51,6 +52,11 @@ pub trait Sink: Send + Sync {
     /// Answers what only this kind of sink knows. Asked at any time, also while it does not run.
     fn ask(self: Arc<Self>, _: Around, question: Question) -> Future<Result<Json, Refusal>> {
         Box::pin(async move { Err(Refusal::NotSupported(question.name())) })
+    }
+
+    /// Why moving its group back delivers nothing again; none: it does.
+    fn never_goes_back(&self) -> Option<&'static str> {
+        None
     }
 
     /// Numbers of its own for the metrics.

@@ -312,9 +312,10 @@ fn flatten(json: &Json, path: &mut Vec<String>, given: &mut Given) -> Result<(),
 /// Options as a JSON object, the reverse of [`of_json`]; `mask` hides secrets.
 pub fn to_json(given: &Given, mask: bool) -> Json {
     let mut json = Json::Object(serde_json::Map::new());
+    let hides_path = hides_path(given);
     for (path, value) in given {
         let name = path.join(".");
-        let text = |text: &String| Json::String(if mask { masked(&name, text) } else { text.clone() });
+        let text = |text: &String| Json::String(if mask { masked(&name, text, hides_path) } else { text.clone() });
         let value = match value {
             Value::Text(one) => text(one),
             Value::List(items) => items.iter().map(text).collect(),
@@ -329,32 +330,63 @@ pub fn to_json(given: &Given, mask: bool) -> Json {
     json
 }
 
-/// What may be shown of a value: references to secrets as they are, secrets as stars, URLs without their passwords.
-fn masked(name: &str, text: &str) -> String {
+/// Whether the path of the url is a secret, too: that of a webhook often has a token in it.
+fn hides_path(given: &Given) -> bool {
+    matches!(given.get(&["type".to_owned()][..]), Some(Value::Text(kind)) if kind == "webhook")
+}
+
+/// What may be shown of a value: references to secrets as they are, secrets as stars, URLs without users, passwords and queries.
+fn masked(name: &str, text: &str, hides_path: bool) -> String {
     if text.is_empty() || secrets::is_reference(text) {
         return text.to_owned();
     }
-    if secrets::is_named(name) || name.starts_with("headers.") {
+    if secrets::is_named(name) || name.ends_with("api_key") || name.starts_with("headers.") {
         return secrets::MASK.to_owned();
     }
-    match text.split_once("://").and_then(|(scheme, rest)| {
-        let end = rest.find('/').unwrap_or(rest.len());
-        let at = rest.get(..end)?.rfind('@')?;
-        Some((scheme, rest.get(at + 1..)?))
-    }) {
-        Some((scheme, host)) => format!("{scheme}://{}@{host}", secrets::MASK),
-        None => text.to_owned(),
+    match name {
+        "url" if hides_path => masked_url(text, true),
+        // Some kinds take several in one text.
+        "url" => text.split(',').map(|part| masked_url(part, false)).collect::<Vec<_>>().join(","),
+        "primary" | "replicas" => masked_url(text, false),
+        _ if text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) => masked_url(text, false),
+        _ => text.to_owned(),
     }
+}
+
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+}
+
+/// Scheme, host and path of a URL, or no path where that is hidden; what is no URL is hidden as a whole.
+fn masked_url(text: &str, hides_path: bool) -> String {
+    const MASK: &str = secrets::MASK;
+    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme.trim())) else { return MASK.to_owned() };
+    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((_, host)) => (format!("{MASK}@"), host),
+        // A password with a slash in it: nobody can say where it ends.
+        None if behind.contains('@') => return format!("{scheme}://{MASK}"),
+        None => (String::new(), authority),
+    };
+    let path = behind.split(['?', '#']).next().unwrap_or_default();
+    let end = match (hides_path && path.len() > 1, behind.len() > path.len()) {
+        (true, _) => format!("/{MASK}"),
+        (false, true) => format!("{path}?{MASK}"),
+        (false, false) => path.to_owned(),
+    };
+    format!("{scheme}://{user}{host}{end}")
 }
 
 /// Where new options show a mask, the old value stays.
 pub fn unmask(new: &mut Given, old: &Given) {
+    let hides_path = hides_path(old);
     for (path, value) in new {
         let name = path.join(".");
         let is_same = |old: &Value| match (old, &*value) {
-            (Value::Text(old), Value::Text(new)) => *new != *old && new.contains(secrets::MASK) && *new == masked(&name, old),
+            (Value::Text(old), Value::Text(new)) => *new != *old && new.contains(secrets::MASK) && *new == masked(&name, old, hides_path),
             (Value::List(old), Value::List(new)) => {
-                new.iter().any(|new| new.contains(secrets::MASK)) && *new == old.iter().map(|old| masked(&name, old)).collect::<Vec<_>>()
+                new.iter().any(|new| new.contains(secrets::MASK))
+                    && *new == old.iter().map(|old| masked(&name, old, hides_path)).collect::<Vec<_>>()
             }
             _ => false,
         };
@@ -417,5 +449,41 @@ mod tests {
         unmask(&mut new, &old);
         assert_eq!(new, old);
         assert_eq!(of_json(&to_json(&old, false)).expect("options"), old);
+    }
+
+    #[test]
+    fn tokens_in_urls_and_keys_are_shown_to_nobody_and_stars_keep_them() {
+        let shown_of = |kind: &str, options: &Json| {
+            let mut json = options.clone();
+            json["type"] = kind.into();
+            let old = of_json(&json).expect("options");
+            let shown = to_json(&old, true);
+            assert!(!shown.to_string().contains("s3cret"), "{shown}");
+            let mut new = of_json(&shown).expect("options");
+            unmask(&mut new, &old);
+            assert_eq!(new, old, "{shown}");
+            shown
+        };
+        for (url, shown) in [
+            ("https://h.example.com/services/s3cret", "https://h.example.com/********"),
+            ("https://h:8443/?token=s3cret", "https://h:8443/?********"),
+            ("https://h?s3cret", "https://h?********"),
+            ("https://h/", "https://h/"),
+            ("https://h", "https://h"),
+            ("https://h/a,s3cret", "https://h/********"),
+            ("https://u:s3cret@h/a", "https://********@h/********"),
+        ] {
+            assert_eq!(shown_of("webhook", &json!({ "url": url }))["url"], shown);
+        }
+        let search = json!({ "url": "https://a:9200/p,https://u:s3cret@b:9200/?k=s3cret", "api_key": "s3cret" });
+        let shown = shown_of("elasticsearch", &search);
+        assert_eq!((&shown["url"], &shown["api_key"]), (&json!("https://a:9200/p,https://********@b:9200/?********"), &json!("********")));
+        let redis = json!({ "url": "rediss://h/0?password=s3cret", "primary": "postgres://u@h/db?password=s3cret", "replicas":
+            ["postgres://h/db?user=u&password=s3cret", "host=h password=s3cret", "postgres://u:s3/cret@h/db", "postgres://u:s3cret?@h/db"] });
+        let shown = shown_of("redis", &redis);
+        assert_eq!((&shown["url"], &shown["primary"]), (&json!("rediss://h/0?********"), &json!("postgres://********@h/db?********")));
+        let replicas = json!(["postgres://h/db?********", "********", "postgres://********", "postgres://********"]);
+        assert_eq!(shown["replicas"], replicas);
+        assert_eq!(shown_of("redis", &json!({ "where": "url like 'https://h?a=1'" }))["where"], "url like 'https://h?a=1'");
     }
 }

@@ -302,14 +302,26 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Goes on elsewhere: its sink ends, its group is moved, it begins again. What [`Question::Replay`] does for sinks that have no way of their own.
-    pub async fn seek(&self, name: &str, offsets: Vec<(String, u32, u64)>) -> Result<(), DeliverError> {
+    /// Goes back: its sink ends, its group is moved, it begins again. What [`Question::Replay`] does for sinks that have no way of their
+    /// own. Never forward, where records lie that nobody delivered: gives the places where it goes on.
+    pub async fn go_back(&self, name: &str, asked: Vec<(String, u32, u64)>) -> Result<Vec<(String, u32, u64)>, DeliverError> {
         let _changing = self.0.changing.lock().await;
         let around = self.around(name)?;
+        if let Some(why) = around.definition.sink.never_goes_back() {
+            return Err(DeliverError::Refused(Refusal::Wrong(format!("the subscription \"{name}\" cannot be replayed: {why}"))));
+        }
         self.end(name).await;
-        let moved = around.commit(offsets).await;
+        let committed = around.committed();
+        // Of one that has run, a topic without a place is new, and is read from its start.
+        let otherwise = self.0.store.get(&format!("opened/{name}")).map(|_| 0);
+        let earlier = |(topic, partition, asked): (String, u32, u64)| {
+            let next = committed.get(&(topic.clone(), partition)).copied().or(otherwise);
+            (topic, partition, next.map_or(asked, |next| next.min(asked)))
+        };
+        let places: Vec<_> = asked.into_iter().map(earlier).collect();
+        let moved = around.commit(places.clone()).await;
         self.begin(name);
-        moved.map_err(DeliverError::Failed)
+        moved.map(|()| places).map_err(DeliverError::Failed)
     }
 
     fn around(&self, name: &str) -> Result<Around, DeliverError> {

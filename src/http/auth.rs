@@ -96,6 +96,11 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
         "/v1/groups" | "/v1/groups/{group}" => or(Need::Topics, Need::Admin),
         // Where something is sent to is for whoever may do everything.
         "/v1/subscriptions/{name}" if !method.is_safe() => vec![Need::Admin],
+        // These show rows, keys and what receivers say of them, of whatever the subscription reads: for whoever may read all topics.
+        "/v1/subscriptions/{name}/test" | "/v1/subscriptions/{name}/replay" | "/v1/subscriptions/{name}/deliveries" => {
+            let asked = if method.is_safe() { Need::SeeSubscriptions } else { Need::Subscriptions };
+            vec![asked, Need::Topic("*".to_owned())]
+        }
         _ if is_within(route, "/v1/subscriptions") => or(Need::SeeSubscriptions, Need::Subscriptions),
         // Asked with a body, and nothing is changed.
         "/subjects/{subject}" if *method == Method::POST => vec![Need::Topics],
@@ -469,6 +474,12 @@ mod tests {
         assert_eq!(need("/connectors/{name}/config", Method::PUT), [Need::Connectors]);
         assert_eq!(need("/v1/connectors/{name}/signals", Method::POST), [Need::Connectors]);
         assert_eq!(need("/subjects/{subject}/versions", Method::POST), [Need::Schemas]);
+        let rows = |need: Need| vec![need, Need::Topic("*".into())];
+        assert_eq!(need("/v1/subscriptions/{name}/test", Method::POST), rows(Need::Subscriptions));
+        assert_eq!(need("/v1/subscriptions/{name}/replay", Method::POST), rows(Need::Subscriptions));
+        assert_eq!(need("/v1/subscriptions/{name}/deliveries", Method::GET), rows(Need::SeeSubscriptions));
+        assert_eq!(need("/v1/subscriptions/{name}/pause", Method::POST), [Need::Subscriptions]);
+        assert_eq!(need("/v1/subscriptions", Method::GET), [Need::SeeSubscriptions]);
         assert!(need("/livez", Method::GET).is_empty() && need("/readyz", Method::GET).is_empty());
         for verbose in ["verbose", "%76erbose=true"] {
             assert_eq!(needs("/readyz", &Method::GET, verbose, None), [Need::SeeConnectors]);

@@ -194,7 +194,7 @@ async fn replay(State(app): State<App>, Path(name): Path<String>, headers: Heade
                 let places = from.places(log, &topic, None).await.map_err(|error| ApiError::bad_request(error.to_string()))?;
                 offsets.extend(places.into_iter().map(|place| (topic.name.clone(), place.route.partition, place.next)));
             }
-            deliveries.seek(&name, offsets.clone()).await?;
+            let offsets = deliveries.go_back(&name, offsets).await?;
             let shown =
                 |(topic, partition, offset): (String, u32, u64)| json!({ "topic": topic, "partition": partition, "offset": offset });
             json!({ "from": offsets.into_iter().map(shown).collect::<Vec<_>>() })

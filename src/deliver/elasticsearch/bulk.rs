@@ -148,6 +148,16 @@ pub fn encode(items: &[Item]) -> Vec<u8> {
     out
 }
 
+/// How many items there are before the one that is behind `most` others which lack columns.
+pub fn portion(items: &[Item], most: usize) -> usize {
+    items.iter().enumerate().filter(|(_, item)| !item.missing.is_empty()).nth(most).map_or(items.len(), |(at, _)| at)
+}
+
+/// How many items lack columns.
+pub fn lacking(items: &[Item]) -> usize {
+    items.iter().filter(|item| !item.missing.is_empty()).count()
+}
+
 /// The question for the documents whose columns are missing; none when there are none.
 pub fn ask_missing(items: &[Item]) -> Option<Vec<u8>> {
     let docs: Vec<_> = items

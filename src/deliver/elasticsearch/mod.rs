@@ -64,11 +64,41 @@ impl Sink for SearchSink {
 }
 
 impl SearchSink {
-    /// Asks the server who it is: nothing is written.
+    /// Asks the server who it is: nothing is written. Of its answer only that is shown.
     async fn test(&self) -> Result<Json, Refusal> {
         let client = Arc::new(Client::new(&self.settings).map_err(Refusal::Failed)?);
         let answer = client.ask("/", None, None).await.map_err(Refusal::Failed)?;
-        let body: Json = serde_json::from_slice(&answer.body).unwrap_or_else(|_| String::from_utf8_lossy(&answer.body).into_owned().into());
-        Ok(json!({ "request": "GET /", "status": answer.status, "response": body }))
+        Ok(greeting(answer.status, &answer.body))
+    }
+}
+
+/// Characters of a text of the server's that are shown.
+const SHOWN_MAX: usize = 200;
+
+/// Who a server says it is: no more than that of its answer, and a bounded part.
+fn greeting(status: u16, body: &[u8]) -> Json {
+    let body: Json = serde_json::from_slice(body).unwrap_or_default();
+    let text = |path: &str| body.pointer(path).and_then(Json::as_str).map(|text| text.chars().take(SHOWN_MAX).collect::<String>());
+    json!({
+        "request": "GET /", "status": status, "name": text("/name"), "version": text("/version/number"),
+        "distribution": text("/version/distribution"), "error": text("/error/reason").or_else(|| text("/error")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_shows_who_the_server_is_and_nothing_else() {
+        let long = "x".repeat(10_000);
+        let body =
+            json!({ "name": long, "version": { "number": "2.19", "distribution": "opensearch", "other": long }, "credentials": "s3cret" });
+        let shown = greeting(200, body.to_string().as_bytes());
+        assert_eq!((&shown["status"], &shown["version"], &shown["distribution"]), (&json!(200), &json!("2.19"), &json!("opensearch")));
+        let shown = shown.to_string();
+        assert!(shown.len() < 2048 && !shown.contains("s3cret"), "{shown}");
+        assert!(!greeting(200, b"AKIA s3cret").to_string().contains("s3cret"));
+        assert_eq!(greeting(401, br#"{"error":{"reason":"who?"},"status":401}"#)["error"], "who?");
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::SearchSink;
 use super::bulk::{self, Bulk, Fate, From, Item};
-use super::client::{Answer, Client};
+use super::client::{ANSWER_BYTES_MAX, Answer, Client};
 use super::document::{self, Action};
 use super::settings::Settings;
 use crate::deliver::around::LOOK_EVERY;
@@ -36,6 +36,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// else, so often, while other requests are answered, is taken to be such a one.
 const LARGE_BYTES: usize = 512 << 10;
 const REFUSALS_MAX: u32 = 4;
+/// Documents whose columns are asked for at once, and how much of an answer with several of them is taken: they are held while they
+/// are sent. One alone may be larger.
+const PORTION_MAX: usize = 100;
+const PORTION_BYTES_MAX: u64 = 32 << 20;
 /// Emptying an index may take long.
 const EMPTY_WAIT: Duration = Duration::from_secs(600);
 
@@ -51,6 +55,8 @@ pub struct Session<'a> {
     room: usize,
     /// And so many bytes: what this server took, once it refused more.
     bytes: usize,
+    /// The columns of so many documents are asked for at once now.
+    portion: usize,
     pause: Duration,
     /// How often a large document alone met a closed connection, one time after the other.
     refusals: u32,
@@ -87,6 +93,17 @@ impl Default for Wanted {
 /// Behind the delete of a key that changes stand a tombstone and the new row.
 const MOVED_WITHIN: usize = 3;
 
+/// What came of asking for columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Completed {
+    Done,
+    /// It is to be asked again, for less.
+    Again,
+    /// The answer is longer than may be held.
+    TooLong,
+    Ends,
+}
+
 /// Whether it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goes {
@@ -101,8 +118,19 @@ pub async fn run(sink: &SearchSink, around: &Around) -> Result<(), Problem> {
     let mut reader = around.open().await?;
     let room = sink.settings.bulk_records;
     let (bulk, bases, dead) = (Bulk::default(), HashMap::new(), Vec::new());
-    let mut session =
-        Session { sink, around, client, bulk, bases, room, bytes: sink.settings.bulk_bytes, pause: PAUSE_MIN, refusals: 0, dead };
+    let mut session = Session {
+        sink,
+        around,
+        client,
+        bulk,
+        bases,
+        room,
+        bytes: sink.settings.bulk_bytes,
+        portion: PORTION_MAX,
+        pause: PAUSE_MIN,
+        refusals: 0,
+        dead,
+    };
     let (mut committed, mut looked) = (Instant::now(), Instant::now());
     loop {
         if *around.stop().borrow() {
@@ -281,16 +309,27 @@ impl Session<'_> {
     /// Sends what was gathered; returns when the server has all of it, dead letters excepted.
     async fn flush(&mut self, places: &[Place]) -> Result<Goes, Problem> {
         let mut items = self.bulk.take();
-        if self.complete(&mut items).await? == Goes::Ends {
-            return Ok(Goes::Ends);
-        }
+        self.portion = (self.portion * 2).min(PORTION_MAX);
         while !items.is_empty() {
             // Cut anew at each try: after trouble there go fewer into one.
-            let count = self.fits(&items);
+            let mut count = self.fits(&items);
+            if bulk::lacking(items.get(..count).unwrap_or_default()) > 0 {
+                let end = bulk::portion(items.get(..count).unwrap_or_default(), self.portion);
+                match self.complete(items.get_mut(..end).unwrap_or_default()).await? {
+                    Completed::Done => count = self.fits(items.get(..end).unwrap_or_default()),
+                    Completed::Again => continue,
+                    Completed::TooLong => {
+                        self.ask_for_less(places, &mut items, end).await?;
+                        continue;
+                    }
+                    Completed::Ends => return Ok(Goes::Ends),
+                }
+            }
             let body = bulk::encode(items.get(..count).unwrap_or_default());
             let bytes = body.len();
             let begun = Instant::now();
-            let answer = match self.ask_once("/_bulk?filter_path=errors,items.*.status,items.*.error", body, None).await? {
+            let answer = match self.ask_once("/_bulk?filter_path=errors,items.*.status,items.*.error", body, None, ANSWER_BYTES_MAX).await?
+            {
                 Asked::Answer(answer) => answer,
                 Asked::Busy { why, after, is_silent } => {
                     if is_silent && bytes >= LARGE_BYTES {
@@ -358,12 +397,36 @@ impl Session<'_> {
     }
 
     /// Adds the columns that PostgreSQL did not send, as the server has them.
-    async fn complete(&mut self, items: &mut [Item]) -> Result<Goes, Problem> {
-        let Some(question) = bulk::ask_missing(items) else { return Ok(Goes::On) };
-        let Some(answer) = self.ask("/_mget", question, None).await? else { return Ok(Goes::Ends) };
-        let incomplete = bulk::fill_missing(items, &answer.body).ok_or_else(|| nonsense(&answer))?;
-        self.sink.incomplete.fetch_add(incomplete, std::sync::atomic::Ordering::Relaxed);
-        Ok(Goes::On)
+    async fn complete(&mut self, items: &mut [Item]) -> Result<Completed, Problem> {
+        let Some(question) = bulk::ask_missing(items) else { return Ok(Completed::Done) };
+        let lacking = bulk::lacking(items);
+        let most = if lacking == 1 { ANSWER_BYTES_MAX } else { PORTION_BYTES_MAX };
+        match self.ask_once("/_mget", question, None, most).await? {
+            Asked::Answer(answer) if !answer.is_whole || answer.status == 413 => Ok(Completed::TooLong),
+            Asked::Answer(answer) => {
+                let incomplete = bulk::fill_missing(items, &answer.body).ok_or_else(|| nonsense(&answer))?;
+                self.sink.incomplete.fetch_add(incomplete, std::sync::atomic::Ordering::Relaxed);
+                Ok(Completed::Done)
+            }
+            Asked::Busy { why, after, .. } => {
+                self.portion = (lacking / 2).max(1);
+                Ok(if self.slow_down(self.room, &why, after).await == Goes::Ends { Completed::Ends } else { Completed::Again })
+            }
+        }
+    }
+
+    /// After an answer that was too long: for half of those before `end`; one whose document alone is so large is a dead letter.
+    async fn ask_for_less(&mut self, places: &[Place], items: &mut Vec<Item>, end: usize) -> Result<(), Problem> {
+        let asked = items.get(..end).unwrap_or_default();
+        let lacking = bulk::lacking(asked);
+        if lacking > 1 {
+            self.portion = lacking / 2;
+            return Ok(());
+        }
+        let Some(at) = asked.iter().position(|item| !item.missing.is_empty()) else { return Ok(()) };
+        let item = items.remove(at);
+        let why = format!("the columns that PostgreSQL did not send are more than {ANSWER_BYTES_MAX} bytes in the index");
+        self.give_up_item(places, &item, why).await
     }
 
     /// Takes away a topic's documents that are older than a `TRUNCATE`. Newer ones may be there: it may be told again.
@@ -388,7 +451,7 @@ impl Session<'_> {
     /// Asks until there is an answer that is none of passing trouble; none when it is to end.
     async fn ask(&mut self, path: &str, body: Vec<u8>, wait: Option<Duration>) -> Result<Option<Answer>, Problem> {
         loop {
-            match self.ask_once(path, body.clone(), wait).await? {
+            match self.ask_once(path, body.clone(), wait, ANSWER_BYTES_MAX).await? {
                 Asked::Answer(answer) => return Ok(Some(answer)),
                 Asked::Busy { why, after, .. } => {
                     if self.slow_down(self.room, &why, after).await == Goes::Ends {
@@ -400,8 +463,8 @@ impl Session<'_> {
     }
 
     /// Asks once; what nobody can mend by asking again is a problem.
-    async fn ask_once(&mut self, path: &str, body: Vec<u8>, wait: Option<Duration>) -> Result<Asked, Problem> {
-        let answer = match self.client.ask(path, Some(body), wait).await {
+    async fn ask_once(&mut self, path: &str, body: Vec<u8>, wait: Option<Duration>, most: u64) -> Result<Asked, Problem> {
+        let answer = match self.client.ask_for(path, Some(body), wait, most).await {
             Ok(answer) => answer,
             Err(problem) if problem.action == Does::Retry => {
                 let why = problem.text();
@@ -513,3 +576,6 @@ fn nonsense(answer: &Answer) -> Problem {
         .why(reason(answer))
         .fix("is url the address of Elasticsearch or OpenSearch?")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,15 @@
 //! The options of a search sink.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use super::client::refusal;
 use crate::config::Secret;
 use crate::config::define::invalid;
+use crate::deliver::webhook::address::never;
 use crate::deliver::{Key, Options};
 use crate::event::Template;
+use crate::problem::{Action, Problem};
 
 /// The options beside those that all subscriptions have.
 pub static KEYS: &[Key] = &[
@@ -71,6 +75,10 @@ impl Settings {
             options.problem("url", invalid("url", &shown, "http://HOST:PORT or https://HOST:PORT; user and password are options"));
             is_right = false;
         }
+        if let Some((url, what)) = urls.iter().find_map(|url| Some((url, address(url).and_then(never)?))) {
+            options.problem("url", Problem { action: Action::Refuse, ..refusal(url, &format!("its address is {what}")) });
+            is_right = false;
+        }
         let text = options.text("index").unwrap_or_else(|| "{table}".to_owned());
         let index = match Template::parse(&text) {
             Ok(template) if template.is_constant() && !text.contains("{op}") => Some(template),
@@ -119,7 +127,35 @@ fn bytes(options: &mut Options) -> Option<usize> {
     bytes
 }
 
+/// The host, where it is an address; names are judged when they are looked up.
+fn address(url: &str) -> Option<IpAddr> {
+    let url: ureq::http::Uri = url.parse().ok()?;
+    url.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
 fn is_address(url: &str) -> bool {
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains(['@', '?', '#']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deliver::options::of_json;
+
+    #[test]
+    fn metadata_cannot_be_a_search_server() {
+        let read = |url: &str| {
+            let json = serde_json::json!({ "url": url });
+            let mut options = Options::new(of_json(&json).unwrap(), std::collections::BTreeMap::new(), true);
+            Settings::read(&mut options).map(|_| ()).ok_or_else(|| options.problems_so_far())
+        };
+        for url in ["http://169.254.169.254", "http://10.0.0.1:9200,http://[fd00:ec2::254]:80", "http://[::ffff:169.254.169.254]/x"] {
+            let problems = read(url).unwrap_err();
+            assert_eq!(problems.first().map(|problem| problem.code), Some("search/address"), "{url}: {problems:?}");
+        }
+        for url in ["http://127.0.0.1:9200", "https://[fd12::1]:9200", "http://search.internal:9200"] {
+            assert!(read(url).is_ok(), "{url}");
+        }
+    }
 }

@@ -112,6 +112,11 @@ impl Sink for RedisSink {
         })
     }
 
+    fn never_goes_back(&self) -> Option<&'static str> {
+        let why = "what is published or added to a stream is told once: its place is in Redis, and the group's does not move it back";
+        (!self.settings.repeats()).then_some(why)
+    }
+
     fn numbers(&self) -> Vec<Number> {
         let number = |name, help, value: u64| Number { name, help, value: value as f64 };
         let findings = &self.findings;

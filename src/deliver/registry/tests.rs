@@ -66,6 +66,7 @@ enum On {
 
 #[derive(Default)]
 struct Remembers {
+    never_back: bool,
     seen: Mutex<Vec<Vec<u8>>>,
     runs: AtomicU32,
     on: Mutex<BTreeMap<Vec<u8>, On>>,
@@ -107,6 +108,10 @@ impl Remembers {
 impl Sink for Remembers {
     fn run(self: Arc<Self>, around: Around) -> Future<Result<(), Problem>> {
         Box::pin(async move { self.deliver(around).await })
+    }
+
+    fn never_goes_back(&self) -> Option<&'static str> {
+        self.never_back.then_some("told once")
     }
 }
 
@@ -180,7 +185,7 @@ async fn a_subscription_goes_on_where_it_was() {
     assert_eq!(seen(&sink).len(), 3);
 
     // Back, and the same again.
-    all.seek("s", vec![("shop.old".to_owned(), 0, 0)]).await.unwrap();
+    all.go_back("s", vec![("shop.old".to_owned(), 0, 0)]).await.unwrap();
     until("all of the topic", || seen(&sink).len() == 6).await;
     assert_eq!(seen(&sink)[3..], [b"before".to_vec(), b"1".to_vec(), b"3".to_vec()]);
     assert!(matches!(all.delete("s").await, Err(DeliverError::ManagedByFile(text)) if text.contains("rowfeed.toml")));
@@ -228,6 +233,87 @@ async fn trouble_is_tried_again_and_what_needs_a_person_is_said() {
     around.dead_letters(&[letter]).await.unwrap();
     assert_eq!(log.offsets(log.topic("__rowfeed.dead.s").unwrap().index, 0).unwrap().end, 1);
     assert!(!around.topics().iter().any(|topic| topic.name.starts_with("__rowfeed.dead")));
+    all.shut_down().await;
+    log.close();
+}
+
+/// Aim: a replay delivers again, and never leaves out what was not delivered: not of a topic that is behind, nor of one that came while
+/// it rested.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_never_moves_forward() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, groups, sink) = (open(dir.path()), Arc::new(Groups::default()), Arc::new(Remembers::default()));
+    append(&log, "shop.a", b"1").await;
+    let all = Deliveries::new(log.clone(), groups.clone(), Arc::new(NoSources));
+    all.start(vec![definition(&sink, StartAt::Start)]).await;
+    until("the first", || all.view("s").unwrap().lag == 0 && seen(&sink).len() == 1).await;
+    all.set_paused("s", true).await.unwrap();
+    append(&log, "shop.a", b"2").await;
+    append(&log, "shop.b", b"3").await;
+
+    let end = |topic: &str| (topic.to_owned(), 0, log.offsets(log.topic(topic).unwrap().index, 0).unwrap().end);
+    let places = all.go_back("s", vec![end("shop.a"), end("shop.b")]).await.unwrap();
+    assert_eq!(places, [("shop.a".to_owned(), 0, 1), ("shop.b".to_owned(), 0, 0)]);
+    assert_eq!((all.view("s").unwrap().state, all.view("s").unwrap().lag), (State::Paused(None), 2));
+    all.set_paused("s", false).await.unwrap();
+    until("what was not delivered", || seen(&sink).len() == 3).await;
+    let mut values = seen(&sink);
+    values.sort();
+    assert_eq!(values, [b"1", b"2", b"3"]);
+    all.shut_down().await;
+
+    let once = Arc::new(Remembers { never_back: true, ..Remembers::default() });
+    all.start(vec![definition(&once, StartAt::Start)]).await;
+    let refused = all.go_back("s", vec![("shop.a".to_owned(), 0, 0)]).await;
+    assert!(matches!(refused, Err(DeliverError::Refused(Refusal::Wrong(text))) if text.contains("told once")));
+    all.shut_down().await;
+    log.close();
+}
+
+/// Aim: dead letters end: a subscription does not read its own, and one that does not fit with its headers is kept without its value.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_always_kept_and_never_delivered_to_who_gave_it_up() {
+    let own = |name: &str| {
+        let json = json!({ "type": "webhook", "url": "https://h.example.com/", "topics": ["shop.t", "__rowfeed.dead.s"],
+            "secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=" });
+        Definition::parse(name, options::of_json(&json).unwrap(), BTreeMap::new(), Origin::Api)
+    };
+    let problems = own("s").err().unwrap();
+    assert!(problems.len() == 1 && problems[0].why.contains("never end"), "{problems:?}");
+    assert!(own("other").is_ok());
+
+    let dir = tempfile::tempdir().unwrap();
+    let (log, sink) = (open(dir.path()), Arc::new(Remembers::default()));
+    let all = Deliveries::new(log.clone(), Arc::new(Groups::default()), Arc::new(NoSources));
+    all.start(vec![definition(&sink, StartAt::Start)]).await;
+    let around = all.around("s").unwrap();
+    // It fitted with its own key and without headers.
+    let value = vec![0; crate::log::commit::RECORD_BYTES_MAX - 40];
+    let letter = DeadLetter {
+        topic: "shop.t".into(),
+        partition: 0,
+        offset: 2,
+        key: Some((&b"k"[..]).into()),
+        value: Some(value.into()),
+        attempts: 3,
+        error: "why".into(),
+    };
+    let large_key = DeadLetter { key: letter.value.clone(), value: None, offset: 3, ..letter.clone() };
+    around.dead_letters(&[letter, large_key]).await.unwrap();
+    let topic = log.topic("__rowfeed.dead.s").unwrap();
+    let mut kept = Vec::new();
+    for partition in 0..topic.partitions {
+        let bytes = log.read(topic.index, partition, 0, 1 << 20).await.unwrap();
+        let mut room = Vec::new();
+        for batch in crate::record::view::batches(&bytes) {
+            for record in batch.records(&mut room).flatten() {
+                let named = |name: &str| record.headers().any(|(known, _)| known == name);
+                kept.push((record.key.map(<[u8]>::to_vec), record.value.is_some(), named("rowfeed.dead.value"), named("rowfeed.dead.key")));
+            }
+        }
+    }
+    kept.sort();
+    assert_eq!(kept, [(None, false, false, true), (Some(b"k".to_vec()), false, true, false)]);
     all.shut_down().await;
     log.close();
 }

@@ -6,10 +6,11 @@
 //! Loopback and private addresses need to be allowed, as a range or by the name of the host. Redirects and proxies are nobody's
 //! business here: [`super::endpoint`] follows none and uses none.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::deliver::blocking::{self, Blocked};
 use crate::problem::Problem;
 
 /// How long a name may be asked for.
@@ -89,10 +90,13 @@ impl Guard {
     pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
         let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => match tokio::time::timeout(LOOKUP_WAIT, tokio::net::lookup_host((host, port))).await {
-                Ok(Ok(found)) => found.take(ADDRESSES_MAX).collect(),
-                Ok(Err(error)) => return Err(unknown(host).why(error.to_string())),
-                Err(_) => return Err(unknown(host).why(format!("no answer within {} s", LOOKUP_WAIT.as_secs()))),
+            Err(_) => match tokio::time::timeout(LOOKUP_WAIT, look_up(host, port)).await {
+                Ok(Ok(Ok(found))) => found,
+                Ok(Ok(Err(error))) => return Err(unknown(host).why(error.to_string())),
+                Ok(Err(Blocked::NoRoom)) => return Err(unknown(host).why("other names that nobody answers for are looked up")),
+                Ok(Err(Blocked::Panicked)) | Err(_) => {
+                    return Err(unknown(host).why(format!("no answer within {} s", LOOKUP_WAIT.as_secs())));
+                }
             },
         };
         let mut refused = None;
@@ -108,6 +112,20 @@ impl Guard {
             None if may.is_empty() => Err(unknown(host).why("it has no address")),
             _ => Ok(may),
         }
+    }
+}
+
+async fn look_up(host: &str, port: u16) -> Result<std::io::Result<Vec<SocketAddr>>, Blocked> {
+    let name = host.to_owned();
+    let look_up = move || Ok((name.as_str(), port).to_socket_addrs()?.take(ADDRESSES_MAX).collect());
+    blocking::call(&blocking::LOOKUPS, LOOKUP_WAIT, look_up).await
+}
+
+/// What an address is that nothing is ever sent to, whoever asks for it; none: it may be a receiver.
+pub fn never(address: IpAddr) -> Option<&'static str> {
+    match class(address) {
+        Class::Never(what) => Some(what),
+        _ => None,
     }
 }
 

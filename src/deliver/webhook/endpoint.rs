@@ -111,11 +111,6 @@ impl Target {
         }
     }
 
-    /// The whole URL, for who may see the definition.
-    pub fn url(&self) -> String {
-        format!("{}{}", self.shown(), self.path)
-    }
-
     /// The host's name or address.
     pub fn host(&self) -> &str {
         &self.host

@@ -171,11 +171,6 @@ impl Lanes {
         self.known.len() - self.holding.len() + self.unsaved.len()
     }
 
-    /// Whether the record is held.
-    pub fn knows(&self, at: At) -> bool {
-        self.known.contains_key(&at)
-    }
-
     /// A record that was read for the first time since the start. One that is held already stays as it is: it waits, or was asked for
     /// once more; then a restart must read it from now on.
     pub fn push(&mut self, at: At, lane: u64, payload: Payload) {

@@ -253,7 +253,7 @@ pub async fn test(webhook: &Webhook, around: &Around) -> Result<Json, Refusal> {
         Json::Object(headers.into_iter().map(|(name, value)| (name, Json::String(value))).collect::<Map<_, _>>())
     };
     let request = json!({
-        "method": "POST", "url": webhook.endpoint.target().url(), "headers": named(shown), "body": String::from_utf8_lossy(&body),
+        "method": "POST", "url": webhook.endpoint.target().shown(), "headers": named(shown), "body": String::from_utf8_lossy(&body),
     });
     let (response, error) = match tried {
         Tried::Answered(answer) => {
