@@ -1,4 +1,4 @@
-//! What an event costs, step by step: decode, encode, append, seal. `cargo bench --bench hot_path`
+//! What an event costs, step by step: decode, encode, append, seal; read back, judged, shown. `cargo bench --bench hot_path`
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use rowfeed::change::{Column, Lsn, Op, Position, Relation, RelationId, ReplicaId
 use rowfeed::config::postgres::{ColumnMasks, ConverterSettings, HeaderConverter, Names, SourceTypes, transforms};
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Draft, Encoder, EventSettings, RelationPlan};
+use rowfeed::event::{Event, Filter, Show, View};
 use rowfeed::log::commit::CommitBuffer;
 use rowfeed::postgres::pgoutput::{Cells, decode};
 use rowfeed::record::{HeaderBlock, Headers, RecordRef, RecordSink, Route, SinkFull, TopicHandle, TopicIndex};
@@ -232,5 +233,69 @@ fn append_a_record(bencher: Bencher) {
             commit.push(route, record).expect("a commit buffer grows");
         }
         commit.recycle();
+    });
+}
+
+/// An event of the narrow table as subscribers read it.
+fn stored() -> Vec<u8> {
+    /// Keeps the newest value.
+    struct Newest(Vec<u8>);
+    impl RecordSink for Newest {
+        fn push(&mut self, _: Route, record: RecordRef<'_>) -> Result<(), SinkFull> {
+            self.0 = record.value.unwrap_or_default().to_vec();
+            Ok(())
+        }
+    }
+    let (message, settings, mut newest) = (insert(), settings(), Newest(Vec::new()));
+    encode_into(&mut newest, &mut plan(&settings), &mut Encoder::new(&settings), &message, &mut Cells::default());
+    newest.0
+}
+
+/// A stored event read: what every record of a topic with subscribers costs.
+#[divan::bench]
+fn read_an_event(bencher: Bencher) {
+    let value = stored();
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            divan::black_box(Event::of("t", Some(b"{\"id\":123456}"), Some(divan::black_box(&value))).op());
+        }
+    });
+}
+
+/// Read and asked: what a filter costs beyond that.
+#[divan::bench(args = ["status = 'new'", "customer_id in (1, 2, 4711) and amount > 1000.5", "op = 'u' and changed(status)", "note like '%note-56'"])]
+fn read_and_judge_an_event(bencher: Bencher, text: &str) {
+    let (value, filter) = (stored(), Filter::parse(text).expect("a filter"));
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            divan::black_box(filter.judge(&Event::of("t", Some(b"{\"id\":123456}"), Some(divan::black_box(&value)))));
+        }
+    });
+}
+
+/// Read and looked up in an index of filters.
+#[divan::bench]
+fn read_an_event_and_its_candidates(bencher: Bencher) {
+    let equality = Filter::parse("customer_id = 4711").expect("a filter").equality().expect("it has one");
+    let (value, mut found) = (stored(), Vec::new());
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            found.clear();
+            let event = Event::of("t", Some(b"{\"id\":123456}"), Some(divan::black_box(&value)));
+            divan::black_box(equality.column.candidates(&event, &mut found));
+        }
+    });
+}
+
+/// Shown in each view.
+#[divan::bench(args = ["envelope", "flat", "diff", "cloudevents", "raw"])]
+fn show_an_event(bencher: Bencher, view: &str) {
+    let (value, view, mut out) = (stored(), View::parse(view).expect("a view"), Vec::new());
+    bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
+        for _ in 0..EVENTS {
+            out.clear();
+            let event = Event::of("t", Some(b"{\"id\":123456}"), Some(divan::black_box(&value)));
+            divan::black_box(view.write(&event, &Show::default(), &mut out));
+        }
     });
 }

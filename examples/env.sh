@@ -14,7 +14,7 @@ if [ "$folder" != "$root/examples" ]; then
   use_example "$(basename "$folder")"
   cd "$here"
   "$root/scripts/get_examples.sh"
-  PATH=$root/.cache/examples/python/bin:$PATH
+  PATH=$root/examples/python/bin:$PATH
 fi
 
 # One value of the database.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # get_opensearch.sh [VERSION]  - the real OpenSearch as Maven Central has it, as a library, into .cache/opensearch, with a program that
 # starts a node of it (scripts/opensearch/TestServer.java):
-#   java -cp '.cache/opensearch/lib/*:.cache/opensearch' TestServer FOLDER PORT
+#   java -cp '.cache/opensearch/lib/*:.cache/opensearch' TestServer FOLDER PORT [REQUEST_BYTES_MAX]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 version=${1:-2.19.3}
@@ -15,6 +15,7 @@ cat > "$new/pom.xml" <<POM
   <dependencies>
     <dependency><groupId>org.opensearch</groupId><artifactId>opensearch</artifactId><version>$version</version></dependency>
     <dependency><groupId>org.opensearch.plugin</groupId><artifactId>transport-netty4-client</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.opensearch.plugin</groupId><artifactId>reindex-client</artifactId><version>$version</version></dependency>
     <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>2.21.0</version></dependency>
   </dependencies>
 </project>

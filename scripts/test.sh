@@ -32,7 +32,7 @@ fi
 if [ ! -d .cache/apicurio/converters ]; then
   scripts/get_apicurio.sh
 fi
-if [ ! -e .cache/opensearch/TestServer.class ]; then
+if [ ! -e .cache/opensearch/TestServer.class ] || ! compgen -G '.cache/opensearch/lib/reindex-client-*.jar' >/dev/null; then
   scripts/get_opensearch.sh
 fi
 scripts/get_debezium.sh

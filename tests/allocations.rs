@@ -15,6 +15,7 @@ use rowfeed::config::postgres::{
 use rowfeed::connect::source::resume::Resume;
 use rowfeed::encode::values::ValueSettings;
 use rowfeed::encode::{Draft, Encoder, EventSettings, RelationPlan};
+use rowfeed::event::{Event, Filter};
 use rowfeed::log::commit::CommitBuffer;
 use rowfeed::postgres::pgoutput::{Cells, OldRow, WalMessage, decode};
 use rowfeed::record::{HeaderBlock, TopicHandle, TopicIndex};
@@ -247,6 +248,31 @@ fn ten_thousand_events_allocate_nothing() {
         ("transforms.decode.type", "io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent"),
     ];
     assert_eq!(allocations_with(&zones, json), 0, "allocations with another zone and partitions");
+    assert_eq!(allocations_of_readers(), 0, "allocations of reading and judging");
+}
+
+/// The way back: stored events read, looked up in an index of filters and judged, once everything has grown.
+fn allocations_of_readers() -> u64 {
+    let value = concat!(
+        r#"{"before":{"id":42,"org":7,"status":"new","amount":"12.50"},"after":{"id":42,"org":7,"status":"paid","amount":"1e2"},"#,
+        r#""source":{"name":"shop","schema":"public","table":"orders","txId":8812,"lsn":90,"sequence":"[\"7\",\"90\"]"},"op":"u","ts_ms":1}"#
+    );
+    let filters = ["org = 7 and amount > 12.5", "changed(status) and table in ('x', 'orders')", "status like 'pa%' or key.id is null"];
+    let filters = filters.map(|text| Filter::parse(text).expect("a filter"));
+    let equality = filters[0].equality().expect("it has one");
+    let mut found = Vec::new();
+    let mut read = || {
+        let event = Event::of("shop.public.orders", Some(br#"{"id":42}"#), Some(value.as_bytes()));
+        found.clear();
+        equality.column.candidates(&event, &mut found);
+        assert!(filters.iter().all(|filter| filter.judge(&event).is_wanted()));
+        assert_eq!((event.lsn(), event.previous_commit_lsn()), (Some(Lsn(90)), Some(Lsn(7))));
+    };
+    // A regular expression keeps what it has worked out.
+    (0..100).for_each(|_| read());
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    (0..10_000).for_each(|_| read());
+    ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
 /// How many allocations ten thousand events need once everything has grown.

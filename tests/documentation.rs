@@ -16,6 +16,7 @@ use rowfeed::config::postgres::table::{GROUPS, OPTIONS};
 use rowfeed::config::postgres::transforms;
 use rowfeed::config::service::{KEYS, Kind};
 use rowfeed::deliver::{self, Key};
+use rowfeed::event::{Event, Filter, Literal, Template};
 use rowfeed::metrics::{
     ConnectorReport, GroupReport, PartitionReport, Report, RequestReport, SubscriptionReport, TableReport, TimingReport,
 };
@@ -60,6 +61,33 @@ fn commands_of_shell_blocks_are_commands_of_the_program() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     assert!(seen > 60, "only {seen} commands were found: are the blocks read?");
+}
+
+/// Every line of the filters' page that is a filter is one, and the table of templates makes what it says.
+#[test]
+fn filters_and_templates_of_the_reference_are_read() {
+    let page = PathBuf::from("docs/reference/filters.md");
+    let value = br#"{"id":42,"org_id":7,"note":null,"topic":"T","__op":"u","__table":"users"}"#;
+    let event = Event::of("shop.public.users", Some(br#"{"id":42}"#), Some(value));
+    let mut seen = 0;
+    for block in blocks(&text(&page)).into_iter().filter(|block| block.language == "filter") {
+        for line in &block.lines {
+            let list = Literal::List(vec![Literal::Text("eu".into())]);
+            let read = Filter::parse_with(line, |name| if name == "claims.regions" { Some(list.clone()) } else { Some(Literal::Null) });
+            read.unwrap_or_else(|problem| panic!("{}: {line}\n{problem}", page.display()));
+            seen += 1;
+        }
+    }
+    let whole = text(&page);
+    let templates = whole.split("## Templates").nth(1).expect("they have a part");
+    for row in templates.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let (template, made) = row.split_once("` | ").expect("two columns");
+        let made = made.strip_prefix('`').and_then(|made| made.split('`').next()).unwrap_or("T");
+        let name = Template::parse(template).unwrap_or_else(|problem| panic!("{problem}")).render(&event, event.row().expect("a row"));
+        assert_eq!(name.as_deref(), Some(made), "{template}");
+        seen += 1;
+    }
+    assert!(seen >= 18, "only {seen} were found");
 }
 
 /// A block that begins with `# connectors/NAME.toml` or `# rowfeed.toml`, and a JSON block that has `connector.class`, is

@@ -361,7 +361,8 @@ fn page_of(page: &Json) -> (Vec<u64>, Option<&str>, Option<&str>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_records_lead_on_and_back_and_show_each_record_once() {
     let world = world(&[]).await;
-    let values: Vec<String> = (0..120).map(|n| format!("{{\"op\":\"{}\",\"n\":{n}}}", if n == 7 { "d" } else { "u" })).collect();
+    let values: Vec<String> =
+        (0..120).map(|n| format!("{{\"op\":\"{}\",\"n\":{n},\"source\":{{}}}}", if n == 7 { "d" } else { "u" })).collect();
     world.append("shop.public.t", &values.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let path = "/v1/topics/shop.public.t/records";
     let page = async |query: &str| {
@@ -376,7 +377,7 @@ async fn pages_of_records_lead_on_and_back_and_show_each_record_once() {
     let (offsets, next, prev) = page_of(&first);
     assert_eq!((offsets, prev), (down(120, 70), None));
     let item = json!({ "topic": "shop.public.t", "partition": 0, "offset": 119, "ts": "2026-11-21T03:52:08.832Z", "key": {"id": 1},
-        "value": {"op": "u", "n": 119}, "op": "u", "size": 26, "tombstone": false, "headers": {} });
+        "value": {"op": "u", "n": 119, "source": {}}, "op": "u", "size": 38, "tombstone": false, "headers": {} });
     assert_eq!(first["items"][0], item);
     assert_eq!(
         (&first["scan_limited"], &first["gaps"], &first["partitions"]),
@@ -424,7 +425,9 @@ async fn pages_of_records_lead_on_and_back_and_show_each_record_once() {
         ("max_scan=0", 400),
         ("format=json&follow=true", 400),
         ("format=xml", 400),
-        ("view=flat", 400),
+        ("view=table", 400),
+        ("where=a+nd+b", 400),
+        ("format=json&where=a+==+1", 400),
         ("view=table&format=csv", 400),
         ("format=json&partition=1", 404),
     ] {
@@ -454,7 +457,7 @@ async fn a_page_has_bounds_and_the_next_one_goes_on() {
                 "u"
             },
         );
-        let (value, key) = (format!("{{\"op\":\"{op}\",\"n\":{n}}}"), Some(key.as_bytes()));
+        let (value, key) = (format!("{{\"op\":\"{op}\",\"n\":{n},\"source\":{{}}}}"), Some(key.as_bytes()));
         let record = RecordRef { timestamp_ms: 1_795_233_128_000 + n, key, value: Some(value.as_bytes()), headers: Headers::NONE };
         commit.push(topic.route(key), record).expect("room");
     }
@@ -505,6 +508,70 @@ async fn a_page_has_bounds_and_the_next_one_goes_on() {
         let (seen, pages) = walk("/v1/topics/shop.public.large/records", query).await;
         assert_eq!((seen, pages), (order, 4), "eight MiB a page");
     }
+}
+
+/// One language for lines, pages and files: what it says of rows that come and go, and in which form they are shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_chosen_by_a_condition_and_shown_in_several_views() {
+    let world = world(&[]).await;
+    let change = |op: &str, before: Json, after: Json| {
+        json!({ "before": before, "after": after, "source": { "table": "t", "lsn": 5 }, "op": op }).to_string()
+    };
+    let row = |status: &str, total: f64| json!({ "id": 1, "status": status, "total": total });
+    let values = [
+        change("c", Json::Null, row("new", 5.0)),
+        change("u", row("new", 5.0), row("paid", 5.0)),
+        change("u", row("paid", 5.0), row("paid", 150.5)),
+        change("u", row("paid", 150.5), row("sent", 150.5)),
+        "plain".to_owned(),
+        change("d", row("sent", 150.5), Json::Null),
+    ];
+    world.append("shop.public.t", &values.each_ref().map(String::as_str)).await;
+    let path = "/v1/topics/shop.public.t/records";
+    let lines = async |path: &str, query: &str| {
+        let text = world.send("GET", &format!("{path}?{query}"), None).await.text().await.expect("lines");
+        text.lines()
+            .map(|line| serde_json::from_str::<Json>(line).unwrap_or_else(|error| panic!("{query}: {error}: {line}")))
+            .collect::<Vec<_>>()
+    };
+    let told =
+        |lines: &[Json]| lines.iter().map(|line| (line["offset"].as_u64(), line["filter"].as_str().map(str::to_owned))).collect::<Vec<_>>();
+    let paid = [(Some(1), Some("enters".to_owned())), (Some(2), None), (Some(3), Some("leaves".to_owned()))];
+    for path in [path, "/v1/records"] {
+        assert_eq!(told(&lines(path, "from=start&where=status+%3D+'paid'").await), paid);
+    }
+    let (code, page) = world.ask("GET", &format!("{path}?direction=forward&where=status+%3D+'paid'"), None).await;
+    assert_eq!((code, told(page["items"].as_array().expect("items"))), (200, paid.to_vec()));
+    assert_eq!(
+        (&page["unreadable"], &page["items"][0]["op"], &page["items"][0]["value"]["before"]["status"]),
+        (&json!(1), &json!("u"), &json!("new"))
+    );
+    let offsets = |lines: &[Json]| lines.iter().filter_map(|line| line["offset"].as_u64()).collect::<Vec<_>>();
+    assert_eq!(offsets(&lines(path, "where=total+%3E+100&limit=2").await), [2, 3]);
+    assert_eq!(offsets(&lines(path, "where=op+%3D+'u'+and+changed(status)").await), [1, 3]);
+    assert_eq!(offsets(&lines(path, "where=key.id+%3D+1").await), [0, 1, 2, 3, 4, 5]);
+
+    let flat = lines(path, "view=flat&where=total+%3E+100").await;
+    assert_eq!(
+        flat[0],
+        json!({ "id": 1, "status": "paid", "total": 150.5, "_op": "u", "_ts": "2026-11-21T03:52:08.832Z", "_filter": "enters" })
+    );
+    assert_eq!((flat.len(), &flat[2]["_op"]), (3, &json!("d")));
+    let diff = lines(path, "view=diff&from=offset:1&limit=1").await;
+    assert_eq!((&diff[0]["changed"], &diff[0]["before_complete"]), (&json!({ "status": ["new", "paid"] }), &json!(true)));
+    let cloud = lines(path, "view=cloudevents&limit=1").await;
+    assert_eq!((&cloud[0]["specversion"], &cloud[0]["data"]["after"]["status"]), (&json!("1.0"), &json!("new")));
+    let (_, page) = world.ask("GET", &format!("{path}?format=json&view=flat&op=d"), None).await;
+    assert_eq!(
+        (&page["items"][0]["key"], &page["items"][0]["value"]["status"], &page["items"][0]["op"]),
+        (&json!({"id": 1}), &json!("sent"), &json!("d"))
+    );
+    let file = world.send("GET", &format!("{path}?format=csv&view=flat&where=status+%3D+'paid'"), None).await.text().await.expect("a file");
+    assert_eq!(file.lines().count(), 3, "a heading, the row that comes, and the one that stays: {file}");
+    let (code, refused) = world.ask("GET", &format!("{path}?where=stauts+nd+1"), None).await;
+    assert_eq!(code, 400);
+    let message = refused["message"].as_str().expect("a message");
+    assert!(message.starts_with("filter/syntax: the filter cannot be read: \"nd\" stands where") && message.contains("^^"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("rowfeed tail", "all tables as they change"),
     ("rowfeed tail shop.public.* --from now-5m --no-follow", "the last five minutes, then end"),
     ("rowfeed tail shop.public.orders --json", "for jq, one object a line"),
+    ("rowfeed tail shop.public.orders --where \"total > 100 and status = 'paid'\"", "what fulfils a condition"),
     ("rowfeed get shop.public.orders 42", "where a row stands now"),
     ("rowfeed get shop.public.lines '{\"order\":42,\"line\":1}' --json", "a key of two columns; the record for jq"),
     ("rowfeed get shop.public.orders 42 --wait 30s --newer-than 0:1842", "when it changes"),

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::client::{Server, escape, refusal};
 use super::view::{Change, Changes};
 use super::{Failure, ServerArgs, view};
+use crate::event::Filter;
 use crate::log::StartAt;
 use crate::problem::Problem;
 
@@ -21,6 +22,9 @@ pub struct TailArgs {
     /// Where to begin: start, end, -100, +100, offset:1842, now-5m.
     #[arg(long, default_value = "end", allow_hyphen_values = true, value_name = "WHERE")]
     from: String,
+    /// Only changes that fulfil a condition, such as "total > 100 and status = 'paid'".
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
     /// End after this many records.
     #[arg(short = 'n', long = "count", value_name = "N")]
     count: Option<u64>,
@@ -41,7 +45,16 @@ impl TailArgs {
     /// Follows topics of a service from now on, as readable diffs: what the demo shows.
     pub fn following(server: String, topics: String) -> Self {
         let server = ServerArgs { server: Some(server), token: None, token_file: None, ca: None };
-        Self { topics: vec![topics], from: "end".to_owned(), count: None, no_follow: false, json: false, raw: false, server }
+        Self {
+            topics: vec![topics],
+            from: "end".to_owned(),
+            condition: None,
+            count: None,
+            no_follow: false,
+            json: false,
+            raw: false,
+            server,
+        }
     }
 }
 
@@ -57,6 +70,7 @@ const WINDOW: Duration = Duration::from_millis(20);
 pub async fn tail(args: TailArgs) -> Result<(), Failure> {
     let server = args.server.parse()?;
     StartAt::parse(&args.from).map_err(|why| Failure::from(Problem::refuse("config/value", why)))?;
+    args.condition.as_deref().map(Filter::parse).transpose()?;
     let (lines, mut inbox) = mpsc::channel(LINES_MAX);
     let one = matches!(args.topics.as_slice(), [topic] if !topic.contains('*'));
     let mut printer = Printer::new(&args, !one);
@@ -135,6 +149,10 @@ type Lines = mpsc::Sender<Result<String, Problem>>;
 /// One stream for all topics: the service has room for so many only.
 fn spawn(server: &Server, args: &TailArgs, lines: Lines) {
     let mut path = format!("/v1/records?from={}&follow={}", escape(&args.from), !args.no_follow);
+    if let Some(condition) = &args.condition {
+        path.push_str("&where=");
+        path.push_str(&escape(condition));
+    }
     for topic in &args.topics {
         path.push_str("&topic=");
         path.push_str(&escape(topic));
@@ -229,6 +247,9 @@ fn flat(record: &Json) -> Json {
                 map.insert("source".into(), value.get("source").cloned().unwrap_or_default());
             }
             None => drop(map.insert("value".into(), value)),
+        }
+        if let Some(filter) = record.get("filter") {
+            map.insert("filter".into(), filter.clone());
         }
     }
     out

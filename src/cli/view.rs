@@ -137,7 +137,11 @@ impl Changes {
         }
         let time = record.get("ts").and_then(Json::as_str).map_or_else(String::new, |ts| time_of_day(ts, &self.zone));
         match Change::parse(value) {
-            Some(change) => Some(self.change(&time, record.get("key").map(payload), &change)),
+            Some(change) => {
+                // Of `--where`: a row that comes or goes.
+                let told = record.get("filter").and_then(Json::as_str);
+                Some(self.change(&time, record.get("key").map(payload), told, &change))
+            }
             None => {
                 let topic = record.get("topic").and_then(Json::as_str).unwrap_or("");
                 let shown = no_text(value).unwrap_or_else(|| tame(&value.to_string()));
@@ -168,7 +172,7 @@ impl Changes {
         Some(out)
     }
 
-    fn change(&mut self, time: &str, key: Option<&Json>, change: &Change<'_>) -> String {
+    fn change(&mut self, time: &str, key: Option<&Json>, told: Option<&str>, change: &Change<'_>) -> String {
         let word = word(change.op);
         let mut what = String::new();
         if self.with_table {
@@ -185,6 +189,9 @@ impl Changes {
         }
         if let Some(lsn) = number("lsn") {
             place.push_str(&format!(" · lsn {:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff));
+        }
+        if let Some(told) = told {
+            place.push_str(&format!(" · {told} the filter"));
         }
         let mut out = format!("{time}  {word:<8}  {what:<40}  {place}").trim_end().to_owned();
         out.push_str(&self.body(key.and_then(Json::as_object), change));
@@ -326,6 +333,10 @@ mod tests {
             shown,
             "14:02:11.482  UPDATE    id=42                                     tx 8812 · lsn 0/1A2BFC8\n   status  pending → paid\n   · 2 unchanged"
         );
+        let mut entering = update;
+        entering["filter"] = "enters".into();
+        let shown = changes.show(&entering).expect("shown");
+        assert!(shown.contains("lsn 0/1A2BFC8 · enters the filter\n   status  pending → paid"), "{shown}");
         let insert = changes.show(&record("c", Json::Null, json!({"id": 43, "note": "a gift", "n": null}))).expect("shown");
         assert!(insert.ends_with("\n   id 43   note \"a gift\"   n null"), "{insert}");
         let delete = changes.show(&record("d", json!({"id": 17}), Json::Null)).expect("shown");

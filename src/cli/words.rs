@@ -55,7 +55,8 @@ mod tests {
         assert_eq!(said("rowfeed conectors list"), "there is no command \"rowfeed conectors\"; did you mean \"rowfeed connectors\"?");
         assert_eq!(said("rowfeed connector"), "there is no command \"rowfeed connector\"; did you mean \"rowfeed connectors\"?");
         assert_eq!(said("rowfeed --utc t lst"), "there is no command \"rowfeed topics lst\"; did you mean \"rowfeed topics list\"?");
-        assert!(said("rowfeed pause shop").contains("did you mean \"rowfeed connectors pause\" or \"rowfeed snapshot pause\"?"));
+        let nouns = ["connectors", "subscriptions", "snapshot"].map(|noun| format!("\"rowfeed {noun} pause\""));
+        assert!(said("rowfeed pause shop").contains(&format!("did you mean {}?", nouns.join(" or "))));
         assert!(said("rowfeed groups frobnicate").ends_with("; one of list, show, seek, delete"), "{}", said("rowfeed groups frobnicate"));
         assert_eq!(said("rowfeed topics list --jsn"), "");
     }

@@ -1,6 +1,6 @@
 //! Subscriptions: what is delivered from the log to others, and how far each delivery is.
 //!
-//! Owns the definitions of subscriptions ([`definition`]), their running ([`registry`], [`supervise`]) and what a sink has around it
+//! Owns the definitions of subscriptions ([`definition`]), their running ([`registry`], `supervise`) and what a sink has around it
 //! ([`around`]). A sink ([`Sink`]) is one folder: its options, and a future that delivers until it is told to stop. Promises
 //! that a slow or dead receiver holds up nobody but itself, that a subscription goes on where it was, as the consumer group
 //! `rowfeed.sub.NAME`, that passing trouble is tried again for ever with a growing pause, and that what needs a person is

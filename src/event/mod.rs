@@ -85,6 +85,27 @@ impl Op {
     }
 }
 
+/// What a table's events say of old rows: its `REPLICA IDENTITY`, as far as one knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// Nobody knows: each event is taken for what it looks like.
+    #[default]
+    Unknown,
+    /// All columns.
+    Full,
+    /// The key's columns only; of a delete all others are null, zero or the column's default.
+    Key,
+}
+
+impl Identity {
+    /// Learns from an event of the table: an update has the old row only where the identity is full.
+    pub fn learn(&mut self, event: &Event<'_>) {
+        if event.form != Form::Flat && event.op == Some(Op::Update) {
+            *self = if event.before.is_some() { Self::Full } else { Self::Key };
+        }
+    }
+}
+
 /// How the value is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
@@ -122,6 +143,7 @@ pub struct Event<'a> {
     source: Option<&'a [u8]>,
     /// The row as it was before, known from elsewhere.
     old: Option<Object<'a>>,
+    identity: Identity,
 }
 
 /// The members of an envelope that count, as they were found.
@@ -195,6 +217,7 @@ impl<'a> Event<'a> {
             after: None,
             source: None,
             old: None,
+            identity: Identity::Unknown,
         };
         let Some(value) = value else { return event };
         let payload = json::payload(value).1;
@@ -295,19 +318,28 @@ impl<'a> Event<'a> {
         self.after().or_else(|| self.before())
     }
 
-    /// Whether the event says all of the old row that there is to say: an event of an update or a delete whose table has `REPLICA IDENTITY
-    /// FULL`, or of a row that is new.
+    /// The same event of a table of which one knows what its events say of old rows.
+    #[must_use]
+    pub fn of_identity(self, identity: Identity) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// Whether the event says all of the old row that there is to say: a row that is new has none; an update or a delete does where the
+    /// table has `REPLICA IDENTITY FULL`. Where nobody knows that, a delete that has nothing but its key, nulls and zeros is taken for one
+    /// without.
     pub fn is_before_complete(&self) -> bool {
         match (self.op, self.before()) {
-            (Some(Op::Update | Op::Delete), Some(before)) => {
-                // Only the key, all else null: the identity's columns.
-                let key = self.key_object();
-                let is_key = |name: &[u8]| key.is_some_and(|key| key.member(name).is_some());
-                let mut others = before.raw_members().filter(|(name, _)| !is_key(name)).peekable();
-                others.peek().is_none() || others.any(|(_, value)| value != b"null")
-            }
-            (Some(Op::Create | Op::Read), _) => true,
-            (Some(Op::Truncate | Op::Message), _) => true,
+            (Some(Op::Create | Op::Read | Op::Truncate | Op::Message), _) => true,
+            (Some(Op::Update | Op::Delete), Some(before)) => match self.identity {
+                Identity::Full => true,
+                Identity::Key if self.op == Some(Op::Delete) && self.form != Form::Flat => false,
+                Identity::Key | Identity::Unknown => {
+                    let key = self.key_object();
+                    let is_key = |name: &[u8]| key.is_some_and(|key| key.member(name).is_some());
+                    let mut others = before.raw_members().filter(|(name, _)| !is_key(name)).peekable();
+                    others.peek().is_none() || others.any(|(_, value)| !Value::of(value).may_be_filler())
+                }
+            },
             _ => false,
         }
     }
@@ -321,8 +353,8 @@ impl<'a> Event<'a> {
     pub fn old_value(&self, column: &str) -> Option<Value<'a>> {
         let told = self.before().and_then(|before| before.get(column)).filter(|value| !value.is_unavailable());
         if let Some(value) = told {
-            let is_meant = || self.is_before_complete() || self.key_object().is_some_and(|key| key.get(column).is_some());
-            if !value.is_null() || is_meant() {
+            let is_key = || self.key_object().is_some_and(|key| key.get(column).is_some());
+            if (self.identity == Identity::Unknown && !value.may_be_filler()) || is_key() || self.is_before_complete() {
                 return Some(value);
             }
         }
@@ -367,9 +399,10 @@ impl<'a> Event<'a> {
 
     /// Where the transaction committed before this one ends, if that is told: the first of `source.sequence`.
     pub fn previous_commit_lsn(&self) -> Option<Lsn> {
-        let sequence = self.source_value("sequence")?.text()?;
-        let first = sequence.strip_prefix("[\"")?.split('"').next()?;
-        first.parse().ok().map(Lsn)
+        // As it is written: its quotes are escaped.
+        let first = self.source_value("sequence")?.inside()?.strip_prefix(br#"[\""#)?;
+        let digits = first.split(|byte| !byte.is_ascii_digit()).next()?;
+        std::str::from_utf8(digits).ok()?.parse().ok().map(Lsn)
     }
 
     /// The transaction's number, of 32 bits as PostgreSQL's logical decoding tells it.

@@ -60,6 +60,11 @@ impl<'a> Number<'a> {
         (zeros < all).then_some(place + self.exponent)
     }
 
+    /// Whether it is zero.
+    pub fn is_zero(&self) -> bool {
+        self.magnitude().is_none()
+    }
+
     /// Its sign: 0 for zero.
     fn sign(&self) -> i8 {
         match (self.magnitude(), self.is_negative) {

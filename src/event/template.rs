@@ -145,7 +145,7 @@ fn part(inside: &str) -> Result<Part, (String, String)> {
     let (of_key, name) = inside.strip_prefix("key.").map_or((false, inside), |name| (true, name));
     if name.is_empty() || name.chars().any(|letter| !(letter.is_alphanumeric() || matches!(letter, '_' | '$' | '-'))) {
         let fix = match name.split_once('.') {
-            Some((prefix, column)) if matches!(prefix, "after" | "before" | "row") => {
+            Some(("after" | "before" | "row", column)) => {
                 format!("write {{{column}}}: the rows before and after are both asked")
             }
             Some((prefix, _)) => suggest::did_you_mean(prefix, ["key"]),

@@ -71,6 +71,33 @@ fn an_event_says_what_its_record_says() {
 }
 
 #[test]
+fn what_stands_for_columns_that_a_delete_does_not_carry_is_not_taken_for_values() {
+    let filled = r#"{"id":42,"n":null,"a":0,"b":"","c":"0.00","d":"1970-01-01T00:00:00.000000Z","e":false,"f":[],"g":"AA==","h":0.0}"#;
+    let of = |before: &str| change("d", before, "null");
+    let value = of(filled);
+    let gone = event(KEY, Some(&value));
+    assert!(!gone.is_before_complete() && gone.lacks_old_row());
+    assert_eq!((gone.old_value("a"), gone.old_value("id").map(Value::raw)), (None, Some(&b"42"[..])));
+    // One more column with a value: the row is whole.
+    let value = of(&filled.replace("\"e\":false", "\"e\":true"));
+    let whole = event(KEY, Some(&value));
+    assert_eq!((whole.is_before_complete(), whole.old_value("a").map(Value::raw)), (true, Some(&b"0"[..])));
+    // A default would look like a value: the table's updates say what it is.
+    let mut identity = Identity::default();
+    let unknown = change("u", "null", filled);
+    identity.learn(&event(KEY, Some(&unknown)));
+    let keyed = whole.of_identity(identity);
+    assert_eq!((identity, keyed.is_before_complete(), keyed.old_value("e")), (Identity::Key, false, None));
+    let known = change("u", filled, filled);
+    identity.learn(&event(KEY, Some(&known)));
+    let full = gone.of_identity(identity);
+    assert_eq!((identity, full.old_value("a").map(Value::raw)), (Identity::Full, Some(&b"0"[..])));
+    // A key alone is whole.
+    let only = of(r#"{"id":42}"#);
+    assert!(event(KEY, Some(&only)).is_before_complete());
+}
+
+#[test]
 fn an_unchanged_large_value_is_known_in_the_forms_of_all_types() {
     for mark in [
         r#""__debezium_unavailable_value""#,
@@ -152,13 +179,13 @@ fn a_row_that_leaves_shows_nothing_new_and_one_that_comes_nothing_old() {
                 for (judgement, hidden, seen, word) in
                     [(Judgement::Leaves, "NEW", "OLD", "leaves"), (Judgement::Enters, "OLD", "NEW", "enters")]
                 {
-                    let how = Show { judgement, columns: None };
+                    let how = Show { judgement, ..Show::default() };
                     let text = shown(view, &event(KEY, Some(value)), &how).to_string();
                     assert!(!text.contains(hidden) && text.contains(seen), "{view:?} {judgement:?}: {text}");
                     let is_told = text.contains(word) || value.starts_with("{\"specversion") || value.contains("payload\":{\"specversion");
                     assert!(is_told, "{view:?} {judgement:?}: {text}");
                     let columns = ["id".to_owned()];
-                    let how = Show { judgement, columns: Some(&columns) };
+                    let how = Show { judgement, columns: Some(&columns), whole: false };
                     let text = shown(view, &event(KEY, Some(value)), &how).to_string();
                     assert!(!text.contains("OLD") && !text.contains("NEW") && text.contains("42"), "{view:?}: {text}");
                 }
@@ -168,12 +195,12 @@ fn a_row_that_leaves_shows_nothing_new_and_one_that_comes_nothing_old() {
     // A flat row, whose old form is known from elsewhere, and a large value that would be the old one's.
     let known = event(KEY, Some(new)).knowing(Object::of(old.as_bytes()).expect("a row"));
     for (_, view) in View::ALL {
-        let text = shown(view, &known, &Show { judgement: Judgement::Leaves, columns: None }).to_string();
+        let text = shown(view, &known, &Show { judgement: Judgement::Leaves, ..Show::default() }).to_string();
         assert!(!text.contains("NEW"), "{view:?}: {text}");
     }
     let unsent = change("u", old, r#"{"id":42,"org":6,"secret":"__debezium_unavailable_value"}"#);
     for view in [View::Flat, View::Diff, View::Envelope, View::CloudEvents] {
-        let text = shown(view, &event(KEY, Some(&unsent)), &Show { judgement: Judgement::Enters, columns: None }).to_string();
+        let text = shown(view, &event(KEY, Some(&unsent)), &Show { judgement: Judgement::Enters, ..Show::default() }).to_string();
         assert!(!text.contains("OLD"), "{view:?}: {text}");
     }
     // What cannot be taken apart is not shown in part.
@@ -299,7 +326,7 @@ proptest! {
         }
         for (_, view) in View::ALL {
             let mut out = Vec::new();
-            if view.write(&of, &Show { columns: some.then_some(&columns[..]), judgement }, &mut out) {
+            if view.write(&of, &Show { columns: some.then_some(&columns[..]), judgement, whole: false }, &mut out) {
                 prop_assert!(!out.contains(&b'\n'));
                 let json: Result<Json, _> = serde_json::from_slice(&out);
                 prop_assert!(json.is_ok_and(|json| json.is_object()), "{:?} {}", view, String::from_utf8_lossy(&out));

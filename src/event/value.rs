@@ -123,6 +123,26 @@ impl<'a> Value<'a> {
         Object::of(self.0)
     }
 
+    /// Whether it may be what Debezium puts where an old row does not carry a column: null, or the zero of its type.
+    pub(super) fn may_be_filler(self) -> bool {
+        const TEXTS: [&[u8]; 6] = [b"", b"{}", b"AA==", b"P0Y0M0DT0H0M0S", b"00:00:00Z", b"00000000-0000-0000-0000-000000000000"];
+        const OTHERS: [&[u8]; 7] = [
+            b"null",
+            b"false",
+            b"[]",
+            b"{}",
+            b"{\"wkb\":\"AQcAAAAAAAAA\",\"srid\":null}",
+            b"{\"scale\":0,\"value\":\"AA==\"}",
+            b"{\"dimensions\":0,\"vector\":[]}",
+        ];
+        match self.inside() {
+            Some(text) => {
+                TEXTS.contains(&text) || text.starts_with(b"1970-01-01") || Number::parse(text).is_some_and(|number| number.is_zero())
+            }
+            None => OTHERS.contains(&self.0) || self.number().is_some_and(|number| number.is_zero()),
+        }
+    }
+
     /// Whether it stands for a large value that did not change and was not sent: Debezium's mark, unless another was configured.
     #[inline]
     pub fn is_unavailable(self) -> bool {

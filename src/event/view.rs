@@ -12,6 +12,7 @@
 //! raw          as envelope, key and value as they are stored
 //! ```
 
+use std::fmt;
 use std::io::Write;
 use std::time::Duration;
 
@@ -44,18 +45,30 @@ pub struct Show<'a> {
     pub columns: Option<&'a [String]>,
     /// What the filter said of the event.
     pub judgement: Judgement,
+    /// Who reads may see all rows, and the filter is their own wish: of a row that comes or leaves, the old one and the new one are shown.
+    pub whole: bool,
 }
 
 impl Default for Show<'_> {
     fn default() -> Self {
-        Self { columns: None, judgement: Judgement::Matches }
+        Self { columns: None, judgement: Judgement::Matches, whole: false }
     }
 }
 
 impl Show<'_> {
     /// Whether anything is hidden.
     fn hides(&self) -> bool {
-        self.columns.is_some() || self.filter().is_some()
+        self.columns.is_some() || (self.filter().is_some() && !self.whole)
+    }
+
+    /// Whether the old row is not to be shown.
+    fn comes(&self) -> bool {
+        self.judgement == Judgement::Enters && !self.whole
+    }
+
+    /// Whether the new row is not to be shown.
+    fn leaves(&self) -> bool {
+        self.judgement == Judgement::Leaves && !self.whole
     }
 
     fn filter(&self) -> Option<&'static str> {
@@ -72,11 +85,11 @@ impl Show<'_> {
 
     /// The row before, as far as it may be seen.
     fn before<'a>(&self, event: &Event<'a>) -> Option<Object<'a>> {
-        event.before().filter(|_| self.judgement != Judgement::Enters)
+        event.before().filter(|_| !self.comes())
     }
 
     fn after<'a>(&self, event: &Event<'a>) -> Option<Object<'a>> {
-        event.after().filter(|_| self.judgement != Judgement::Leaves)
+        event.after().filter(|_| !self.leaves())
     }
 }
 
@@ -98,18 +111,20 @@ impl View {
     /// Appends the event as one JSON object without a line's end. False, and nothing appended: the view has nothing to say of it (a tombstone, in
     /// all views that are about rows).
     pub fn write(self, event: &Event<'_>, how: &Show<'_>, out: &mut Vec<u8>) -> bool {
-        let is_object = matches!(event.form, Form::Envelope | Form::Cloud | Form::Flat);
-        let is_raw = self == Self::Raw && !how.hides();
-        let shown = Shown { event, how, is_readable: !is_raw && is_object && json::is_json(event.payload), out };
+        let shown = Shown::new(self, event, how, out);
         match self {
-            Self::Raw if is_raw => shown.raw(),
-            Self::Raw | Self::Envelope => shown.envelope(),
+            Self::Raw | Self::Envelope => shown.placed(self),
             _ if event.kind() == Kind::Tombstone => return false,
             Self::Flat => shown.flat(),
             Self::Diff => shown.diff(),
             Self::CloudEvents => shown.cloud(),
         }
         true
+    }
+
+    /// Appends the event as an object of the envelope's shape, whose value is what the view shows: null where it has nothing to say.
+    pub fn write_placed(self, event: &Event<'_>, how: &Show<'_>, out: &mut Vec<u8>) {
+        Shown::new(self, event, how, out).placed(self);
     }
 }
 
@@ -120,6 +135,14 @@ struct Shown<'s, 'a> {
     /// The value is an object, valid to the end.
     is_readable: bool,
     out: &'s mut Vec<u8>,
+}
+
+impl<'s, 'a> Shown<'s, 'a> {
+    fn new(view: View, event: &'s Event<'a>, how: &'s Show<'s>, out: &'s mut Vec<u8>) -> Self {
+        let is_object = matches!(event.form, Form::Envelope | Form::Cloud | Form::Flat);
+        let is_raw = view == View::Raw && !how.hides();
+        Self { event, how, is_readable: !is_raw && is_object && json::is_json(event.payload), out }
+    }
 }
 
 impl Shown<'_, '_> {
@@ -136,7 +159,7 @@ impl Shown<'_, '_> {
         let event = self.event;
         self.put("{\"topic\":");
         self.text(event.topic);
-        let ts = rfc3339(event.timestamp_ms);
+        let ts = Time(event.timestamp_ms);
         put_formatted(self.out, format_args!(",\"partition\":{},\"offset\":{},\"ts\":\"{ts}\"", event.partition, event.offset));
     }
 
@@ -146,21 +169,23 @@ impl Shown<'_, '_> {
         }
     }
 
-    fn raw(mut self) {
+    /// Where it stands, its key, and as value what a view shows of it.
+    fn placed(mut self, view: View) {
+        let (event, how) = (self.event, self.how);
+        let is_raw = view == View::Raw && !how.hides();
         self.place();
         self.put(",\"key\":");
-        write_value(self.event.key, self.out);
+        write_value(if is_raw { event.key } else { event.key_payload() }, self.out);
         self.put(",\"value\":");
-        write_value(self.event.value, self.out);
-        self.put("}");
-    }
-
-    fn envelope(mut self) {
-        self.place();
-        self.put(",\"key\":");
-        write_value(self.event.key_payload(), self.out);
-        self.put(",\"value\":");
-        self.value();
+        match view {
+            View::Raw if is_raw => write_value(event.value, self.out),
+            View::Raw | View::Envelope => self.value(),
+            View::Flat | View::Diff | View::CloudEvents => {
+                if !view.write(event, how, self.out) {
+                    self.put("null");
+                }
+            }
+        }
         self.filter("filter");
         self.put("}");
     }
@@ -235,7 +260,7 @@ impl Shown<'_, '_> {
     /// The columns of the row that the event is about, which are known, by `each`; the names of those which are not.
     fn columns(&self, mut each: impl FnMut(&[u8], Value<'_>)) -> Vec<Vec<u8>> {
         let event = self.event;
-        let is_old = self.how.judgement == Judgement::Leaves || event.after().is_none();
+        let is_old = self.how.leaves() || event.after().is_none();
         let row = if is_old { self.old_row() } else { event.after() };
         let mut unknown = Vec::new();
         let Some(row) = row else { return unknown };
@@ -246,7 +271,7 @@ impl Shown<'_, '_> {
                 Some(Value::of(value))
             } else if is_old {
                 event.old_value(&name)
-            } else if self.how.judgement == Judgement::Enters && Value::of(value).is_unavailable() {
+            } else if self.how.comes() && Value::of(value).is_unavailable() {
                 // It would be the old row's.
                 None
             } else {
@@ -283,7 +308,7 @@ impl Shown<'_, '_> {
         list.member(b"_op", self.out);
         self.op();
         list.member(b"_ts", self.out);
-        let ts = rfc3339(event.timestamp_ms);
+        let ts = Time(event.timestamp_ms);
         put_formatted(self.out, format_args!("\"{ts}\""));
         if !unknown.is_empty() {
             self.put(",\"_unavailable\":");
@@ -351,8 +376,8 @@ impl Shown<'_, '_> {
     /// are not.
     fn changed(&mut self) -> (bool, Vec<Vec<u8>>) {
         let event = self.event;
-        let is_gone = event.op == Some(Op::Delete) || self.how.judgement == Judgement::Leaves;
-        let is_new = matches!(event.op, Some(Op::Create | Op::Read)) || self.how.judgement == Judgement::Enters;
+        let is_gone = event.op == Some(Op::Delete) || self.how.leaves();
+        let is_new = matches!(event.op, Some(Op::Create | Op::Read)) || self.how.comes();
         let is_known = is_gone || is_new || event.old.is_some() || event.is_before_complete();
         let mut columns = Vec::new();
         let mut list = List::new(b"{");
@@ -410,7 +435,7 @@ impl Shown<'_, '_> {
             }
         }
         let kind = if is_change { "io.debezium.connector.postgresql.DataChangeEvent" } else { "io.rowfeed.Record" };
-        let time = rfc3339(event.commit_ms().unwrap_or(event.timestamp_ms));
+        let time = Time(event.commit_ms().unwrap_or(event.timestamp_ms));
         put_formatted(
             self.out,
             format_args!("\",\"specversion\":\"1.0\",\"type\":\"{kind}\",\"time\":\"{time}\",\"datacontenttype\":\"application/json\""),
@@ -479,7 +504,7 @@ impl List {
     }
 }
 
-fn put_formatted(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
+fn put_formatted(out: &mut Vec<u8>, arguments: fmt::Arguments<'_>) {
     // Memory takes all.
     drop(out.write_fmt(arguments));
 }
@@ -527,20 +552,29 @@ pub fn write_value(value: Option<&[u8]>, out: &mut Vec<u8>) {
 
 /// Milliseconds since 1970 as RFC 3339 in UTC.
 pub fn rfc3339(time_ms: i64) -> String {
-    let (days, in_day) = (time_ms.div_euclid(86_400_000), time_ms.rem_euclid(86_400_000));
-    // Days to a date (Howard Hinnant's civil_from_days): years begin in March, so that the leap day is the last.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let time = Duration::from_millis(u64::try_from(in_day).unwrap_or(0));
-    let (hour, minute, second) = (time.as_secs() / 3600, time.as_secs() / 60 % 60, time.as_secs() % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", time.subsec_millis())
+    Time(time_ms).to_string()
+}
+
+/// Milliseconds since 1970, shown as RFC 3339 in UTC.
+struct Time(i64);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, in_day) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        // Days to a date (Howard Hinnant's civil_from_days): years begin in March, so that the leap day is the last.
+        let shifted = days + 719_468;
+        let era = shifted.div_euclid(146_097);
+        let day_of_era = shifted.rem_euclid(146_097);
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        let time = Duration::from_millis(u64::try_from(in_day).unwrap_or(0));
+        let (hour, minute, second) = (time.as_secs() / 3600, time.as_secs() / 60 % 60, time.as_secs() % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", time.subsec_millis())
+    }
 }
 
 #[cfg(test)]

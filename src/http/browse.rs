@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use super::records;
+use super::records::{self, Chosen};
 use super::{ApiError, parameter};
+use crate::event::{Event, Judgement, Op};
 use crate::log::builtin::BuiltinLog;
 use crate::log::topic::TopicInfo;
 use crate::log::{LogError, StartAt};
@@ -86,12 +86,12 @@ impl Way {
 }
 
 /// Which records are shown.
-#[derive(Default)]
 struct Wanted {
     /// Debezium's letters; none stands for all.
     ops: Vec<String>,
     /// A key as it was written, and as JSON if it is some.
     key: Option<(String, Option<Json>)>,
+    chosen: Chosen,
 }
 
 impl Wanted {
@@ -101,26 +101,23 @@ impl Wanted {
         record.key.is_some_and(|key| key == text.as_bytes() || same(key))
     }
 
-    fn has_op(&self, op: Option<&str>) -> bool {
-        self.ops.is_empty() || op.is_some_and(|op| self.ops.iter().any(|wanted| wanted == op))
+    fn has_op(&self, op: Option<Op>) -> bool {
+        self.ops.is_empty() || op.is_some_and(|op| self.ops.iter().any(|wanted| wanted == op.letter()))
     }
-}
 
-/// The operation of a change event, with or without Kafka Connect's schema around it.
-#[derive(Deserialize)]
-struct Envelope {
-    op: Option<String>,
-    payload: Option<Payload>,
-}
-
-#[derive(Deserialize)]
-struct Payload {
-    op: Option<String>,
-}
-
-fn op_of(value: &[u8]) -> Option<String> {
-    let envelope: Envelope = serde_json::from_slice(value).ok()?;
-    envelope.op.or_else(|| envelope.payload?.op)
+    /// Appends a record as an object, if it is wanted.
+    fn render(&self, topic: &str, partition: u32, record: &RecordView<'_>, unreadable: &mut u64) -> Option<Vec<u8>> {
+        if !self.has_key(record) {
+            return None;
+        }
+        let event = Event::new(topic, partition, record);
+        if !self.has_op(event.op()) {
+            return None;
+        }
+        let judgement = self.chosen.judge(&event);
+        *unreadable += u64::from(judgement == Judgement::Unreadable);
+        judgement.is_wanted().then(|| render(&self.chosen, &event, judgement, record))
+    }
 }
 
 impl Browse {
@@ -137,7 +134,7 @@ impl Browse {
         let time_max = Duration::from_millis(number("max_ms", millis(TIME), millis(TIME_MAX))?);
         let ops = parameter(pairs, "op").map(|ops| ops.split(',').map(|op| op.trim().to_owned()).collect()).unwrap_or_default();
         let key = parameter(pairs, "key").map(|text| (text.to_owned(), serde_json::from_str(text).ok()));
-        let wanted = Wanted { ops, key };
+        let wanted = Wanted { ops, key, chosen: Chosen::parse(pairs)? };
         let way = match parameter(pairs, "cursor") {
             Some(text) => {
                 let wrong = || {
@@ -217,6 +214,8 @@ struct Page<'a> {
     until: Instant,
     walks: Vec<Walk>,
     gaps: Vec<Json>,
+    /// Records that the filter could not be asked of.
+    unreadable: u64,
 }
 
 impl<'a> Page<'a> {
@@ -237,7 +236,7 @@ impl<'a> Page<'a> {
         let places = |walks: &[Walk], back: bool| walks.iter().map(|walk| (walk.partition, walk.place(back))).collect::<Vec<_>>();
         let before = places(&walks, way.back);
         let until = Instant::now() + time_max;
-        let mut page = Self { log, topic, back: way.back, wanted, scanned: 0, scan_max, until, walks, gaps };
+        let mut page = Self { log, topic, back: way.back, wanted, scanned: 0, scan_max, until, walks, gaps, unreadable: 0 };
         let (mut items, mut bytes, mut limited) = (Vec::new(), 0, false);
         while items.len() < limit && bytes < PAGE_BYTES {
             match page.next(items.is_empty()).await? {
@@ -260,7 +259,7 @@ impl<'a> Page<'a> {
         let (onward, backward) = (Way { places: after, ..way.clone() }, Way { places: before, back: !way.back, ..way.clone() });
         let (next, prev) = if way.newest_first == way.back { (onward, backward) } else { (backward, onward) };
         let rest = json!({
-            "next_cursor": cursor(&next, &ranges), "prev_cursor": cursor(&prev, &ranges), "scanned": page.scanned, "scan_limited": limited,
+            "next_cursor": cursor(&next, &ranges), "prev_cursor": cursor(&prev, &ranges), "scanned": page.scanned, "scan_limited": limited, "unreadable": page.unreadable,
             "gaps": page.gaps, "partitions": page.walks.iter().map(|walk| json!({ "partition": walk.partition, "start": walk.start, "end": walk.end })).collect::<Vec<_>>(),
         });
         Ok([b"{\"items\":[", items.join(&b',').as_slice(), b"],", rest.to_string().get(1..).unwrap_or_default().as_bytes()].concat())
@@ -324,12 +323,7 @@ impl<'a> Page<'a> {
                     self.scanned += 1;
                     looked += size(&record);
                     next = record.offset + 1;
-                    if !self.wanted.has_key(&record) {
-                        continue;
-                    }
-                    let op = record.value.and_then(op_of);
-                    if self.wanted.has_op(op.as_deref()) {
-                        let json = render(&self.topic.name, partition, &record, op.as_deref());
+                    if let Some(json) = self.wanted.render(&self.topic.name, partition, &record, &mut self.unreadable) {
                         bytes += json.len();
                         found.push_back(Item { offset: record.offset, timestamp_ms: record.timestamp_ms, json });
                     }
@@ -391,12 +385,16 @@ fn size(record: &RecordView<'_>) -> usize {
     record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
 }
 
+/// A record as an object, whatever it is, as it is stored.
+pub(super) fn whole(topic: &str, partition: u32, record: &RecordView<'_>) -> Vec<u8> {
+    render(&Chosen::everything(), &Event::new(topic, partition, record), Judgement::Matches, record)
+}
+
 /// A record as an object.
-pub(super) fn render(topic: &str, partition: u32, record: &RecordView<'_>, op: Option<&str>) -> Vec<u8> {
+fn render(chosen: &Chosen, event: &Event<'_>, judgement: Judgement, record: &RecordView<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    records::write_line(topic, partition, record, &mut out);
-    out.truncate(out.len().saturating_sub(b"}\n".len()));
-    let size = size(record);
+    chosen.write_open(event, judgement, &mut out);
+    let (size, op) = (size(record), event.op().map(Op::letter));
     out.extend_from_slice(
         format!(",\"op\":{},\"size\":{size},\"tombstone\":{},\"headers\":{{", Json::from(op), record.value.is_none()).as_bytes(),
     );
@@ -435,9 +433,11 @@ mod tests {
         assert!(range.start > 0, "{range:?}");
         // As it was before retention.
         let walk = Walk { partition: 0, start: 0, end: range.end, at: 0, records: 1, found: VecDeque::new() };
-        let (wanted, until) = (Wanted::default(), Instant::now() + TIME_MAX);
+        let chosen = Chosen::parse(&[]).expect("nothing is asked for");
+        let (wanted, until) = (Wanted { ops: Vec::new(), key: None, chosen }, Instant::now() + TIME_MAX);
         let (walks, gaps) = (vec![walk], Vec::new());
-        let mut page = Page { log: &log, topic: &topic, back: false, wanted, scanned: 0, scan_max: SCAN, until, walks, gaps };
+        let mut page =
+            Page { log: &log, topic: &topic, back: false, wanted, scanned: 0, scan_max: SCAN, until, walks, gaps, unreadable: 0 };
         let first = page.next(true).await.expect("readable");
         assert!(matches!(first, Next::Item(item) if item.offset == range.start));
         assert_eq!(page.gaps, [gap(0, 0, range.start)]);
@@ -451,12 +451,5 @@ mod tests {
         for bad in ["", "n", "nb", "xb0:1", "nb0", "nb0:x", "nb3:1", "nb1:1,0:1", "nb0:1,0:2", "nb0:-1", "nb0:1,"] {
             assert_eq!(Way::parse(bad, 3), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn an_operation_is_found_with_and_without_a_schema() {
-        assert_eq!(op_of(b"{\"before\":null,\"op\":\"u\"}").as_deref(), Some("u"));
-        assert_eq!(op_of(b"{\"schema\":{},\"payload\":{\"op\":\"d\"}}").as_deref(), Some("d"));
-        assert_eq!((op_of(b"{\"op\":1}"), op_of(b"7"), op_of(b"\0x")), (None, None, None));
     }
 }

@@ -22,7 +22,7 @@ use crate::log::builtin::BuiltinLog;
 use crate::log::builtin::keys::{Kept, KeyWatch};
 use crate::log::topic::TopicInfo;
 use crate::problem::Problem;
-use crate::record::view::{RecordView, batches};
+use crate::record::view::RecordView;
 
 const PARAMETERS: [&str; 5] = ["wait", "newer_than", "min_offset", "min_lsn", "view"];
 /// The longest a request waits.
@@ -233,7 +233,22 @@ impl Look<'_> {
         let failed = |error: LogError| failed(&error);
         let keyless = self.log.newest(self.topic, None, 0).await.map_err(failed)?;
         let mut read = keyless.read;
-        for candidate in self.candidates(key).await.map_err(failed)? {
+        let mut candidates = self.candidates(key, false).await.map_err(failed)?;
+        let (mut tried, mut is_anew) = (0, false);
+        loop {
+            let Some(candidate) = candidates.get(tried).cloned() else {
+                if std::mem::replace(&mut is_anew, true) {
+                    break;
+                }
+                // Its keys may be written in another way by now.
+                let others = self.candidates(key, true).await.map_err(failed)?;
+                if others == candidates {
+                    break;
+                }
+                (candidates, tried) = (others, 0);
+                continue;
+            };
+            tried += 1;
             let found = self.log.newest(self.topic, Some(&candidate), 0).await.map_err(failed)?;
             let Some(place) = found.place else { continue };
             read = read.min(found.read);
@@ -270,7 +285,7 @@ impl Look<'_> {
         let failed = |error: LogError| failed(&error);
         let keyless = self.log.newest(self.topic, None, *read).await.map_err(failed)?;
         let (mut upto, mut is_newer) = (keyless.read, keyless.place.is_some());
-        for candidate in self.candidates(key).await.map_err(failed)? {
+        for candidate in self.candidates(key, false).await.map_err(failed)? {
             let found = self.log.newest(self.topic, Some(&candidate), *read).await.map_err(failed)?;
             is_newer |= found.place.is_some();
             upto = upto.min(found.read);
@@ -280,31 +295,9 @@ impl Look<'_> {
     }
 
     /// The keys that a text may mean, the likeliest first.
-    async fn candidates(&self, text: &str) -> Result<Vec<Vec<u8>>, LogError> {
-        let sample = self.sample().await?;
+    async fn candidates(&self, text: &str, anew: bool) -> Result<Vec<Vec<u8>>, LogError> {
+        let sample = self.log.sample_key(self.topic, anew).await?;
         Ok(candidates(text, sample.as_deref()))
-    }
-
-    /// A key of the topic, without its schema: its names and their order.
-    async fn sample(&self) -> Result<Option<Vec<u8>>, LogError> {
-        for partition in 0..self.topic.partitions {
-            let Some(range) = self.log.offsets(self.topic.index, partition).filter(|range| range.end > range.start) else { continue };
-            // The newest batch may have none: that of a table that was emptied.
-            for offset in [range.end - 1, range.start] {
-                let chunk = match self.log.read(self.topic.index, partition, offset, 1).await {
-                    Ok(chunk) => chunk,
-                    // Retention, or a delete of the topic, was faster.
-                    Err(LogError::OffsetOutOfRange { .. } | LogError::UnknownPartition { .. }) => continue,
-                    Err(error) => return Err(error),
-                };
-                let mut room = Vec::new();
-                let key = batches(&chunk).next().and_then(|batch| batch.records(&mut room).flatten().find_map(|record| record.key));
-                if let Some((key, keys)) = key.zip(self.log.keys()) {
-                    return Ok(Some(keys.same(key).to_vec()));
-                }
-            }
-        }
-        Ok(None)
     }
 }
 
@@ -386,7 +379,7 @@ fn answer(topic: &TopicInfo, asked: &Asked, standing: &Standing, unmet: Option<&
             let mut body = Vec::new();
             match asked.view {
                 Some(view) => drop(view.write(&event, &Show::default(), &mut body)),
-                None => body = browse::render(name, kept.place.partition, &record, event.op().map(Op::letter)),
+                None => body = browse::whole(name, kept.place.partition, &record),
             }
             Ok(headers(([(header::CONTENT_TYPE, "application/json")], body).into_response()))
         }

@@ -23,11 +23,12 @@ use super::browse::{self, Browse};
 use super::connection::Peer;
 use super::csv::{Csv, View};
 use super::described::{Routes, does};
-use super::records;
+use super::records::{self, Chosen};
 use super::stream::poll;
 use super::stream::sse::Asker;
 use super::{ApiError, App, Pairs, cluster, is_on, parameter};
 use crate::connect::registry::ConnectorView;
+use crate::event::{Event, Judgement};
 use crate::log::builtin::BuiltinLog;
 use crate::log::subscription::Place;
 use crate::log::topic::{TopicInfo, fits, holds_secrets};
@@ -57,10 +58,11 @@ pub fn routes() -> Routes {
             .query("limit", json!(10), "So many records at most.")
             .query("follow", json!(true), "New records are told as they come.")
             .query("format", json!("ndjson"), "ndjson, or csv, which Accept: text/csv asks for, too.")
-            .query("view", json!("flat"), "Of CSV: envelope, the event in one column; flat, each column of the row in one of its own.")
+            .query("where", json!("total > 100 and status = 'paid'"), "Changes that fulfil this condition only: docs/reference/filters.md. Of an update the row is looked at as it was and as it is: \"filter\" says that it enters or leaves.")
+            .query("view", json!("flat"), "raw, as it is stored, unless another is asked for: envelope, without schema; flat, the row; diff, what changed; cloudevents. Of CSV: envelope, the event in one column; flat, each column of the row in one of its own.")
             .text(200, "Records, one a line.", "application/x-ndjson", RECORD)
             .text(200, "Records, one a line.", "text/csv", "topic,partition,offset,ts,op,key,value\r\n")
-            .fails(400, "limit=x is not a number")
+            .fails(400, "filter/syntax: the filter cannot be read: \"nd\" stands where \"and\", \"or\" or the end should")
             .fails(403, "__rowfeed.configs may hold passwords: read connectors at /connectors")
             .fails(404, missing)
             .fails(429, "64 streams are open already")
@@ -90,8 +92,8 @@ pub fn routes() -> Routes {
         .shape(
             "RecordPage",
             json!({ "items": [{ "topic": "shop.public.orders", "partition": 0, "offset": 1842, "ts": "2026-11-21T13:02:11.482Z", "key~": { "id": 42 },
-                "value~": { "op": "u" }, "op~": "u", "size": 612, "tombstone": false, "headers": { "<name>": null } }],
-                "next_cursor~": "nb0:1793", "prev_cursor~": "nf0:1843", "scanned": 50, "scan_limited": false,
+                "value~": { "op": "u" }, "op~": "u", "size": 612, "tombstone": false, "headers": { "<name>": null }, "filter?": "enters|leaves" }],
+                "next_cursor~": "nb0:1793", "prev_cursor~": "nf0:1843", "scanned": 50, "scan_limited": false, "unreadable": 0,
                 "gaps": [{ "partition": 0, "from": 10, "to": 5000 }], "partitions": [{ "partition": 0, "start": 0, "end": 1843 }] }),
         )
         .get(
@@ -209,13 +211,13 @@ async fn read(
     }
     let form = Form::asked(&pairs, &headers)?;
     if form == Form::Page {
-        let known = [&["from", "limit", "partition", "format"][..], &browse::PARAMETERS].concat();
+        let known = [&["from", "limit", "partition", "format", "where", "view"][..], &browse::PARAMETERS].concat();
         let request = Request::parse(&pairs, &known, topic.partitions)?;
         let _room = room(&app)?;
         return Browse::parse(log, &topic, &pairs, request.partition).await?.answer(log, &topic).await;
     }
-    let request = Request::parse(&pairs, &["from", "limit", "follow", "partition", "format", "view"], topic.partitions)?;
-    stream(&app, log, vec![topic], None, &request, form).await
+    let request = Request::parse(&pairs, &["from", "limit", "follow", "partition", "format", "where", "view"], topic.partitions)?;
+    stream(&app, log, vec![topic], None, request, form).await
 }
 
 /// How records are written.
@@ -232,29 +234,27 @@ enum Form {
 impl Form {
     /// `format`, or what only one form has, or the header Accept; else lines, as it was before there were others.
     fn asked(pairs: &[(String, String)], headers: &HeaderMap) -> Result<Self, ApiError> {
-        let view = match parameter(pairs, "view") {
-            None | Some("envelope") => View::Envelope,
-            Some("flat") => View::Flat,
-            Some(other) => return Err(ApiError::bad_request(format!("view={other} is neither envelope nor flat"))),
-        };
         let accepts = |media: &str| {
             let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
             accepted
                 .flat_map(|value| value.split(','))
                 .any(|one| one.split(';').next().is_some_and(|one| one.trim().eq_ignore_ascii_case(media)))
         };
+        // A file has two views only.
+        let csv = || match parameter(pairs, "view") {
+            None | Some("envelope") => Ok(Self::Csv(View::Envelope)),
+            Some("flat") => Ok(Self::Csv(View::Flat)),
+            Some(other) => Err(ApiError::bad_request(format!("view={other}: of CSV there are envelope and flat"))),
+        };
         let form = match parameter(pairs, "format") {
             Some("ndjson") => Self::Lines,
-            Some("csv") => Self::Csv(view),
+            Some("csv") => csv()?,
             Some("json") => Self::Page,
             Some(other) => return Err(ApiError::bad_request(format!("format={other} is none of json, ndjson and csv"))),
             None if browse::PARAMETERS.iter().any(|name| parameter(pairs, name).is_some()) => Self::Page,
-            None if accepts("text/csv") => Self::Csv(view),
+            None if accepts("text/csv") => csv()?,
             None => Self::Lines,
         };
-        if view == View::Flat && !matches!(form, Self::Csv(_)) {
-            return Err(ApiError::bad_request("view=flat is a form of CSV: add format=csv"));
-        }
         if is_on(pairs, "follow") && form != Self::Lines {
             return Err(ApiError::bad_request("follow=true goes on for ever: take format=ndjson with it"));
         }
@@ -266,7 +266,7 @@ impl Form {
 async fn read_many(State(app): State<App>, headers: HeaderMap, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let log = log(&app)?;
     let form = Form::asked(&pairs, &headers)?;
-    let request = Request::parse(&pairs, &["from", "limit", "follow", "topic", "format", "view"], 0)?;
+    let request = Request::parse(&pairs, &["from", "limit", "follow", "topic", "format", "where", "view"], 0)?;
     if form == Form::Page {
         return Err(ApiError::bad_request("pages are those of one topic: /v1/topics/TOPIC/records"));
     }
@@ -282,7 +282,7 @@ async fn read_many(State(app): State<App>, headers: HeaderMap, Query(pairs): Pai
     }
     topics.sort_by_key(|topic| topic.index);
     topics.dedup_by_key(|topic| topic.index);
-    stream(&app, log, topics, wanted, &request, form).await
+    stream(&app, log, topics, wanted, request, form).await
 }
 
 /// A topic whose records may be read.
@@ -305,7 +305,7 @@ async fn stream(
     log: &BuiltinLog,
     topics: Vec<Arc<TopicInfo>>,
     wanted: Option<Wanted>,
-    request: &Request,
+    request: Request,
     form: Form,
 ) -> Result<Response, ApiError> {
     let room = room(app)?;
@@ -318,7 +318,17 @@ async fn stream(
     let beat = app.0.settings.beat;
     let csv = if let Form::Csv(view) = form { Some(Csv::new(view)) } else { None };
     let media = if csv.is_some() { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
-    let stream = Stream { log: log.clone(), cursors, wanted, left: request.limit, follow: request.follow, beat, csv, chunks };
+    let stream = Stream {
+        log: log.clone(),
+        cursors,
+        wanted,
+        left: request.limit,
+        follow: request.follow,
+        chosen: request.chosen,
+        beat,
+        csv,
+        chunks,
+    };
     let stop = app.0.stop.clone();
     tokio::spawn(async move {
         stream.run(stop).await;
@@ -353,6 +363,7 @@ struct Request {
     limit: u64,
     follow: bool,
     partition: Option<u32>,
+    chosen: Chosen,
 }
 
 impl Request {
@@ -380,7 +391,7 @@ impl Request {
                 Some(partition.ok_or_else(missing)?)
             }
         };
-        Ok(Self { from, limit, follow, partition })
+        Ok(Self { from, limit, follow, partition, chosen: Chosen::parse(pairs)? })
     }
 }
 
@@ -409,6 +420,7 @@ struct Stream {
     wanted: Option<Wanted>,
     left: u64,
     follow: bool,
+    chosen: Chosen,
     beat: Duration,
     /// Lines of CSV instead of JSON.
     csv: Option<Csv>,
@@ -518,12 +530,14 @@ impl Stream {
                 if record.offset < next || record.offset >= end || self.left == 0 {
                     continue;
                 }
+                let event = Event::new(&topic.name, partition, &record);
                 let is_written = match &mut self.csv {
-                    Some(csv) => csv.write(&topic.name, partition, &record, &mut out),
-                    None => {
-                        records::write_line(&topic.name, partition, &record, &mut out);
-                        true
+                    // A file of rows has no line for one that leaves the filter.
+                    Some(csv) => {
+                        matches!(self.chosen.judge(&event), Judgement::Matches | Judgement::Enters)
+                            && csv.write(&topic.name, partition, &record, &mut out)
                     }
+                    None => self.chosen.write_line(&event, &mut out),
                 };
                 self.left -= u64::from(is_written);
                 reached = record.offset + 1;

@@ -94,6 +94,8 @@ enum Reader {
     Usual,
     /// With a lease.
     Lease,
+    /// With a lease, at the primary alone.
+    LeaseAtPrimary,
     /// Saying what it saw.
     Seen,
 }
@@ -119,7 +121,11 @@ fn fence(world: &World, url: &str, service: &str) {
         let path = format!("/v1/subscriptions/cache/barrier?lsn={lsn}&timeout=5s");
         if http::get(service, &path).is_ok_and(|answer| answer.status == 200) {
             world.barriers.fetch_add(1, SeqCst);
-            versions.iter().zip(&world.fenced).for_each(|(version, fenced)| drop(fenced.fetch_max(*version, SeqCst)));
+            for (version, fenced) in versions.iter().zip(&world.fenced) {
+                fenced.fetch_max(*version, SeqCst);
+            }
+        } else {
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }
@@ -136,7 +142,7 @@ fn read(world: &World, reader: Reader, primary: &str, standby: &str, redis: &str
             continue;
         };
         let key = random.among(0..KEYS as u64) as usize;
-        let from_standby = reader != Reader::Usual && random.among(0..3) == 0;
+        let from_standby = matches!(reader, Reader::Lease | Reader::Seen) && random.among(0..3) == 0;
         if turn(world, reader, key, if from_standby { &standby } else { &primary }, from_standby, redis, &mut random).is_err() {
             connection = None;
         }
@@ -173,7 +179,7 @@ fn turn(
     let part = |at: usize| answer.get(at).cloned().unwrap_or_default();
     let began = match part(0).as_str() {
         "hit" => {
-            world.hit(key, fenced, &part(1), if reader == Reader::Lease { "lease" } else { "seen" });
+            world.hit(key, fenced, &part(1), if reader == Reader::Seen { "seen" } else { "lease" });
             return Ok(());
         }
         "bypass" => {
@@ -185,7 +191,7 @@ fn turn(
         _ => part(1),
     };
     let mut fill = redis::cmd("FCALL");
-    if reader == Reader::Lease {
+    if reader != Reader::Seen {
         if part(0) != "fill" {
             std::thread::sleep(Duration::from_millis(1));
             return Ok(());
@@ -248,7 +254,7 @@ fn subscribe(ground: &Ground, more: &Value) {
 }
 
 /// Runs the race; `meanwhile` ends it.
-fn race(ground: &mut Ground, readers: &[Reader], meanwhile: impl FnOnce(&mut Redis, &World)) -> World {
+fn race(ground: &mut Ground, readers: &[Reader], meanwhile: impl FnOnce(&mut Ground, &World)) -> World {
     let world = World::new();
     let primary = ground.scene.database.url();
     let standby = ground.standby.url(&ground.scene.database.name);
@@ -264,7 +270,7 @@ fn race(ground: &mut Ground, readers: &[Reader], meanwhile: impl FnOnce(&mut Red
             scope.spawn(move || read(world, *reader, primary, standby, url, at as u64 + 100));
         }
         scope.spawn(|| fence(&world, &primary, &service));
-        meanwhile(&mut ground.redis, &world);
+        meanwhile(ground, &world);
         world.stop.store(true, SeqCst);
     });
     eprintln!("{readers:?}: {}", world.account());
@@ -277,7 +283,8 @@ fn no_stale_value_outlives_the_fence_also_when_redis_forgets_its_last_writes() {
     let replica = ground.standby.url(&ground.scene.database.name);
     subscribe(&ground, &json!({ "functions": "on", "replicas": [replica] }));
     let rounds = if long_form() { 10 } else { 3 };
-    let world = race(&mut ground, &[Reader::Lease, Reader::Seen], |redis, world| {
+    let world = race(&mut ground, &[Reader::Lease, Reader::Seen], |ground, world| {
+        let redis = &mut ground.redis;
         for _ in 0..rounds {
             let wait = |what: &str, count: &AtomicU64, more: u64| {
                 let until = count.load(SeqCst) + more;
@@ -292,6 +299,9 @@ fn no_stale_value_outlives_the_fence_also_when_redis_forgets_its_last_writes() {
             redis.run();
             wait("barriers after the restart", &world.barriers, 10);
             wait("hits after the restart", &world.hits, 200);
+            ground.scene.rowfeed.kill();
+            ground.scene.rowfeed.run();
+            wait("barriers after our own restart", &world.barriers, 10);
         }
     });
     assert_eq!(world.stale.load(SeqCst), 0, "{}", world.account());
@@ -309,15 +319,26 @@ fn no_stale_value_outlives_the_fence_also_when_redis_forgets_its_last_writes() {
     }
 }
 
+/// Waits until a stale value is found.
+fn until_stale(world: &World) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while world.stale.load(SeqCst) == 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn the_usual_delete_on_the_event_leaves_stale_values_so_this_test_can_find_them() {
     let Some(mut ground) = ground("cache_usual") else { return };
     subscribe(&ground, &json!({ "functions": "off", "fence": false }));
-    let world = race(&mut ground, &[Reader::Usual], |_, world| {
-        let until = Instant::now() + Duration::from_secs(30);
-        while world.stale.load(SeqCst) == 0 && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    });
+    let world = race(&mut ground, &[Reader::Usual], |_, world| until_stale(world));
+    assert!(world.stale.load(SeqCst) > 0, "no stale value was found where there must be some: {}", world.account());
+}
+
+#[test]
+fn leases_alone_are_not_enough_it_takes_the_fence() {
+    let Some(mut ground) = ground("cache_leases") else { return };
+    subscribe(&ground, &json!({ "functions": "on", "fence": false }));
+    let world = race(&mut ground, &[Reader::LeaseAtPrimary], |_, world| until_stale(world));
     assert!(world.stale.load(SeqCst) > 0, "no stale value was found where there must be some: {}", world.account());
 }

@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use rowfeed::demo::cluster::free_port;
 
+use crate::support::missing;
+use crate::support::opensearch::OpenSearch;
 use crate::support::postgres::{fresh_database, shared_server};
+use crate::support::redis::Redis;
 use crate::support::service::Rowfeed;
-use crate::support::{missing, wait_for};
 
 /// How long one example may take: the machine may be busy with other tests.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -171,6 +173,27 @@ fn what_the_outbox_says_reaches_its_users_browser_and_no_other() {
 #[test]
 fn the_board_of_orders_is_live_and_catches_up() {
     if let Some(kills) = Example::new("live-order-board", &["psql", "python3", "node", "curl", "chromium"]).with_a_page().run() {
+        assert_eq!(kills, 1);
+    }
+}
+
+#[test]
+fn no_customer_of_the_shop_sees_an_old_price() {
+    let Some(redis) = Redis::start(&["--save", ""]) else { return };
+    let mut shop = Example::new("cache-aside-shop", &["psql", "python3", "node", "curl"]).with_a_page();
+    shop.variables.push(("REDIS_URL", redis.url()));
+    shop.variables.push(("SECOND_PORT", free_port().expect("a port").to_string()));
+    if let Some(kills) = shop.run() {
+        assert_eq!(kills, 1);
+    }
+}
+
+#[test]
+fn the_search_finds_what_the_table_has() {
+    let Some(server) = OpenSearch::start() else { return };
+    let mut search = Example::new("search-index", &["psql", "python3", "curl", "jq"]);
+    search.variables.push(("SEARCH_URL", server.url()));
+    if let Some(kills) = search.run() {
         assert_eq!(kills, 1);
     }
 }

@@ -166,14 +166,11 @@ fn retention_and_the_setting_are_told() {
     rowfeed.wait_until_streaming("shop", &sql, &database.name);
     sql.run("insert into orders values (0, 'old')");
     wait_for("the row", || (at(&rowfeed, "srv.public.orders", "0").status == 200).then_some(()));
-    wait_for("retention", || {
+    let cut = wait_for("retention", || {
         sql.run("insert into orders select max(id) + n, repeat('x', 2000) from orders, generate_series(1, 500) n group by n");
-        let found = at(&rowfeed, "srv.public.orders", "0");
-        match found.status {
-            200 => None,
-            status => Some(assert_eq!((status, &found.json()["code"]), (410, &json!("key/cut")))),
-        }
+        Some(at(&rowfeed, "srv.public.orders", "0")).filter(|found| found.status != 200)
     });
+    assert_eq!((cut.status, &cut.json()["code"]), (410, &json!("key/cut")));
     assert_eq!(at(&rowfeed, "srv.public.orders", "none").status, 410);
     drop(rowfeed);
 

@@ -74,6 +74,8 @@ mod reconcile;
 mod reload;
 #[cfg(feature = "kafka")]
 mod resume;
+#[cfg(feature = "kafka")]
+mod search;
 mod secrets;
 #[cfg(feature = "kafka")]
 mod signals;

@@ -197,6 +197,36 @@ fn what_waits_survives_a_crash_while_others_advance() {
     wait_for("nothing to wait", || deliveries(&scene, "failed").is_empty().then_some(()));
 }
 
+#[test]
+fn a_record_that_retention_took_while_it_waited_is_told() {
+    let Some(mut scene) = scene("hook_retention") else { return };
+    scene.rowfeed.kill();
+    scene.rowfeed.set_variable("ROWFEED_LOG_SEGMENT_BYTES", "1MiB");
+    scene.rowfeed.set_variable("ROWFEED_LOG_MAX_BYTES", "2MiB");
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    let receiver = Receiver::start(|hook| if row(hook).0 == 1 { Reply::Status(500) } else { Reply::Status(200) });
+    subscribe(&scene, &receiver.url(), &json!({ "retries": ["1h"] }));
+    scene.sql.run("insert into orders values (1, 'new', 1)");
+    wait_for("the first try", || (!deliveries(&scene, "failed").is_empty()).then_some(()));
+    let topic = Scene::topic("orders");
+    for round in 1..=12 {
+        scene.sql.run(&format!("insert into orders select {round} * 100 + n, repeat('x', 100000), n from generate_series(1, 10) n"));
+        receiver.wait_for_ids(round * 10);
+    }
+    wait_for("retention", || (scene.reader.watermarks(&topic, 0)?.0 > 0).then_some(()));
+    assert_eq!(ask(&scene, "POST", "/replay", Some(&json!({ "from": "start", "only": "failed" }))).status, 202);
+    let letters = wait_for("a dead letter", || Some(scene.reader.read("__rowfeed.dead.hook")).filter(|letters| !letters.is_empty()));
+    assert_eq!((letters[0].key.as_ref(), letters[0].value.as_ref()), (None, None));
+    assert!(letters[0].header("rowfeed.dead.error").is_some_and(|error| error.contains("retention")));
+    assert_eq!(letters[0].header("rowfeed.dead.offset").as_deref(), Some("0"));
+    let dead = wait_for("the end of its wait", || Some(deliveries(&scene, "dead")).filter(|dead| dead.len() == 1));
+    assert!(dead[0]["error"].as_str().is_some_and(|error| error.contains("retention")), "{dead:?}");
+    // Its key goes on.
+    scene.sql.run("update orders set seq = 2 where id = 1");
+    wait_for("the next change of its key", || receiver.hooks().iter().any(|hook| row(hook) == (1, 2)).then_some(()));
+}
+
 /// Everything that a receiver does wrong, and two crashes of rowfeed: every change arrives, in the order of its key.
 #[test]
 fn nothing_is_lost_and_keys_stay_in_order_whatever_the_receiver_does() {
@@ -520,4 +550,50 @@ fn a_receiver_that_is_away_gets_few_requests_and_everything_when_it_is_back() {
     receiver.wait_for_ids(500);
     assert_in_order(&receiver.taken());
     wait_for("no trouble", || (state(&scene)["state"] == "running").then_some(()));
+}
+
+#[test]
+fn a_receiver_over_tls_is_believed_when_its_authority_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
+    let mut make = Command::new("openssl");
+    make.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]);
+    make.args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"]);
+    make.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
+    if let Err(why) = installed::run(&mut make) {
+        return missing(&why);
+    }
+    let script = "const fs = require('fs'); require('https').createServer({ key: fs.readFileSync(process.argv[1]), cert: fs.readFileSync(process.argv[2]) }, \
+                  (request, response) => { response.writeHead(204).end(); console.log(request.headers['webhook-id']) }) \
+                  .listen(process.env.PORT, '127.0.0.1', () => console.log('listening'))";
+    if let Err(why) = installed::run(Command::new("node").arg("--version")) {
+        return missing(&why);
+    }
+    let Some(mut scene) = scene("hook_tls") else { return };
+    let program = Program::start(Command::new("node").arg("-e").arg(script).arg(&key).arg(&certificate));
+    let url = program.url.replace("http://127.0.0.1", "https://localhost");
+    scene.sql.run("insert into orders values (1, 'new', 1)");
+    scene.fence();
+    subscribe(&scene, &url, &json!({ "from": "latest" }));
+    let told = ask(&scene, "POST", "/test", None).json();
+    assert!(told["response"].is_null() && told["error"].as_str().is_some_and(|error| error.contains("no TLS")), "{told}");
+    scene.rowfeed.kill();
+    scene.rowfeed.set_variable("SSL_CERT_FILE", certificate.to_str().expect("a path"));
+    scene.rowfeed.run();
+    scene.rowfeed.wait_until_ready();
+    scene.sql.run("update orders set seq = 2");
+    assert!(program.line().starts_with("evt_"));
+    assert_eq!(ask(&scene, "POST", "/test", None).json()["response"]["status"], 204);
 }

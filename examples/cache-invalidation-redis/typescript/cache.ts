@@ -1,5 +1,5 @@
 // Products by id, through a cache that Rowfeed invalidates. npm install ioredis pg
-import Redis from "ioredis";
+import { Redis } from "ioredis";
 import pg from "pg";
 
 const CACHE = "cache";

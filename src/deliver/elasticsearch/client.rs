@@ -45,15 +45,14 @@ impl Client {
         if settings.urls.iter().any(|url| url.starts_with("https://")) {
             let refused = |why: String| Problem::fail("search/tls", "the search server cannot be reached by TLS").why(why);
             let (provider, mut roots) = crate::postgres::tls::of_the_system().map_err(|error| refused(error.to_string()))?;
-            if let Some(path) = &settings.ca {
-                let text = std::fs::read(path).map_err(|error| refused(format!("{}: {error}", path.display())))?;
-                let ca = ureq::tls::parse_pem(&text).filter_map(|item| match item {
+            if let Some(text) = &settings.ca {
+                let ca = ureq::tls::parse_pem(text.as_bytes()).filter_map(|item| match item {
                     Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate.der().to_vec()),
                     _ => None,
                 });
                 roots = ca.collect();
                 if roots.is_empty() {
-                    return Err(refused(format!("{}: there is no certificate in it", path.display())));
+                    return Err(refused("there is no certificate in ca; it is to be PEM: ${file:/etc/rowfeed/ca.crt}".to_owned()));
                 }
             }
             let roots: Vec<_> = roots.iter().map(|der| ureq::tls::Certificate::from_der(der).to_owned()).collect();

@@ -4,7 +4,7 @@
 //! the row's key; its version grows with every change and is kept by the server, so whatever is sent twice or late changes nothing.
 //!
 //! - [`settings`]: the options; [`document`]: what a record wants; [`bulk`]: requests and answers; [`client`]: the server behind HTTP.
-//! - [`session`]: one run.
+//! - `session`: one run.
 //!
 //! Why it is so: `docs/decisions/0026-versions-of-documents.md`.
 

@@ -31,7 +31,11 @@ const READ_BYTES: usize = 1 << 20;
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// Pauses of a server that is busy.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A server may close the connection on a request that is too large before it has said so. A document of this size that meets nothing
+/// else, so often, while other requests are answered, is taken to be such a one.
+const LARGE_BYTES: usize = 512 << 10;
+const REFUSALS_MAX: u32 = 4;
 /// Emptying an index may take long.
 const EMPTY_WAIT: Duration = Duration::from_secs(600);
 
@@ -45,8 +49,23 @@ pub struct Session<'a> {
     bases: HashMap<[u8; 16], u64>,
     /// So many documents go into one request now.
     room: usize,
+    /// And so many bytes: what this server took, once it refused more.
+    bytes: usize,
     pause: Duration,
+    /// How often a large document alone met a closed connection, one time after the other.
+    refusals: u32,
     dead: Vec<DeadLetter>,
+}
+
+/// What came of a question.
+enum Asked {
+    Answer(Answer),
+    /// Passing trouble: why, how long the server wants to rest, and whether it said nothing at all.
+    Busy {
+        why: String,
+        after: Option<Duration>,
+        is_silent: bool,
+    },
 }
 
 /// Something that a record wants, with what is known of it.
@@ -70,7 +89,8 @@ pub async fn run(sink: &SearchSink, around: &Around) -> Result<(), Problem> {
     let mut reader = around.open().await?;
     let room = sink.settings.bulk_records;
     let (bulk, bases, dead) = (Bulk::default(), HashMap::new(), Vec::new());
-    let mut session = Session { sink, around, client, bulk, bases, room, pause: PAUSE_MIN, dead };
+    let mut session =
+        Session { sink, around, client, bulk, bases, room, bytes: sink.settings.bulk_bytes, pause: PAUSE_MIN, refusals: 0, dead };
     let (mut committed, mut looked) = (Instant::now(), Instant::now());
     loop {
         if *around.stop().borrow() {
@@ -111,7 +131,9 @@ impl Session<'_> {
 
     async fn commit(&mut self, reader: &Subscription) -> Result<(), Problem> {
         let known = self.around.committed();
-        let places = reader.places().iter().map(|place| (place.topic.name.clone(), place.route.partition, place.next));
+        // A topic that was deleted has no place any more, also where there is another one of its name.
+        let is_there = |place: &&Place| self.around.log().topic(&place.topic.name).is_some_and(|topic| topic.index == place.route.topic);
+        let places = reader.places().iter().filter(is_there).map(|place| (place.topic.name.clone(), place.route.partition, place.next));
         let moved = places.filter(|(topic, partition, next)| known.get(&(topic.clone(), *partition)) != Some(next)).collect();
         self.around.commit(moved).await
     }
@@ -222,19 +244,33 @@ impl Session<'_> {
             return Ok(Goes::Ends);
         }
         while !items.is_empty() {
+            // Cut anew at each try: after trouble there go fewer into one.
             let count = self.fits(&items);
             let body = bulk::encode(items.get(..count).unwrap_or_default());
+            let bytes = body.len();
             let begun = Instant::now();
-            let path = "/_bulk?filter_path=errors,items.*.status,items.*.error";
-            let Some(answer) = self.ask(path, body, None).await? else { return Ok(Goes::Ends) };
-            if answer.status == 413 {
-                match items.get(..1) {
-                    Some([item]) if count == 1 => {
-                        let why = "the server takes no document of this size".to_owned();
-                        self.give_up_item(places, item, why).await?;
-                        items.remove(0);
+            let answer = match self.ask_once("/_bulk?filter_path=errors,items.*.status,items.*.error", body, None).await? {
+                Asked::Answer(answer) => answer,
+                Asked::Busy { why, after, is_silent } => {
+                    if is_silent && bytes >= LARGE_BYTES {
+                        self.bytes = (bytes / 2).max(LARGE_BYTES / 2);
                     }
-                    _ => self.room = (count / 2).max(1),
+                    self.refusals = if is_silent && count == 1 && bytes >= LARGE_BYTES { self.refusals + 1 } else { 0 };
+                    if self.refusals >= REFUSALS_MAX && self.client.ask("/", None, None).await.is_ok() {
+                        let why = format!("the server closes the connection when it is sent this document of {bytes} bytes: {why}");
+                        self.give_up_first(places, &mut items, why).await?;
+                    } else if self.slow_down(count, &why, after).await == Goes::Ends {
+                        return Ok(Goes::Ends);
+                    }
+                    continue;
+                }
+            };
+            if answer.status == 413 {
+                if count == 1 {
+                    let why = format!("the server takes no document of this size: {bytes} bytes");
+                    self.give_up_first(places, &mut items, why).await?;
+                } else {
+                    self.bytes = bytes / 2;
                 }
                 continue;
             }
@@ -272,7 +308,7 @@ impl Session<'_> {
         let (mut bytes, mut count) = (0, 0);
         for item in items.iter().take(self.room.max(1)) {
             bytes += item.members.as_ref().map_or(0, Vec::len) + item.id.len() + item.index.len();
-            if count > 0 && bytes > self.settings().bulk_bytes {
+            if count > 0 && bytes > self.bytes {
                 break;
             }
             count += 1;
@@ -292,6 +328,7 @@ impl Session<'_> {
     /// Takes away a topic's documents that are older than a `TRUNCATE`. Newer ones may be there: it may be told again.
     async fn empty(&mut self, index: &str, topic: &str, lsn: u64) -> Result<Goes, Problem> {
         let mark = self.settings().mark.clone().unwrap_or_default();
+        let index = in_path(index);
         let is_of_topic = json!({ "bool": { "minimum_should_match": 1, "should": [
             { "term": { format!("{mark}.topic"): topic } }, { "term": { format!("{mark}.topic.keyword"): topic } },
         ] } });
@@ -307,40 +344,47 @@ impl Session<'_> {
         Ok(Goes::On)
     }
 
-    /// Asks until there is an answer that is none of passing trouble; none when it is to end. 413 is left to the caller.
+    /// Asks until there is an answer that is none of passing trouble; none when it is to end.
     async fn ask(&mut self, path: &str, body: Vec<u8>, wait: Option<Duration>) -> Result<Option<Answer>, Problem> {
         loop {
-            let (why, after) = match self.client.ask(path, Some(body.clone()), wait).await {
-                Err(problem) if problem.action == Does::Retry => {
-                    self.around.status().trouble(Some(problem.clone()));
-                    (problem.text(), None)
+            match self.ask_once(path, body.clone(), wait).await? {
+                Asked::Answer(answer) => return Ok(Some(answer)),
+                Asked::Busy { why, after, .. } => {
+                    if self.slow_down(self.room, &why, after).await == Goes::Ends {
+                        return Ok(None);
+                    }
                 }
-                Err(problem) => return Err(problem),
-                Ok(answer) => match answer.status {
-                    200..=299 | 413 => {
-                        self.around.status().trouble(None);
-                        return Ok(Some(answer));
-                    }
-                    408 | 429 | 500.. => {
-                        let what = format!("the search server answers {}", answer.status);
-                        self.around.status().trouble(Some(Problem::retry("search/busy", what.clone()).why(reason(&answer))));
-                        (what, answer.retry_after.map(Duration::from_secs))
-                    }
-                    401 | 403 => {
-                        return Err(Problem::fail("search/auth", "the search server refuses this user")
-                            .why(reason(&answer))
-                            .fix("correct user and password, or api_key; the user needs the right to write to the index"));
-                    }
-                    status => {
-                        return Err(Problem::fail("search/refused", format!("the search server answers {status}"))
-                            .why(reason(&answer))
-                            .fix("is url the address of Elasticsearch or OpenSearch? Then report it, with this text"));
-                    }
-                },
-            };
-            if self.slow_down(self.room, &why, after).await == Goes::Ends {
-                return Ok(None);
             }
+        }
+    }
+
+    /// Asks once; what nobody can mend by asking again is a problem.
+    async fn ask_once(&mut self, path: &str, body: Vec<u8>, wait: Option<Duration>) -> Result<Asked, Problem> {
+        let answer = match self.client.ask(path, Some(body), wait).await {
+            Ok(answer) => answer,
+            Err(problem) if problem.action == Does::Retry => {
+                let why = problem.text();
+                self.around.status().trouble(Some(problem));
+                return Ok(Asked::Busy { why, after: None, is_silent: true });
+            }
+            Err(problem) => return Err(problem),
+        };
+        match answer.status {
+            200..=299 | 413 => {
+                self.around.status().trouble(None);
+                Ok(Asked::Answer(answer))
+            }
+            408 | 429 | 500.. => {
+                let why = format!("the search server answers {}", answer.status);
+                self.around.status().trouble(Some(Problem::retry("search/busy", why.clone()).why(reason(&answer))));
+                Ok(Asked::Busy { why, after: answer.retry_after.map(Duration::from_secs), is_silent: false })
+            }
+            401 | 403 => Err(Problem::fail("search/auth", "the search server refuses this user")
+                .why(reason(&answer))
+                .fix("correct user and password, or api_key; the user needs the right to write to the index")),
+            status => Err(Problem::fail("search/refused", format!("the search server answers {status}"))
+                .why(reason(&answer))
+                .fix("is url the address of Elasticsearch or OpenSearch? Then report it, with this text")),
         }
     }
 
@@ -359,6 +403,15 @@ impl Session<'_> {
     fn went_well(&mut self) {
         self.pause = PAUSE_MIN;
         self.room = (self.room * 2).min(self.settings().bulk_records);
+    }
+
+    async fn give_up_first(&mut self, places: &[Place], items: &mut Vec<Item>, why: String) -> Result<(), Problem> {
+        self.refusals = 0;
+        if items.is_empty() {
+            return Ok(());
+        }
+        let item = items.remove(0);
+        self.give_up_item(places, &item, why).await
     }
 
     async fn give_up_item(&mut self, places: &[Place], item: &Item, why: String) -> Result<(), Problem> {
@@ -392,6 +445,12 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// A name as one piece of a path.
+fn in_path(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// Dead letters that are put together.

@@ -1,6 +1,5 @@
 //! The options of a search sink.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Secret;
@@ -15,7 +14,11 @@ pub static KEYS: &[Key] = &[
     Key { name: "user", default: "", doc: "basic authentication, with password" },
     Key { name: "password", default: "", doc: "its password" },
     Key { name: "api_key", default: "", doc: "an API key, as the server encoded it" },
-    Key { name: "ca", default: "", doc: "who may have signed its certificate (PEM file); the machine's authorities without" },
+    Key {
+        name: "ca",
+        default: "",
+        doc: "who may have signed its certificate, PEM: ${file:/etc/rowfeed/ca.crt}; without it the machine's authorities",
+    },
     Key { name: "mark", default: "rowfeed", doc: "member of each document with its topic and LSN, which TRUNCATE needs; empty: none" },
     Key { name: "bulk_bytes", default: "5MiB", doc: "one request has so many bytes at most, a document that is larger alone excepted" },
     Key { name: "bulk_records", default: "2000", doc: "and so many documents" },
@@ -31,8 +34,8 @@ pub struct Settings {
     pub index: Template,
     /// How it is asked.
     pub login: Login,
-    /// Authorities of its certificate.
-    pub ca: Option<PathBuf>,
+    /// Authorities of its certificate, PEM.
+    pub ca: Option<String>,
     /// The member with topic and LSN.
     pub mark: Option<String>,
     /// The most bytes of a request.
@@ -96,7 +99,7 @@ impl Settings {
             urls,
             index: index?,
             login,
-            ca: options.text("ca").filter(|path| !path.is_empty()).map(PathBuf::from),
+            ca: options.text("ca").filter(|pem| !pem.trim().is_empty()),
             mark: Some(options.text("mark").unwrap_or_else(|| "rowfeed".to_owned())).filter(|mark| !mark.is_empty()),
             bulk_bytes: bytes(options)?,
             bulk_records: usize::try_from(options.number("bulk_records", 2000, 1..=50_000)).unwrap_or(1),

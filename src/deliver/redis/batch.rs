@@ -75,6 +75,10 @@ pub struct Batch {
     pub emptied_tags: Vec<String>,
     /// Transactions that must be visible.
     pub xids: Vec<u32>,
+    /// A change does not tell its transaction (flat rows, tombstones): all that are running must be over.
+    pub blind: bool,
+    /// A number above all of those.
+    pub floor: Option<u64>,
     /// The newest change.
     pub lsn: Lsn,
     /// The first of a run: the server hears of it whatever is in it.
@@ -110,8 +114,8 @@ pub struct Reading {
     snapshots: BTreeMap<u32, Lsn>,
     /// Changes seen, for the inspector.
     seen: u64,
-    /// Where the tombstone of the newest delete would stand: topic, partition, offset.
-    deleted: Option<(u32, u32, u64)>,
+    /// Where the tombstone of the newest delete would stand, by topic and partition.
+    deleted: BTreeMap<(u32, u32), u64>,
 }
 
 impl Reading {
@@ -139,7 +143,8 @@ impl Batch {
 
     /// All its transactions are visible in this snapshot.
     pub fn is_seen_by(&self, seen: &Visibility) -> bool {
-        self.xids.iter().all(|xid| seen.sees(*xid))
+        let floor = if self.blind { self.floor.is_some_and(|floor| seen.xmin >= floor) } else { true };
+        floor && self.xids.iter().all(|xid| seen.sees(*xid))
     }
 
     /// Takes a record in.
@@ -154,7 +159,7 @@ impl Batch {
         match event.kind() {
             Kind::Change | Kind::Row => {}
             // Behind a delete it says nothing new; of flat rows it is the delete.
-            Kind::Tombstone if reading.deleted.take() == Some((topic.index.0, event.partition, event.offset)) => return Ok(()),
+            Kind::Tombstone if reading.deleted.remove(&(topic.index.0, event.partition)) == Some(event.offset) => return Ok(()),
             Kind::Tombstone => {}
             Kind::Other | Kind::Unreadable => {
                 return Err(Problem::fail("cache/unreadable", format!("records of {} are no rows in JSON", event.topic))
@@ -167,7 +172,7 @@ impl Batch {
             return Ok(());
         }
         if event.op() == Some(Op::Delete) {
-            reading.deleted = Some((topic.index.0, event.partition, event.offset + 1));
+            reading.deleted.insert((topic.index.0, event.partition), event.offset + 1);
         }
         let rule = settings.rules.of(event);
         let lsn = event.lsn().unwrap_or_default();
@@ -186,6 +191,7 @@ impl Batch {
         reading.version = reading.version.max(event.previous_commit_lsn().unwrap_or(lsn).0);
         self.version = reading.version;
         if touched.emptied {
+            self.blind |= event.tx_id().is_none();
             self.changes += 1;
             self.empty(rule, event, settings);
             return Ok(());
@@ -194,6 +200,8 @@ impl Batch {
             self.filtered += 1;
             return Ok(());
         }
+        // A row of a snapshot was visible when it was read.
+        self.blind |= event.tx_id().is_none() && event.op() != Some(Op::Read);
         self.changes += 1;
         self.unknown += u64::from(touched.unknown);
         reading.seen += 1;
@@ -292,5 +300,9 @@ mod tests {
         // Its commit is written and it is not over: a snapshot ends behind the newest one that is.
         assert!(!batch.is_seen_by(&seen(7, 7, &[])));
         assert!(Batch::default().is_seen_by(&seen(3, 3, &[])));
+        // Changes that do not tell their transactions wait for all that were running.
+        let blind = |floor| Batch { blind: true, floor, ..Batch::default() };
+        assert!(!blind(None).is_seen_by(&seen(9, 9, &[])) && !blind(Some(9)).is_seen_by(&seen(8, 9, &[8])));
+        assert!(blind(Some(9)).is_seen_by(&seen(9, 9, &[])));
     }
 }

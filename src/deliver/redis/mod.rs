@@ -6,7 +6,7 @@
 //! the declared standbys have replayed it (phase 1). Leases ([`functions.lua`](server)) close the other hole, of readers who read before and store behind.
 //!
 //! - [`settings`] and [`rules`]: which keys a change concerns; [`batch`] gathers them.
-//! - [`session`]: one run: read, phase 0, fence, phase 1. [`commands`] says what is sent.
+//! - `session`: one run: read, phase 0, fence, phase 1. [`commands`] says what is sent.
 //! - [`applied`]: the watermark, written in one unit with phase 1: a server that lost writes lost it too, and is told again.
 //! - [`inspector`] and [`evidence`]: whether that holds, and what happened to a key.
 //!
@@ -34,7 +34,7 @@ use self::evidence::Evidence;
 use self::inspector::Findings;
 use self::server::Server;
 use self::settings::Settings;
-use super::{Around, Future, Kind, Options, Question, Refusal, Sink};
+use super::{Around, Future, Kind, Options, Question, Refusal, Sink, Source};
 use crate::change::Lsn;
 use crate::metrics::Number;
 use crate::postgres::application;
@@ -168,10 +168,9 @@ impl RedisSink {
     /// Waits until the source's position is durable in the log; a source without changes is pushed.
     async fn arrived(&self, around: &Around, lsn: Lsn) -> Result<Lsn, Refusal> {
         let unknown = || Refusal::Wrong("no connector is known to write the topics of this subscription".to_owned());
-        let topics = around.topics();
         let source = || match &self.settings.connector {
             Some(name) => around.source(name),
-            None => topics.iter().find_map(|topic| around.source_of(&topic.name)),
+            None => writers(around).into_iter().next(),
         };
         let mut next_push = Instant::now() + PUSH_AFTER;
         loop {
@@ -232,6 +231,16 @@ impl RedisSink {
     pub fn findings(&self) -> &Findings {
         &self.findings
     }
+}
+
+/// The connectors that write the topics of a subscription, each once. A topic that is named and does not exist yet has its writer, too.
+fn writers(around: &Around) -> Vec<Source> {
+    let topics = around.topics();
+    let named = topics.iter().map(|topic| topic.name.as_str()).chain(around.definition().topics.iter().map(String::as_str));
+    let mut sources: Vec<Source> = named.filter_map(|topic| around.source_of(topic)).collect();
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    sources.dedup_by(|a, b| a.name == b.name);
+    sources
 }
 
 fn ms(duration: Duration) -> u64 {

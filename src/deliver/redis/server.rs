@@ -1,6 +1,6 @@
 //! A session at a Redis or Valkey server: commands in pipelines and atomic units, every reply looked at.
 //!
-//! Promises that an error in any reply of a pipeline is an error of the whole, that nothing waits longer than [`REPLY_MAX`], and that an
+//! Promises that an error in any reply of a pipeline is an error of the whole, that nothing waits longer than `REPLY_MAX`, and that an
 //! error says what a person must do. After an error the session is given up: what the server has done by then is found out by reading
 //! its watermark anew.
 

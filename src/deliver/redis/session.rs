@@ -22,7 +22,7 @@ use super::commands::{self, Writer};
 use super::inspector::Inspections;
 use super::server::Server;
 use super::settings::Settings;
-use super::{RedisSink, rules};
+use super::{Fenced, RedisSink, rules};
 use crate::change::Lsn;
 use crate::change::progress::Visibility;
 use crate::config::postgres::ConnectionConfig;
@@ -30,7 +30,7 @@ use crate::deliver::around::LOOK_EVERY;
 use crate::deliver::{Around, Source};
 use crate::event::Event;
 use crate::log::Subscription;
-use crate::log::subscription::Delivery;
+use crate::log::subscription::{Delivery, Place};
 use crate::problem::Problem;
 
 /// About so much is read at a time.
@@ -64,8 +64,8 @@ pub struct Session {
     suspects: Mutex<Suspects>,
     /// In plain mode: the namespace's generation.
     generation: Mutex<String>,
-    /// By place: topic and partition, and where behind the fence it goes on.
-    fenced: Mutex<Vec<(String, [u8; 16], u32, u64)>>,
+    /// By place: where it goes on behind the fence.
+    fenced: Mutex<Vec<Reached>>,
     /// Where the log ended when the run began, by place: then the cache is right, and is opened.
     opens_at: Vec<u64>,
     opened: Mutex<bool>,
@@ -74,6 +74,26 @@ pub struct Session {
     /// The server has the watermark.
     told: Mutex<bool>,
     inspections: Mutex<Inspections>,
+}
+
+/// A partition, and where it goes on behind the fence.
+#[derive(Clone, Debug)]
+struct Reached {
+    topic: String,
+    id: [u8; 16],
+    partition: u32,
+    next: u64,
+}
+
+impl From<&Place> for Reached {
+    fn from(place: &Place) -> Self {
+        Self { topic: place.topic.name.clone(), id: place.topic.id, partition: place.route.partition, next: place.next }
+    }
+}
+
+/// By topic and partition, for those who wait.
+fn told(fenced: &[Reached]) -> Fenced {
+    fenced.iter().map(|reached| ((reached.topic.clone(), reached.partition), reached.next)).collect()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -139,10 +159,9 @@ impl Session {
             }
         };
         let suspects = found.as_ref().map(|found| found.suspects.clone()).unwrap_or_default();
-        let fenced: Vec<_> =
-            reader.places().iter().map(|place| (place.topic.name.clone(), place.topic.id, place.route.partition, place.next)).collect();
+        let fenced: Vec<Reached> = reader.places().iter().map(Reached::from).collect();
         // What an earlier run had behind the fence this server may have lost.
-        sink.fenced.send_replace(fenced.iter().map(|(topic, _, partition, next)| ((topic.clone(), *partition), *next)).collect());
+        sink.fenced.send_replace(told(&fenced));
         // The first batch says all places, so that none is missing where the server remembers anything.
         let first = Batch {
             doubts: if settings.repeats() { doubts } else { Vec::new() },
@@ -223,7 +242,7 @@ impl Session {
         }
         let mut fenced = locked(&self.fenced);
         for (at, place) in reader.places().iter().enumerate().skip(known) {
-            fenced.push((place.topic.name.clone(), place.topic.id, place.route.partition, place.next));
+            fenced.push(Reached::from(place));
             batch.next.insert(at, place.next);
         }
         Ok(())
@@ -289,7 +308,7 @@ impl Session {
         if !batch.doubts.is_empty() && !settings.namespace.is_empty() {
             let key = format!("{}:generation", settings.namespace);
             if self.server.has_functions {
-                self.server.run(&commands::bump(&[key.clone()], batch.lsn)).await?;
+                self.server.run(&commands::bump(std::slice::from_ref(&key), batch.lsn)).await?;
             } else {
                 self.server.run(redis::cmd("INCR").arg(&key)).await?;
             }
@@ -349,12 +368,7 @@ fn primary(settings: &Settings, around: &Around) -> Result<ConnectionConfig, Pro
         };
         return around.source(name).map(|source| told(&source)).ok_or_else(unknown);
     }
-    // A topic that is named and does not exist yet has its writer, too.
-    let topics = around.topics();
-    let named = topics.iter().map(|topic| topic.name.as_str()).chain(around.definition().topics.iter().map(String::as_str));
-    let mut sources: Vec<_> = named.filter_map(|topic| around.source_of(topic)).collect();
-    sources.sort_by(|a, b| a.name.cmp(&b.name));
-    sources.dedup_by(|a, b| a.name == b.name);
+    let sources = super::writers(around);
     match sources.as_slice() {
         [one] => Ok(told(one)),
         [] => Err(Problem::retry("cache/source", "no connector writes the topics of this subscription yet")

@@ -14,9 +14,12 @@ use crate::log::{LogWriter, StartAt, TopicSpec};
 use crate::record::compression::Compression;
 use crate::record::{Headers, RecordRef, RecordSink};
 
+/// The next offset of each topic and partition.
+type Next = BTreeMap<(String, u32), u64>;
+
 /// Groups in memory.
 #[derive(Default)]
-struct Groups(Mutex<BTreeMap<String, BTreeMap<(String, u32), u64>>>);
+struct Groups(Mutex<BTreeMap<String, Next>>);
 
 impl Places for Groups {
     fn committed(&self, group: &str) -> Vec<(String, u32, u64)> {

@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::answer::{Answer, Meaning, Pace, Progress, meaning};
 use super::endpoint::{Message, Tried};
 use super::history::{Entry, State};
-use super::lanes::{At, Job, Lanes, Payload, Waiting};
+use super::lanes::{At, Job, Lanes, Order, Payload, Waiting, lane_of};
 use super::partition::{Partition, payload};
 use super::replay::Replay;
 use super::sink::Webhook;
@@ -160,7 +160,11 @@ impl Dispatcher {
             self.around.put_states(gone).await?;
         }
         for (at, stored) in found {
-            self.lanes.restore(Waiting { at, lane: stored.lane, progress: stored.progress, next_at_ms: stored.next_at_ms });
+            let lane = match self.webhook.order {
+                Order::Topic => lane_of(&stored.topic, b""),
+                Order::Key => stored.lane,
+            };
+            self.lanes.restore(Waiting { at, lane, progress: stored.progress, next_at_ms: stored.next_at_ms });
             if stored.progress.tries > 0 {
                 let entry = self.entry(at, &stored.progress, State::Waiting, None);
                 let entry = Entry { status: stored.status, error: stored.error, next_at_ms: Some(stored.next_at_ms), ..entry };
@@ -192,6 +196,13 @@ impl Dispatcher {
                 }
                 while let Some(landed) = self.flying.try_join_next() {
                     self.landed(landed.ok());
+                }
+                if let Some(keeping) = self.keeping.take_if(|keeping| keeping.is_finished()) {
+                    let kept = keeping.await.ok();
+                    self.kept(kept);
+                }
+                if let Ok(replay) = replays.try_recv() {
+                    self.replays.push_back(replay);
                 }
                 continue;
             }
@@ -310,7 +321,8 @@ impl Dispatcher {
     async fn read_again(&mut self) -> Result<(), Problem> {
         let Some(replay) = self.replays.front_mut() else { return Ok(()) };
         let (lanes, webhook, around) = (&mut self.lanes, &self.webhook, &self.around);
-        let is_through = replay.step(&self.partitions, lanes, webhook, around).await.map_err(|error| state::problem(&error))?;
+        let is_through =
+            replay.step(&self.partitions, self.reader.places(), lanes, webhook, around).await.map_err(|error| state::problem(&error))?;
         if is_through {
             self.replays.pop_front();
         }
@@ -501,7 +513,7 @@ impl Dispatcher {
     /// The places that have moved since they were committed.
     fn positions(&self) -> impl Iterator<Item = (usize, u64)> {
         self.reader.places().iter().zip(&self.committed).enumerate().filter_map(|(number, (place, committed))| {
-            let lowest = self.lanes.lowest(u32::try_from(number).unwrap_or(u32::MAX)).unwrap_or(place.next);
+            let lowest = self.lanes.lowest(u32::try_from(number).unwrap_or(u32::MAX), place.next);
             (lowest > *committed).then_some((number, lowest))
         })
     }
@@ -586,13 +598,15 @@ impl Dispatcher {
             self.landed(landed.ok());
         }
         self.flying.abort_all();
-        // Twice: what is stored first may be passed afterwards.
+        // More than once: what is stored first may be passed afterwards.
         for _ in 0..3 {
+            if self.keeping.is_none() {
+                self.keep();
+            }
             if let Some(keeping) = self.keeping.take() {
                 let kept = keeping.await.ok();
                 self.kept(kept);
             }
-            self.keep();
         }
     }
 }

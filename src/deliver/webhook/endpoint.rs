@@ -31,6 +31,8 @@ use crate::problem::{Action, Problem};
 
 /// What is read of an answer's body.
 pub const ANSWER_BYTES_MAX: usize = 2048;
+/// How long an answer's body may take: nothing depends on it.
+const BODY_WAIT: Duration = Duration::from_secs(1);
 /// A receiver's head: beyond this it is not an answer.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Headers of an answer.
@@ -222,44 +224,40 @@ impl Endpoint {
         shown.collect()
     }
 
-    /// Sends one request and reads what is answered.
+    /// Sends one request and reads what is answered. The status counts once it is there, whatever becomes of the body.
     pub async fn send(&self, message: &Message<'_>) -> Tried {
         match tokio::time::timeout(self.timeout, self.exchange(message)).await {
-            Ok(tried) => tried,
+            Ok(Ok((response, sender))) => self.read(response, sender).await,
+            Ok(Err(tried)) => *tried,
             Err(_) => Tried::Failed { why: format!("no answer within {:?}", self.timeout), unreachable: false },
         }
     }
 
-    async fn exchange(&self, message: &Message<'_>) -> Tried {
-        let mut request = match self.request(message) {
-            Ok(request) => request,
-            Err(error) => return failed(&error, false),
-        };
+    async fn exchange(&self, message: &Message<'_>) -> Result<(hyper::Response<Incoming>, http1::SendRequest<Once>), Box<Tried>> {
+        const CLOSED: &str = "the connection was closed before an answer";
+        let mut request = self.request(message).map_err(|error| Box::new(failed(&error, false)))?;
         // A connection that was kept may have been closed by the other side meanwhile: then what was not sent goes over a new one.
         while let Some(mut kept) = self.kept() {
             if kept.ready().await.is_err() {
                 continue;
             }
             match kept.try_send_request(request).await {
-                Ok(response) => return self.read(response, kept).await,
+                Ok(response) => return Ok((response, kept)),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
                     // It may have been received and done with: its id says so to the receiver when it comes again.
                     None if error.error().is_incomplete_message() || error.error().is_closed() => {
-                        return failed(&"the connection was closed before an answer", false);
+                        return Err(Box::new(failed(&CLOSED, false)));
                     }
-                    None => return failed(error.error(), false),
+                    None => return Err(Box::new(failed(error.error(), false))),
                 },
             }
         }
-        let mut fresh = match self.connect().await {
-            Ok(fresh) => fresh,
-            Err(tried) => return *tried,
-        };
+        let mut fresh = self.connect().await?;
         match fresh.send_request(request).await {
-            Ok(response) => self.read(response, fresh).await,
-            Err(error) if error.is_incomplete_message() => failed(&"the connection was closed before an answer", false),
-            Err(error) => failed(&error, false),
+            Ok(response) => Ok((response, fresh)),
+            Err(error) if error.is_incomplete_message() => Err(Box::new(failed(&CLOSED, false))),
+            Err(error) => Err(Box::new(failed(&error, false))),
         }
     }
 
@@ -349,21 +347,22 @@ impl Endpoint {
     async fn read(&self, response: hyper::Response<Incoming>, sender: http1::SendRequest<Once>) -> Tried {
         let (head, mut body) = response.into_parts();
         let mut read = Vec::new();
-        let mut whole = body.is_end_stream();
-        while !whole && read.len() < ANSWER_BYTES_MAX {
-            match std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-                Some(Ok(frame)) => {
-                    if let Some(piece) = frame.data_ref() {
-                        let room = ANSWER_BYTES_MAX - read.len();
-                        read.extend_from_slice(piece.get(..room).unwrap_or(piece));
+        let reading = async {
+            while !body.is_end_stream() && read.len() < ANSWER_BYTES_MAX {
+                match std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+                    Some(Ok(frame)) => {
+                        if let Some(piece) = frame.data_ref() {
+                            let room = ANSWER_BYTES_MAX - read.len();
+                            read.extend_from_slice(piece.get(..room).unwrap_or(piece));
+                        }
                     }
-                    whole = body.is_end_stream();
+                    None => return true,
+                    Some(Err(_)) => return false,
                 }
-                None => whole = true,
-                // The status was answered; a body that breaks off changes nothing about it.
-                Some(Err(_)) => break,
             }
-        }
+            body.is_end_stream()
+        };
+        let whole = tokio::time::timeout(BODY_WAIT, reading).await.unwrap_or(false);
         // The rest of a longer body is not worth reading: the connection goes with it.
         if whole {
             self.keep(sender);
@@ -566,6 +565,16 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn the_status_counts_though_the_body_never_ends() {
+        let (url, connections, _) = receiver(vec!["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", OK]).await;
+        let endpoint = endpoint(&url, Guard::parse("", true).unwrap(), Duration::from_millis(300));
+        let answer = answered(endpoint.send(&message()).await);
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"half".as_slice()));
+        assert_eq!(answered(endpoint.send(&message()).await).status, 200);
+        assert_eq!(connections.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]

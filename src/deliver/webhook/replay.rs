@@ -80,7 +80,10 @@ pub async fn prepare(around: &Around, asked: &Json) -> Result<(Replay, Json), Re
     let dead = dead_letters(around, &ranges).await?;
     let count = dead.len();
     let parts = dead.into_iter().map(|(route, offset)| Part { route, next: offset, until: offset + 1 }).collect();
-    let hurry = ranges.iter().map(of_range).collect();
+    // What waits may be older than what is kept: who begins at the start means it, too.
+    let is_start =
+        |place: &Place| around.log().offsets(place.route.topic, place.route.partition).is_some_and(|range| range.start >= place.next);
+    let hurry = ranges.iter().map(|(place, until)| (place.route, if is_start(place) { 0 } else { place.next }, *until)).collect();
     Ok((Replay { parts, filter, hurry }, json!({ "ranges": told, "only": "failed", "dead": count })))
 }
 
@@ -142,6 +145,7 @@ impl Replay {
     pub(super) async fn step(
         &mut self,
         partitions: &[Arc<Partition>],
+        read: &[Place],
         lanes: &mut Lanes,
         webhook: &Webhook,
         around: &Around,
@@ -157,6 +161,13 @@ impl Replay {
             self.parts.pop_front();
             return Ok(self.parts.is_empty());
         };
+        // What has not been read yet comes anyhow, in its order.
+        let reached = read.iter().find(|place| place.route == part.route).map_or(0, |place| place.next);
+        part.until = part.until.min(reached);
+        if part.next >= part.until {
+            self.parts.pop_front();
+            return Ok(self.parts.is_empty());
+        }
         let bytes = match around.log().read(part.route.topic, part.route.partition, part.next, READ_BYTES).await {
             Ok(bytes) => bytes,
             Err(LogError::OffsetOutOfRange { start, .. }) if start > part.next => {

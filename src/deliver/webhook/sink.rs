@@ -1,7 +1,7 @@
 //! The sink of type `webhook`: its options, and what it can be asked.
 //!
 //! Owns the table of options and what the two sides of a running webhook share: the receiver, the secrets, the delivery log. Leaves the
-//! work to [`super::dispatch`], one run of it at a time, and replays to [`super::replay`].
+//! work to `super::dispatch`, one run of it at a time, and replays to [`super::replay`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -156,7 +156,7 @@ fn retries(options: &mut Options) -> Schedule {
 impl Webhook {
     /// The body for an event that the filter has judged so.
     pub(super) fn body(&self, event: &Event<'_>, judgement: crate::event::Judgement) -> Option<bytes::Bytes> {
-        body::body(event, self.view, &Show { columns: self.columns.as_deref(), judgement })
+        body::body(event, self.view, &Show { columns: self.columns.as_deref(), judgement, ..Show::default() })
     }
 
     fn replays(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<Replay>>> {

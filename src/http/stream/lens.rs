@@ -109,7 +109,9 @@ impl Lens {
 
     /// Appends an event as it is shown, on one line; false when there is nothing to show.
     pub fn write(&self, event: &Event<'_>, judgement: Judgement, out: &mut Vec<u8>) -> bool {
-        self.view.write(event, &Show { columns: self.columns.as_deref(), judgement }, out)
+        // Who may see every row is shown both sides of one that comes or leaves.
+        let whole = self.sights.iter().all(|(_, sight)| sight.rule.is_none());
+        self.view.write(event, &Show { columns: self.columns.as_deref(), judgement, whole }, out)
     }
 }
 

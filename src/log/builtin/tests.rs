@@ -939,7 +939,8 @@ fn a_subscription_reads_every_record_once_and_tells_what_is_gone() {
         // What comes later wakes it.
         let value = [vec![2]];
         let (woken, appended) = tokio::join!(reader.wait(), append(&log, &mut writer, "a", &value, 2));
-        (woken.unwrap(), appended.unwrap());
+        woken.unwrap();
+        appended.unwrap();
         assert!(matches!(reader.read(1 << 20).await, Ok(Some(Delivery::Records(chunk))) if (chunk.from, chunk.next) == (2, 3)));
 
         // Retention takes what it has not read.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::fence::Passed;
-use super::{PAUSE_MAX, Session, locked, now_ms, now_us};
+use super::{PAUSE_MAX, Session, locked, now_ms, now_us, told};
 use crate::change::Lsn;
 use crate::deliver::Outcome;
 use crate::deliver::redis::applied;
@@ -55,7 +55,7 @@ impl Session {
             return Vec::new();
         }
         let fenced = locked(&self.fenced);
-        let field = |at: &usize| fenced.get(*at).map(|(_, id, partition, _)| applied::field(id, *partition));
+        let field = |at: &usize| fenced.get(*at).map(|reached| applied::field(&reached.id, reached.partition));
         let mut fields: Vec<_> = next.iter().filter_map(|(at, next)| Some((field(at)?, next.to_string()))).collect();
         let mut add = |name: &str, value: String| fields.push((name.to_owned(), value));
         add("log", self.around.log().cluster_id().to_owned());
@@ -85,12 +85,10 @@ impl Session {
                 let mut fenced = locked(&self.fenced);
                 for (at, next) in &batch.next {
                     if let Some(place) = fenced.get_mut(*at) {
-                        place.3 = *next;
+                        place.next = *next;
                     }
                 }
-                self.sink
-                    .fenced
-                    .send_replace(fenced.iter().map(|(topic, _, partition, next)| ((topic.clone(), *partition), *next)).collect());
+                self.sink.fenced.send_replace(told(&fenced));
             }
             locked(&self.suspects).over.retain(|xid| !batch.cleared.contains(xid));
             caught_up = batch.caught_up.or(caught_up);
@@ -124,7 +122,7 @@ impl Session {
         let is_open = *locked(&self.opened);
         let reached = || {
             let fenced = locked(&self.fenced);
-            self.opens_at.iter().zip(fenced.iter()).all(|(end, (.., next))| next >= end)
+            self.opens_at.iter().zip(fenced.iter()).all(|(end, place)| place.next >= *end)
         };
         let renews = caught_up.is_some() && !settings.bypass_after.is_zero();
         if (is_open && !renews) || !reached() {

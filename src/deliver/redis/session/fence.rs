@@ -88,6 +88,11 @@ impl Session {
                 tokio::time::sleep(AGAIN).await;
                 continue;
             };
+            if let Some(primary) = &primary
+                && waiting.iter().any(|batch| batch.blind && batch.floor.is_none())
+            {
+                self.find_floors(primary, &mut waiting).await;
+            }
             if since.elapsed() >= STUCK
                 && let Some(primary) = &primary
             {
@@ -133,6 +138,15 @@ impl Session {
                 self.around.status().trouble(Some(problem));
             })
             .ok()
+    }
+
+    /// For changes that do not tell their transactions: the next look must show that all that are running now are over.
+    async fn find_floors(&self, primary: &Primary, waiting: &mut VecDeque<Batch>) {
+        match primary.next_xid().await {
+            Ok(next) => waiting.iter_mut().filter(|batch| batch.blind && batch.floor.is_none()).for_each(|batch| batch.floor = Some(next)),
+            // The next look meets the same trouble, and tells it.
+            Err(problem) => tracing::debug!(subscription = self.around.name(), "no floor yet: {}", problem.what),
+        }
     }
 
     /// Transactions that this server has not given yet are of another one's history: nothing can be waited for.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Session, locked};
+use super::{Session, locked, told};
 use crate::deliver::redis::inspector::{self, LOOKS, Look};
 use crate::deliver::redis::{applied, commands};
 use crate::postgres::application;
@@ -27,7 +27,7 @@ impl Session {
 
     /// Commits the places behind the fence to the group, for its lag.
     pub(super) async fn commit(&self) -> Result<(), Problem> {
-        let places: Vec<_> = locked(&self.fenced).iter().map(|(topic, _, partition, next)| (topic.clone(), *partition, *next)).collect();
+        let places: Vec<_> = told(&locked(&self.fenced)).into_iter().map(|((topic, partition), next)| (topic, partition, next)).collect();
         let committed = self.around.committed();
         let moved = places.into_iter().filter(|(topic, partition, next)| committed.get(&(topic.clone(), *partition)) != Some(next));
         self.around.commit(moved.collect()).await

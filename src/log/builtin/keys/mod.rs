@@ -1,11 +1,11 @@
 //! Where the newest record of each key is: an index kept beside the log, made by reading it.
 //!
-//! Owns the files `<data>/log/FROM-TO.keys` and the thread that makes them ([`follow`]). Promises:
+//! Owns the files `<data>/log/FROM-TO.keys` and the thread that makes them (`follow`). Promises:
 //!
 //! - **It is derived.** Whatever is missing, torn or of another log is made again from the segments. It says up to which commit it
 //!   has read; a question waits until that is what was durable when it was asked, and is refused where that is far away.
 //! - **The writer pays nothing for it.** The thread reads what is durable, at the lowest priority, and does not count as a follower.
-//! - **Its memory has a bound:** one table of [`KeySettings::run_keys`] keys, about. The rest is in sorted files ([`run`]), merged as
+//! - **Its memory has a bound:** one table of [`KeySettings::run_keys`] keys, about. The rest is in sorted files (`run`), merged as
 //!   they grow in number; a look-up reads a block or two of each, newest first.
 //! - **A place may be out of date** in one way only: retention has removed the record since. Reading it says so.
 //!
@@ -19,6 +19,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 use super::BuiltinLog;
 use crate::log::LogError;
 use crate::log::topic::TopicInfo;
+use crate::record::TopicIndex;
 use crate::record::view::{RecordView, batches};
 pub(super) use follow::Follower;
 use run::Run;
@@ -59,6 +61,8 @@ impl KeySettings {
 const FRESH_WAIT: Duration = Duration::from_secs(2);
 /// How long a question gives the thread to notice that all is to be made anew.
 const ANEW_WAIT: Duration = Duration::from_millis(5);
+/// Topics whose keys' form is remembered.
+const SAMPLES_MAX: usize = 10_000;
 /// Who wait for a newer record, at a time.
 pub const WATCHERS_MAX: usize = 256;
 
@@ -82,6 +86,8 @@ pub struct KeyIndex {
     /// A look-up found a run damaged: all is made anew.
     damaged: AtomicBool,
     watchers: AtomicUsize,
+    /// A key of each topic that was asked for one, so many: how its keys are written.
+    samples: Mutex<HashMap<TopicIndex, Bytes>>,
     /// There is something to do, and the end.
     bell: Mutex<Bell>,
     rung: Condvar,
@@ -110,6 +116,7 @@ impl KeyIndex {
             read: watch::Sender::new(0),
             damaged: AtomicBool::new(false),
             watchers: AtomicUsize::new(0),
+            samples: Mutex::default(),
             bell: Mutex::default(),
             rung: Condvar::new(),
         }
@@ -289,6 +296,40 @@ impl BuiltinLog {
                 _ => return Err(LogError::KeysBehind { read: *keys.read.borrow(), durable }),
             }
         }
+    }
+
+    /// A key of a topic without its schema, which tells how its keys are written; `anew`: not the one that was told before. None: the topic
+    /// has none at its end and at its start.
+    pub async fn sample_key(&self, topic: &TopicInfo, anew: bool) -> Result<Option<Bytes>, LogError> {
+        let Some(keys) = self.keys() else { return Ok(None) };
+        let samples = || keys.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = samples().get(&topic.index).filter(|_| !anew) {
+            return Ok(Some(known.clone()));
+        }
+        for partition in 0..topic.partitions {
+            let Some(range) = self.offsets(topic.index, partition).filter(|range| range.end > range.start) else { continue };
+            // The newest batch may have none: that of a table that was emptied.
+            for offset in [range.end - 1, range.start] {
+                let chunk = match self.read(topic.index, partition, offset, 1).await {
+                    Ok(chunk) => chunk,
+                    // Retention, or a delete of the topic, was faster.
+                    Err(LogError::OffsetOutOfRange { .. } | LogError::UnknownPartition { .. }) => continue,
+                    Err(error) => return Err(error),
+                };
+                let mut room = Vec::new();
+                let key = batches(&chunk).next().and_then(|batch| batch.records(&mut room).flatten().find_map(|record| record.key));
+                if let Some(key) = key {
+                    let key = Bytes::copy_from_slice(keys.same(key));
+                    let mut samples = samples();
+                    if samples.len() >= SAMPLES_MAX {
+                        samples.clear();
+                    }
+                    samples.insert(topic.index, key.clone());
+                    return Ok(Some(key));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The record at a place; none when retention has removed it.

@@ -26,8 +26,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
+/// A record: topic, partition, key, value.
+type Written = (u8, u32, Option<Vec<u8>>, Vec<u8>);
+
 /// Writes one commit of records of topics `t0`, `t1`.. with three partitions each.
-async fn write(writer: &mut BuiltinWriter, records: &[(u8, u32, Option<Vec<u8>>, Vec<u8>)]) {
+async fn write(writer: &mut BuiltinWriter, records: &[Written]) {
     let mut handles = Vec::new();
     for (topic, ..) in records {
         handles.push(writer.topic(&format!("t{topic}"), &TopicSpec { partitions: 3, ..TopicSpec::default() }).await.unwrap());
