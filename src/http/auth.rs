@@ -154,11 +154,17 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Topics with the filters that hold for them.
-    pub fn new(topics: Vec<String>, filters: Vec<(String, Filter)>) -> Self {
+    /// Topics with the filters that hold for them; or why these filters would not keep rows apart. A filter about the change, and not the row,
+    /// can pass a change whose old row is not to be seen.
+    pub fn new(topics: Vec<String>, filters: Vec<(String, Filter)>) -> Result<Self, String> {
+        if let Some((of, filter)) = filters.iter().find(|(_, filter)| !filter.is_of_row()) {
+            return Err(format!(
+                "the filter of \"{of}\" is not about the row: {filter}. It may name columns of the row, and not op, before, changed() or was_null()"
+            ));
+        }
         // The values of parameters are in the filters and not in their texts.
         let text = format!("{topics:?} {filters:?}");
-        Self { topics, filters, text }
+        Ok(Self { topics, filters, text })
     }
 
     fn covers(&self, topic: &str) -> bool {

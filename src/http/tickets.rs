@@ -115,11 +115,12 @@ async fn create(
         }
         Some(_) => return Err(ApiError::bad_request("where is a filter, or one for each topic")),
     };
+    let rules = Rules::new(topics, filters).map_err(ApiError::bad_request)?;
     let mut random = [0; 24];
     let filled = SystemRandom::new().fill(&mut random);
     filled.map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the system gives no random numbers"))?;
     let ticket = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-    let grant = Grant { rules: Some(Rules::new(topics, filters)), ..asker };
+    let grant = Grant { rules: Some(rules), ..asker };
     if !app.0.tickets.put(&ticket, grant) {
         return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, format!("{TICKETS_MAX} tickets wait to be used")));
     }

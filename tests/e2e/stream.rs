@@ -333,6 +333,9 @@ fn tokens_tickets_and_signed_tokens_open_what_they_say_and_nothing_else() {
     let mut by_token = shop.stream_with("", &reader);
     let other = shop.ask_with("POST", "/v1/tickets", &reader, Some(&json!({"topics": ["crm.public.orders"]})));
     assert_eq!(other.status, 403, "{}", other.body);
+    let of_change = json!({"topics": [TOPIC], "where": "tenant = 7 and op <> 'd'"});
+    let refused = shop.ask_with("POST", "/v1/tickets", &reader, Some(&of_change));
+    assert!(refused.status == 400 && refused.body.contains("not about the row"), "it would show others' old rows: {}", refused.body);
     let asked = json!({"topics": [TOPIC], "where": {TOPIC: "tenant = 7"}});
     let made = shop.ask_with("POST", "/v1/tickets", &reader, Some(&asked));
     assert_eq!(made.status, 201, "{}", made.body);
