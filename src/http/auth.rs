@@ -162,6 +162,11 @@ impl Rules {
                 "the filter of \"{of}\" is not about the row: {filter}. It may name columns of the row, and not op, before, changed() or was_null()"
             ));
         }
+        // One that says nothing of any of the topics is a mistake, and its holder would see everything.
+        let is_of = |of: &str, topic: &str| of == topic || fits(topic, of) || fits(of, topic);
+        if let Some((of, _)) = filters.iter().find(|(of, _)| !topics.iter().any(|topic| is_of(of, topic))) {
+            return Err(format!("there is a filter for \"{of}\", which is none of the topics"));
+        }
         // The values of parameters are in the filters and not in their texts.
         let text = format!("{topics:?} {filters:?}");
         Ok(Self { topics, filters, text })
