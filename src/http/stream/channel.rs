@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::lens::Lens;
 use super::page::{Form, Page, Press};
 use crate::event::{Event, Judgement};
-use crate::log::topic::fits;
+use crate::log::topic::{TopicInfo, fits};
 
 /// What a channel shows.
 pub struct Channel {
@@ -23,9 +23,10 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Whether a topic belongs to it that is not in its layout yet.
-    pub fn lacks(&self, name: &str) -> bool {
-        is_among(&self.patterns, name) && !self.layout.parts().iter().any(|part| part.topic.name == name)
+    /// Whether a topic belongs to it that is not in its layout yet; one that was deleted and made anew is another.
+    pub fn lacks(&self, topic: &TopicInfo) -> bool {
+        let is_known = || self.layout.parts().iter().any(|part| part.topic.index == topic.index);
+        !topic.internal && is_among(&self.patterns, &topic.name) && !is_known()
     }
 
     /// One more event for a page; `after` are the places behind it. True when it is shown.

@@ -205,7 +205,7 @@ impl Streams {
                 continue;
             }
             if !channel.patterns.is_empty() {
-                let has_grown = || self.log.topics().iter().any(|topic| !topic.internal && channel.lacks(&topic.name));
+                let has_grown = || self.log.topics().iter().any(|topic| channel.lacks(topic));
                 if *grown.entry(Arc::as_ptr(channel).addr()).or_insert_with(has_grown) {
                     // It comes again with its id, and gets the new topic from its start.
                     subscriber.end(None);

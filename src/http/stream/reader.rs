@@ -66,15 +66,17 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads from these places on.
-    pub fn open(log: &BuiltinLog, channel: Arc<Channel>, at: &[u64], wishes: Wishes) -> Self {
+    /// Reads from these places on. Of what is `gone` was told already.
+    pub fn open(log: &BuiltinLog, channel: Arc<Channel>, at: &[u64], gone: &[bool], wishes: Wishes) -> Self {
         let parts = channel.layout.parts();
         let place = |(part, next): (&super::layout::Part, &u64)| {
             let route = Route { topic: part.topic.index, partition: part.partition };
             Place { topic: Arc::clone(&part.topic), route, next: *next }
         };
         let places = parts.iter().zip(at).map(place).collect();
-        let (press, gone) = (Press::new(channel.form), vec![false; parts.len()]);
+        let mut known = gone.to_vec();
+        known.resize(parts.len(), false);
+        let (press, gone) = (Press::new(channel.form), known);
         let left = wishes.limit.unwrap_or(u64::MAX);
         let subscription = Subscription::open(log.clone(), places);
         Self { subscription, channel, wishes, places: at.to_vec(), gone, press, left, unseen: 0 }
@@ -83,6 +85,11 @@ impl Reader {
     /// Where it is.
     pub fn places(&self) -> &[u64] {
         &self.places
+    }
+
+    /// Partitions that were found to be gone.
+    pub fn gone(&self) -> &[bool] {
+        &self.gone
     }
 
     /// Reads until there is something to send, or nothing more, or `until` is reached. With `waits` not before something became durable.
@@ -133,10 +140,8 @@ impl Reader {
                     return Ok(Step::Page(self.tell(Note::Gap, &json)));
                 }
                 Delivery::Deleted { place } => {
-                    if let Some(gone) = self.gone.get_mut(place) {
-                        *gone = true;
-                    }
-                    if let Some(page) = self.deleted(place) {
+                    let is_told = self.gone.get_mut(place).is_some_and(|gone| std::mem::replace(gone, true));
+                    if let Some(page) = self.deleted(place).filter(|_| !is_told) {
                         return Ok(page);
                     }
                 }

@@ -76,6 +76,8 @@ pub struct State {
     pub written: usize,
     /// It was told that it has caught up.
     pub told: bool,
+    /// Partitions whose topics are gone, as it was told; empty: none.
+    pub gone: Box<[bool]>,
     /// Who is woken.
     pub waker: Option<Waker>,
 }
@@ -126,7 +128,16 @@ impl State {
 impl Subscriber {
     /// One that begins here.
     pub fn new(channel: Arc<Channel>, outlet: Outlet, peer: IpAddr, grant: Option<Arc<Grant>>, at: Arc<[u64]>) -> Self {
-        let state = State { phase: Phase::Reads, after: at, own: None, queue: VecDeque::new(), written: 0, told: false, waker: None };
+        let state = State {
+            phase: Phase::Reads,
+            after: at,
+            own: None,
+            queue: VecDeque::new(),
+            written: 0,
+            told: false,
+            gone: Box::default(),
+            waker: None,
+        };
         Self { channel, outlet, peer, grant, state: Mutex::new(state), wrote_ms: AtomicU64::new(0), began: Instant::now() }
     }
 

@@ -124,11 +124,16 @@ struct Room {
     channels: usize,
 }
 
+/// Where partitions of a topic are that is gone.
+const NOWHERE: usize = usize::MAX;
+
 /// A channel with subscribers.
 struct Live {
     channel: Arc<Channel>,
-    /// Where its partitions are among the places.
+    /// Where its partitions are among the places; [`NOWHERE`] of topics that are gone.
     at: Vec<usize>,
+    /// The topics whose rooms it is in.
+    topics: Vec<TopicIndex>,
     press: Press,
     touched: bool,
     subscribers: Vec<Arc<Subscriber>>,
@@ -219,23 +224,34 @@ impl Reading {
             let mut at = Vec::new();
             let mut topics: Vec<TopicIndex> = Vec::new();
             for part in channel.layout.parts() {
+                if self.log.offsets(part.topic.index, part.partition).is_none() {
+                    at.push(NOWHERE);
+                    continue;
+                }
                 let base = self.room(&part.topic);
                 at.push(base + part.partition as usize);
                 if !topics.contains(&part.topic.index) {
                     topics.push(part.topic.index);
                 }
             }
-            for topic in topics {
-                if let Some(room) = self.rooms.get_mut(&topic) {
+            for topic in &topics {
+                if let Some(room) = self.rooms.get_mut(topic) {
                     room.channels += 1;
-                    room.index.add(number, channel.lens.handle(topic));
+                    room.index.add(number, channel.lens.handle(*topic));
                 }
             }
             let press = Press::new(channel.form);
-            self.live.insert(number, Live { channel, at, press, touched: false, subscribers: Vec::new(), waiting: Vec::new() });
+            self.live.insert(number, Live { channel, at, topics, press, touched: false, subscribers: Vec::new(), waiting: Vec::new() });
         }
         if let Some(live) = self.live.get_mut(&number) {
-            live.waiting.push(subscriber);
+            // It may not know yet that a topic is gone: reading on, it finds that out.
+            let is_known = |part: usize| subscriber.state().gone.get(part).copied().unwrap_or(false);
+            if live.at.iter().enumerate().all(|(part, at)| *at != NOWHERE || is_known(part)) {
+                live.waiting.push(subscriber);
+            } else {
+                subscriber.dismiss();
+                self.tidy(number);
+            }
         }
     }
 
@@ -368,7 +384,8 @@ impl Reading {
                     if !matches!(state.phase, super::subscriber::Phase::Asks) {
                         continue;
                     }
-                    state.after.iter().zip(boundary.iter()).any(|(after, here)| after > here)
+                    let places = state.after.iter().zip(boundary.iter()).zip(&live.at);
+                    places.into_iter().any(|((after, here), at)| *at != NOWHERE && after > here)
                 };
                 if is_ahead {
                     live.waiting.push(subscriber);
@@ -396,9 +413,7 @@ impl Reading {
 
     fn close(&mut self, number: usize) {
         let Some(live) = self.live.remove(&number) else { return };
-        let mut topics: Vec<TopicIndex> = live.channel.layout.parts().iter().map(|part| part.topic.index).collect();
-        topics.dedup();
-        for topic in topics {
+        for topic in live.topics {
             if let Some(room) = self.rooms.get_mut(&topic) {
                 room.index.remove(number, live.channel.lens.handle(topic));
                 room.channels -= 1;
@@ -411,7 +426,7 @@ impl Reading {
 
     /// Everybody in this room reads on alone.
     fn dismiss(&mut self, topic: TopicIndex) {
-        let is_of = |live: &Live| live.channel.layout.parts().iter().any(|part| part.topic.index == topic);
+        let is_of = |live: &Live| live.topics.contains(&topic);
         let numbers: Vec<usize> = self.live.iter().filter(|(_, live)| is_of(live)).map(|(number, _)| *number).collect();
         for number in numbers {
             // What was put together is sent: it is in order.

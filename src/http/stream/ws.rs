@@ -283,16 +283,19 @@ impl Session {
             let subscribed = self.subscriptions.swap_remove(at);
             let channel = &subscribed.feed.subscriber().channel;
             // A topic that its pattern fits has come into being.
-            if !channel.patterns.is_empty() && self.streams.log().topics().iter().any(|topic| !topic.internal && channel.lacks(&topic.name))
-            {
+            if !channel.patterns.is_empty() && self.streams.log().topics().iter().any(|topic| channel.lacks(topic)) {
                 let cursor = subscribed.cursor();
                 let Subscribed { id, names, patterns, message, credit, paused, sample, feed } = subscribed;
                 drop(feed);
-                let mut again = self.subscribe(id, names, patterns, message, Some(&cursor), credit, sample).await?;
-                again.1.paused = paused;
-                let told = again.0;
-                self.subscriptions.push(again.1);
-                return Ok(vec![told]);
+                return match self.subscribe(id, names, patterns, message, Some(&cursor), credit, sample).await {
+                    Ok((told, mut again)) => {
+                        again.paused = paused;
+                        self.subscriptions.push(again);
+                        Ok(vec![told])
+                    }
+                    Err(Closing(4000, why)) => Ok(vec![why]),
+                    Err(closing) => Err(closing),
+                };
             }
             return Ok(Vec::new());
         };
@@ -493,7 +496,7 @@ impl Session {
         let mut asked = Asked::of_message(&message).map_err(refused)?;
         asked.wishes.limit = None;
         asked.wishes.until_caught_up = false;
-        let topics = topics(&self.streams, &names, &patterns, grant.as_deref()).map_err(refused)?;
+        let topics = topics(&self.streams, &names, &patterns, cursor.is_some(), grant.as_deref()).map_err(refused)?;
         let channel = channel(&self.streams, &topics, patterns.clone(), &asked, Form::Items, grant.as_deref());
         let ended = || Closing(4000, failed(&id, "stream/asked", "the cursor is that of a stream that is over"));
         let beginning = begin(&self.streams, &channel, &asked, cursor).await.map_err(refused)?.ok_or_else(ended)?;
