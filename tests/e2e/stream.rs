@@ -402,6 +402,69 @@ fn a_topic_that_is_deleted_and_a_service_that_ends_are_told() {
     assert!(matches!(stays.next(), Ok(None)), "its end is said");
 }
 
+#[test]
+fn a_stream_of_several_topics_tells_once_that_one_was_deleted_and_goes_on() {
+    let Some(shop) = Shop::open("stream_deleted", &[], &json!({})) else { return };
+    shop.sql.run("create table later(id int primary key); insert into later values (1)");
+    wait_for("the topic", || {
+        (http::get(&shop.rowfeed.http(), "/v1/topics/srv.public.later").expect("an answer").status == 200).then_some(())
+    });
+    let both = format!("/v1/stream?topic={TOPIC}&topic=srv.public.later");
+    let mut stream = Events::open(&shop.rowfeed.http(), &both, "").expect("an answer");
+    let old = stream.expect_named("caught-up").id;
+    let deleted = http::request(&shop.rowfeed.http(), "DELETE", "/v1/topics/srv.public.later?force=true", None).expect("an answer");
+    assert!(matches!(deleted.status, 200 | 204), "{} {}", deleted.status, deleted.body);
+    // What comes next wakes whoever reads the end.
+    shop.sql.run("insert into orders values (1, 1, 'x', '')");
+    let (mut errors, mut changes) = (0, 0);
+    while changes == 0 || errors == 0 {
+        match stream.expect() {
+            event if event.name == "error" => {
+                assert_eq!(event.json()["code"], json!("topic/deleted"));
+                errors += 1;
+            }
+            event if event.name == "change" => changes += 1,
+            event => panic!("{event:?}"),
+        }
+    }
+    shop.sql.run("insert into orders values (2, 1, 'x', '')");
+    assert_eq!(id_of(&stream.expect_named("change")), 2);
+    assert_eq!((errors, stream.is_silent_for(Duration::from_millis(300))), (1, true), "told once");
+    for (id, rows) in [(old, vec![1, 2]), (stream.last_id.clone(), Vec::new())] {
+        let mut again = Events::open(&shop.rowfeed.http(), &both, &format!("Last-Event-ID: {id}\r\n")).expect("an answer");
+        assert_eq!(again.status, 200, "{id}: {}", again.head);
+        for row in rows {
+            assert_eq!(id_of(&again.expect()), row, "{id}");
+        }
+        assert_eq!(again.expect().name, "caught-up", "{id}");
+    }
+}
+
+#[test]
+fn records_come_once_where_a_page_is_larger_than_the_credit() {
+    let Some(shop) = Shop::open("stream_credit", &[], &json!({})) else { return };
+    let mut it = socket(&shop.rowfeed.http(), "", &[]).expect("open");
+    say(&mut it, json!({"type": "subscribe", "id": "all", "topics": [TOPIC], "from": "latest", "credit": 5}));
+    assert_eq!([hear(&mut it), hear(&mut it)].map(|told| told["type"].clone()), ["subscribed", "caught_up"]);
+    let mut seen = Vec::new();
+    let mut take = |it: &mut Socket, until: usize| {
+        while seen.len() < until {
+            let told = hear(it);
+            seen.extend(told["items"].as_array().expect("records").iter().map(|item| item["offset"].as_u64().expect("an offset")));
+        }
+        seen.clone()
+    };
+    shop.sql.run("insert into orders select i, 1, 'new', '' from generate_series(1, 10) i");
+    assert_eq!(take(&mut it, 5).len(), 5, "no more than there is credit for");
+    say(&mut it, json!({"type": "credit", "id": "all", "n": 100}));
+    take(&mut it, 10);
+    for id in 11..=20 {
+        shop.sql.run(&format!("insert into orders values ({id}, 1, 'new', '')"));
+        take(&mut it, id);
+    }
+    assert_eq!(take(&mut it, 20), (1..=20).collect::<Vec<u64>>());
+}
+
 type Socket = tokio_tungstenite::tungstenite::WebSocket<TcpStream>;
 
 /// A WebSocket; `headers` are names and values.

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
@@ -59,6 +59,8 @@ pub struct Subscriber {
     state: Mutex<State>,
     /// Milliseconds from [`Subscriber::began`] to the last page.
     wrote_ms: AtomicU64,
+    /// Its channel has it among its subscribers: for [`super::tail`] alone.
+    pub listed: AtomicBool,
     began: Instant,
 }
 
@@ -138,7 +140,8 @@ impl Subscriber {
             gone: Box::default(),
             waker: None,
         };
-        Self { channel, outlet, peer, grant, state: Mutex::new(state), wrote_ms: AtomicU64::new(0), began: Instant::now() }
+        let (wrote_ms, listed) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { channel, outlet, peer, grant, state: Mutex::new(state), wrote_ms, listed, began: Instant::now() }
     }
 
     /// What changes, for a moment.

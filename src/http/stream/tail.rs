@@ -7,6 +7,7 @@
 //! that gets what others leave of the processors. While nobody listens it reads nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -143,6 +144,15 @@ struct Live {
 impl Live {
     fn places(&self, places: &[u64]) -> Arc<[u64]> {
         self.at.iter().map(|at| places.get(*at).copied().unwrap_or(0)).collect()
+    }
+
+    /// Those who say so stay.
+    fn keep(&mut self, stays: impl Fn(&Subscriber) -> bool) {
+        self.subscribers.retain(|subscriber| {
+            let stays = stays(subscriber);
+            subscriber.listed.store(stays, Ordering::Relaxed);
+            stays
+        });
     }
 }
 
@@ -367,7 +377,7 @@ impl Reading {
         }
         let after = live.places(&self.places);
         let page = live.channel.page(&mut live.press, &after);
-        live.subscribers.retain(|subscriber| subscriber.offer(&page));
+        live.keep(|subscriber| subscriber.offer(&page));
         if live.subscribers.is_empty() {
             self.tidy(number);
         }
@@ -389,7 +399,8 @@ impl Reading {
                 };
                 if is_ahead {
                     live.waiting.push(subscriber);
-                } else if subscriber.admit(&boundary) {
+                } else if subscriber.admit(&boundary) && !subscriber.listed.swap(true, Ordering::Relaxed) {
+                    // One that left by itself may be here still: it gets each page once.
                     live.subscribers.push(subscriber);
                 }
             }
@@ -405,7 +416,7 @@ impl Reading {
     /// Those who are over are let go, and the channel with the last of them.
     fn tidy(&mut self, number: usize) {
         let Some(live) = self.live.get_mut(&number) else { return };
-        live.subscribers.retain(|subscriber| subscriber.is_in_channel());
+        live.keep(Subscriber::is_in_channel);
         if live.subscribers.is_empty() && live.waiting.is_empty() {
             self.close(number);
         }
@@ -433,6 +444,7 @@ impl Reading {
             self.flush(number);
             if let Some(live) = self.live.get_mut(&number) {
                 for subscriber in live.subscribers.drain(..).chain(live.waiting.drain(..)) {
+                    subscriber.listed.store(false, Ordering::Relaxed);
                     subscriber.dismiss();
                 }
             }
