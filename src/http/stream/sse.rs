@@ -326,11 +326,17 @@ impl Start {
                 response
             }
             peer => {
-                if let Some(peer) = peer.as_ref().filter(|peer| peer.wire == WireKind::Tls) {
+                let is_tls = peer.as_ref().is_some_and(|peer| peer.wire == WireKind::Tls);
+                if let Some(peer) = peer.as_ref().filter(|_| is_tls) {
                     // It has a place among the streams instead.
                     peer.room.give_back();
                 }
-                Response::new(Body::from_stream(feed::Body(self.feed(Outlet::Asker))))
+                let mut response = Response::new(Body::from_stream(feed::Body(self.feed(Outlet::Asker))));
+                if is_tls {
+                    // Without its room the connection serves nothing else.
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
             }
         }
     }

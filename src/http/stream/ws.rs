@@ -101,6 +101,10 @@ async fn open(
         Ok(place) => place,
         Err(why) => return Ok(too_many(why)),
     };
+    if let Some(peer) = asker.peer.as_ref().filter(|peer| peer.wire == WireKind::Tls) {
+        // It has a place among the streams instead. A socket that is taken over gives its own back.
+        peer.room.give_back();
+    }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()));
