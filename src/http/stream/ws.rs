@@ -504,6 +504,10 @@ impl Session {
         let channel = channel(&self.streams, &topics, patterns.clone(), &asked, Form::Items, grant.as_deref());
         let ended = || Closing(4000, failed(&id, "stream/asked", "the cursor is that of a stream that is over"));
         let beginning = begin(&self.streams, &channel, &asked, cursor).await.map_err(refused)?.ok_or_else(ended)?;
+        if beginning.resume == "gap" && asked.wishes.fails_on_gap {
+            let message = "records between the cursor and what is kept were removed (on_gap=fail)";
+            return Err(Closing(4000, failed(&id, "stream/gap", message)));
+        }
         let at = channel.layout.id(&beginning.places);
         let counts: serde_json::Map<String, Json> = topics.iter().map(|topic| (topic.name.clone(), topic.partitions.into())).collect();
         let mut told = json!({ "type": "subscribed", "id": id, "partitions": counts, "cursor": at }).to_string();
@@ -514,7 +518,9 @@ impl Session {
         }
         let places: Arc<[u64]> = beginning.places.into();
         let subscriber = Subscriber::new(channel, Outlet::Asker, self.asker.address(), grant, Arc::clone(&places));
-        subscriber.state().own = beginning.gaps.first().map(|gap| Page::telling(Note::Gap, Form::Items, "", gap, places));
+        // Each gap, before anything else.
+        let gaps = beginning.gaps.iter().map(|gap| Page::telling(Note::Gap, Form::Items, "", gap, Arc::clone(&places)));
+        subscriber.state().queue = gaps.collect();
         let feed = Feed::new(Arc::clone(&self.streams), Arc::new(subscriber), asked.wishes, None);
         Ok((told, Subscribed { id, names, patterns, message, feed, credit, paused: false, sample }))
     }
