@@ -611,7 +611,11 @@ fn a_long_poll_waits_and_says_where_to_go_on() {
     wait_for("the rows", || (get("offset=0:1").json().as_array().map(Vec::len) == Some(3)).then_some(()));
     let part = get("offset=0:1&limit=2");
     assert_eq!((part.json().as_array().map(Vec::len), header(&part, "rowfeed-offset")), (Some(2), Some("0:3".into())));
-    assert!(header(&part, "cache-control").expect("a header").contains("immutable") && header(&part, "rowfeed-up-to-date").is_none());
+    assert!(header(&part, "cache-control").expect("a header").contains("max-age=60") && header(&part, "rowfeed-up-to-date").is_none());
     assert_eq!(part.json(), get("offset=0:1&limit=2").json(), "the same URL, the same answer");
+    for start in ["start", "earliest", "-1", ""] {
+        let kept = header(&get(&format!("offset={start}&limit=2")), "cache-control").expect("a header");
+        assert!(kept.starts_with("public, max-age=1,"), "retention moves the start: {start} {kept}");
+    }
     assert_eq!((get("offset=0:99999").status, get("offset=x").status), (410, 400));
 }
