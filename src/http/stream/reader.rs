@@ -17,6 +17,8 @@ use crate::record::Route;
 
 /// One read of the log.
 const READ_BYTES: usize = 128 << 10;
+/// Between two looks at the log's end.
+const REST: std::time::Duration = std::time::Duration::from_millis(5);
 /// After so many records without one to show, the id is told.
 const MARK_EVERY: u32 = 20_000;
 
@@ -113,6 +115,8 @@ impl Reader {
         }
         if waits {
             self.subscription.wait().await?;
+            // More comes meanwhile, and thousands do not look at once.
+            tokio::time::sleep(REST).await;
         }
         loop {
             if until.is_some_and(|until| self.places.iter().zip(until).all(|(place, until)| place >= until)) {
