@@ -1,6 +1,7 @@
 //! A channel: what many subscribers see alike, encoded once for all of them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::layout::Layout;
 use super::lens::Lens;
@@ -20,6 +21,8 @@ pub struct Channel {
     pub form: Form,
     /// Topics that come into being later belong to it, too.
     pub patterns: Vec<String>,
+    /// The newest topic when it was found to lack none, and one more.
+    pub looked: AtomicU32,
 }
 
 impl Channel {
@@ -27,6 +30,19 @@ impl Channel {
     pub fn lacks(&self, topic: &TopicInfo) -> bool {
         let is_known = || self.layout.parts().iter().any(|part| part.topic.index == topic.index);
         !topic.internal && is_among(&self.patterns, &topic.name) && !is_known()
+    }
+
+    /// Whether it lacks one of these, all that there are. They are looked at when there is a newer one than before.
+    pub fn lacks_any(&self, topics: &[Arc<TopicInfo>]) -> bool {
+        let newest = topics.iter().map(|topic| topic.index.0.saturating_add(1)).max().unwrap_or(0);
+        if self.patterns.is_empty() || self.looked.load(Ordering::Relaxed) == newest {
+            return false;
+        }
+        let lacks = topics.iter().any(|topic| self.lacks(topic));
+        if !lacks {
+            self.looked.store(newest, Ordering::Relaxed);
+        }
+        lacks
     }
 
     /// One more event for a page; `after` are the places behind it. True when it is shown.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use axum::body::Body;
 use axum::extract::{Extension, Path, Query, State};
@@ -176,7 +177,7 @@ pub fn channel(
     let make = || {
         let layout = Layout::new(topics, asked.partition, !patterns.is_empty());
         let lens = asked.lens(topics.iter().map(Arc::as_ref), grant);
-        Channel { key: key.clone(), layout, lens, form, patterns }
+        Channel { key: key.clone(), layout, lens, form, patterns, looked: AtomicU32::new(0) }
     };
     streams.channel(&key, make)
 }
