@@ -1,7 +1,7 @@
 //! A channel: what many subscribers see alike, encoded once for all of them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::layout::Layout;
 use super::lens::Lens;
@@ -23,6 +23,8 @@ pub struct Channel {
     pub patterns: Vec<String>,
     /// The newest topic when it was found to lack none, and one more.
     pub looked: AtomicU32,
+    /// Up to here everything was given to its subscribers, also what they do not see; empty: not known.
+    pub seen: Mutex<Arc<[u64]>>,
 }
 
 impl Channel {
@@ -43,6 +45,19 @@ impl Channel {
             self.looked.store(newest, Ordering::Relaxed);
         }
         lacks
+    }
+
+    /// Up to here everything was given to its subscribers.
+    pub fn seen(&self) -> Arc<[u64]> {
+        Arc::clone(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Everything up to these places was given to its subscribers.
+    pub fn saw(&self, places: impl Iterator<Item = u64> + Clone) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !places.clone().eq(seen.iter().copied()) {
+            *seen = places.collect();
+        }
     }
 
     /// One more event for a page; `after` are the places behind it. True when it is shown.

@@ -1,8 +1,8 @@
 //! Server-Sent Events: `/v1/topics/{topic}/stream` and `/v1/stream`.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::extract::{Extension, Path, Query, State};
@@ -177,7 +177,7 @@ pub fn channel(
     let make = || {
         let layout = Layout::new(topics, asked.partition, !patterns.is_empty());
         let lens = asked.lens(topics.iter().map(Arc::as_ref), grant);
-        Channel { key: key.clone(), layout, lens, form, patterns, looked: AtomicU32::new(0) }
+        Channel { key: key.clone(), layout, lens, form, patterns, looked: AtomicU32::new(0), seen: Mutex::default() }
     };
     streams.channel(&key, make)
 }

@@ -227,10 +227,14 @@ impl Subscriber {
         if state.own.is_some() || !state.queue.is_empty() || matches!(state.phase, Phase::Over) {
             return;
         }
-        let page = make(Arc::clone(&state.after));
+        // What its channel passed over for it is behind it, too: its id must not stay where retention comes.
+        let seen = if matches!(state.phase, Phase::Joined) { self.channel.seen() } else { Arc::default() };
+        let is_ahead = seen.len() == state.after.len() && seen.iter().zip(state.after.iter()).all(|(seen, after)| seen >= after);
+        let page = make(if is_ahead { seen } else { Arc::clone(&state.after) });
         if let Outlet::Socket(stream) = &self.outlet {
             match stream.try_write(page.chunk()) {
                 Ok(sent) if sent == page.chunk().len() => {
+                    state.after = Arc::clone(&page.after);
                     drop(state);
                     return self.wrote();
                 }

@@ -33,6 +33,8 @@ const READS_MAX: usize = 4;
 const REST: u32 = 2;
 /// And no longer than this.
 const REST_MAX: Duration = Duration::from_millis(20);
+/// How often is said how far it is.
+const MARK_EVERY: Duration = Duration::from_secs(1);
 /// A pass that took less needs no rest.
 const SHORT: Duration = Duration::from_micros(300);
 
@@ -167,6 +169,9 @@ struct Reading {
     live: HashMap<usize, Live>,
     touched: Vec<usize>,
     found: Vec<usize>,
+    marked: Instant,
+    /// Something was read since then.
+    unmarked: bool,
 }
 
 /// A channel's number: where it is.
@@ -176,8 +181,9 @@ fn number(channel: &Arc<Channel>) -> usize {
 
 impl Reading {
     fn new(tail: Arc<Tail>, log: BuiltinLog) -> Self {
-        let (rooms, live) = (HashMap::new(), HashMap::new());
-        Self { tail, log, places: Vec::new(), bases: HashMap::new(), rooms, live, touched: Vec::new(), found: Vec::new() }
+        let (rooms, live, bases) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (touched, found, marked, unmarked) = (Vec::new(), Vec::new(), Instant::now(), false);
+        Self { tail, log, places: Vec::new(), bases, rooms, live, touched, found, marked, unmarked }
     }
 
     /// Shows what comes as it comes. Returns when there is more than that, to be read patiently; `None` at the end.
@@ -196,6 +202,7 @@ impl Reading {
             }
             tokio::select! {
                 () = self.tail.told.notified() => {}
+                () = tokio::time::sleep(MARK_EVERY), if self.unmarked && !self.rooms.is_empty() => {}
                 changed = durable.changed(), if !self.rooms.is_empty() => changed.ok()?,
                 _ = stop.wait_for(|stop| *stop) => return None,
             }
@@ -223,7 +230,20 @@ impl Reading {
         for channel in left {
             self.tidy(number(&channel));
         }
+        self.mark();
         more
+    }
+
+    /// Says now and then how far everybody is, also those who see nothing of it. All pages are given away by then.
+    fn mark(&mut self) {
+        self.unmarked = true;
+        if self.marked.elapsed() < MARK_EVERY {
+            return;
+        }
+        (self.marked, self.unmarked) = (Instant::now(), false);
+        for live in self.live.values().filter(|live| !live.subscribers.is_empty()) {
+            live.channel.saw(live.at.iter().map(|at| self.places.get(*at).copied().unwrap_or(0)));
+        }
     }
 
     /// One more who waits to be let in.
