@@ -752,6 +752,10 @@ async fn a_client_that_says_nothing_or_half_of_it_is_disconnected() {
     let world = world_with(&[], http::Settings { head_wait: wait, body_wait: wait, ..http::Settings::default() }).await;
     assert_eq!(raw(&world, "").await, "");
     assert_eq!(raw(&world, "GET / HTTP/1.1\r\nHost: loc").await, "");
+    // HTTP/2: its beginning, without settings and with them, and no request.
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    raw(&world, preface).await;
+    raw(&world, &format!("{preface}\0\0\0\u{4}\0\0\0\0\0")).await;
     let half = "PUT /connectors/a/config HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
     let answer = raw(&world, half).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");

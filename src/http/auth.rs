@@ -159,11 +159,22 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Topics with the filters that hold for them.
-    pub fn new(topics: Vec<String>, filters: Vec<(String, Filter)>) -> Self {
+    /// Topics with the filters that hold for them; or why these filters would not keep rows apart. A filter about the change, and not the row,
+    /// can pass a change whose old row is not to be seen.
+    pub fn new(topics: Vec<String>, filters: Vec<(String, Filter)>) -> Result<Self, String> {
+        if let Some((of, filter)) = filters.iter().find(|(_, filter)| !filter.is_of_row()) {
+            return Err(format!(
+                "the filter of \"{of}\" is not about the row: {filter}. It may name columns of the row, and not op, before, changed() or was_null()"
+            ));
+        }
+        // One that says nothing of any of the topics is a mistake, and its holder would see everything.
+        let is_of = |of: &str, topic: &str| of == topic || fits(topic, of) || fits(of, topic);
+        if let Some((of, _)) = filters.iter().find(|(of, _)| !topics.iter().any(|topic| is_of(of, topic))) {
+            return Err(format!("there is a filter for \"{of}\", which is none of the topics"));
+        }
         // The values of parameters are in the filters and not in their texts.
         let text = format!("{topics:?} {filters:?}");
-        Self { topics, filters, text }
+        Ok(Self { topics, filters, text })
     }
 
     fn covers(&self, topic: &str) -> bool {

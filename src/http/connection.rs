@@ -10,14 +10,15 @@ use std::fmt::Write as _;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -152,7 +153,7 @@ impl Serving {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let taken = Arc::new(Mutex::new(None));
-        let service = Served { service: self.service, peer, taken: Some(Arc::clone(&taken)) };
+        let service = Served { service: self.service, peer, taken: Some(Arc::clone(&taken)), requests: None };
         let mut connection = self.http1.serve_connection(TokioIo::new(io), service);
         let mut end = Box::pin(async move {
             let _ = ending.changed().await;
@@ -184,14 +185,77 @@ impl Serving {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = Served { service: self.service, peer, taken: None };
+        let requests = Arc::new(Requests::default());
+        let service = Served { service: self.service, peer, taken: None, requests: Some(Arc::clone(&requests)) };
         let connection = self.http2.serve_connection(TokioIo::new(io), service);
         tokio::pin!(connection);
-        tokio::select! {
-            _ = &mut connection => return,
-            _ = ending.changed() => connection.as_mut().graceful_shutdown(),
+        let (mut seen, mut is_told) = (0, false);
+        loop {
+            tokio::select! {
+                _ = &mut connection => return,
+                _ = ending.changed() => break,
+                () = tokio::time::sleep(self.head_wait) => {}
+            }
+            let begun = requests.begun.load(Ordering::Relaxed);
+            if requests.open.load(Ordering::Relaxed) == 0 && begun == seen {
+                if is_told {
+                    // It was told to go, and stays.
+                    return;
+                }
+                is_told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            seen = begun;
         }
+        connection.as_mut().graceful_shutdown();
         drop(connection.await);
+    }
+}
+
+/// The requests of a connection that others share: one without any is not kept for ever.
+#[derive(Default)]
+struct Requests {
+    begun: AtomicUsize,
+    open: AtomicUsize,
+}
+
+/// A request that is not over before its answer is.
+struct Begun(Arc<Requests>);
+
+impl Begun {
+    fn of(requests: &Arc<Requests>) -> Self {
+        requests.begun.fetch_add(1, Ordering::Relaxed);
+        requests.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(requests))
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body, with what says that it is not over.
+struct Counted {
+    body: Body,
+    _begun: Begun,
+}
+
+impl hyper::body::Body for Counted {
+    type Data = axum::body::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -207,6 +271,8 @@ struct Served {
     peer: Peer,
     /// Where an answer that takes over is put; `None` where none can.
     taken: Option<Arc<Mutex<Option<Taken>>>>,
+    /// Where requests are counted; `None` where they come one after the other.
+    requests: Option<Arc<Requests>>,
 }
 
 impl Service<Request<Incoming>> for Served {
@@ -228,7 +294,7 @@ impl Service<Request<Incoming>> for Served {
         }
         request.extensions_mut().insert(peer);
         let answering = self.service.call(request);
-        let taken = self.taken.clone();
+        let (taken, begun) = (self.taken.clone(), self.requests.as_ref().map(Begun::of));
         Box::pin(async move {
             let mut response = answering.await?;
             if let (Some(slot), Some(taker)) = (taken, response.extensions_mut().remove::<TakeOver>().and_then(|over| over.take())) {
@@ -236,7 +302,10 @@ impl Service<Request<Incoming>> for Served {
                 // Nobody waits for it: whoever polls the connection takes it apart next.
                 return std::future::pending().await;
             }
-            Ok(response)
+            Ok(match begun {
+                Some(begun) => response.map(|body| Body::new(Counted { body, _begun: begun })),
+                None => response,
+            })
         })
     }
 }

@@ -249,7 +249,7 @@ fn rules(claims: &Json) -> Result<Rules, Problem> {
         Some(Json::Object(each)) => each.iter().map(|(topic, text)| Ok((topic.clone(), parse(text)?))).collect::<Result<_, Problem>>()?,
         Some(text) => vec![("*".to_owned(), parse(text)?)],
     };
-    Ok(Rules::new(topics, filters))
+    Rules::new(topics, filters).map_err(|why| refused("the token's claim rowfeed has a wrong filter").why(why))
 }
 
 /// The public keys of a file.
@@ -352,6 +352,12 @@ mod tests {
             claims.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
             signed("HS256", &claims, SECRET)
         };
+        for name in ["shop.public.orders", "shop.*", "shop.public.*", "*"] {
+            assert!(
+                of.grant(&with(json!({ "rowfeed": { "topics": ["shop.*"], "where": { name: "owner = 7" } } }))).is_ok(),
+                "{name} is of shop.*"
+            );
+        }
         for (token, why) in [
             (with(json!({ "exp": 1 })), "expired"),
             (with(json!({ "exp": null })), "no end"),
@@ -361,6 +367,11 @@ mod tests {
             (with(json!({ "rowfeed": {} })), "no topics"),
             (with(json!({ "sub": null, "rowfeed": { "topics": ["t"], "where": "a = :claims.none" } })), "wrong filter"),
             (with(json!({ "rowfeed": { "topics": ["t"], "where": "a = = b" } })), "wrong filter"),
+            (with(json!({ "rowfeed": { "topics": ["t"], "where": "owner = 7 and op = 'u'" } })), "wrong filter"),
+            (with(json!({ "rowfeed": { "topics": ["t"], "where": "owner = 7 or changed(owner)" } })), "wrong filter"),
+            (with(json!({ "rowfeed": { "topics": ["t"], "where": "before.owner = 7" } })), "wrong filter"),
+            (with(json!({ "rowfeed": { "topics": ["shop.orders"], "where": { "shop.order": "owner = 7" } } })), "wrong filter"),
+            (with(json!({ "rowfeed": { "topics": ["shop.*"], "where": { "crm.*": "owner = 7" } } })), "wrong filter"),
             (signed("HS256", &good, "another secret of 32 bytes or so"), "not signed"),
             (signed("none", &good, SECRET), "not signed"),
             (format!("{}.", message("none", &good)), "not signed"),

@@ -46,27 +46,38 @@ pub fn routes() -> Routes {
     )
 }
 
+/// Those whose time is over are taken out this often.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Bytes of a ticket's topics and filters.
+const BYTES_MAX: usize = 16 << 10;
+
 /// The tickets that wait to be used.
 #[derive(Default)]
-pub struct Tickets(Mutex<HashMap<[u8; 32], (Grant, Instant)>>);
+pub struct Tickets(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    tickets: HashMap<[u8; 32], (Grant, Instant)>,
+    swept: Option<Instant>,
+}
 
 impl Tickets {
     /// The grant of a ticket, which is used up.
     pub fn take(&self, ticket: &str) -> Option<Grant> {
-        let (grant, until) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(ticket))?;
+        let (grant, until) = self.0.lock().unwrap_or_else(PoisonError::into_inner).tickets.remove(&digest(ticket))?;
         (Instant::now() < until).then_some(grant)
     }
 
-    fn put(&self, ticket: &str, grant: Grant) -> bool {
+    fn put(&self, ticket: &str, grant: Grant, now: Instant) -> bool {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= TICKETS_MAX {
-            let now = Instant::now();
-            waiting.retain(|_, (_, until)| now < *until);
+        if waiting.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP) {
+            waiting.swept = Some(now);
+            waiting.tickets.retain(|_, (_, until)| now < *until);
         }
-        if waiting.len() >= TICKETS_MAX {
+        if waiting.tickets.len() >= TICKETS_MAX {
             return false;
         }
-        waiting.insert(digest(ticket), (grant, Instant::now() + HOLDS));
+        waiting.tickets.insert(digest(ticket), (grant, now + HOLDS));
         true
     }
 }
@@ -115,12 +126,17 @@ async fn create(
         }
         Some(_) => return Err(ApiError::bad_request("where is a filter, or one for each topic")),
     };
+    let bytes: usize = topics.iter().map(String::len).chain(filters.iter().map(|(of, filter)| of.len() + filter.text().len())).sum();
+    if bytes > BYTES_MAX {
+        return Err(ApiError::bad_request(format!("the ticket's topics and filters have more than {BYTES_MAX} bytes together")));
+    }
+    let rules = Rules::new(topics, filters).map_err(ApiError::bad_request)?;
     let mut random = [0; 24];
     let filled = SystemRandom::new().fill(&mut random);
     filled.map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the system gives no random numbers"))?;
     let ticket = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-    let grant = Grant { rules: Some(Rules::new(topics, filters)), ..asker };
-    if !app.0.tickets.put(&ticket, grant) {
+    let grant = Grant { rules: Some(rules), ..asker };
+    if !app.0.tickets.put(&ticket, grant, Instant::now()) {
         return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, format!("{TICKETS_MAX} tickets wait to be used")));
     }
     let no_store = [(header::CACHE_CONTROL, "no-store")];
@@ -135,9 +151,19 @@ mod tests {
     #[test]
     fn a_ticket_works_once() {
         let tickets = Tickets::default();
-        assert!(tickets.put("tk_a", Grant::default()));
+        assert!(tickets.put("tk_a", Grant::default(), Instant::now()));
         assert!(tickets.take("tk_b").is_none());
         assert!(tickets.take("tk_a").is_some());
         assert!(tickets.take("tk_a").is_none());
+    }
+
+    #[test]
+    fn tickets_that_nobody_used_are_let_go() {
+        let (tickets, now) = (Tickets::default(), Instant::now());
+        for number in 0..100 {
+            assert!(tickets.put(&format!("tk_{number}"), Grant::default(), now));
+        }
+        assert!(tickets.put("tk_last", Grant::default(), now + HOLDS));
+        assert_eq!(tickets.0.lock().expect("whole").tickets.len(), 1);
     }
 }

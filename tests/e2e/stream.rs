@@ -252,7 +252,7 @@ fn a_reader_that_does_not_read_costs_its_place_only_and_gets_everything_later() 
 #[test]
 fn a_stream_lives_and_too_many_are_refused_until_one_ends() {
     let Some(shop) = Shop::open("stream_many", &["--set", "http.max_streams_per_ip=3"], &json!({})) else { return };
-    let mut streams: Vec<Events> = (0..3).map(|_| shop.stream("")).collect();
+    let mut streams: Vec<Events> = (0..3).map(|_| shop.stream("where=tenant%3D99")).collect();
     let path = format!("/v1/topics/{TOPIC}/stream");
     let refused = Events::open(&shop.rowfeed.http(), &path, "").expect("an answer");
     assert_eq!(refused.status, 429);
@@ -262,11 +262,12 @@ fn a_stream_lives_and_too_many_are_refused_until_one_ends() {
     let began = Instant::now();
     let stream = &mut streams[0];
     stream.expect_named("caught-up");
+    shop.sql.run("insert into orders values (1, 1, 'new', '')");
     while !stream.comments.iter().any(|comment| comment.starts_with("hb ")) {
         assert!(began.elapsed() < Duration::from_secs(30), "no sign of life");
         stream.is_silent_for(Duration::from_millis(50));
     }
-    assert_eq!(stream.last_id, "0:1");
+    assert_eq!(stream.last_id, "0:2", "what it does not see is behind it");
 }
 
 /// Killed and restarted at any moment, the server and the client lose nothing: each goes on at the id that it has.
@@ -333,6 +334,9 @@ fn tokens_tickets_and_signed_tokens_open_what_they_say_and_nothing_else() {
     let mut by_token = shop.stream_with("", &reader);
     let other = shop.ask_with("POST", "/v1/tickets", &reader, Some(&json!({"topics": ["crm.public.orders"]})));
     assert_eq!(other.status, 403, "{}", other.body);
+    let of_change = json!({"topics": [TOPIC], "where": "tenant = 7 and op <> 'd'"});
+    let refused = shop.ask_with("POST", "/v1/tickets", &reader, Some(&of_change));
+    assert!(refused.status == 400 && refused.body.contains("not about the row"), "it would show others' old rows: {}", refused.body);
     let asked = json!({"topics": [TOPIC], "where": {TOPIC: "tenant = 7"}});
     let made = shop.ask_with("POST", "/v1/tickets", &reader, Some(&asked));
     assert_eq!(made.status, 201, "{}", made.body);
@@ -397,6 +401,69 @@ fn a_topic_that_is_deleted_and_a_service_that_ends_are_told() {
     assert_eq!(id_of(&stays.expect()), 1);
     shop.rowfeed.stop();
     assert!(matches!(stays.next(), Ok(None)), "its end is said");
+}
+
+#[test]
+fn a_stream_of_several_topics_tells_once_that_one_was_deleted_and_goes_on() {
+    let Some(shop) = Shop::open("stream_deleted", &[], &json!({})) else { return };
+    shop.sql.run("create table later(id int primary key); insert into later values (1)");
+    wait_for("the topic", || {
+        (http::get(&shop.rowfeed.http(), "/v1/topics/srv.public.later").expect("an answer").status == 200).then_some(())
+    });
+    let both = format!("/v1/stream?topic={TOPIC}&topic=srv.public.later");
+    let mut stream = Events::open(&shop.rowfeed.http(), &both, "").expect("an answer");
+    let old = stream.expect_named("caught-up").id;
+    let deleted = http::request(&shop.rowfeed.http(), "DELETE", "/v1/topics/srv.public.later?force=true", None).expect("an answer");
+    assert!(matches!(deleted.status, 200 | 204), "{} {}", deleted.status, deleted.body);
+    // What comes next wakes whoever reads the end.
+    shop.sql.run("insert into orders values (1, 1, 'x', '')");
+    let (mut errors, mut changes) = (0, 0);
+    while changes == 0 || errors == 0 {
+        match stream.expect() {
+            event if event.name == "error" => {
+                assert_eq!(event.json()["code"], json!("topic/deleted"));
+                errors += 1;
+            }
+            event if event.name == "change" => changes += 1,
+            event => panic!("{event:?}"),
+        }
+    }
+    shop.sql.run("insert into orders values (2, 1, 'x', '')");
+    assert_eq!(id_of(&stream.expect_named("change")), 2);
+    assert_eq!((errors, stream.is_silent_for(Duration::from_millis(300))), (1, true), "told once");
+    for (id, rows) in [(old, vec![1, 2]), (stream.last_id.clone(), Vec::new())] {
+        let mut again = Events::open(&shop.rowfeed.http(), &both, &format!("Last-Event-ID: {id}\r\n")).expect("an answer");
+        assert_eq!(again.status, 200, "{id}: {}", again.head);
+        for row in rows {
+            assert_eq!(id_of(&again.expect()), row, "{id}");
+        }
+        assert_eq!(again.expect().name, "caught-up", "{id}");
+    }
+}
+
+#[test]
+fn records_come_once_where_a_page_is_larger_than_the_credit() {
+    let Some(shop) = Shop::open("stream_credit", &[], &json!({})) else { return };
+    let mut it = socket(&shop.rowfeed.http(), "", &[]).expect("open");
+    say(&mut it, json!({"type": "subscribe", "id": "all", "topics": [TOPIC], "from": "latest", "credit": 5}));
+    assert_eq!([hear(&mut it), hear(&mut it)].map(|told| told["type"].clone()), ["subscribed", "caught_up"]);
+    let mut seen = Vec::new();
+    let mut take = |it: &mut Socket, until: usize| {
+        while seen.len() < until {
+            let told = hear(it);
+            seen.extend(told["items"].as_array().expect("records").iter().map(|item| item["offset"].as_u64().expect("an offset")));
+        }
+        seen.clone()
+    };
+    shop.sql.run("insert into orders select i, 1, 'new', '' from generate_series(1, 10) i");
+    assert_eq!(take(&mut it, 5).len(), 5, "no more than there is credit for");
+    say(&mut it, json!({"type": "credit", "id": "all", "n": 100}));
+    take(&mut it, 10);
+    for id in 11..=20 {
+        shop.sql.run(&format!("insert into orders values ({id}, 1, 'new', '')"));
+        take(&mut it, id);
+    }
+    assert_eq!(take(&mut it, 20), (1..=20).collect::<Vec<u64>>());
 }
 
 type Socket = tokio_tungstenite::tungstenite::WebSocket<TcpStream>;
@@ -545,7 +612,11 @@ fn a_long_poll_waits_and_says_where_to_go_on() {
     wait_for("the rows", || (get("offset=0:1").json().as_array().map(Vec::len) == Some(3)).then_some(()));
     let part = get("offset=0:1&limit=2");
     assert_eq!((part.json().as_array().map(Vec::len), header(&part, "rowfeed-offset")), (Some(2), Some("0:3".into())));
-    assert!(header(&part, "cache-control").expect("a header").contains("immutable") && header(&part, "rowfeed-up-to-date").is_none());
+    assert!(header(&part, "cache-control").expect("a header").contains("max-age=60") && header(&part, "rowfeed-up-to-date").is_none());
     assert_eq!(part.json(), get("offset=0:1&limit=2").json(), "the same URL, the same answer");
+    for start in ["start", "earliest", "-1", ""] {
+        let kept = header(&get(&format!("offset={start}&limit=2")), "cache-control").expect("a header");
+        assert!(kept.starts_with("public, max-age=1,"), "retention moves the start: {start} {kept}");
+    }
     assert_eq!((get("offset=0:99999").status, get("offset=x").status), (410, 400));
 }

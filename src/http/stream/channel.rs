@@ -1,12 +1,13 @@
 //! A channel: what many subscribers see alike, encoded once for all of them.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::layout::Layout;
 use super::lens::Lens;
 use super::page::{Form, Page, Press};
 use crate::event::{Event, Judgement};
-use crate::log::topic::fits;
+use crate::log::topic::{TopicInfo, fits};
 
 /// What a channel shows.
 pub struct Channel {
@@ -20,12 +21,43 @@ pub struct Channel {
     pub form: Form,
     /// Topics that come into being later belong to it, too.
     pub patterns: Vec<String>,
+    /// The newest topic when it was found to lack none, and one more.
+    pub looked: AtomicU32,
+    /// Up to here everything was given to its subscribers, also what they do not see; empty: not known.
+    pub seen: Mutex<Arc<[u64]>>,
 }
 
 impl Channel {
-    /// Whether a topic belongs to it that is not in its layout yet.
-    pub fn lacks(&self, name: &str) -> bool {
-        is_among(&self.patterns, name) && !self.layout.parts().iter().any(|part| part.topic.name == name)
+    /// Whether a topic belongs to it that is not in its layout yet; one that was deleted and made anew is another.
+    pub fn lacks(&self, topic: &TopicInfo) -> bool {
+        let is_known = || self.layout.parts().iter().any(|part| part.topic.index == topic.index);
+        !topic.internal && is_among(&self.patterns, &topic.name) && !is_known()
+    }
+
+    /// Whether it lacks one of these, all that there are. They are looked at when there is a newer one than before.
+    pub fn lacks_any(&self, topics: &[Arc<TopicInfo>]) -> bool {
+        let newest = topics.iter().map(|topic| topic.index.0.saturating_add(1)).max().unwrap_or(0);
+        if self.patterns.is_empty() || self.looked.load(Ordering::Relaxed) == newest {
+            return false;
+        }
+        let lacks = topics.iter().any(|topic| self.lacks(topic));
+        if !lacks {
+            self.looked.store(newest, Ordering::Relaxed);
+        }
+        lacks
+    }
+
+    /// Up to here everything was given to its subscribers.
+    pub fn seen(&self) -> Arc<[u64]> {
+        Arc::clone(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Everything up to these places was given to its subscribers.
+    pub fn saw(&self, places: impl Iterator<Item = u64> + Clone) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !places.clone().eq(seen.iter().copied()) {
+            *seen = places.collect();
+        }
     }
 
     /// One more event for a page; `after` are the places behind it. True when it is shown.

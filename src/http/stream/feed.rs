@@ -98,9 +98,11 @@ impl Feed {
         loop {
             match std::mem::replace(&mut self.reading, Reading::Not) {
                 Reading::Not => {
-                    let after = Arc::clone(&self.subscriber.state().after);
                     let channel = Arc::clone(&self.subscriber.channel);
-                    self.reading = Reading::Stops(Box::new(Reader::open(self.streams.log(), channel, &after, self.wishes)));
+                    let state = self.subscriber.state();
+                    let reader = Reader::open(self.streams.log(), channel, &state.after, &state.gone, self.wishes);
+                    drop(state);
+                    self.reading = Reading::Stops(Box::new(reader));
                 }
                 Reading::Stops(reader) => self.reading = Reading::Goes(Box::pin(reader.step(until.clone(), self.waits))),
                 Reading::Goes(mut stepping) => match stepping.as_mut().poll(cx) {
@@ -124,6 +126,10 @@ impl Feed {
         };
         match step {
             Step::Page(page) => {
+                if let (Some(Note::Error), Reading::Stops(reader)) = (page.note, &self.reading) {
+                    // One topic of several was deleted: told once, and the others go on.
+                    self.subscriber.state().gone = reader.gone().into();
+                }
                 self.read = Some(page);
                 self.waits = false;
             }

@@ -195,6 +195,7 @@ impl Streams {
         let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_millis());
         let clock = crate::event::view::rfc3339(i64::try_from(seconds).unwrap_or(0));
         let alive = format!(": hb {}Z\n\n", clock.get(..19).unwrap_or_default());
+        let mut topics = None;
         let mut grown: HashMap<usize, bool> = HashMap::new();
         for subscriber in self.everybody() {
             let channel = &subscriber.channel;
@@ -205,7 +206,8 @@ impl Streams {
                 continue;
             }
             if !channel.patterns.is_empty() {
-                let has_grown = || self.log.topics().iter().any(|topic| !topic.internal && channel.lacks(&topic.name));
+                let topics = topics.get_or_insert_with(|| self.log.topics());
+                let has_grown = || channel.lacks_any(topics);
                 if *grown.entry(Arc::as_ptr(channel).addr()).or_insert_with(has_grown) {
                     // It comes again with its id, and gets the new topic from its start.
                     subscriber.end(None);

@@ -2,7 +2,8 @@
 //!
 //! For clients that can only ask and be answered, and for caches between: a URL says where to read on, the answer's header
 //! `rowfeed-offset` where to go on, and whoever asks the same gets the same, so that a CDN asks once for thousands. Promises that a full
-//! answer of the past never changes, and that what needs a token is kept by nobody but its asker.
+//! answer of the past is the same for whoever asks, and kept no longer than a minute, since a topic that is made anew has other records at the
+//! same places; and that what needs a token is kept by nobody but its asker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,7 @@ const UP_TO_DATE: &str = "rowfeed-up-to-date";
 
 /// How long an answer may be kept by those between.
 enum Kept {
-    /// More is behind it: it stays what it is.
+    /// More is behind it: it stays what it is, while the topic is the same.
     Long,
     /// It is what there was just now.
     Short,
@@ -71,6 +72,8 @@ pub async fn answer(app: &App, topic: Arc<TopicInfo>, pairs: &[(String, String)]
         }
         id => Some(id),
     };
+    // Where the start is changes with what retention takes.
+    let is_start = id.is_none();
     let Some(beginning) = begin(streams, &channel, &asked, id).await? else {
         return Err(ApiError::bad_request("the offset is that of a stream that is over"));
     };
@@ -82,7 +85,7 @@ pub async fn answer(app: &App, topic: Arc<TopicInfo>, pairs: &[(String, String)]
         Ok(place) => place,
         Err(why) => return Ok(too_many(why)),
     };
-    let mut reader = Box::new(Reader::open(streams.log(), Arc::clone(&channel), &beginning.places, asked.wishes));
+    let mut reader = Box::new(Reader::open(streams.log(), Arc::clone(&channel), &beginning.places, &[], asked.wishes));
     let until = Instant::now() + wait;
     let (mut durable, mut stop) = (streams.log().durable(), app.0.stop.clone());
     let answer = loop {
@@ -98,7 +101,7 @@ pub async fn answer(app: &App, topic: Arc<TopicInfo>, pairs: &[(String, String)]
                     .into_iter()
                     .all(|(part, next)| streams.log().offsets(part.topic.index, part.partition).is_none_or(|range| range.end <= *next));
                 // What is before the end stays as it is.
-                let kept = if is_at_end { Kept::Short } else { Kept::Long };
+                let kept = if is_at_end || is_start { Kept::Short } else { Kept::Long };
                 break tell(StatusCode::OK, body, &channel.layout.id(&page.after), is_at_end, kept, is_shared);
             }
             Step::Page(page) | Step::Last(page) if page.note == Some(Note::Error) => {
@@ -151,7 +154,7 @@ fn tell(status: StatusCode, body: Vec<u8>, next: &str, is_up_to_date: bool, kept
     }
     let kept = match (is_shared, kept) {
         (false, _) => "private, no-store",
-        (true, Kept::Long) => "public, max-age=604800, immutable",
+        (true, Kept::Long) => "public, max-age=60",
         (true, Kept::Short) => "public, max-age=1, s-maxage=5, stale-while-revalidate=5",
         (true, Kept::Moment) => "public, max-age=0, s-maxage=1",
     };

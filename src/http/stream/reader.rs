@@ -17,6 +17,10 @@ use crate::record::Route;
 
 /// One read of the log.
 const READ_BYTES: usize = 128 << 10;
+/// As many read at once; others wait for their turn.
+static CATCHING_UP: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(64);
+/// Between two looks at the log's end.
+const REST: std::time::Duration = std::time::Duration::from_millis(5);
 /// After so many records without one to show, the id is told.
 const MARK_EVERY: u32 = 20_000;
 
@@ -66,15 +70,17 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads from these places on.
-    pub fn open(log: &BuiltinLog, channel: Arc<Channel>, at: &[u64], wishes: Wishes) -> Self {
+    /// Reads from these places on. Of what is `gone` was told already.
+    pub fn open(log: &BuiltinLog, channel: Arc<Channel>, at: &[u64], gone: &[bool], wishes: Wishes) -> Self {
         let parts = channel.layout.parts();
         let place = |(part, next): (&super::layout::Part, &u64)| {
             let route = Route { topic: part.topic.index, partition: part.partition };
             Place { topic: Arc::clone(&part.topic), route, next: *next }
         };
         let places = parts.iter().zip(at).map(place).collect();
-        let (press, gone) = (Press::new(channel.form), vec![false; parts.len()]);
+        let mut known = gone.to_vec();
+        known.resize(parts.len(), false);
+        let (press, gone) = (Press::new(channel.form), known);
         let left = wishes.limit.unwrap_or(u64::MAX);
         let subscription = Subscription::open(log.clone(), places);
         Self { subscription, channel, wishes, places: at.to_vec(), gone, press, left, unseen: 0 }
@@ -83,6 +89,11 @@ impl Reader {
     /// Where it is.
     pub fn places(&self) -> &[u64] {
         &self.places
+    }
+
+    /// Partitions that were found to be gone.
+    pub fn gone(&self) -> &[bool] {
+        &self.gone
     }
 
     /// Reads until there is something to send, or nothing more, or `until` is reached. With `waits` not before something became durable.
@@ -106,7 +117,11 @@ impl Reader {
         }
         if waits {
             self.subscription.wait().await?;
+            // More comes meanwhile, and thousands do not look at once.
+            tokio::time::sleep(REST).await;
         }
+        // Never closed, so that it always comes.
+        let _turn = CATCHING_UP.acquire().await;
         loop {
             if until.is_some_and(|until| self.places.iter().zip(until).all(|(place, until)| place >= until)) {
                 return Ok(self.written().map_or(Step::Reached, Step::Page));
@@ -133,10 +148,8 @@ impl Reader {
                     return Ok(Step::Page(self.tell(Note::Gap, &json)));
                 }
                 Delivery::Deleted { place } => {
-                    if let Some(gone) = self.gone.get_mut(place) {
-                        *gone = true;
-                    }
-                    if let Some(page) = self.deleted(place) {
+                    let is_told = self.gone.get_mut(place).is_some_and(|gone| std::mem::replace(gone, true));
+                    if let Some(page) = self.deleted(place).filter(|_| !is_told) {
                         return Ok(page);
                     }
                 }

@@ -1,7 +1,8 @@
 //! Server-Sent Events: `/v1/topics/{topic}/stream` and `/v1/stream`.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::extract::{Extension, Path, Query, State};
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::asked::Asked;
 use super::channel::{Channel, is_among};
 use super::feed::{self, Feed};
-use super::layout::Layout;
+use super::layout::{Layout, ends_with};
 use super::page::{Form, Note, Page, told};
 use super::reader::{Wishes, gap};
 use super::subscriber::{Outlet, Subscriber};
@@ -134,8 +135,14 @@ pub fn live(app: &App) -> Result<&Arc<Streams>, ApiError> {
     app.0.live.as_ref().ok_or_else(|| ApiError::new(StatusCode::NOT_IMPLEMENTED, "there are no live streams here"))
 }
 
-/// The topics of these names, and those that fit a pattern.
-pub fn topics(streams: &Streams, names: &[String], patterns: &[String], grant: Option<&Grant>) -> Result<Vec<Arc<TopicInfo>>, ApiError> {
+/// The topics of these names, and those that fit a pattern. A stream that `resumes` goes on without those that were deleted meanwhile.
+pub fn topics(
+    streams: &Streams,
+    names: &[String],
+    patterns: &[String],
+    resumes: bool,
+    grant: Option<&Grant>,
+) -> Result<Vec<Arc<TopicInfo>>, ApiError> {
     if names.len() + patterns.len() > ASKED_MAX {
         return Err(ApiError::bad_request(format!("more than {ASKED_MAX} topics are asked for: use a pattern")));
     }
@@ -143,7 +150,10 @@ pub fn topics(streams: &Streams, names: &[String], patterns: &[String], grant: O
     if let Some(name) = names.iter().chain(patterns).find(|name| !may(name)) {
         return Err(ApiError::new(StatusCode::FORBIDDEN, format!("the token may not read \"{name}\"")));
     }
-    let mut found = names.iter().map(|name| readable(streams.log(), name)).collect::<Result<Vec<_>, _>>()?;
+    let found: Vec<Result<Arc<TopicInfo>, ApiError>> = names.iter().map(|name| readable(streams.log(), name)).collect();
+    let goes_on = resumes && (!patterns.is_empty() || found.iter().any(Result::is_ok));
+    let is_passed_over = |found: &Result<_, ApiError>| goes_on && matches!(found, Err(error) if error.status == StatusCode::NOT_FOUND);
+    let mut found = found.into_iter().filter(|found| !is_passed_over(found)).collect::<Result<Vec<_>, _>>()?;
     if !patterns.is_empty() {
         found.extend(streams.log().topics().into_iter().filter(|topic| !topic.internal && is_among(patterns, &topic.name)));
     }
@@ -167,7 +177,7 @@ pub fn channel(
     let make = || {
         let layout = Layout::new(topics, asked.partition, !patterns.is_empty());
         let lens = asked.lens(topics.iter().map(Arc::as_ref), grant);
-        Channel { key: key.clone(), layout, lens, form, patterns }
+        Channel { key: key.clone(), layout, lens, form, patterns, looked: AtomicU32::new(0), seen: Mutex::default() }
     };
     streams.channel(&key, make)
 }
@@ -200,8 +210,12 @@ pub async fn begin(streams: &Streams, channel: &Channel, asked: &Asked, id: Opti
         }
         return Ok(Some(Beginning { places, gaps: Vec::new(), resume: "start" }));
     };
-    let resume =
-        channel.layout.parse(id).map_err(|why| ApiError::bad_request(format!("Last-Event-ID is not an id of this stream: {why}")))?;
+    // A topic that was deleted is in older ids.
+    let is_gone = |alias: &str| !channel.patterns.is_empty() || !log.topics().iter().any(|topic| ends_with(&topic.name, alias));
+    let resume = channel
+        .layout
+        .parse(id, is_gone)
+        .map_err(|why| ApiError::bad_request(format!("Last-Event-ID is not an id of this stream: {why}")))?;
     if resume.ended {
         return Ok(None);
     }
@@ -231,15 +245,15 @@ async fn stream(
     let streams = live(app)?;
     let asked = Asked::parse(pairs)?;
     let grant = asker.grant.as_deref();
-    let topics = topics(streams, &names, &patterns, grant)?;
+    let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let id = header.or_else(|| parameter(pairs, "last_event_id")).filter(|id| !id.is_empty());
+    let topics = topics(streams, &names, &patterns, id.is_some(), grant)?;
     if let Some(partition) = asked.partition
         && let Some(topic) = topics.iter().find(|topic| partition >= topic.partitions)
     {
         return Err(ApiError::new(StatusCode::NOT_FOUND, format!("{} has {} partitions", topic.name, topic.partitions)));
     }
     let channel = channel(streams, &topics, patterns, &asked, Form::Events { batch: asked.batch }, grant);
-    let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let id = header.or_else(|| parameter(pairs, "last_event_id"));
     let Some(beginning) = begin(streams, &channel, &asked, id).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
@@ -313,11 +327,17 @@ impl Start {
                 response
             }
             peer => {
-                if let Some(peer) = peer.as_ref().filter(|peer| peer.wire == WireKind::Tls) {
+                let is_tls = peer.as_ref().is_some_and(|peer| peer.wire == WireKind::Tls);
+                if let Some(peer) = peer.as_ref().filter(|_| is_tls) {
                     // It has a place among the streams instead.
                     peer.room.give_back();
                 }
-                Response::new(Body::from_stream(feed::Body(self.feed(Outlet::Asker))))
+                let mut response = Response::new(Body::from_stream(feed::Body(self.feed(Outlet::Asker))));
+                if is_tls {
+                    // Without its room the connection serves nothing else.
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
@@ -59,6 +59,8 @@ pub struct Subscriber {
     state: Mutex<State>,
     /// Milliseconds from [`Subscriber::began`] to the last page.
     wrote_ms: AtomicU64,
+    /// Its channel has it among its subscribers: for [`super::tail`] alone.
+    pub listed: AtomicBool,
     began: Instant,
 }
 
@@ -76,6 +78,8 @@ pub struct State {
     pub written: usize,
     /// It was told that it has caught up.
     pub told: bool,
+    /// Partitions whose topics are gone, as it was told; empty: none.
+    pub gone: Box<[bool]>,
     /// Who is woken.
     pub waker: Option<Waker>,
 }
@@ -126,8 +130,18 @@ impl State {
 impl Subscriber {
     /// One that begins here.
     pub fn new(channel: Arc<Channel>, outlet: Outlet, peer: IpAddr, grant: Option<Arc<Grant>>, at: Arc<[u64]>) -> Self {
-        let state = State { phase: Phase::Reads, after: at, own: None, queue: VecDeque::new(), written: 0, told: false, waker: None };
-        Self { channel, outlet, peer, grant, state: Mutex::new(state), wrote_ms: AtomicU64::new(0), began: Instant::now() }
+        let state = State {
+            phase: Phase::Reads,
+            after: at,
+            own: None,
+            queue: VecDeque::new(),
+            written: 0,
+            told: false,
+            gone: Box::default(),
+            waker: None,
+        };
+        let (wrote_ms, listed) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { channel, outlet, peer, grant, state: Mutex::new(state), wrote_ms, listed, began: Instant::now() }
     }
 
     /// What changes, for a moment.
@@ -213,10 +227,14 @@ impl Subscriber {
         if state.own.is_some() || !state.queue.is_empty() || matches!(state.phase, Phase::Over) {
             return;
         }
-        let page = make(Arc::clone(&state.after));
+        // What its channel passed over for it is behind it, too: its id must not stay where retention comes.
+        let seen = if matches!(state.phase, Phase::Joined) { self.channel.seen() } else { Arc::default() };
+        let is_ahead = seen.len() == state.after.len() && seen.iter().zip(state.after.iter()).all(|(seen, after)| seen >= after);
+        let page = make(if is_ahead { seen } else { Arc::clone(&state.after) });
         if let Outlet::Socket(stream) = &self.outlet {
             match stream.try_write(page.chunk()) {
                 Ok(sent) if sent == page.chunk().len() => {
+                    state.after = Arc::clone(&page.after);
                     drop(state);
                     return self.wrote();
                 }

@@ -7,6 +7,7 @@
 //! that gets what others leave of the processors. While nobody listens it reads nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ const READS_MAX: usize = 4;
 const REST: u32 = 2;
 /// And no longer than this.
 const REST_MAX: Duration = Duration::from_millis(20);
+/// How often is said how far it is.
+const MARK_EVERY: Duration = Duration::from_secs(1);
 /// A pass that took less needs no rest.
 const SHORT: Duration = Duration::from_micros(300);
 
@@ -124,11 +127,16 @@ struct Room {
     channels: usize,
 }
 
+/// Where partitions of a topic are that is gone.
+const NOWHERE: usize = usize::MAX;
+
 /// A channel with subscribers.
 struct Live {
     channel: Arc<Channel>,
-    /// Where its partitions are among the places.
+    /// Where its partitions are among the places; [`NOWHERE`] of topics that are gone.
     at: Vec<usize>,
+    /// The topics whose rooms it is in.
+    topics: Vec<TopicIndex>,
     press: Press,
     touched: bool,
     subscribers: Vec<Arc<Subscriber>>,
@@ -138,6 +146,15 @@ struct Live {
 impl Live {
     fn places(&self, places: &[u64]) -> Arc<[u64]> {
         self.at.iter().map(|at| places.get(*at).copied().unwrap_or(0)).collect()
+    }
+
+    /// Those who say so stay.
+    fn keep(&mut self, stays: impl Fn(&Subscriber) -> bool) {
+        self.subscribers.retain(|subscriber| {
+            let stays = stays(subscriber);
+            subscriber.listed.store(stays, Ordering::Relaxed);
+            stays
+        });
     }
 }
 
@@ -152,6 +169,9 @@ struct Reading {
     live: HashMap<usize, Live>,
     touched: Vec<usize>,
     found: Vec<usize>,
+    marked: Instant,
+    /// Something was read since then.
+    unmarked: bool,
 }
 
 /// A channel's number: where it is.
@@ -161,8 +181,9 @@ fn number(channel: &Arc<Channel>) -> usize {
 
 impl Reading {
     fn new(tail: Arc<Tail>, log: BuiltinLog) -> Self {
-        let (rooms, live) = (HashMap::new(), HashMap::new());
-        Self { tail, log, places: Vec::new(), bases: HashMap::new(), rooms, live, touched: Vec::new(), found: Vec::new() }
+        let (rooms, live, bases) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (touched, found, marked, unmarked) = (Vec::new(), Vec::new(), Instant::now(), false);
+        Self { tail, log, places: Vec::new(), bases, rooms, live, touched, found, marked, unmarked }
     }
 
     /// Shows what comes as it comes. Returns when there is more than that, to be read patiently; `None` at the end.
@@ -181,6 +202,7 @@ impl Reading {
             }
             tokio::select! {
                 () = self.tail.told.notified() => {}
+                () = tokio::time::sleep(MARK_EVERY), if self.unmarked && !self.rooms.is_empty() => {}
                 changed = durable.changed(), if !self.rooms.is_empty() => changed.ok()?,
                 _ = stop.wait_for(|stop| *stop) => return None,
             }
@@ -208,7 +230,20 @@ impl Reading {
         for channel in left {
             self.tidy(number(&channel));
         }
+        self.mark();
         more
+    }
+
+    /// Says now and then how far everybody is, also those who see nothing of it. All pages are given away by then.
+    fn mark(&mut self) {
+        self.unmarked = true;
+        if self.marked.elapsed() < MARK_EVERY {
+            return;
+        }
+        (self.marked, self.unmarked) = (Instant::now(), false);
+        for live in self.live.values().filter(|live| !live.subscribers.is_empty()) {
+            live.channel.saw(live.at.iter().map(|at| self.places.get(*at).copied().unwrap_or(0)));
+        }
     }
 
     /// One more who waits to be let in.
@@ -219,23 +254,34 @@ impl Reading {
             let mut at = Vec::new();
             let mut topics: Vec<TopicIndex> = Vec::new();
             for part in channel.layout.parts() {
+                if self.log.offsets(part.topic.index, part.partition).is_none() {
+                    at.push(NOWHERE);
+                    continue;
+                }
                 let base = self.room(&part.topic);
                 at.push(base + part.partition as usize);
                 if !topics.contains(&part.topic.index) {
                     topics.push(part.topic.index);
                 }
             }
-            for topic in topics {
-                if let Some(room) = self.rooms.get_mut(&topic) {
+            for topic in &topics {
+                if let Some(room) = self.rooms.get_mut(topic) {
                     room.channels += 1;
-                    room.index.add(number, channel.lens.handle(topic));
+                    room.index.add(number, channel.lens.handle(*topic));
                 }
             }
             let press = Press::new(channel.form);
-            self.live.insert(number, Live { channel, at, press, touched: false, subscribers: Vec::new(), waiting: Vec::new() });
+            self.live.insert(number, Live { channel, at, topics, press, touched: false, subscribers: Vec::new(), waiting: Vec::new() });
         }
         if let Some(live) = self.live.get_mut(&number) {
-            live.waiting.push(subscriber);
+            // It may not know yet that a topic is gone: reading on, it finds that out.
+            let is_known = |part: usize| subscriber.state().gone.get(part).copied().unwrap_or(false);
+            if live.at.iter().enumerate().all(|(part, at)| *at != NOWHERE || is_known(part)) {
+                live.waiting.push(subscriber);
+            } else {
+                subscriber.dismiss();
+                self.tidy(number);
+            }
         }
     }
 
@@ -351,7 +397,7 @@ impl Reading {
         }
         let after = live.places(&self.places);
         let page = live.channel.page(&mut live.press, &after);
-        live.subscribers.retain(|subscriber| subscriber.offer(&page));
+        live.keep(|subscriber| subscriber.offer(&page));
         if live.subscribers.is_empty() {
             self.tidy(number);
         }
@@ -368,11 +414,13 @@ impl Reading {
                     if !matches!(state.phase, super::subscriber::Phase::Asks) {
                         continue;
                     }
-                    state.after.iter().zip(boundary.iter()).any(|(after, here)| after > here)
+                    let places = state.after.iter().zip(boundary.iter()).zip(&live.at);
+                    places.into_iter().any(|((after, here), at)| *at != NOWHERE && after > here)
                 };
                 if is_ahead {
                     live.waiting.push(subscriber);
-                } else if subscriber.admit(&boundary) {
+                } else if subscriber.admit(&boundary) && !subscriber.listed.swap(true, Ordering::Relaxed) {
+                    // One that left by itself may be here still: it gets each page once.
                     live.subscribers.push(subscriber);
                 }
             }
@@ -388,7 +436,7 @@ impl Reading {
     /// Those who are over are let go, and the channel with the last of them.
     fn tidy(&mut self, number: usize) {
         let Some(live) = self.live.get_mut(&number) else { return };
-        live.subscribers.retain(|subscriber| subscriber.is_in_channel());
+        live.keep(Subscriber::is_in_channel);
         if live.subscribers.is_empty() && live.waiting.is_empty() {
             self.close(number);
         }
@@ -396,9 +444,7 @@ impl Reading {
 
     fn close(&mut self, number: usize) {
         let Some(live) = self.live.remove(&number) else { return };
-        let mut topics: Vec<TopicIndex> = live.channel.layout.parts().iter().map(|part| part.topic.index).collect();
-        topics.dedup();
-        for topic in topics {
+        for topic in live.topics {
             if let Some(room) = self.rooms.get_mut(&topic) {
                 room.index.remove(number, live.channel.lens.handle(topic));
                 room.channels -= 1;
@@ -411,13 +457,14 @@ impl Reading {
 
     /// Everybody in this room reads on alone.
     fn dismiss(&mut self, topic: TopicIndex) {
-        let is_of = |live: &Live| live.channel.layout.parts().iter().any(|part| part.topic.index == topic);
+        let is_of = |live: &Live| live.topics.contains(&topic);
         let numbers: Vec<usize> = self.live.iter().filter(|(_, live)| is_of(live)).map(|(number, _)| *number).collect();
         for number in numbers {
             // What was put together is sent: it is in order.
             self.flush(number);
             if let Some(live) = self.live.get_mut(&number) {
                 for subscriber in live.subscribers.drain(..).chain(live.waiting.drain(..)) {
+                    subscriber.listed.store(false, Ordering::Relaxed);
                     subscriber.dismiss();
                 }
             }

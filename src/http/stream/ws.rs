@@ -101,6 +101,10 @@ async fn open(
         Ok(place) => place,
         Err(why) => return Ok(too_many(why)),
     };
+    if let Some(peer) = asker.peer.as_ref().filter(|peer| peer.wire == WireKind::Tls) {
+        // It has a place among the streams instead. A socket that is taken over gives its own back.
+        peer.room.give_back();
+    }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()));
@@ -283,16 +287,19 @@ impl Session {
             let subscribed = self.subscriptions.swap_remove(at);
             let channel = &subscribed.feed.subscriber().channel;
             // A topic that its pattern fits has come into being.
-            if !channel.patterns.is_empty() && self.streams.log().topics().iter().any(|topic| !topic.internal && channel.lacks(&topic.name))
-            {
+            if !channel.patterns.is_empty() && self.streams.log().topics().iter().any(|topic| channel.lacks(topic)) {
                 let cursor = subscribed.cursor();
                 let Subscribed { id, names, patterns, message, credit, paused, sample, feed } = subscribed;
                 drop(feed);
-                let mut again = self.subscribe(id, names, patterns, message, Some(&cursor), credit, sample).await?;
-                again.1.paused = paused;
-                let told = again.0;
-                self.subscriptions.push(again.1);
-                return Ok(vec![told]);
+                return match self.subscribe(id, names, patterns, message, Some(&cursor), credit, sample).await {
+                    Ok((told, mut again)) => {
+                        again.paused = paused;
+                        self.subscriptions.push(again);
+                        Ok(vec![told])
+                    }
+                    Err(Closing(4000, why)) => Ok(vec![why]),
+                    Err(closing) => Err(closing),
+                };
             }
             return Ok(Vec::new());
         };
@@ -493,10 +500,14 @@ impl Session {
         let mut asked = Asked::of_message(&message).map_err(refused)?;
         asked.wishes.limit = None;
         asked.wishes.until_caught_up = false;
-        let topics = topics(&self.streams, &names, &patterns, grant.as_deref()).map_err(refused)?;
+        let topics = topics(&self.streams, &names, &patterns, cursor.is_some(), grant.as_deref()).map_err(refused)?;
         let channel = channel(&self.streams, &topics, patterns.clone(), &asked, Form::Items, grant.as_deref());
         let ended = || Closing(4000, failed(&id, "stream/asked", "the cursor is that of a stream that is over"));
         let beginning = begin(&self.streams, &channel, &asked, cursor).await.map_err(refused)?.ok_or_else(ended)?;
+        if beginning.resume == "gap" && asked.wishes.fails_on_gap {
+            let message = "records between the cursor and what is kept were removed (on_gap=fail)";
+            return Err(Closing(4000, failed(&id, "stream/gap", message)));
+        }
         let at = channel.layout.id(&beginning.places);
         let counts: serde_json::Map<String, Json> = topics.iter().map(|topic| (topic.name.clone(), topic.partitions.into())).collect();
         let mut told = json!({ "type": "subscribed", "id": id, "partitions": counts, "cursor": at }).to_string();
@@ -507,7 +518,9 @@ impl Session {
         }
         let places: Arc<[u64]> = beginning.places.into();
         let subscriber = Subscriber::new(channel, Outlet::Asker, self.asker.address(), grant, Arc::clone(&places));
-        subscriber.state().own = beginning.gaps.first().map(|gap| Page::telling(Note::Gap, Form::Items, "", gap, places));
+        // Each gap, before anything else.
+        let gaps = beginning.gaps.iter().map(|gap| Page::telling(Note::Gap, Form::Items, "", gap, Arc::clone(&places)));
+        subscriber.state().queue = gaps.collect();
         let feed = Feed::new(Arc::clone(&self.streams), Arc::new(subscriber), asked.wishes, None);
         Ok((told, Subscribed { id, names, patterns, message, feed, credit, paused: false, sample }))
     }
