@@ -277,7 +277,17 @@ impl Session<'_> {
         let (index, id, from) = (index.clone(), id.clone(), From { place: 0, offset: *offset });
         let (known, missing) = (Some(std::mem::take(members)), std::mem::take(missing));
         let mut old = [Item { index, id, version: 0, members: known, missing, from, records: 0 }];
-        let goes = self.complete(&mut old).await?;
+        let goes = loop {
+            match self.complete(&mut old).await? {
+                Completed::Done => break Goes::On,
+                Completed::Again => {}
+                Completed::TooLong => {
+                    self.sink.incomplete.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    break Goes::On;
+                }
+                Completed::Ends => break Goes::Ends,
+            }
+        };
         let [Item { members: filled, .. }] = old;
         *members = filled.unwrap_or_default();
         Ok(goes)
