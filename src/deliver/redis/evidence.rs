@@ -54,9 +54,4 @@ impl Evidence {
             })
             .collect()
     }
-
-    /// The newest ones of any key, newest first.
-    pub fn newest(&self, max: usize) -> impl Iterator<Item = &Entry> {
-        self.0.iter().rev().take(max)
-    }
 }

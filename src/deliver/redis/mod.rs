@@ -235,11 +235,6 @@ impl RedisSink {
             "doubts": self.doubts.load(Relaxed), "inspected": findings.looked.load(Relaxed), "inconsistent": findings.inconsistent.load(Relaxed),
         }))
     }
-
-    /// What the inspector found.
-    pub fn findings(&self) -> &Findings {
-        &self.findings
-    }
 }
 
 /// The connectors that write the topics of a subscription, each once. A topic that is named and does not exist yet has its writer, too.

@@ -40,8 +40,6 @@ pub struct Server {
     shown: String,
     /// The library is loaded.
     pub has_functions: bool,
-    /// The server's process: another one after each restart.
-    pub run_id: String,
 }
 
 /// Where a URL leads, without its secrets.
@@ -73,7 +71,7 @@ impl Server {
         let client = Client::open(url.expose()).map_err(failed)?;
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_MAX)).set_response_timeout(Some(REPLY_MAX));
         let connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
-        let mut server = Self { connection, shown, has_functions: false, run_id: String::new() };
+        let mut server = Self { connection, shown, has_functions: false };
         let info = server.text(redis::cmd("INFO").arg("server")).await?.unwrap_or_default();
         let line =
             |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim().to_owned();
@@ -83,7 +81,6 @@ impl Server {
                 .why("keys of one change lie on several nodes there, so they and the place that was reached cannot be written in one step")
                 .fix("name a single server, or a primary with replicas"));
         }
-        server.run_id = line("run_id");
         if functions != Functions::Off {
             server.has_functions = server.load(functions).await?;
         }
