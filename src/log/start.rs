@@ -109,12 +109,6 @@ pub fn parse_partitions(text: &str) -> Option<Vec<(u32, u64)>> {
     Some(places)
 }
 
-/// Writes what [`parse_partitions`] reads.
-pub fn write_partitions(places: impl IntoIterator<Item = (u32, u64)>) -> String {
-    let texts: Vec<String> = places.into_iter().map(|(partition, offset)| format!("{partition}:{offset}")).collect();
-    texts.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +128,5 @@ mod tests {
         for bad in ["", "1842", "offset:x", "--1", "now-5 years", "é", "0:", "1:2,0:3", "0:1,0:1", "2026-13-01", "2026"] {
             assert!(StartAt::parse(bad).is_err(), "{bad}");
         }
-        assert_eq!(write_partitions([(0, 1842), (3, 77)]), "0:1842,3:77");
     }
 }

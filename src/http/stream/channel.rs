@@ -11,8 +11,6 @@ use crate::log::topic::{TopicInfo, fits};
 
 /// What a channel shows.
 pub struct Channel {
-    /// Two channels with the same key show the same.
-    pub key: String,
     /// Its partitions.
     pub layout: Layout,
     /// What is shown of each event.

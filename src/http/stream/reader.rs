@@ -17,8 +17,6 @@ use crate::record::Route;
 
 /// One read of the log.
 const READ_BYTES: usize = 128 << 10;
-/// As many read at once; others wait for their turn.
-static CATCHING_UP: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(64);
 /// Between two looks at the log's end.
 const REST: std::time::Duration = std::time::Duration::from_millis(5);
 /// After so many records without one to show, the id is told.
@@ -120,8 +118,6 @@ impl Reader {
             // More comes meanwhile, and thousands do not look at once.
             tokio::time::sleep(REST).await;
         }
-        // Never closed, so that it always comes.
-        let _turn = CATCHING_UP.acquire().await;
         loop {
             if until.is_some_and(|until| self.places.iter().zip(until).all(|(place, until)| place >= until)) {
                 return Ok(self.written().map_or(Step::Reached, Step::Page));

@@ -177,7 +177,7 @@ pub fn channel(
     let make = || {
         let layout = Layout::new(topics, asked.partition, !patterns.is_empty());
         let lens = asked.lens(topics.iter().map(Arc::as_ref), grant);
-        Channel { key: key.clone(), layout, lens, form, patterns, looked: AtomicU32::new(0), seen: Mutex::default() }
+        Channel { layout, lens, form, patterns, looked: AtomicU32::new(0), seen: Mutex::default() }
     };
     streams.channel(&key, make)
 }
