@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use rowfeed::demo::cluster::Cluster;
 use serde_json::{Value, json};
 
+use super::DEADLINE;
 use super::postgres::{Database, Sql, fresh_database, shared_server};
 use super::reader::{Reader, Record};
 use super::service::{Rowfeed, connector_config, with};
-use super::{DEADLINE, wait_for};
 
 /// The prefix of every topic of a scene.
 pub const PREFIX: &str = "srv";
@@ -53,20 +53,6 @@ impl Scene {
         let reader = Reader::new(rowfeed.kafka());
         let config = with(connector_config(&database, PREFIX, "public.*"), more);
         Self { sql, database, rowfeed, reader, config }
-    }
-
-    /// How often `what` stands in the program's log.
-    pub fn logged(&self, what: &str) -> usize {
-        self.rowfeed.log().matches(what).count()
-    }
-
-    /// Returns when it stands there so often; panics when the connector has failed.
-    pub fn wait_until_logged(&self, what: &str, times: usize) {
-        wait_for(what, || {
-            let status = self.rowfeed.status("scene");
-            assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-            (self.logged(what) >= times).then_some(())
-        });
     }
 
     /// Puts the connector.

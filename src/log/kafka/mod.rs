@@ -19,7 +19,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
@@ -75,11 +75,6 @@ impl KafkaSettings {
         client.set("allow.auto.create.topics", "false");
         client
     }
-}
-
-/// Until then; at least a moment, so that librdkafka does not take it for "as long as it takes".
-fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }
 
 /// An admin client for tasks: its end waits for a thread that looks up ten times a second, and for librdkafka, so it is

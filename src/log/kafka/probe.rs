@@ -199,9 +199,9 @@ async fn blocking<T: Send + 'static>(settings: &KafkaSettings, ask: impl FnOnce(
     tokio::task::spawn_blocking(ask).await.map_err(|error| settings.away(error.to_string()))
 }
 
-/// For one question.
+/// For one question; at least a moment, so that librdkafka does not take it for "as long as it takes".
 fn left(deadline: Instant) -> Duration {
-    super::left(deadline).min(ASK_MAX)
+    deadline.saturating_duration_since(Instant::now()).clamp(Duration::from_millis(1), ASK_MAX)
 }
 
 /// Why no connection was made, when the other side said so.

@@ -10,7 +10,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::Mutex;
 
 use super::producer::external;
-use super::{Admin, KafkaSettings, Quiet, left};
+use super::{Admin, KafkaSettings, Quiet};
 use crate::log::LogError;
 use crate::log::cluster::{ClusterPartition, ClusterTopic, SETTINGS};
 
@@ -89,6 +89,11 @@ async fn look(settings: KafkaSettings, deadline: Instant) -> Result<Vec<ClusterT
         }
     }
     Ok(topics)
+}
+
+/// At least a moment, so that librdkafka does not take it for "as long as it takes".
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }
 
 fn topics_with_offsets(settings: &KafkaSettings, deadline: Instant) -> Result<Vec<ClusterTopic>, LogError> {

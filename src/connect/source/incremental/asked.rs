@@ -95,10 +95,11 @@ impl<W: LogWriter> Stream<'_, W> {
             if stops_current {
                 watch.follow(None);
             }
+            let state = watch.state_mut();
             if stops_current {
-                watch.begin_again();
+                state.begin_again();
             }
-            watch.state_mut().left.retain(|of| !is_named(of));
+            state.left.retain(|of| !is_named(of));
         }
         if let Some(reader) = &mut self.incremental
             && stops_current

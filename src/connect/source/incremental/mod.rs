@@ -123,6 +123,9 @@ pub(super) struct Reader {
     rows: u64,
     /// So many rows are read again at once: fewer when they are large.
     repairs_at_once: usize,
+    repair_rounds: u32,
+    /// Nothing is behind the cursor, and the stream has passed that.
+    at_end: bool,
     /// Tables were added to our publication: it is renewed before anything more is read.
     renew: bool,
 }
@@ -183,6 +186,8 @@ impl Reader {
             nudged: Instant::now(),
             rows: context.config.snapshot.chunk_rows,
             repairs_at_once: REPAIRS_AT_ONCE,
+            repair_rounds: 0,
+            at_end: false,
             renew: false,
         }
     }
@@ -234,6 +239,8 @@ impl Reader {
         self.source = None;
         self.selectable.clear();
         self.repairs_at_once = REPAIRS_AT_ONCE;
+        self.repair_rounds = 0;
+        self.at_end = false;
         self.rows = context.config.snapshot.chunk_rows;
         self.go_on();
     }
@@ -260,6 +267,7 @@ impl Reader {
             tracing::warn!("what is known of the rows does not suffice any more: the table is read from its first row again");
             watch.close();
             self.source = None;
+            self.at_end = false;
         }
         if watch.window().is_some_and(|window| window.is_void) {
             watch.close();
@@ -305,18 +313,17 @@ impl Reader {
 
     /// Reads a chunk, if one may be read now.
     async fn read<W: LogWriter>(&mut self, stream: &mut Stream<'_, W>) -> Result<Outcome, Fault> {
-        let watch = watch_of(stream)?;
-        let Some(collection) = watch.state().current().cloned() else { return Ok(Outcome::Done) };
-        let repairs = watch.state().repairs.len();
+        let state = watch_of(stream)?.state();
+        let Some(collection) = state.current().cloned() else { return Ok(Outcome::Done) };
+        let repairs = state.repairs.len();
         let reconciles = collection.reconcile.is_some();
-        if reconciles && !watch.keys().is_some_and(Keys::is_searched) {
+        if reconciles && !watch_of(stream)?.keys().is_some_and(Keys::is_searched) {
             // Whatever became of the rest: keys that were not looked for in the whole table are not gone.
-            watch.set_at_end(None);
+            self.at_end = false;
         }
         // To tell what is gone the table has to be known; where it was read anew, it is found again first.
         let is_known = !reconciles || self.source.is_some();
-        let is_over = watch.at_end().is_some_and(|rounds| repairs == 0 || rounds >= REPAIR_ROUNDS_MAX);
-        if is_over && is_known {
+        if self.at_end && is_known && (repairs == 0 || self.repair_rounds >= REPAIR_ROUNDS_MAX) {
             if repairs > 0 {
                 let table = collection.name();
                 tracing::warn!(
@@ -403,10 +410,9 @@ impl Reader {
     /// Reads the next rows into a window, or those that are to be read again: when they are many, and at the end. An empty
     /// window is waited for, too: until then the stream may move rows away that nobody has read.
     async fn read_rows<W: LogWriter>(&mut self, stream: &mut Stream<'_, W>, opened: &Opened) -> Result<(), Fault> {
-        let watch = watch_of(stream)?;
-        let (at_end, repairs) = (watch.at_end(), watch.state().repairs.len());
-        if at_end.is_some() || repairs >= REPAIRS_AT_ONCE {
-            watch.set_at_end(at_end.map(|rounds| rounds + 1));
+        let repairs = watch_of(stream)?.state().repairs.len();
+        if self.at_end || repairs >= REPAIRS_AT_ONCE {
+            self.repair_rounds += u32::from(self.at_end);
             let window = self.read_window(stream, opened, repairs.min(self.repairs_at_once)).await?;
             watch_of(stream)?.open(window);
             return Ok(());
@@ -517,14 +523,13 @@ impl Reader {
                 }
             }
         }
-        let watch = watch_of(stream)?;
         if window.is_last() {
-            watch.set_at_end(watch.at_end().or(Some(0)));
-            if let Some(keys) = watch.keys_mut() {
+            self.at_end = true;
+            if let Some(keys) = watch_of(stream)?.keys_mut() {
                 keys.is_searched_through();
             }
         }
-        let state = watch.state_mut();
+        let state = watch_of(stream)?.state_mut();
         state.repairs.drain(..window.repairs_asked.min(state.repairs.len()));
         if window.end.is_some() {
             state.cursor = window.end;
@@ -582,7 +587,7 @@ impl Reader {
         self.forget_table(stream.context);
         let watch = watch_of(stream)?;
         watch.follow(None);
-        watch.next();
+        watch.state_mut().next();
         if watch.state().left.is_empty() { stream.tell("COMPLETED", Vec::new()).await } else { Ok(()) }
     }
 
@@ -660,6 +665,7 @@ impl Reader {
             let watch = watch_of(stream)?;
             if watch.keys().is_none_or(|keys| *keys.subject() != subject) {
                 watch.reconcile(Keys::new(subject, keys_max));
+                (self.at_end, self.repair_rounds) = (false, 0);
                 let (connector, table) = (&stream.context.config.name, described.collection.name());
                 tracing::info!(connector, table, "the table is reconciled with its topic, which is read first");
             }
@@ -672,8 +678,10 @@ impl Reader {
             if !watch.state().by.is_empty() {
                 tracing::warn!(table = described.collection.name(), "its key is another now: the table is read from its first row again");
             }
-            watch.begin_again();
-            watch.state_mut().by = signature;
+            let state = watch.state_mut();
+            state.begin_again();
+            state.by = signature;
+            (self.at_end, self.repair_rounds) = (false, 0);
         }
         Ok(described)
     }
@@ -825,7 +833,7 @@ impl<W: LogWriter> Stream<'_, W> {
             // The answer says how far the stream has come.
             self.send_status(true).await?;
             nudge(self, &mut reader.nudged).await?;
-        } else if !reader.collects(self) && self.work.watch.as_ref().is_none_or(|watch| watch.at_end().is_none()) {
+        } else if !reader.collects(self) && !reader.at_end {
             // Another session was listened to meanwhile.
             self.listen_again();
         }

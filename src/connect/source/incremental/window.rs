@@ -48,8 +48,6 @@ pub struct Watch {
     repairs_max: usize,
     /// More rows moved unpublished than can be remembered: the table is read from its first row.
     overrun: bool,
-    /// Nothing is behind the cursor, and the stream has passed that; so often rows were read again since.
-    at_end: Option<u32>,
     /// The keys of the table's topic, when it is reconciled.
     keys: Option<Box<Keys>>,
 }
@@ -121,7 +119,6 @@ impl Watch {
             told: false,
             repairs_max: REPAIRS_MAX,
             overrun: false,
-            at_end: None,
             keys: None,
         }
     }
@@ -139,29 +136,7 @@ impl Watch {
     /// The table that is being read is reconciled, by these keys; it is read from its first row.
     pub fn reconcile(&mut self, keys: Keys) {
         self.keys = Some(Box::new(keys));
-        self.begin_again();
-    }
-
-    /// The table is read from its first row.
-    pub fn begin_again(&mut self) {
-        self.at_end = None;
         self.state_mut().begin_again();
-    }
-
-    /// The next table is read, from its first row.
-    pub fn next(&mut self) {
-        self.at_end = None;
-        self.state_mut().next();
-    }
-
-    /// Nothing is behind the cursor, and the stream has passed that; so often rows were read again since.
-    pub fn at_end(&self) -> Option<u32> {
-        self.at_end
-    }
-
-    /// It is so from now on, or not any more.
-    pub fn set_at_end(&mut self, rounds: Option<u32>) {
-        self.at_end = rounds;
     }
 
     /// Its keys, when this topic is reconciled: a table that takes another's name, and so its topic, says what lives in it, too.
@@ -173,7 +148,7 @@ impl Watch {
     /// Rows were published that nobody saw here: what is known of keys does not suffice.
     pub fn forget_keys(&mut self) {
         if self.keys.take().is_some() {
-            self.begin_again();
+            self.state_mut().begin_again();
             self.overrun = true;
         }
     }
@@ -357,8 +332,9 @@ impl Watch {
         let waiting = self.state.repairs.len() + self.window.as_ref().map_or(0, |window| window.repairs.len());
         if waiting >= self.repairs_max && !told {
             // Nothing but this says that the row is there.
+            self.changed = true;
             self.overrun = true;
-            self.begin_again();
+            self.state.begin_again();
             self.void();
         } else if waiting >= self.repairs_max {
             if !self.told {
