@@ -2,7 +2,7 @@
 //!
 //! Owns the judgement: the nearer of two limits, `max_slot_wal_keep_size` of the server and `slot.max.retained.bytes` of the
 //! connector; a word at half of it and another at nine tenths, with the time that is left at the rate of the last minutes.
-//! Plain functions of what was seen; acting is the watch's ([`super::watch`]).
+//! Plain functions of what was seen; acting is the watch's ([`mod@super::watch`]).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

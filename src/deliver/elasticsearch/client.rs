@@ -2,7 +2,7 @@
 //!
 //! Promises that every request has an end (a time, the bytes of its answer, every address tried once), that passwords are sent and never shown,
 //! and that no redirect is followed and no proxy of the environment used. A connection is made to an address that was judged, and never to
-//! one that is link-local, metadata, multicast or unspecified ([`never`]). Leaves what an answer means to [`super::bulk`].
+//! one that is link-local, metadata, multicast or unspecified ([`never()`]). Leaves what an answer means to [`super::bulk`].
 
 use std::fmt;
 use std::io::Read;
