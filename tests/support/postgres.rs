@@ -44,7 +44,7 @@ pub fn own_server(sync: bool, settings: &[(&str, &str)]) -> Option<Cluster> {
 pub fn shared_server() -> Option<&'static Cluster> {
     static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
     SHARED
-        .get_or_init(|| own_server(false, &[("max_connections", "300"), ("max_replication_slots", "200"), ("max_wal_senders", "100")]))
+        .get_or_init(|| own_server(false, &[("max_connections", "300"), ("max_replication_slots", "1000"), ("max_wal_senders", "100")]))
         .as_ref()
 }
 
