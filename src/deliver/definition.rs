@@ -79,11 +79,8 @@ impl Definition {
         } else if topics.len() > TOPICS_MAX {
             options.problem("topics", invalid("topics", "[...]", &format!("{TOPICS_MAX} topics and patterns at most")));
         }
-        let dead = format!("{DEAD_PREFIX}{name}");
-        if topics.contains(&dead) {
-            let why = "what could not be delivered would be delivered again and again, and never end";
-            let problem = invalid("topics", &dead, "other topics than the subscription's own dead letters").why(why);
-            options.problem("topics", problem.fix("another subscription, with another name, may read them"));
+        if let Some(problem) = circle(name, &[(name, &topics)]) {
+            options.problem("topics", problem);
         }
         let filter = match options.text("where").map(|text| Filter::parse(&text)) {
             None => None,
@@ -118,5 +115,44 @@ impl Definition {
     pub fn reads(&self, topic: &str) -> bool {
         let is_plain = !is_internal(topic) && !topic.starts_with(DEAD_PREFIX);
         self.topics.iter().any(|pattern| pattern == topic && !is_internal(topic) || is_plain && fits(pattern, topic))
+    }
+}
+
+/// Refuses a subscription whose dead letters would come back to it, over whichever others of these, by their names and topics.
+pub fn circle(name: &str, all: &[(&str, &[String])]) -> Option<Problem> {
+    let (mut reached, mut at) = (vec![name], 0);
+    while let Some(of) = reached.get(at).copied() {
+        at += 1;
+        let dead = format!("{DEAD_PREFIX}{of}");
+        for (reader, _) in all.iter().filter(|(_, topics)| topics.contains(&dead)) {
+            if *reader == name {
+                let by = if of == name { "are its own".to_owned() } else { format!("come from its own by way of {of}") };
+                let why = format!("these dead letters {by}: what could not be delivered would come again and again, and never end");
+                let problem = invalid("topics", &dead, "other topics").why(why);
+                return Some(problem.fix("let a subscription read them whose dead letters nobody reads"));
+            }
+            if !reached.contains(reader) {
+                reached.push(reader);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_letters_never_come_back() {
+        let dead = |name: &str| vec!["shop.t".to_owned(), format!("{DEAD_PREFIX}{name}")];
+        let (of_a, of_b, of_c) = (dead("a"), dead("b"), dead("c"));
+        let refused = |name: &str, all: &[(&str, &[String])]| circle(name, all).map(|problem| problem.why);
+        assert!(refused("a", &[("a", &of_a)]).is_some_and(|why| why.contains("are its own:")));
+        assert_eq!(refused("b", &[("b", &of_a), ("c", &of_b)]), None);
+        let all: [(&str, &[String]); 3] = [("b", &of_a), ("c", &of_b), ("a", &of_c)];
+        assert!(["a", "b", "c"].iter().all(|name| refused(name, &all).is_some()));
+        // Who reads them, but is in no circle of his own.
+        assert_eq!(refused("d", &[("b", &of_a), ("c", &of_b), ("a", &of_c), ("d", &of_a)]), None);
     }
 }

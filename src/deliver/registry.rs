@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::definition::{Definition, Origin};
+use super::definition::{Definition, Origin, circle};
 use super::options::{self, Given};
 use super::state::Store;
 use super::status::State;
@@ -259,6 +259,15 @@ impl Deliveries {
             options::unmask(&mut given, old);
         }
         let definition = Definition::parse(name, given, BTreeMap::new(), Origin::Api).map_err(DeliverError::Invalid)?;
+        let circle = {
+            let entries = self.entries();
+            let others = entries.iter().filter(|(known, _)| *known != name);
+            let others = others.map(|(known, entry)| (known.as_str(), entry.definition.topics.as_slice()));
+            circle(name, &others.chain([(name, definition.topics.as_slice())]).collect::<Vec<_>>())
+        };
+        if let Some(problem) = circle {
+            return Err(DeliverError::Invalid(vec![problem]));
+        }
         let bytes = options::to_json(&definition.given, false).to_string().into_bytes();
         self.0.store.put(vec![(format!("definition/{name}"), Some(bytes))]).await.map_err(DeliverError::Failed)?;
         self.put_in(definition).await;

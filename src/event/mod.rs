@@ -85,27 +85,6 @@ impl Op {
     }
 }
 
-/// What a table's events say of old rows: its `REPLICA IDENTITY`, as far as one knows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Identity {
-    /// Nobody knows: each event is taken for what it looks like.
-    #[default]
-    Unknown,
-    /// All columns.
-    Full,
-    /// The key's columns only; of a delete all others are null, zero or the column's default.
-    Key,
-}
-
-impl Identity {
-    /// Learns from an event of the table: an update has the old row only where the identity is full.
-    pub fn learn(&mut self, event: &Event<'_>) {
-        if event.form != Form::Flat && event.op == Some(Op::Update) {
-            *self = if event.before.is_some() { Self::Full } else { Self::Key };
-        }
-    }
-}
-
 /// How the value is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
@@ -143,7 +122,6 @@ pub struct Event<'a> {
     source: Option<&'a [u8]>,
     /// The row as it was before, known from elsewhere.
     old: Option<Object<'a>>,
-    identity: Identity,
 }
 
 /// The members of an envelope that count, as they were found.
@@ -217,7 +195,6 @@ impl<'a> Event<'a> {
             after: None,
             source: None,
             old: None,
-            identity: Identity::Unknown,
         };
         let Some(value) = value else { return event };
         let payload = json::payload(value).1;
@@ -318,35 +295,20 @@ impl<'a> Event<'a> {
         self.after().or_else(|| self.before())
     }
 
-    /// The same event of a table of which one knows what its events say of old rows.
-    #[must_use]
-    pub fn of_identity(self, identity: Identity) -> Self {
-        Self { identity, ..self }
-    }
-
     /// Whether the event says all of the old row that there is to say: a row that is new has none; an update or a delete does where the
-    /// table has `REPLICA IDENTITY FULL`. Where nobody knows that, a delete that has nothing but its key, nulls and zeros is taken for one
-    /// without.
+    /// table has `REPLICA IDENTITY FULL`. Which one it has is in no event: a delete that has nothing but its key, nulls and zeros is taken
+    /// for one without.
     pub fn is_before_complete(&self) -> bool {
         match (self.op, self.before()) {
             (Some(Op::Create | Op::Read | Op::Truncate | Op::Message), _) => true,
-            (Some(Op::Update | Op::Delete), Some(before)) => match self.identity {
-                Identity::Full => true,
-                Identity::Key if self.op == Some(Op::Delete) && self.form != Form::Flat => false,
-                Identity::Key | Identity::Unknown => {
-                    let key = self.key_object();
-                    let is_key = |name: &[u8]| key.is_some_and(|key| key.member(name).is_some());
-                    let mut others = before.raw_members().filter(|(name, _)| !is_key(name)).peekable();
-                    others.peek().is_none() || others.any(|(_, value)| !Value::of(value).may_be_filler())
-                }
-            },
+            (Some(Op::Update | Op::Delete), Some(before)) => {
+                let key = self.key_object();
+                let is_key = |name: &[u8]| key.is_some_and(|key| key.member(name).is_some());
+                let mut others = before.raw_members().filter(|(name, _)| !is_key(name)).peekable();
+                others.peek().is_none() || others.any(|(_, value)| !Value::of(value).may_be_filler())
+            }
             _ => false,
         }
-    }
-
-    /// Whether there was an old row that the event does not tell: who can look it up may add it by [`Event::knowing`].
-    pub fn lacks_old_row(&self) -> bool {
-        self.old.is_none() && !matches!(self.kind(), Kind::Other | Kind::Unreadable) && !self.is_before_complete()
     }
 
     /// A column of the old row: none where it is not known, a value that is null where it was null.
@@ -354,7 +316,7 @@ impl<'a> Event<'a> {
         let told = self.before().and_then(|before| before.get(column)).filter(|value| !value.is_unavailable());
         if let Some(value) = told {
             let is_key = || self.key_object().is_some_and(|key| key.get(column).is_some());
-            if (self.identity == Identity::Unknown && !value.may_be_filler()) || is_key() || self.is_before_complete() {
+            if !value.may_be_filler() || is_key() || self.is_before_complete() {
                 return Some(value);
             }
         }

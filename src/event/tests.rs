@@ -39,7 +39,7 @@ fn an_event_says_what_its_record_says() {
     );
     assert_eq!(of.row().and_then(|row| row.get("status")).and_then(Value::text).as_deref(), Some("paid"));
     assert_eq!(of.before().map(Object::raw), Some(NEW.as_bytes()));
-    assert_eq!((of.is_before_complete(), of.lacks_old_row()), (true, false));
+    assert!(of.is_before_complete());
     let with_schema = format!(r#"{{"schema":{{"type":"struct"}},"payload":{value}}}"#);
     let of = event(br#"{"schema":{"a":[1]},"payload":{"id":42}}"#, Some(&with_schema));
     assert_eq!((of.op(), of.after().map(Object::raw)), (Some(Op::Update), Some(PAID.as_bytes())));
@@ -66,7 +66,7 @@ fn an_event_says_what_its_record_says() {
         assert_eq!((of.kind(), of.op()), (kind, op), "{value:?}");
     }
     let keyed = change("d", r#"{"id":42,"status":null}"#, "null");
-    assert!(event(KEY, Some(&keyed)).lacks_old_row());
+    assert!(!event(KEY, Some(&keyed)).is_before_complete());
     assert_eq!(event(KEY, Some(&keyed)).old_value("status"), None);
 }
 
@@ -76,22 +76,12 @@ fn what_stands_for_columns_that_a_delete_does_not_carry_is_not_taken_for_values(
     let of = |before: &str| change("d", before, "null");
     let value = of(filled);
     let gone = event(KEY, Some(&value));
-    assert!(!gone.is_before_complete() && gone.lacks_old_row());
+    assert!(!gone.is_before_complete());
     assert_eq!((gone.old_value("a"), gone.old_value("id").map(Value::raw)), (None, Some(&b"42"[..])));
     // One more column with a value: the row is whole.
     let value = of(&filled.replace("\"e\":false", "\"e\":true"));
     let whole = event(KEY, Some(&value));
     assert_eq!((whole.is_before_complete(), whole.old_value("a").map(Value::raw)), (true, Some(&b"0"[..])));
-    // A default would look like a value: the table's updates say what it is.
-    let mut identity = Identity::default();
-    let unknown = change("u", "null", filled);
-    identity.learn(&event(KEY, Some(&unknown)));
-    let keyed = whole.of_identity(identity);
-    assert_eq!((identity, keyed.is_before_complete(), keyed.old_value("e")), (Identity::Key, false, None));
-    let known = change("u", filled, filled);
-    identity.learn(&event(KEY, Some(&known)));
-    let full = gone.of_identity(identity);
-    assert_eq!((identity, full.old_value("a").map(Value::raw)), (Identity::Full, Some(&b"0"[..])));
     // A key alone is whole.
     let only = of(r#"{"id":42}"#);
     assert!(event(KEY, Some(&only)).is_before_complete());

@@ -383,11 +383,7 @@ fn other_page() -> ApiError {
 
 /// A browser says which page a request that changes something comes from; programs say nothing.
 fn comes_from_another_page(app: &App, request: &Request) -> bool {
-    let headers = request.headers();
-    let Some(origin) = headers.get(header::ORIGIN).filter(|_| !request.method().is_safe()) else { return false };
-    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin = origin.to_str().unwrap_or_default();
-    !auth::is_listed(app, origin) && origin.split_once("://").map(|(_, host)| host) != own
+    !request.method().is_safe() && !auth::is_own_page(app, request.headers())
 }
 
 /// The host of `host`, `host:port`, `[v6]` or `[v6]:port`.

@@ -8,6 +8,7 @@ use crate::change::Lsn;
 use crate::config::ServiceConfig;
 use crate::config::service::LogKind;
 use crate::connect::Registry;
+use crate::deliver::definition::circle;
 use crate::deliver::{Definition, Origin, Places, Source, Sources, options};
 use crate::http::groups::{Groups, Refusal};
 use crate::problem::Problem;
@@ -83,5 +84,7 @@ pub fn definitions(config: &ServiceConfig) -> Result<Vec<Definition>, Vec<Proble
             Err(wrong) => problems.extend(wrong),
         }
     }
+    let all: Vec<(&str, &[String])> = found.iter().map(|one| (one.name.as_str(), one.topics.as_slice())).collect();
+    problems.extend(all.iter().filter_map(|(name, _)| circle(name, &all).map(|problem| problem.at(file.display().to_string()))));
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }

@@ -283,8 +283,8 @@ impl Filter {
         evaluate::judge(self, event)
     }
 
-    /// Whether it looks at old rows, so that one that an event lacks is worth looking up ([`Event::knowing`]).
-    pub fn wants_old_row(&self) -> bool {
+    /// Whether it looks at a row, and not only at the key or the source.
+    pub fn looks_at_a_row(&self) -> bool {
         let of_row = |column: &Column| matches!(column.side, Side::Row | Side::Before | Side::After);
         self.columns().any(of_row)
     }

@@ -157,7 +157,7 @@ fn a_delete_is_judged_by_the_old_row_and_a_truncate_is_for_all() {
 fn the_old_row_may_be_known_from_elsewhere() {
     let judged = |filter: &str, value: Option<&str>, old: &str| {
         let event = Event::of("t", Some(br#"{"id":42}"#), value.map(str::as_bytes));
-        assert!(event.lacks_old_row());
+        assert!(!event.is_before_complete());
         Filter::parse(filter).expect("a filter").judge(&event.knowing(Object::of(old.as_bytes()).expect("a row")))
     };
     let (paid, new) = (r#"{"id":42,"status":"paid"}"#, r#"{"id":42,"status":"new"}"#);

@@ -100,7 +100,7 @@ impl Feed {
                 Reading::Not => {
                     let channel = Arc::clone(&self.subscriber.channel);
                     let state = self.subscriber.state();
-                    let reader = Reader::open(self.streams.log(), channel, &state.after, &state.gone, self.wishes);
+                    let reader = Reader::open(&self.streams, channel, &state.after, &state.gone, self.wishes);
                     drop(state);
                     self.reading = Reading::Stops(Box::new(reader));
                 }

@@ -6,7 +6,7 @@
 
 use serde_json::Value as Json;
 
-use crate::event::filter::{Equality, Filter, Side};
+use crate::event::filter::{Equality, Filter};
 use crate::event::view::{Show, View};
 use crate::event::{Event, Judgement, Kind, Op};
 use crate::record::TopicIndex;
@@ -44,8 +44,7 @@ pub struct Sight {
 impl Sight {
     /// What the client asks for, and what its token lets it see.
     pub fn new(asked: Option<Filter>, rule: Option<Filter>) -> Self {
-        let looks_at_a_row = |side: Side| matches!(side, Side::Row | Side::Before | Side::After);
-        let compares = asked.as_ref().is_some_and(|asked| !asked.is_of_row() && asked.columns().any(|column| looks_at_a_row(column.side)));
+        let compares = asked.as_ref().is_some_and(|asked| !asked.is_of_row() && asked.looks_at_a_row());
         let both = match (asked, rule.clone()) {
             (Some(asked), Some(rule)) => Some(asked.and(rule)),
             (asked, rule) => asked.or(rule),

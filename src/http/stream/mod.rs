@@ -32,6 +32,7 @@ use crate::connect::Tokens;
 use crate::log::builtin::BuiltinLog;
 use channel::Channel;
 use page::{Note, Page};
+use reader::Readers;
 use subscriber::Subscriber;
 use tail::Tail;
 
@@ -62,6 +63,7 @@ pub struct Streams {
     channels: Mutex<HashMap<String, Weak<Channel>>>,
     per_ip: Mutex<HashMap<IpAddr, usize>>,
     open: AtomicUsize,
+    readers: Arc<Readers>,
 }
 
 /// A place among the streams, given back when it is dropped.
@@ -95,14 +97,19 @@ fn place_of(subscriber: &Arc<Subscriber>) -> usize {
 impl Streams {
     /// None yet, of this log.
     pub fn new(log: BuiltinLog, tokens: Option<Arc<Tokens>>, limits: Limits, stop: watch::Receiver<bool>) -> Arc<Self> {
-        let (tail, runs, open) = (Arc::new(Tail::default()), AtomicBool::new(false), AtomicUsize::new(0));
+        let (tail, runs, open, readers) = (Arc::default(), AtomicBool::new(false), AtomicUsize::new(0), Arc::default());
         let (subscribers, channels, per_ip) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Arc::new(Self { log, tail, tokens, limits, stop, runs, subscribers, channels, per_ip, open })
+        Arc::new(Self { log, tail, tokens, limits, stop, runs, subscribers, channels, per_ip, open, readers })
     }
 
     /// The log.
     pub fn log(&self) -> &BuiltinLog {
         &self.log
+    }
+
+    /// Those who read the log themselves.
+    fn readers(&self) -> &Arc<Readers> {
+        &self.readers
     }
 
     /// How many there are.

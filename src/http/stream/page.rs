@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::layout::Layout;
 
-/// A page ends behind the event that reaches this size.
+/// A page ends behind the event that reaches this size, unless it is told a smaller one.
 pub const PAGE_BYTES: usize = 64 << 10;
 /// `0000abcd\r\n`: the head of a chunk, of a fixed length so that it can be written last.
 const CHUNK_HEAD_BYTES: usize = 10;
@@ -114,6 +114,7 @@ pub enum Form {
 #[derive(Debug)]
 pub struct Press {
     form: Form,
+    full: usize,
     out: Vec<u8>,
     /// Changes of the list that is open.
     open: u32,
@@ -125,7 +126,7 @@ pub struct Press {
 impl Press {
     /// An empty page of this form. Nothing is allocated before something is written.
     pub fn new(form: Form) -> Self {
-        Self { form, out: Vec::new(), open: 0, records: 0, note: None, ends: Vec::new() }
+        Self { form, full: PAGE_BYTES, out: Vec::new(), open: 0, records: 0, note: None, ends: Vec::new() }
     }
 
     fn begin(&mut self) {
@@ -141,7 +142,12 @@ impl Press {
 
     /// It is as large as a page gets.
     pub fn is_full(&self) -> bool {
-        self.out.len() >= PAGE_BYTES
+        self.out.len() >= self.full
+    }
+
+    /// A page ends behind the event that reaches this size.
+    pub fn fit(&mut self, bytes: usize) {
+        self.full = bytes;
     }
 
     /// How many records it shows so far.

@@ -85,7 +85,7 @@ pub async fn answer(app: &App, topic: Arc<TopicInfo>, pairs: &[(String, String)]
         Ok(place) => place,
         Err(why) => return Ok(too_many(why)),
     };
-    let mut reader = Box::new(Reader::open(streams.log(), Arc::clone(&channel), &beginning.places, &[], asked.wishes));
+    let mut reader = Box::new(Reader::open(streams, Arc::clone(&channel), &beginning.places, &[], asked.wishes));
     let until = Instant::now() + wait;
     let (mut durable, mut stop) = (streams.log().durable(), app.0.stop.clone());
     let answer = loop {

@@ -4,23 +4,53 @@
 //! read before what was read is sent. It is let go as soon as its subscriber is in its channel.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
+use super::Streams;
 use super::channel::Channel;
-use super::page::{Note, Page, Press};
+use super::page::{Note, PAGE_BYTES, Page, Press};
 use crate::event::Event;
 use crate::log::LogError;
-use crate::log::builtin::BuiltinLog;
 use crate::log::subscription::{Delivery, Place, Subscription};
 use crate::record::Route;
 
-/// One read of the log.
-const READ_BYTES: usize = 128 << 10;
+/// What all readers together may have in hand, about: the more there are, the smaller their pages.
+const READERS_BYTES: usize = 128 << 20;
+/// No page is smaller than this for their number's sake.
+const PAGE_BYTES_MIN: usize = 8 << 10;
 /// Between two looks at the log's end.
 const REST: std::time::Duration = std::time::Duration::from_millis(5);
 /// After so many records without one to show, the id is told.
 const MARK_EVERY: u32 = 20_000;
+
+/// How many readers there are.
+#[derive(Debug, Default)]
+pub struct Readers(AtomicUsize);
+
+impl Readers {
+    /// How large a page may be, that all of them have room.
+    fn page_bytes(&self) -> usize {
+        (READERS_BYTES / self.0.load(Ordering::Relaxed).max(1)).clamp(PAGE_BYTES_MIN, PAGE_BYTES)
+    }
+}
+
+/// One of them, until it is dropped.
+struct Counted(Arc<Readers>);
+
+impl Counted {
+    fn new(readers: &Arc<Readers>) -> Self {
+        readers.0.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(readers))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// What a subscriber asked for beyond what its channel shows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,11 +95,12 @@ pub struct Reader {
     press: Press,
     left: u64,
     unseen: u32,
+    counted: Counted,
 }
 
 impl Reader {
     /// Reads from these places on. Of what is `gone` was told already.
-    pub fn open(log: &BuiltinLog, channel: Arc<Channel>, at: &[u64], gone: &[bool], wishes: Wishes) -> Self {
+    pub fn open(streams: &Streams, channel: Arc<Channel>, at: &[u64], gone: &[bool], wishes: Wishes) -> Self {
         let parts = channel.layout.parts();
         let place = |(part, next): (&super::layout::Part, &u64)| {
             let route = Route { topic: part.topic.index, partition: part.partition };
@@ -80,8 +111,9 @@ impl Reader {
         known.resize(parts.len(), false);
         let (press, gone) = (Press::new(channel.form), known);
         let left = wishes.limit.unwrap_or(u64::MAX);
-        let subscription = Subscription::open(log.clone(), places);
-        Self { subscription, channel, wishes, places: at.to_vec(), gone, press, left, unseen: 0 }
+        let subscription = Subscription::open(streams.log().clone(), places);
+        let counted = Counted::new(streams.readers());
+        Self { subscription, channel, wishes, places: at.to_vec(), gone, press, left, unseen: 0, counted }
     }
 
     /// Where it is.
@@ -118,11 +150,13 @@ impl Reader {
             // More comes meanwhile, and thousands do not look at once.
             tokio::time::sleep(REST).await;
         }
+        let page_bytes = self.counted.0.page_bytes();
+        self.press.fit(page_bytes);
         loop {
             if until.is_some_and(|until| self.places.iter().zip(until).all(|(place, until)| place >= until)) {
                 return Ok(self.written().map_or(Step::Reached, Step::Page));
             }
-            let Some(delivery) = self.subscription.read(READ_BYTES).await? else {
+            let Some(delivery) = self.subscription.read(2 * page_bytes).await? else {
                 return Ok(self.written().map_or(Step::CaughtUp, Step::Page));
             };
             match delivery {
@@ -236,4 +270,24 @@ pub fn gap(channel: &Channel, part: usize, from: u64, to: u64) -> String {
     let reason = if to > from { "retention" } else { "unknown-offset" };
     let (requested, resumed) = (channel.layout.place(part, from), channel.layout.place(part, to));
     json!({ "requested": requested, "resumed": resumed, "reason": reason, "missing": to.saturating_sub(from) }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_readers_there_are_the_smaller_are_their_pages() {
+        let readers = Arc::new(Readers::default());
+        let mut counted = vec![Counted::new(&readers)];
+        assert_eq!(readers.page_bytes(), PAGE_BYTES);
+        while counted.len() < 20_000 {
+            counted.push(Counted::new(&readers));
+            let in_hand = counted.len() * readers.page_bytes();
+            assert!(in_hand <= READERS_BYTES || readers.page_bytes() == PAGE_BYTES_MIN, "{}", counted.len());
+        }
+        assert_eq!(readers.page_bytes(), PAGE_BYTES_MIN);
+        drop(counted);
+        assert_eq!(readers.page_bytes(), PAGE_BYTES);
+    }
 }
