@@ -296,7 +296,7 @@ fn killed_in_each_of_its_parts_it_tells_nothing_twice() {
     let Some(server) = own_server(true, &[("fsync", "off")]) else { return };
     let more = json!({"snapshot.mode": "initial", "incremental.snapshot.chunk.size": "2000"});
     let setup = "create table t(id int primary key, x text); alter table t alter x set storage plain;
-        insert into t select g, repeat(md5(g::text), 15) from generate_series(1, 40000) g";
+        insert into t select g, repeat(md5(g::text), 30) from generate_series(1, 40000) g";
     let Some(mut scene) = Scene::on(&server, "reckill", setup, &more) else { return };
     lose_the_slot(&scene, "delete from t where id % 2 = 0; insert into t select g, 'new' from generate_series(50000, 50050) g");
     reconcile(&scene, &["--all"]);
@@ -305,10 +305,12 @@ fn killed_in_each_of_its_parts_it_tells_nothing_twice() {
         let of_t = |line: &&str| line.contains(part) && (part == DELETES || line.contains("public.t"));
         let times = |scene: &Scene| scene.rowfeed.log().lines().filter(of_t).count();
         let before = if kills == 0 { 0 } else { times(&scene) };
+        // Connected by then: the deletes do not take long.
+        let counter = Reader::new(scene.rowfeed.kafka());
+        let count = || counter.watermarks(&Scene::topic("t"), 0).map_or(0, |(_, next)| next);
+        count();
         wait_for(part, || (times(&scene) > before || (kills == 0 && times(&scene) > 0)).then_some(()));
         if part == DELETES {
-            let counter = Reader::new(scene.rowfeed.kafka());
-            let count = || counter.watermarks(&Scene::topic("t"), 0).map_or(0, |(_, next)| next);
             let begun = count();
             wait_for("some deletes", || (count() > begun).then_some(()));
         }
