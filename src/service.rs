@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::broker::{self, Broker, BrokerSettings, HostPort};
 use crate::config::service::{LogKind, split_address};
-use crate::config::{ServiceConfig, secrets};
+use crate::config::{Secret, ServiceConfig, secrets};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
@@ -36,6 +36,7 @@ use crate::encode::stored;
 use crate::http;
 use crate::http::auth::Open;
 use crate::http::jwt::{JwtSettings, Verifier};
+use crate::http::session::FirstLink;
 use crate::http::tls::Tls;
 use crate::log::LogTarget;
 use crate::log::builtin::keys::KeySettings;
@@ -161,6 +162,8 @@ pub struct Service {
     stop: watch::Sender<bool>,
     readers: Vec<JoinHandle<()>>,
     deliveries: Option<Deliveries>,
+    /// By what the console lets in whoever made the first start, once: behind `#login=` in its address.
+    pub login: Option<String>,
 }
 
 impl Service {
@@ -197,9 +200,8 @@ impl Service {
         let traces = telemetry::traces::start(&config.otel_endpoint, &instance);
         let run = capture(&Around { log: log.as_ref(), schemas: schemas.as_ref(), traces: traces.as_ref() }, &config)?;
         let tokens = Arc::new(Tokens::open(store.clone())?);
-        if config.http_token {
-            first_token(&tokens, &config).await?;
-        }
+        let first = if config.http_token { first_token(&tokens, &config).await? } else { None };
+        let (first_link, login) = first.and_then(FirstLink::new).unzip();
         let registry = Arc::new(Registry::new(store, run, on_fatal, config.topics).asking_databases());
         let (watch, had_folder) = (Watch::new(Fingerprint::of(&config.connectors_dir), Instant::now()), config.connectors_dir.is_dir());
         registry.start(definitions(&config)?)?;
@@ -226,6 +228,7 @@ impl Service {
             stop,
             readers: Vec::new(),
             deliveries: None,
+            login,
         };
         let broker = kafka_listener.zip(advertised).and_then(|(listener, advertised)| service.serve_kafka(listener, advertised));
         if let (Some(log), Some(broker)) = (&service.log, &broker) {
@@ -235,7 +238,7 @@ impl Service {
             service.settings.deliver_by(deliveries.clone());
             service.deliveries = Some(deliveries);
         }
-        service.serve_http(http_listener, broker, tokens, tls, jwt);
+        service.serve_http(http_listener, broker, Keys { tokens, tls, jwt, first_link });
         if service.config.watch {
             service.watch_files(watch);
         }
@@ -276,14 +279,7 @@ impl Service {
         Some(broker)
     }
 
-    fn serve_http(
-        &mut self,
-        listener: TcpListener,
-        broker: Option<Arc<Broker>>,
-        tokens: Arc<Tokens>,
-        tls: Option<Arc<Tls>>,
-        jwt: Option<Arc<Verifier>>,
-    ) {
+    fn serve_http(&mut self, listener: TcpListener, broker: Option<Arc<Broker>>, Keys { tokens, tls, jwt, first_link }: Keys) {
         if let Some(jwt) = &jwt {
             self.readers.push(tokio::spawn(Arc::clone(jwt).watch(self.stop.subscribe())));
         }
@@ -305,6 +301,7 @@ impl Service {
             tls,
             max_streams: self.config.max_streams,
             jwt,
+            first_link,
             ..http::Settings::default()
         };
         let (registry, worker_id) = (Arc::clone(&self.registry), self.http.to_string());
@@ -380,6 +377,14 @@ impl Service {
     }
 }
 
+/// What HTTP lets people in by, and shows itself by.
+struct Keys {
+    tokens: Arc<Tokens>,
+    tls: Option<Arc<Tls>>,
+    jwt: Option<Arc<Verifier>>,
+    first_link: Option<Arc<FirstLink>>,
+}
+
 /// What HTTP's certificate is read from, if it has one.
 pub fn tls_of(config: &ServiceConfig) -> Result<Option<Tls>, Problem> {
     config.http_tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose()
@@ -391,10 +396,10 @@ pub fn jwt_of(config: &ServiceConfig) -> Result<Option<Verifier>, Problem> {
     Verifier::open(JwtSettings { secret: config.jwt_secret.clone(), keys: config.jwt_keys.clone(), issuer, audience })
 }
 
-/// Without any token nobody could ask for one: the first is put into a file that only this user reads.
-async fn first_token(tokens: &Tokens, config: &ServiceConfig) -> Result<(), Problem> {
+/// Without any token nobody could ask for one: the first is put into a file that only this user reads. It is returned when it was made.
+async fn first_token(tokens: &Tokens, config: &ServiceConfig) -> Result<Option<Secret>, Problem> {
     if !tokens.list().is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let path = config.data_dir.join("admin.token");
     let wrong = |why: String| {
@@ -410,7 +415,7 @@ async fn first_token(tokens: &Tokens, config: &ServiceConfig) -> Result<(), Prob
         return Err(wrong(format!("{}: {error}", path.display())));
     }
     tracing::info!(file = %path.display(), "the first token, which may do everything, is in this file; commands take it with --token-file");
-    Ok(())
+    Ok(Some(secret))
 }
 
 fn write_for_this_user(path: &Path, text: &str) -> std::io::Result<()> {

@@ -82,6 +82,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("protox_parse", &["registry"]),
     ("rdkafka", &["log/kafka"]),
     ("redis", &["deliver/redis"]),
+    ("rust_embed", &["http/console"]),
     ("rustls", &["cli/client", "deliver/redis", "deliver/webhook", "http/tls", "postgres", "telemetry/traces"]),
     ("sha1", &["encode"]),
     ("sha2", &["encode"]),

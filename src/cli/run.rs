@@ -138,7 +138,13 @@ fn banner(service: &Service, config: &ServiceConfig, ready: Duration) {
         (Some(kafka), Some((topics, bytes))) => eprintln!("  kafka    {kafka}    {topics} topics, {}", view::bytes(bytes)),
         _ => eprintln!("  kafka    external cluster {}", config.log.bootstrap),
     }
-    eprintln!("  http     {}://{}", if config.http_tls.is_some() { "https" } else { "http" }, service.http);
+    let scheme = if config.http_tls.is_some() { "https" } else { "http" };
+    eprintln!("  http     {scheme}://{}", service.http);
+    eprintln!(
+        "  console  {scheme}://{}/ui/{}",
+        service.http,
+        service.login.as_ref().map(|link| format!("#login={link}   (once, within an hour)")).unwrap_or_default()
+    );
     let loopback =
         [&config.http_listen, &config.kafka_listen].iter().all(|address| split_address(address).is_some_and(|(host, _)| is_loopback(host)));
     if config.http_token {

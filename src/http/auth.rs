@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use super::described::{Routes, does};
-use super::{ApiError, App, is_on, json_body};
+use super::{ApiError, App, is_on, json_body, session};
 use crate::connect::tokens::{Need, Scope, Token, TokenError};
 use crate::event::Filter;
 use crate::log::topic::fits;
@@ -74,6 +74,8 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
     let or = |safe, change| vec![if method.is_safe() { safe } else { change }];
     match route {
         "/livez" | "/health" => Vec::new(),
+        // The pages are nobody's secret, and a login comes before all.
+        "/ui" | "/ui/{*path}" | "/v1/session" => Vec::new(),
         "/readyz" if !is_on(&pairs_of(query), "verbose") => Vec::new(),
         "/readyz" => vec![Need::SeeConnectors],
         "/" | "/openapi.json" => vec![Need::AnyToken],
@@ -240,7 +242,14 @@ pub async fn authorize(
     let query = request.uri().query().unwrap_or_default();
     let pairs = pairs_of(query);
     let is_live = LIVE.contains(&route.as_str());
-    let shown = secret(request.headers());
+    let shown = shown_by(request.headers());
+    // Whatever page a person looks at, the browser would send the cookie along.
+    let changes = !request.method().is_safe() || route == "/v1/ws";
+    if changes && shown.as_ref().is_some_and(|shown| shown.by_cookie) && !session::is_same_origin(request.headers()) {
+        let what = "a login counts for pages of this origin only: other programs show a token in Authorization";
+        return refusal(request.uri().path(), Problem::refuse("http/foreign-page", what));
+    }
+    let shown = shown.map(|shown| shown.secret);
     if is_live {
         if let Some((name, _)) = pairs.iter().find(|(name, _)| SECRETS_IN_QUERY.contains(&name.to_ascii_lowercase().as_str())) {
             let what = format!("{name} is not taken from a query, where it would end up in logs");
@@ -327,7 +336,7 @@ impl futures_core::Stream for Guarded {
 /// Under `/v1` as RFC 9457 has it, elsewhere as Kafka Connect does.
 fn refusal(path: &str, problem: Problem) -> Response {
     let (status, title) = match problem.code {
-        "http/scope" => (StatusCode::FORBIDDEN, "Forbidden"),
+        "http/scope" | "http/foreign-page" => (StatusCode::FORBIDDEN, "Forbidden"),
         "http/token-in-query" => (StatusCode::BAD_REQUEST, "Bad Request"),
         _ => (StatusCode::UNAUTHORIZED, "Unauthorized"),
     };
@@ -339,7 +348,7 @@ fn refusal(path: &str, problem: Problem) -> Response {
     challenged((status, kind, body.to_string()).into_response())
 }
 
-/// Says how a token is shown to whoever showed none.
+/// Says how a token is shown to whoever showed none; a browser's script asks its person itself.
 pub fn challenged(mut response: Response) -> Response {
     if response.status() == StatusCode::UNAUTHORIZED {
         let how = HeaderValue::from_static("Bearer realm=\"rowfeed\", Basic realm=\"rowfeed\"");
@@ -348,7 +357,21 @@ pub fn challenged(mut response: Response) -> Response {
     response
 }
 
-/// The token of a request.
+/// A token as a request shows it.
+pub struct Shown {
+    /// The token.
+    pub secret: String,
+    /// A browser sends it along with whatever it asks for.
+    pub by_cookie: bool,
+}
+
+/// The token of a request; a header comes before a cookie.
+pub fn shown_by(headers: &HeaderMap) -> Option<Shown> {
+    let by_header = secret(headers).map(|secret| Shown { secret, by_cookie: false });
+    by_header.or_else(|| session::secret(headers).map(|secret| Shown { secret: secret.to_owned(), by_cookie: true }))
+}
+
+/// The token in a request's header.
 fn secret(headers: &HeaderMap) -> Option<String> {
     let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {

@@ -15,6 +15,7 @@ mod cluster;
 pub mod config;
 mod connection;
 pub mod connectors;
+mod console;
 mod csv;
 pub mod described;
 pub mod groups;
@@ -26,6 +27,7 @@ pub mod plugins;
 pub mod records;
 pub mod schemas;
 pub mod series;
+pub mod session;
 mod slots;
 pub mod stream;
 mod subscriptions;
@@ -88,6 +90,8 @@ pub struct Settings {
     pub max_streams: [usize; 2],
     /// Who verifies signed tokens; `None` where there are none to be.
     pub jwt: Option<Arc<jwt::Verifier>>,
+    /// By which the person who started the service first logs in.
+    pub first_link: Option<Arc<session::FirstLink>>,
     /// A followed stream sends an empty line after this long without records, so that a reader that is gone is noticed.
     pub beat: Duration,
 }
@@ -103,6 +107,7 @@ impl Default for Settings {
             tls: None,
             max_streams: [20_000, 50],
             jwt: None,
+            first_link: None,
             head_wait,
             body_wait,
             beat,
@@ -253,6 +258,7 @@ fn routes() -> Routes {
         .and(slots::routes())
         .and(check::routes())
         .and(auth::routes())
+        .and(session::routes())
         .and(tickets::routes())
         .and(stream::sse::routes())
         .and(stream::ws::routes())
@@ -267,6 +273,7 @@ pub fn document() -> Json {
 pub fn router(app: App) -> Router {
     let routes = routes()
         .router()
+        .merge(console::router())
         .route_layer(middleware::from_fn_with_state(app.clone(), auth::authorize))
         .route_layer(middleware::from_fn(name_route))
         .fallback(not_found)
@@ -279,6 +286,7 @@ pub fn router(app: App) -> Router {
     inside
         .layer(middleware::from_fn_with_state(app.clone(), check_host))
         .layer(middleware::from_fn_with_state(app.clone(), auth::cors))
+        .layer(middleware::from_fn(console::welcome))
         .layer(middleware::from_fn_with_state(app, count))
         .layer(middleware::from_fn(identify))
 }
@@ -449,7 +457,12 @@ async fn method_not_allowed() -> ApiError {
 async fn identify(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let is_ours = request.uri().path().starts_with("/v1/");
+    let is_of_script = request.headers().get("sec-fetch-dest").is_some_and(|destination| destination == "empty");
     let mut response = next.run(request).await;
+    if is_of_script {
+        // Or the browser would ask its person for a password over the page, which does that itself.
+        response.headers_mut().remove(header::WWW_AUTHENTICATE);
+    }
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         if error.status.is_server_error() {
             tracing::warn!(request_id = id, status = error.status.as_u16(), "a request was not served: {}", error.message);
