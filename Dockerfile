@@ -1,8 +1,17 @@
-# Builds the program in one stage and keeps it alone in the next: no compiler, no shell work, no root.
+# Builds the console and the program in a stage each and keeps the program alone in the last: no compiler, no shell work, no root.
+FROM node:22-bookworm-slim AS console
+WORKDIR /src/console
+COPY console/package.json console/package-lock.json ./
+RUN npm ci
+COPY docs/openapi.json /src/docs/openapi.json
+COPY console .
+RUN npm run build
+
 FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ make perl pkg-config libssl-dev zlib1g-dev
 WORKDIR /src
 COPY . .
+COPY --from=console /src/console/dist console/dist
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     cargo build --release --locked && strip --strip-debug -o /rowfeed target/release/rowfeed
 

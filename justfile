@@ -42,6 +42,10 @@ fuzz name seconds="60":
 golden *args:
     scripts/golden_refresh.sh {{args}}
 
+# The console, for the next build of the program; `npm --prefix console run dev` shows changes at once.
+console:
+    scripts/build_console.sh
+
 demo:
     scripts/demo.sh
 

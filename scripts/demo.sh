@@ -4,6 +4,8 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/needs.sh"
 need_build
+need npm npm
 install_missing
+scripts/build_console.sh
 cargo build --release --locked
 exec target/release/rowfeed demo "$@"

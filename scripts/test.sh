@@ -41,12 +41,15 @@ scripts/get_examples.sh
 if [ -n "${ROWFEED_PG:-}" ]; then
   scripts/get_postgres.sh "$ROWFEED_PG"
 fi
+# The program that is tested has it inside.
+scripts/build_console.sh
 # A test that cannot run for want of something fails instead of being skipped.
 export ROWFEED_REQUIRE_ALL=1
 if [ $# -gt 0 ]; then
   exec cargo test --locked "$@"
 fi
 scripts/check_deploy.sh
+scripts/build_console.sh --test
 cargo fmt --all --check
 cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
