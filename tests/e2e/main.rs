@@ -22,6 +22,8 @@ mod connect_api;
 #[cfg(feature = "kafka")]
 mod connect_fixtures;
 #[cfg(feature = "kafka")]
+mod console;
+#[cfg(feature = "kafka")]
 mod demo;
 #[cfg(feature = "kafka")]
 mod disk;
