@@ -23,6 +23,9 @@ use rowfeed::record::{Headers, RecordRef, RecordSink};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
+#[path = "rest/session.rs"]
+mod session;
+
 const CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
 
 struct World {
