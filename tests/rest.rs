@@ -25,6 +25,8 @@ use tokio::sync::watch;
 
 #[path = "rest/session.rs"]
 mod session;
+#[path = "rest/sources.rs"]
+mod sources;
 
 const CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
 

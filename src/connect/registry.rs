@@ -596,6 +596,18 @@ impl Registry {
         }
     }
 
+    /// Options that are not given yet, and what holds for topics: where a form sends back the stars that it was shown, with what they
+    /// stand for. That goes to nobody but the server, and as the user, that it was given for.
+    pub fn proposed(&self, mut options: Options) -> (Options, TopicDefaults) {
+        let name = options.get("name").cloned().unwrap_or_default();
+        if let Ok(known) = self.definition(&name)
+            && ["database.hostname", "database.port", "database.user"].iter().all(|key| options.get(*key) == known.options.get(*key))
+        {
+            validation::unmask(&mut options, &known.options);
+        }
+        (options, self.topics)
+    }
+
     /// Everything that can be said about a configuration that is not given yet, or that would change a connector of its name.
     /// Bounded in time: see [`validation::validate`].
     pub async fn validate(&self, mut options: Options) -> Result<Validation, RegistryError> {

@@ -93,6 +93,8 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
             Some(topic) if method.is_safe() => vec![Need::Topic(topic.to_owned())],
             _ => vec![Need::Admin],
         },
+        // It shows a row of a table, as a topic would.
+        "/v1/sources/preview" => vec![Need::Connectors, Need::Topic("*".to_owned())],
         _ if CONNECTORS.iter().any(|area| is_within(route, area)) => or(Need::SeeConnectors, Need::Connectors),
         "/v1/status" | "/v1/slots" | "/v1/series" => or(Need::SeeConnectors, Need::Admin),
         "/v1/groups" | "/v1/groups/{group}" => or(Need::Topics, Need::Admin),
@@ -505,6 +507,8 @@ mod tests {
         }
         assert_eq!(need("/v1/topics/{topic}/records", Method::GET), [Need::Topic("t".into())]);
         assert_eq!(need("/v1/topics/{topic}", Method::DELETE), [Need::Admin]);
+        assert_eq!(need("/v1/sources/tables", Method::POST), [Need::Connectors]);
+        assert_eq!(need("/v1/sources/preview", Method::POST), [Need::Connectors, Need::Topic("*".into())]);
         assert_eq!(need("/connectors/{name}/config", Method::PUT), [Need::Connectors]);
         assert_eq!(need("/v1/connectors/{name}/signals", Method::POST), [Need::Connectors]);
         assert_eq!(need("/subjects/{subject}/versions", Method::POST), [Need::Schemas]);

@@ -29,6 +29,7 @@ pub mod schemas;
 pub mod series;
 pub mod session;
 mod slots;
+mod sources;
 pub mod stream;
 mod subscriptions;
 pub mod tickets;
@@ -257,6 +258,7 @@ fn routes() -> Routes {
         .and(schemas::routes())
         .and(slots::routes())
         .and(check::routes())
+        .and(sources::routes())
         .and(auth::routes())
         .and(session::routes())
         .and(tickets::routes())
