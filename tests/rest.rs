@@ -23,6 +23,8 @@ use rowfeed::record::{Headers, RecordRef, RecordSink};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
+#[path = "rest/columns.rs"]
+mod columns;
 #[path = "rest/session.rs"]
 mod session;
 #[path = "rest/sources.rs"]

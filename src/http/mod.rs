@@ -12,6 +12,7 @@ mod browse;
 mod catalog;
 pub mod check;
 mod cluster;
+mod columns;
 pub mod config;
 mod connection;
 pub mod connectors;
@@ -255,6 +256,7 @@ fn routes() -> Routes {
         .and(subscriptions::routes())
         .and(topics::routes())
         .and(catalog::routes())
+        .and(columns::routes())
         .and(schemas::routes())
         .and(slots::routes())
         .and(check::routes())
