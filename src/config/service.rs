@@ -375,8 +375,13 @@ impl ServiceConfig {
         names.into_iter().filter(|name| own.get(*name) != others.get(*name)).cloned().collect()
     }
 
-    /// Takes one setting's text over from other settings.
+    /// Takes one setting's text over from other settings, and where it comes from.
     pub fn note(&mut self, name: &str, other: &Self) {
+        if let (Some(own), Some(others)) =
+            (self.origins.iter_mut().find(|own| own.name == name), other.origins.iter().find(|other| other.name == name))
+        {
+            own.clone_from(others);
+        }
         match other.given.values.get(name) {
             Some(value) => drop(self.given.values.insert(name.to_owned(), value.clone())),
             None => drop(self.given.values.remove(name)),

@@ -502,7 +502,7 @@ mod tests {
         for route in ["/v1/slots/{slot}", "/v1/groups/{group}", "/v1/topics"] {
             assert_eq!(need(route, Method::DELETE), [Need::Admin], "{route}");
         }
-        for route in ["", "/v1/tokens", "/v1/tokens/{name}", "/admin/loggers", "/connectorsx", "/v1/new"] {
+        for route in ["", "/v1/config", "/v1/diagnostics", "/v1/tokens", "/v1/tokens/{name}", "/admin/loggers", "/connectorsx", "/v1/new"] {
             assert_eq!(need(route, Method::GET), [Need::Admin], "{route}");
         }
         assert_eq!(need("/v1/topics/{topic}/records", Method::GET), [Need::Topic("t".into())]);

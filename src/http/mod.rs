@@ -19,6 +19,7 @@ pub mod connectors;
 mod console;
 mod csv;
 pub mod described;
+mod diagnostics;
 pub mod groups;
 pub mod jwt;
 mod keys;
@@ -29,6 +30,7 @@ pub mod records;
 pub mod schemas;
 pub mod series;
 pub mod session;
+mod settings;
 mod slots;
 mod sources;
 pub mod stream;
@@ -51,6 +53,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 use tokio::sync::{Semaphore, watch};
 
+use crate::config::Running;
 use crate::config::service::is_loopback;
 use crate::connect::registry::{ConnectorView, RegistryError};
 use crate::connect::state::Phase;
@@ -150,6 +153,8 @@ struct Inner {
     groups: Option<Arc<dyn groups::Groups>>,
     /// The subscriptions to that log.
     deliveries: Option<Deliveries>,
+    /// The service's settings.
+    running: Option<Running>,
 }
 
 /// Route, method, status.
@@ -195,6 +200,7 @@ impl App {
             series: series::Series::default(),
             groups: None,
             deliveries: None,
+            running: None,
         }))
     }
 
@@ -217,6 +223,15 @@ impl App {
     pub fn with_deliveries(mut self, deliveries: Option<Deliveries>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.deliveries = deliveries;
+        }
+        self
+    }
+
+    /// With the service's settings; before it is shared.
+    #[must_use]
+    pub fn with_running(mut self, running: Running) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.running = Some(running);
         }
         self
     }
@@ -250,6 +265,8 @@ fn routes() -> Routes {
         .and(plugins::routes())
         .and(connectors::routes())
         .and(config::routes())
+        .and(settings::routes())
+        .and(diagnostics::routes())
         .and(overview::routes())
         .and(series::routes())
         .and(groups::routes())
