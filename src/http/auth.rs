@@ -244,7 +244,7 @@ pub async fn authorize(
     let query = request.uri().query().unwrap_or_default();
     let pairs = pairs_of(query);
     let is_live = LIVE.contains(&route.as_str());
-    let shown = shown_by(request.headers());
+    let shown = shown_by(&app, request.headers());
     // Whatever page a person looks at, the browser would send the cookie along.
     let changes = !request.method().is_safe() || route == "/v1/ws";
     if changes && shown.as_ref().is_some_and(|shown| shown.by_cookie) && !session::is_same_origin(request.headers()) {
@@ -368,9 +368,10 @@ pub struct Shown {
 }
 
 /// The token of a request; a header comes before a cookie.
-pub fn shown_by(headers: &HeaderMap) -> Option<Shown> {
+pub fn shown_by(app: &App, headers: &HeaderMap) -> Option<Shown> {
     let by_header = secret(headers).map(|secret| Shown { secret, by_cookie: false });
-    by_header.or_else(|| session::secret(headers).map(|secret| Shown { secret: secret.to_owned(), by_cookie: true }))
+    let by_cookie = || session::secret(headers, app.0.settings.tls.is_some());
+    by_header.or_else(|| by_cookie().map(|secret| Shown { secret: secret.to_owned(), by_cookie: true }))
 }
 
 /// The token in a request's header.

@@ -74,6 +74,13 @@ async fn a_browser_logs_in_by_a_token_and_its_cookie_is_for_pages_of_this_origin
     // Without TLS a browser takes neither Secure nor a name that asks for it.
     let attributes: Vec<&str> = set.split("; ").skip(1).collect();
     assert_eq!(attributes, ["Path=/", "Max-Age=604800", "HttpOnly", "SameSite=Strict"]);
+    // Behind a proxy that speaks TLS the page's origin says so.
+    let secure =
+        asked(&guarded.world, "POST", "/v1/session", "Origin: https://any.example\r\n", &json!({ "token": guarded.admin }).to_string())
+            .await;
+    let set = value_of(&secure, "set-cookie").expect("a cookie");
+    assert!(set.starts_with("__Host-rowfeed=rf_") && set.ends_with("; HttpOnly; SameSite=Strict; Secure"), "{set}");
+    assert_eq!(guarded.status("GET", "/connectors", &cookie_of(&secure)).await, 200);
 
     let cookie = cookie_of(&answer);
     assert_eq!(json_of(&asked(&guarded.world, "GET", "/v1/session", &cookie, "").await), expected);
