@@ -869,6 +869,8 @@ mod tests {
         assert_eq!(read.differs_in(&running), ["log.kafka.sasl.password", "logging.level"], "--set wins over the file as before");
         running.note("logging.level", &read);
         assert_eq!(read.differs_in(&running), ["log.kafka.sasl.password"]);
+        let level = running.origins.iter().find(|origin| origin.name == "logging.level").expect("listed");
+        assert_eq!(level.value, "info", "it is told as it holds now");
         write("[nothing]\n");
         assert!(running.load_again().is_ok());
         write("x = 1\n");

@@ -947,6 +947,21 @@ mod tests {
         assert!(registry.shut_down(Duration::from_secs(10)));
     }
 
+    #[tokio::test]
+    async fn stars_stand_for_a_secret_only_where_it_goes_to_whom_it_was_given_for() {
+        let registry = registry(Store::Memory);
+        let with = |key: &str, value: &str| Options::from_iter(options().into_iter().chain([(key.to_owned(), value.to_owned())]));
+        registry.put("shop", options()).await.expect("made");
+        let mut sent = with("database.password", crate::config::secrets::MASK);
+        sent.insert("name".to_owned(), "shop".to_owned());
+        assert_eq!(registry.proposed(sent.clone()).0["database.password"], "secret");
+        for (key, other) in [("database.hostname", "elsewhere"), ("database.port", "1"), ("database.user", "other"), ("name", "none")] {
+            let elsewhere = Options::from_iter(sent.clone().into_iter().chain([(key.to_owned(), other.to_owned())]));
+            assert_eq!(registry.proposed(elsewhere).0["database.password"], crate::config::secrets::MASK, "{key}");
+        }
+        assert!(registry.shut_down(Duration::from_secs(10)));
+    }
+
     /// The name is inside the file, and the file cannot be read any more: its connector is known by the file.
     #[tokio::test]
     async fn a_file_that_lost_its_name_is_still_that_of_its_connector() {
