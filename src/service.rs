@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::broker::{self, Broker, BrokerSettings, HostPort};
 use crate::config::service::{LogKind, split_address};
-use crate::config::{Secret, ServiceConfig, secrets};
+use crate::config::{Running, Secret, ServiceConfig, secrets};
 use crate::connect::registry::Registry;
 use crate::connect::store::Store;
 use crate::connect::supervisor::{OnFatal, RunTask};
@@ -212,7 +212,7 @@ impl Service {
             }
             definitions(&of_start)
         }));
-        let settings = Settings::new(config.clone());
+        let settings = Settings::new(Running::new(config.clone()));
 
         let stop = watch::Sender::new(false);
         let mut service = Self {
@@ -308,6 +308,7 @@ impl Service {
         let app = http::App::new(registry, self.log.clone(), self.schemas.clone(), cluster_id, worker_id, self.stop.subscribe(), settings);
         let groups = broker.map(|broker| Arc::new(KafkaGroups(broker)) as Arc<dyn http::groups::Groups>);
         let app = app.with_groups(groups).with_cluster(cluster(&self.config)).with_deliveries(self.deliveries.clone());
+        let app = app.with_running(self.settings.running().clone());
         self.readers.push(tokio::spawn(http::serve(app, listener, self.stop.subscribe())));
     }
 

@@ -23,6 +23,15 @@ use rowfeed::record::{Headers, RecordRef, RecordSink};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
+#[path = "rest/columns.rs"]
+mod columns;
+#[path = "rest/session.rs"]
+mod session;
+#[path = "rest/settings.rs"]
+mod settings;
+#[path = "rest/sources.rs"]
+mod sources;
+
 const CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
 
 struct World {
@@ -77,7 +86,8 @@ async fn world_on(files: &[(&str, &str)], settings: http::Settings, min_free_byt
         "worker:1".into(),
         stop.subscribe(),
         settings,
-    );
+    )
+    .with_running(settings::running(dir.path()));
     tokio::spawn(http::serve(app, listener, stop.subscribe()));
     World { server: Server::parse(&address).expect("an address"), address, log, stop, dir }
 }

@@ -131,7 +131,8 @@ fn hints(shop: &Shop, running: &Running, http: &str) {
     let server = if http == "http://127.0.0.1:8083" { String::new() } else { format!(" --server {http}") };
     let program = std::env::current_exe().map_or_else(|_| "rowfeed".to_owned(), |path| path.display().to_string());
     let topic = format!("{NAME}.public.orders");
-    eprintln!("\n  tail      {program} tail {topic}{server}");
+    eprintln!("\n  console   {http}/ui/");
+    eprintln!("  tail      {program} tail {topic}{server}");
     if let Some(kafka) = running.service.kafka {
         eprintln!("  kafka     kcat -b {kafka} -t {topic} -C");
     }

@@ -10,6 +10,7 @@ pub mod document;
 pub mod native;
 pub mod postgres;
 pub mod quantity;
+pub mod running;
 pub mod secrets;
 pub mod service;
 pub mod suggest;
@@ -20,5 +21,6 @@ use std::collections::BTreeMap;
 pub type Options = BTreeMap<String, String>;
 
 pub use postgres::PostgresConfig;
+pub use running::Running;
 pub use secrets::Secret;
 pub use service::ServiceConfig;

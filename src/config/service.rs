@@ -375,8 +375,13 @@ impl ServiceConfig {
         names.into_iter().filter(|name| own.get(*name) != others.get(*name)).cloned().collect()
     }
 
-    /// Takes one setting's text over from other settings.
+    /// Takes one setting's text over from other settings, and where it comes from.
     pub fn note(&mut self, name: &str, other: &Self) {
+        if let (Some(own), Some(others)) =
+            (self.origins.iter_mut().find(|own| own.name == name), other.origins.iter().find(|other| other.name == name))
+        {
+            own.clone_from(others);
+        }
         match other.given.values.get(name) {
             Some(value) => drop(self.given.values.insert(name.to_owned(), value.clone())),
             None => drop(self.given.values.remove(name)),
@@ -864,6 +869,8 @@ mod tests {
         assert_eq!(read.differs_in(&running), ["log.kafka.sasl.password", "logging.level"], "--set wins over the file as before");
         running.note("logging.level", &read);
         assert_eq!(read.differs_in(&running), ["log.kafka.sasl.password"]);
+        let level = running.origins.iter().find(|origin| origin.name == "logging.level").expect("listed");
+        assert_eq!(level.value, "info", "it is told as it holds now");
         write("[nothing]\n");
         assert!(running.load_again().is_ok());
         write("x = 1\n");

@@ -98,8 +98,7 @@ pub fn prepare(registry: &Registry, asked: Asked) -> Result<Examination, Refused
         Some(list) => TableFilter::of_list(&list).map_err(Refused::Malformed)?,
         None => config.tables.clone(),
     };
-    let room = ROOM.try_acquire().map_err(|_| Refused::Busy)?;
-    Ok(Examination { config, filter, is_connector, role: asked.role, slot_test: asked.slot_test, _room: room })
+    Ok(Examination { config, filter, is_connector, role: asked.role, slot_test: asked.slot_test, _room: room()? })
 }
 
 fn source(registry: &Registry, name: &str) -> Result<SourceView, Refused> {
@@ -125,8 +124,17 @@ impl Examination {
 
 /// The relations of a connector's database.
 pub async fn relations(registry: &Registry, name: &str) -> Result<Result<Vec<Relation>, Problem>, Refused> {
-    let config = source(registry, name)?.config;
-    let _room = ROOM.try_acquire().map_err(|_| Refused::Busy)?;
+    relations_of(&source(registry, name)?.config).await
+}
+
+/// Room for one more who waits for a database.
+pub(super) fn room() -> Result<tokio::sync::SemaphorePermit<'static>, Refused> {
+    ROOM.try_acquire().map_err(|_| Refused::Busy)
+}
+
+/// The relations of the database that a configuration names.
+pub(super) async fn relations_of(config: &PostgresConfig) -> Result<Result<Vec<Relation>, Problem>, Refused> {
+    let _room = room()?;
     let looked = inventory::look(&config.connection, &config.publication_name, &config.tables);
     let looked = tokio::time::timeout(LOOK_MAX, looked).await.map_err(|_| Refused::Late)?;
     Ok(looked.map_err(|error| error.problem(&config.connection)))

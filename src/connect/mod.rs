@@ -10,6 +10,7 @@ pub mod claims;
 pub mod definitions;
 pub mod ground;
 pub mod position;
+pub mod proposed;
 pub mod registry;
 pub mod schemas;
 pub mod signals;

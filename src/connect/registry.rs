@@ -596,6 +596,18 @@ impl Registry {
         }
     }
 
+    /// Options that are not given yet, and what holds for topics: where a form sends back the stars that it was shown, with what they
+    /// stand for. That goes to nobody but the server, and as the user, that it was given for.
+    pub fn proposed(&self, mut options: Options) -> (Options, TopicDefaults) {
+        let name = options.get("name").cloned().unwrap_or_default();
+        if let Ok(known) = self.definition(&name)
+            && ["database.hostname", "database.port", "database.user"].iter().all(|key| options.get(*key) == known.options.get(*key))
+        {
+            validation::unmask(&mut options, &known.options);
+        }
+        (options, self.topics)
+    }
+
     /// Everything that can be said about a configuration that is not given yet, or that would change a connector of its name.
     /// Bounded in time: see [`validation::validate`].
     pub async fn validate(&self, mut options: Options) -> Result<Validation, RegistryError> {
@@ -932,6 +944,21 @@ mod tests {
         registry.reconcile(load()).await;
         let view = registry.view("shop").expect("there");
         assert_eq!((view.options["topic.prefix"].as_str(), view.file_problem), ("other", None));
+        assert!(registry.shut_down(Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn stars_stand_for_a_secret_only_where_it_goes_to_whom_it_was_given_for() {
+        let registry = registry(Store::Memory);
+        let with = |key: &str, value: &str| Options::from_iter(options().into_iter().chain([(key.to_owned(), value.to_owned())]));
+        registry.put("shop", options()).await.expect("made");
+        let mut sent = with("database.password", crate::config::secrets::MASK);
+        sent.insert("name".to_owned(), "shop".to_owned());
+        assert_eq!(registry.proposed(sent.clone()).0["database.password"], "secret");
+        for (key, other) in [("database.hostname", "elsewhere"), ("database.port", "1"), ("database.user", "other"), ("name", "none")] {
+            let elsewhere = Options::from_iter(sent.clone().into_iter().chain([(key.to_owned(), other.to_owned())]));
+            assert_eq!(registry.proposed(elsewhere).0["database.password"], crate::config::secrets::MASK, "{key}");
+        }
         assert!(registry.shut_down(Duration::from_secs(10)));
     }
 

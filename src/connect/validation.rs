@@ -93,7 +93,7 @@ pub async fn reach(to: &ConnectionConfig) -> Result<(), Problem> {
 }
 
 /// A configuration to ask the database with, though other options are wrong; `None` when those of the connection are.
-fn reachable(options: &Options, problems: &[KeyProblem], topics: TopicDefaults) -> Option<PostgresConfig> {
+pub(super) fn reachable(options: &Options, problems: &[KeyProblem], topics: TopicDefaults) -> Option<PostgresConfig> {
     if problems.iter().any(|problem| problem.key.starts_with("database.") || matches!(problem.key.as_str(), "" | "connector.class")) {
         return None;
     }

@@ -35,6 +35,7 @@ pub fn routes() -> Routes {
             "Problem",
             json!({ "type": "about:blank", "title": "Not Found", "status": 404, "detail": "Connector shop not found", "code?": "pg/refused",
                 "at?": "db:5432/shop", "why?": "connection refused", "fix?": "start PostgreSQL", "request_id": "01934d2c-6c1f-7a52-8d0e-6f3a3f0d9b1c",
+                "problems?": [{ "key": "topic.prefix", "code": "config/missing", "message": "topic.prefix is missing", "why": "", "fix": "set topic.prefix" }],
                 "error_code": 404, "message": "Connector shop not found" }),
         )
         .shape("Logger", json!({ "level": "INFO|OFF|ERROR|WARN|DEBUG|TRACE", "last_modified~": 1_795_233_128_832_u64 }))

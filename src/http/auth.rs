@@ -93,6 +93,8 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
             Some(topic) if method.is_safe() => vec![Need::Topic(topic.to_owned())],
             _ => vec![Need::Admin],
         },
+        // It shows a row of a table, as a topic would.
+        "/v1/sources/preview" => vec![Need::Connectors, Need::Topic("*".to_owned())],
         _ if CONNECTORS.iter().any(|area| is_within(route, area)) => or(Need::SeeConnectors, Need::Connectors),
         "/v1/status" | "/v1/slots" | "/v1/series" => or(Need::SeeConnectors, Need::Admin),
         "/v1/groups" | "/v1/groups/{group}" => or(Need::Topics, Need::Admin),
@@ -242,7 +244,7 @@ pub async fn authorize(
     let query = request.uri().query().unwrap_or_default();
     let pairs = pairs_of(query);
     let is_live = LIVE.contains(&route.as_str());
-    let shown = shown_by(request.headers());
+    let shown = shown_by(&app, request.headers());
     // Whatever page a person looks at, the browser would send the cookie along.
     let changes = !request.method().is_safe() || route == "/v1/ws";
     if changes && shown.as_ref().is_some_and(|shown| shown.by_cookie) && !session::is_same_origin(request.headers()) {
@@ -366,9 +368,10 @@ pub struct Shown {
 }
 
 /// The token of a request; a header comes before a cookie.
-pub fn shown_by(headers: &HeaderMap) -> Option<Shown> {
+pub fn shown_by(app: &App, headers: &HeaderMap) -> Option<Shown> {
     let by_header = secret(headers).map(|secret| Shown { secret, by_cookie: false });
-    by_header.or_else(|| session::secret(headers).map(|secret| Shown { secret: secret.to_owned(), by_cookie: true }))
+    let by_cookie = || session::secret(headers, app.0.settings.tls.is_some());
+    by_header.or_else(|| by_cookie().map(|secret| Shown { secret: secret.to_owned(), by_cookie: true }))
 }
 
 /// The token in a request's header.
@@ -500,11 +503,13 @@ mod tests {
         for route in ["/v1/slots/{slot}", "/v1/groups/{group}", "/v1/topics"] {
             assert_eq!(need(route, Method::DELETE), [Need::Admin], "{route}");
         }
-        for route in ["", "/v1/tokens", "/v1/tokens/{name}", "/admin/loggers", "/connectorsx", "/v1/new"] {
+        for route in ["", "/v1/config", "/v1/diagnostics", "/v1/tokens", "/v1/tokens/{name}", "/admin/loggers", "/connectorsx", "/v1/new"] {
             assert_eq!(need(route, Method::GET), [Need::Admin], "{route}");
         }
         assert_eq!(need("/v1/topics/{topic}/records", Method::GET), [Need::Topic("t".into())]);
         assert_eq!(need("/v1/topics/{topic}", Method::DELETE), [Need::Admin]);
+        assert_eq!(need("/v1/sources/tables", Method::POST), [Need::Connectors]);
+        assert_eq!(need("/v1/sources/preview", Method::POST), [Need::Connectors, Need::Topic("*".into())]);
         assert_eq!(need("/connectors/{name}/config", Method::PUT), [Need::Connectors]);
         assert_eq!(need("/v1/connectors/{name}/signals", Method::POST), [Need::Connectors]);
         assert_eq!(need("/subjects/{subject}/versions", Method::POST), [Need::Schemas]);

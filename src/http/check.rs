@@ -23,6 +23,13 @@ pub fn routes() -> Routes {
         "docs": "docs/errors.md#pgwal-level" });
     Routes::of("Sources")
         .shape("Finding", finding)
+        .shape(
+            "Relation",
+            json!({ "table": "public.orders", "kind": "table|partitioned|partition|view|foreign", "primary_key": ["id"],
+                "replica_identity": "default|full|index|nothing", "rows_estimated~": 1000, "size_bytes_estimated~": 81_920,
+                "in_publication": true, "captured": true, "capturable": true,
+                "reasons": [{ "code": "pg/select", "text": "the role may not read it" }] }),
+        )
         .post(
             "/v1/check",
             check,
@@ -48,9 +55,7 @@ pub fn routes() -> Routes {
                 .answers(
                     200,
                     "All of them, and why one cannot be captured.",
-                    json!({ "items": [{ "table": "public.orders", "kind": "table", "primary_key": ["id"], "replica_identity": "default",
-                        "rows_estimated~": 1000, "size_bytes_estimated~": 81_920, "in_publication": true, "captured": true, "capturable": true,
-                        "reasons": [{ "code": "pg/select", "text": "the role may not read it" }] }] }),
+                    json!({ "items": ["@Relation"] }),
                 )
                 .fails(404, "Connector shop not found")
                 .fails(429, "too many databases are being examined: try again in a moment")
@@ -127,7 +132,8 @@ async fn tables(State(app): State<App>, Path(connector): Path<String>) -> Result
     }
 }
 
-fn item(relation: &Relation) -> Json {
+/// One of them.
+pub(super) fn item(relation: &Relation) -> Json {
     let reason = |(code, text): &(&str, &str)| json!({ "code": code, "text": text });
     json!({
         "table": format!("{}.{}", relation.schema, relation.table),

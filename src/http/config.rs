@@ -96,7 +96,8 @@ async fn diff(State(app): State<App>, Path(name): Path<String>, headers: HeaderM
     Ok(axum::Json(answer).into_response())
 }
 
-fn told(reloaded: &Reloaded) -> Json {
+/// What reading the connector files came to.
+pub(super) fn told(reloaded: &Reloaded) -> Json {
     let problems: Vec<Json> = reloaded.problems.iter().map(|(connector, problem)| problem_json(connector.as_deref(), problem)).collect();
     json!({
         "schema": "rowfeed/config-reload@1",
@@ -108,7 +109,8 @@ fn told(reloaded: &Reloaded) -> Json {
     })
 }
 
-fn problem_json(connector: Option<&str>, problem: &Problem) -> Json {
+/// A mistake, and in which connector's file it is.
+pub(super) fn problem_json(connector: Option<&str>, problem: &Problem) -> Json {
     json!({
         "connector": connector,
         "code": problem.code,

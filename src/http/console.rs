@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use rust_embed::{EmbeddedFile, RustEmbed};
+use rust_embed::RustEmbed;
 
 use super::App;
 
@@ -57,13 +57,25 @@ pub async fn welcome(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// A file, and what names its content.
+struct File {
+    bytes: Cow<'static, [u8]>,
+    hash: [u8; 32],
+    kind: String,
+}
+
+fn embedded(path: &str) -> Option<File> {
+    let file = Files::get(path)?;
+    Some(File { hash: file.metadata.sha256_hash(), kind: file.metadata.mimetype().to_owned(), bytes: file.data })
+}
+
 async fn page(headers: HeaderMap) -> Response {
-    serve(PAGE, &headers).unwrap_or_else(|| guarded((typed("text/html; charset=utf-8"), PLACEHOLDER).into_response()))
+    serve(PAGE, &headers, embedded).unwrap_or_else(|| guarded((typed("text/html; charset=utf-8"), PLACEHOLDER).into_response()))
 }
 
 async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
     // An address of the application has no dot in its last part, but may be of a topic: those are no file.
-    match serve(&path, &headers) {
+    match serve(&path, &headers, embedded) {
         Some(file) => file,
         None if path.starts_with(HASHED) => {
             guarded((StatusCode::NOT_FOUND, "this file is of another version of the console: load the page again\n").into_response())
@@ -72,13 +84,16 @@ async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
     }
 }
 
-fn serve(path: &str, headers: &HeaderMap) -> Option<Response> {
-    let plain = Files::get(path)?;
-    let kind = HeaderValue::from_str(plain.metadata.mimetype()).ok()?;
-    let tag = format!("\"{}\"", hex(&plain.metadata.sha256_hash()));
-    let (encoding, body) = smallest(path, headers, plain);
-    let is_hashed = path.starts_with(HASHED);
-    let kept = if is_hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+fn serve(path: &str, headers: &HeaderMap, find: impl Fn(&str) -> Option<File>) -> Option<Response> {
+    let plain = find(path)?;
+    let kind = HeaderValue::from_str(&plain.kind).ok()?;
+    let tag = format!("\"{}\"", hex(&plain.hash));
+    let packed = FORMS.iter().filter(|(encoding, _)| takes(headers, encoding)).find_map(|(encoding, ending)| {
+        let file = find(&format!("{path}.{ending}"))?;
+        Some((Some(*encoding), file.bytes))
+    });
+    let (encoding, body) = packed.unwrap_or((None, plain.bytes));
+    let kept = if path.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let is_known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| tags.contains(&tag));
     let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { body.into_response() };
     let set = response.headers_mut();
@@ -92,16 +107,17 @@ fn serve(path: &str, headers: &HeaderMap) -> Option<Response> {
     Some(guarded(response))
 }
 
-/// The file in the smallest form that the browser takes: each lies beside it where that is worth it.
-fn smallest(path: &str, headers: &HeaderMap, plain: EmbeddedFile) -> (Option<&'static str>, Cow<'static, [u8]>) {
+/// Forms of a file that lie beside it where they are smaller, the smallest first: each with its ending.
+const FORMS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
+
+/// Whether the browser takes a form; what has the weight 0 it does not.
+fn takes(headers: &HeaderMap, encoding: &str) -> bool {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
-    let takes = |encoding: &str| accepted.split(',').any(|one| one.split(';').next().is_some_and(|name| name.trim() == encoding));
-    let forms = [("br", "br"), ("gzip", "gz")];
-    let packed = forms.into_iter().filter(|(encoding, _)| takes(encoding)).find_map(|(encoding, ending)| {
-        let file = Files::get(&format!("{path}.{ending}"))?;
-        Some((Some(encoding), file.data))
-    });
-    packed.unwrap_or((None, plain.data))
+    accepted.split(',').any(|one| {
+        let (name, weight) = one.split_once(';').unwrap_or((one, ""));
+        let refused = weight.trim().strip_prefix("q=").is_some_and(|weight| weight.trim().parse() == Ok(0.0_f32));
+        name.trim() == encoding && !refused
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -119,4 +135,55 @@ fn guarded(mut response: Response) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(path: &str) -> Option<File> {
+        let bytes: &'static [u8] = match path {
+            "index.html" | "assets/app-1a2b.js" => b"plain",
+            "assets/app-1a2b.js.br" => b"br",
+            "assets/app-1a2b.js.gz" => b"gz",
+            _ => return None,
+        };
+        Some(File { bytes: Cow::Borrowed(bytes), hash: [7; 32], kind: "text/javascript".to_owned() })
+    }
+
+    fn asked(path: &str, pairs: &[(HeaderName, &'static str)]) -> Option<Response> {
+        let headers = pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+        serve(path, &headers, found)
+    }
+
+    #[test]
+    fn a_file_goes_out_as_small_as_the_browser_takes_it() {
+        for (accepts, form) in [
+            ("gzip, deflate, br, zstd", Some("br")),
+            ("gzip;q=1.0, br;q=0", Some("gzip")),
+            ("gzip", Some("gzip")),
+            ("brotli, x-gzip", None),
+            ("", None),
+        ] {
+            let answer = asked("assets/app-1a2b.js", &[(header::ACCEPT_ENCODING, accepts)]).expect("a file");
+            let told = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!((told(header::CONTENT_ENCODING), told(header::VARY)), (form, Some("Accept-Encoding")), "{accepts}");
+        }
+        assert!(asked("index.html", &[(header::ACCEPT_ENCODING, "br")]).expect("it is").headers().get(header::CONTENT_ENCODING).is_none());
+    }
+
+    #[test]
+    fn a_browser_keeps_what_never_changes_and_asks_about_the_page() {
+        let tag = "\"07070707070707070707070707070707\"";
+        for (path, kept) in [("index.html", "no-cache"), ("assets/app-1a2b.js", "public, max-age=31536000, immutable")] {
+            let answer = asked(path, &[]).expect("a file");
+            assert_eq!(answer.status(), StatusCode::OK);
+            let told = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!((told(header::CACHE_CONTROL), told(header::ETAG)), (Some(kept), Some(tag)), "{path}");
+            let again = asked(path, &[(header::IF_NONE_MATCH, "\"x\", \"07070707070707070707070707070707\"")]).expect("a file");
+            assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+            assert!(again.headers().get(header::CONTENT_SECURITY_POLICY).is_some());
+        }
+        assert!(asked("assets/none.js", &[]).is_none());
+    }
 }

@@ -12,12 +12,14 @@ mod browse;
 mod catalog;
 pub mod check;
 mod cluster;
+mod columns;
 pub mod config;
 mod connection;
 pub mod connectors;
 mod console;
 mod csv;
 pub mod described;
+mod diagnostics;
 pub mod groups;
 pub mod jwt;
 mod keys;
@@ -28,7 +30,9 @@ pub mod records;
 pub mod schemas;
 pub mod series;
 pub mod session;
+mod settings;
 mod slots;
+mod sources;
 pub mod stream;
 mod subscriptions;
 pub mod tickets;
@@ -49,6 +53,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 use tokio::sync::{Semaphore, watch};
 
+use crate::config::Running;
 use crate::config::service::is_loopback;
 use crate::connect::registry::{ConnectorView, RegistryError};
 use crate::connect::state::Phase;
@@ -148,6 +153,8 @@ struct Inner {
     groups: Option<Arc<dyn groups::Groups>>,
     /// The subscriptions to that log.
     deliveries: Option<Deliveries>,
+    /// The service's settings.
+    running: Option<Running>,
 }
 
 /// Route, method, status.
@@ -193,6 +200,7 @@ impl App {
             series: series::Series::default(),
             groups: None,
             deliveries: None,
+            running: None,
         }))
     }
 
@@ -215,6 +223,15 @@ impl App {
     pub fn with_deliveries(mut self, deliveries: Option<Deliveries>) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.deliveries = deliveries;
+        }
+        self
+    }
+
+    /// With the service's settings; before it is shared.
+    #[must_use]
+    pub fn with_running(mut self, running: Running) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.running = Some(running);
         }
         self
     }
@@ -248,15 +265,19 @@ fn routes() -> Routes {
         .and(plugins::routes())
         .and(connectors::routes())
         .and(config::routes())
+        .and(settings::routes())
+        .and(diagnostics::routes())
         .and(overview::routes())
         .and(series::routes())
         .and(groups::routes())
         .and(subscriptions::routes())
         .and(topics::routes())
         .and(catalog::routes())
+        .and(columns::routes())
         .and(schemas::routes())
         .and(slots::routes())
         .and(check::routes())
+        .and(sources::routes())
         .and(auth::routes())
         .and(session::routes())
         .and(tickets::routes())

@@ -88,20 +88,22 @@ pub fn routes() -> Routes {
 async fn timeline(State(app): State<App>, Path(name): Path<String>, Query(pairs): Pairs) -> Result<Response, ApiError> {
     let since = since(&pairs)?;
     let changes = app.0.registry.changes(&name)?;
-    let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let item = |change: &StateChange| {
-        let problem = change.problem.as_ref();
-        json!({
-            "ts": rfc3339(unix_ms(change.at)),
-            "state": change.state,
-            "code": problem.map(|problem| problem.code),
-            "message": problem.map(|problem| problem.what.clone()),
-            "why": problem.and_then(|problem| told(&problem.why)),
-            "fix": problem.and_then(|problem| told(&problem.fix)),
-        })
-    };
-    let items: Vec<Json> = changes.iter().filter(|change| unix_ms(change.at) >= since).map(item).collect();
+    let items: Vec<Json> = changes.iter().filter(|change| unix_ms(change.at) >= since).map(change).collect();
     Ok(JsonBody(json!({ "items": items, "next_cursor": null })).into_response())
+}
+
+/// A change of a connector's state with its cause.
+pub(super) fn change(change: &StateChange) -> Json {
+    let problem = change.problem.as_ref();
+    let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    json!({
+        "ts": rfc3339(unix_ms(change.at)),
+        "state": change.state,
+        "code": problem.map(|problem| problem.code),
+        "message": problem.map(|problem| problem.what.clone()),
+        "why": problem.and_then(|problem| told(&problem.why)),
+        "fix": problem.and_then(|problem| told(&problem.fix)),
+    })
 }
 
 /// The parameter `from` as milliseconds since 1970.
@@ -113,11 +115,17 @@ fn since(pairs: &[(String, String)]) -> Result<i64, ApiError> {
     }
 }
 
-fn unix_ms(time: SystemTime) -> i64 {
+/// Milliseconds since 1970.
+pub(super) fn unix_ms(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
 async fn status(State(app): State<App>) -> Response {
+    JsonBody(whole_status(&app)).into_response()
+}
+
+/// The service and all connectors.
+pub(super) fn whole_status(app: &App) -> Json {
     let log = match &app.0.log {
         None => json!({ "kind": "kafka" }),
         Some(log) => json!({
@@ -127,15 +135,14 @@ async fn status(State(app): State<App>) -> Response {
             "problem": log.failed().or_else(|| app.paused()).as_ref().map(Problem::json),
         }),
     };
-    let body = json!({
+    json!({
         "version": env!("CARGO_PKG_VERSION"),
         "commit": admin::COMMIT,
         "address": app.0.worker_id,
         "uptime_seconds": app.0.started.elapsed().as_secs(),
         "log": log,
-        "connectors": all(&app),
-    });
-    JsonBody(body).into_response()
+        "connectors": all(app),
+    })
 }
 
 async fn list(State(app): State<App>) -> Response {

@@ -90,11 +90,14 @@ impl FirstLink {
     }
 }
 
-/// The token that a request's cookie shows.
-pub fn secret(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, value)| [OVER_TLS, PLAIN].contains(name) && !value.is_empty()).map(|(_, value)| value)
+/// The token that a request's cookie shows. Where TLS ends here, the name that other hosts and plain HTTP can set is not looked at.
+pub fn secret(headers: &HeaderMap, has_tls: bool) -> Option<&str> {
+    let named = |wanted: &str| {
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+        let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, value)| *name == wanted && !value.is_empty()).map(|(_, value)| value)
+    };
+    named(OVER_TLS).or_else(|| named(PLAIN).filter(|_| !has_tls))
 }
 
 /// Whether a page of this very origin made a request: a browser says so with each that changes something, and with each WebSocket.
@@ -122,7 +125,7 @@ async fn show(State(app): State<App>, headers: HeaderMap) -> Result<Response, Ap
     if app.0.settings.open != Open::Nobody {
         return Ok(axum::Json(described(&app, None)).into_response());
     }
-    let token = auth::shown_by(&headers).and_then(|shown| known(&app, &shown.secret));
+    let token = auth::shown_by(&app, &headers).and_then(|shown| known(&app, &shown.secret));
     let token = token.ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "a token is needed"))?;
     Ok(axum::Json(described(&app, Some(&token))).into_response())
 }
@@ -146,18 +149,24 @@ async fn log_in(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Resu
     };
     let token = known(&app, secret).ok_or_else(unknown)?;
     let mut answer = axum::Json(described(&app, Some(&token))).into_response();
-    answer.headers_mut().insert(header::SET_COOKIE, cookie(&app, secret, KEPT)?);
+    answer.headers_mut().insert(header::SET_COOKIE, cookie(is_over_tls(&app, &headers), secret, KEPT)?);
     Ok(answer)
 }
 
-async fn log_out(State(app): State<App>) -> Result<Response, ApiError> {
+async fn log_out(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     let mut answer = StatusCode::NO_CONTENT.into_response();
-    answer.headers_mut().insert(header::SET_COOKIE, cookie(&app, "", Duration::ZERO)?);
+    answer.headers_mut().insert(header::SET_COOKIE, cookie(is_over_tls(&app, &headers), "", Duration::ZERO)?);
     Ok(answer)
 }
 
-fn cookie(app: &App, value: &str, kept: Duration) -> Result<HeaderValue, ApiError> {
-    let (name, secure) = if app.0.settings.tls.is_some() { (OVER_TLS, "; Secure") } else { (PLAIN, "") };
+/// Whether the page came over TLS: that ends here, or at a proxy, and then the page's origin says so.
+fn is_over_tls(app: &App, headers: &HeaderMap) -> bool {
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    app.0.settings.tls.is_some() || origin.is_some_and(|origin| origin.starts_with("https://"))
+}
+
+fn cookie(is_over_tls: bool, value: &str, kept: Duration) -> Result<HeaderValue, ApiError> {
+    let (name, secure) = if is_over_tls { (OVER_TLS, "; Secure") } else { (PLAIN, "") };
     let text = format!("{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}", kept.as_secs());
     let mut cookie = HeaderValue::from_str(&text).map_err(|_| ApiError::bad_request("the token has characters that no token has"))?;
     cookie.set_sensitive(true);
@@ -174,10 +183,13 @@ mod tests {
 
     #[test]
     fn the_cookie_is_found_among_others() {
-        assert_eq!(secret(&headers(&[("cookie", "a=1; rowfeed=rf_x; b=2")])), Some("rf_x"));
-        assert_eq!(secret(&headers(&[("cookie", "__Host-rowfeed=rf_y")])), Some("rf_y"));
-        assert_eq!(secret(&headers(&[("cookie", "rowfeed=; rowfeedx=rf_z; =; ;")])), None);
-        assert_eq!(secret(&headers(&[])), None);
+        assert_eq!(secret(&headers(&[("cookie", "a=1; rowfeed=rf_x; b=2")]), false), Some("rf_x"));
+        assert_eq!(secret(&headers(&[("cookie", "rowfeed=rf_x; __Host-rowfeed=rf_y")]), false), Some("rf_y"));
+        assert_eq!(secret(&headers(&[("cookie", "rowfeed=; rowfeedx=rf_z; =; ;")]), false), None);
+        assert_eq!(secret(&headers(&[]), false), None);
+        // Over TLS only what nobody else can have set.
+        assert_eq!(secret(&headers(&[("cookie", "rowfeed=rf_x")]), true), None);
+        assert_eq!(secret(&headers(&[("cookie", "rowfeed=rf_x; __Host-rowfeed=rf_y")]), true), Some("rf_y"));
     }
 
     #[test]

@@ -42,11 +42,16 @@ pub fn routes() -> Routes {
 }
 
 async fn list(State(app): State<App>) -> Response {
+    JsonBody(all(&app).await).into_response()
+}
+
+/// Them, and the servers that did not answer in time.
+pub(super) async fn all(app: &App) -> Json {
     let all = slots::list(&app.0.registry).await;
     let items: Vec<Json> = all.items.iter().map(item).collect();
     let unreached = |(server, problem): &(String, crate::problem::Problem)| json!({ "server": server, "problem": problem.text() });
     let unreached: Vec<Json> = all.unreached.iter().map(unreached).collect();
-    JsonBody(json!({ "items": items, "unreached": unreached })).into_response()
+    json!({ "items": items, "unreached": unreached })
 }
 
 fn item(slot: &SlotView) -> Json {

@@ -153,6 +153,32 @@ pub fn copy(relation: &Relation, table: &Table, published: &Published, select: O
     format!("copy (select {columns} from {from}{filter}{order}{limit}) to stdout")
 }
 
+/// `COPY` for one row of a table: that with the greatest key, where it has one. Rows that take more room than this are passed over; that is
+/// told without reading what they keep elsewhere.
+pub fn sample(
+    relation: &Relation,
+    table: &Table,
+    published: &Published,
+    select: Option<&str>,
+    key: &[KeyColumn],
+    bytes_max: usize,
+) -> String {
+    let columns: Vec<String> = relation.columns.iter().map(|column| identifier(&column.name)).collect();
+    let from = match select {
+        Some(select) => format!("({select}) as selected"),
+        None => format!("{}{}", only(table), table.quoted()),
+    };
+    let mut conditions: Vec<String> = published.row_filter.iter().map(|filter| format!("({filter})")).collect();
+    if !columns.is_empty() {
+        let sizes: Vec<String> = columns.iter().map(|column| format!("coalesce(pg_column_size({column}), 0)")).collect();
+        conditions.push(format!("{} <= {bytes_max}", sizes.join(" + ")));
+    }
+    let filter = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
+    let by: Vec<String> = key.iter().map(|column| format!("{} desc", identifier(&column.name))).collect();
+    let order = if by.is_empty() { String::new() } else { format!(" order by {}", by.join(", ")) };
+    format!("copy (select {} from {from}{filter}{order} limit 1) to stdout", columns.join(", "))
+}
+
 /// SQL for the key that stands `rows` rows behind another, or behind the table's begin; no row when there are not so many.
 pub fn nth_key(table: &Table, published: &Published, key: &[KeyColumn], after: Option<&Key>, rows: u64) -> String {
     let by = key.iter().map(|column| identifier(&column.name)).collect::<Vec<_>>().join(", ");

@@ -4,10 +4,9 @@
 //! is (the level of log lines, the subscriptions), that of every other one it is told by name that it holds from the next start on, and that a
 //! file with mistakes changes nothing. The environment and the command line win over the file, as at the start.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use super::subscriptions;
-use crate::config::ServiceConfig;
+use crate::config::Running;
+use crate::config::running::FileRead;
 use crate::deliver::{Definition, Deliveries};
 use crate::problem::Problem;
 use crate::telemetry;
@@ -18,14 +17,19 @@ const LIVE: &str = "logging.level";
 /// What the process runs with.
 #[derive(Clone)]
 pub(super) struct Settings {
-    config: Arc<Mutex<ServiceConfig>>,
+    running: Running,
     deliveries: Option<Deliveries>,
 }
 
 impl Settings {
-    /// The settings that the process was started with.
-    pub fn new(config: ServiceConfig) -> Self {
-        Self { config: Arc::new(Mutex::new(config)), deliveries: None }
+    /// These, without subscriptions yet.
+    pub fn new(running: Running) -> Self {
+        Self { running, deliveries: None }
+    }
+
+    /// The settings as they hold now.
+    pub fn running(&self) -> &Running {
+        &self.running
     }
 
     /// The subscriptions, whose definitions are in the file, too.
@@ -43,31 +47,33 @@ impl Settings {
 
     /// The subscriptions of a file without mistakes.
     fn take_over(&self) -> Option<Vec<Definition>> {
-        let mut running = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = running.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-        let read = match running.load_again() {
-            Ok(read) => read,
+        // Read before the lock is taken: a file system that hangs must not hold up who only looks.
+        let before = self.running.now().config.clone();
+        let file = before.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+        let taken = before.load_again().and_then(|read| Ok((subscriptions::definitions(&read)?, read)));
+        let mut running = self.running.now();
+        let (wanted, read) = match taken {
+            Ok(taken) => taken,
             Err(problems) => {
                 problems.iter().for_each(|problem| not_taken_over(&file, problem));
+                running.read = FileRead::with(problems);
                 return None;
             }
         };
-        let wanted = match subscriptions::definitions(&read) {
-            Ok(wanted) => wanted,
-            Err(problems) => {
-                problems.iter().for_each(|problem| not_taken_over(&file, problem));
-                return None;
-            }
-        };
-        let mut waiting = read.differs_in(&running);
+        let mut problems = Vec::new();
+        let mut waiting = read.differs_in(&running.config);
         if waiting.iter().any(|name| name == LIVE) {
             waiting.retain(|name| name != LIVE);
             match telemetry::set_all(&read.logging_level) {
                 Ok(()) => {
-                    running.note(LIVE, &read);
+                    running.config.note(LIVE, &read);
                     tracing::warn!(file, level = read.logging_level, "{LIVE} is another from now on");
                 }
-                Err(error) => not_taken_over(&file, &telemetry::not_a_level(&read.logging_level, error)),
+                Err(error) => {
+                    let problem = telemetry::not_a_level(&read.logging_level, error);
+                    not_taken_over(&file, &problem);
+                    problems.push(problem);
+                }
             }
         }
         if !waiting.is_empty() {
@@ -78,6 +84,7 @@ impl Settings {
                 "these settings are others in the file than those that rowfeed runs with: they need a restart of rowfeed"
             );
         }
+        running.read = FileRead { waiting, ..FileRead::with(problems) };
         Some(wanted)
     }
 }

@@ -42,7 +42,7 @@ fn the_demo_shows_its_first_change_within_ten_seconds_and_leaves_nothing_behind(
     let mut said = String::new();
     std::io::Read::read_to_string(&mut demo.stderr.take().expect("a pipe"), &mut said).expect("text");
     assert!(status.success(), "{status}: {said}");
-    for way in ["rowfeed tail shop.public.orders", "kcat -b", "curl -N"] {
+    for way in ["/ui/", "rowfeed tail shop.public.orders", "kcat -b", "curl -N"] {
         assert!(said.contains(way), "{way} is not in\n{said}");
     }
     assert!(drain.join().expect("the reader ends") > 0, "more lines came");

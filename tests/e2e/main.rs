@@ -68,6 +68,7 @@ mod oracle_itself;
 mod pages;
 #[cfg(feature = "kafka")]
 mod prepared;
+mod proposed;
 #[cfg(feature = "kafka")]
 mod publication;
 #[cfg(feature = "kafka")]

@@ -404,10 +404,20 @@ fn the_services_own_file_is_followed() {
     let log = rowfeed.log();
     let told = log.lines().find(|line| line.contains("they need a restart")).expect("told");
     assert!(told.contains("topics.partitions") && !told.contains("logging.level") && told.contains("rowfeed.toml"), "{told}");
+    let told = get(&rowfeed.http(), "/v1/config").expect("an answer").json();
+    assert_eq!((&told["read"]["needs_restart"], &told["read"]["successful"]), (&json!(["topics.partitions"]), &json!(true)), "{told:#}");
+    let of_level = told["items"].as_array().expect("items").iter().find(|item| item["name"] == "logging.level").expect("listed").clone();
+    assert_eq!((&of_level["value"], &of_level["line"]), (&json!("info"), &json!(2)), "what holds now: {of_level}");
     write("[logging]\nlevle = \"debug\"\n");
     wait_for("the mistake", || rowfeed.log().contains("the settings are not taken over").then_some(()));
     let log = rowfeed.log();
     let told = log.lines().find(|line| line.contains("not taken over")).expect("told");
     assert!(told.contains("rowfeed.toml:2:1") && told.contains("logging.level"), "{told}");
+    let told = get(&rowfeed.http(), "/v1/config").expect("an answer").json();
+    assert_eq!(
+        (&told["read"]["successful"], &told["read"]["problems"][0]["code"]),
+        (&json!(false), &json!("config/unknown-key")),
+        "{told:#}"
+    );
     assert_eq!(level(&rowfeed), Some(json!("INFO")));
 }

@@ -110,6 +110,7 @@ fn everything_that_is_told(rowfeed: &Rowfeed) {
         "/v1/slots",
         "/v1/status",
         "/v1/config",
+        "/v1/diagnostics",
     ]
     .map(str::to_owned)
     .into();
@@ -128,6 +129,15 @@ fn everything_that_is_told(rowfeed: &Rowfeed) {
     let config = get(&http, "/connectors/literal/config").expect("an answer").json();
     let validated = request(&http, "PUT", &format!("/connector-plugins/{class}/config/validate"), Some(&config)).expect("an answer");
     leaked("the answer to validate", &validated.body);
+    // Of a connector that cannot connect, as a form sends it back.
+    let stars = with(config.clone(), &json!({ "name": "literal" }));
+    for (path, body) in
+        [("/v1/sources/tables", json!({ "config": stars })), ("/v1/sources/preview", json!({ "config": stars, "table": "public.t" }))]
+    {
+        let answer = request(&http, "POST", path, Some(&body)).expect("an answer");
+        assert_eq!(answer.status, 502, "nobody answers there: {}", answer.body);
+        leaked(path, &answer.body);
+    }
 }
 
 fn commands(rowfeed: &Rowfeed, url: &str) {
@@ -229,10 +239,12 @@ fn over_http_files_beyond_the_allowed_folders_are_not_read() {
         ("validate", ask("PUT", "/connector-plugins/PostgresConnector/config/validate", &config("v", &outside))),
         ("diff", ask("POST", "/v1/connectors/below/diff", &config("below", &outside))),
         ("check", ask("POST", "/v1/check", &json!({ "url": format!("postgres://u:${{file:{}}}@127.0.0.1:1/d", outside.display()) }))),
+        ("tables", ask("POST", "/v1/sources/tables", &json!({ "config": config("t", &outside) }))),
+        ("preview", ask("POST", "/v1/sources/preview", &json!({ "config": config("p", &outside), "table": "public.t" }))),
         ("class", ask("PUT", "/connectors/c/config", &json!({ "connector.class": format!("${{file:{}}}", outside.display()) }))),
     ] {
         assert!(!answer.contains("planted-outside"), "{what}: {answer}");
-        if matches!(what, "around" | "validate" | "diff" | "class") {
+        if matches!(what, "around" | "validate" | "diff" | "preview" | "class") {
             assert!(answer.contains("may not be read"), "{what}: {answer}");
         }
     }

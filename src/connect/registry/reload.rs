@@ -5,6 +5,7 @@
 //! metric; one that is gone stops its connector and leaves its slot. Files are read by whom the service names.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use super::{Connector, Registry, goal_of, list};
 use crate::connect::definitions::Definition;
@@ -40,11 +41,11 @@ impl Reloaded {
 #[derive(Default)]
 pub(super) struct Files {
     read: OnceLock<ReadFiles>,
-    last: Mutex<Option<Reloaded>>,
+    last: Mutex<Option<(SystemTime, Reloaded)>>,
 }
 
 impl Files {
-    fn last(&self) -> MutexGuard<'_, Option<Reloaded>> {
+    fn last(&self) -> MutexGuard<'_, Option<(SystemTime, Reloaded)>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,7 +59,12 @@ impl Registry {
 
     /// How reading the files went last; `None` before the first time.
     pub fn last_reload(&self) -> Option<Reloaded> {
-        self.files.last().clone()
+        self.files.last().as_ref().map(|(_, last)| last.clone())
+    }
+
+    /// When they were read last.
+    pub fn last_reload_at(&self) -> Option<SystemTime> {
+        self.files.last().as_ref().map(|(at, _)| *at)
     }
 
     /// Notes how the files were at the start.
@@ -70,7 +76,7 @@ impl Registry {
                 Err(problems) => first.problems.extend(problems.into_iter().map(|problem| (Some(definition.name.clone()), problem))),
             }
         }
-        *self.files.last() = Some(first);
+        *self.files.last() = Some((SystemTime::now(), first));
     }
 
     /// Reads the files and makes what runs as they say, and tells the log.
@@ -94,7 +100,7 @@ impl Registry {
             problems = reloaded.problems.len(),
             "connector files read again"
         );
-        *self.files.last() = Some(reloaded.clone());
+        *self.files.last() = Some((SystemTime::now(), reloaded.clone()));
         reloaded
     }
 

@@ -16,6 +16,7 @@ mod gate;
 mod incremental;
 mod notices;
 mod pauses;
+pub mod preview;
 mod readers;
 pub mod registrar;
 pub mod relations;

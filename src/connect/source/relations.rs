@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::preview;
 use super::registrar::Registrar;
 use crate::change::{Column, Relation, RelationId, TypeKind};
 use crate::config::postgres::{ColumnMask, Language, PostgresConfig, TopicDefaults};
@@ -65,12 +66,17 @@ impl Relations {
     /// A topic for events, made when it is not there. The log's own are refused: whoever names a topic, by a transformation or
     /// in a row, must not write what the log believes.
     pub async fn open_topic<W: LogWriter>(writer: &mut W, name: &str, spec: &TopicSpec) -> Result<TopicHandle, Problem> {
+        writer.topic(Self::named(name)?, spec).await.map_err(|error| error.problem())
+    }
+
+    /// The name, when events may go there.
+    pub fn named(name: &str) -> Result<&str, Problem> {
         if is_internal(name) {
             return Err(Problem::fail("topic/internal", format!("{name} is a topic of the log itself: events cannot go there"))
                 .why("a transformation, a row or topic.prefix names it")
                 .fix("give the topics of events a prefix, for example route.topic.replacement=outbox.event.${routedByValue}"));
         }
-        writer.topic(name, spec).await.map_err(|error| error.problem())
+        Ok(name)
     }
 
     /// How topics of change events are made.
@@ -164,7 +170,37 @@ impl Relations {
         self.plan(relation, writer).await
     }
 
+    /// A plan for a table whose events go nowhere: no topic is made, they have the numbers of their places in `topics`.
+    pub async fn sample_plan(
+        &mut self,
+        client: &Client,
+        table: &Table,
+        published: Option<&[String]>,
+        topics: &mut Vec<String>,
+    ) -> Result<RelationPlan, Problem> {
+        let described = self.catalog.describe_table(client, table, published, &self.config.message_key_columns).await;
+        let draft = self.draft(described.map_err(|error| self.problem(&error))?).await?;
+        let mut handles = HashMap::new();
+        for name in draft.topics(&self.settings) {
+            let handle = preview::number(topics, Self::named(&name)?);
+            handles.insert(name, handle);
+        }
+        draft.finish(&self.settings, |name| handles[name]).map_err(|unfit| refused(&table.name(), &unfit))
+    }
+
     async fn plan<W: LogWriter>(&mut self, relation: Relation, writer: &mut W) -> Result<RelationPlan, Problem> {
+        let name_of_table = relation.name();
+        let draft = self.draft(relation).await?;
+        let mut handles = HashMap::new();
+        for name in draft.topics(&self.settings) {
+            let handle = Self::open_topic(writer, &name, &Self::topic_spec(&self.config, &name)).await?;
+            handles.insert(name, handle);
+        }
+        draft.finish(&self.settings, |name| handles[name]).map_err(|unfit| refused(&name_of_table, &unfit))
+    }
+
+    /// A plan whose topics are not made yet; its schemas have their ids.
+    async fn draft(&mut self, relation: Relation) -> Result<Draft, Problem> {
         let topic = self.settings.topic_name(&relation.schema, &relation.table);
         let here = (relation.id, relation.schema.to_string(), relation.table.to_string());
         match self.topics.get(&topic) {
@@ -183,26 +219,15 @@ impl Relations {
         }
         self.tell_of_unmasked(&relation);
         self.check_field_names(&relation, &left_out)?;
-        let relation = Arc::new(relation);
         let columns = &self.config.columns;
-        let includes =
-            |column: &str| columns.includes(&relation.schema, &relation.table, column) && !left_out.iter().any(|name| **name == *column);
-        let refuse = |unfit: Unfit| {
-            Problem::fail("transform/unfit", unfit.to_string())
-                .at(relation.name())
-                .why("without it the table's events would have another shape")
-                .fix("correct the transformation, or limit it with a predicate to the topics it is for")
-        };
-        let mut draft = Draft::new(Arc::clone(&relation), &self.settings, includes).map_err(refuse)?;
-        for (topic, forms) in draft.with_forms(&self.settings).map_err(|why| no_form(&relation.name(), &why))? {
+        let (schema, table) = (relation.schema.clone(), relation.table.clone());
+        let includes = |column: &str| columns.includes(&schema, &table, column) && !left_out.iter().any(|name| **name == *column);
+        let name = relation.name();
+        let mut draft = Draft::new(Arc::new(relation), &self.settings, includes).map_err(|unfit| refused(&name, &unfit))?;
+        for (topic, forms) in draft.with_forms(&self.settings).map_err(|why| no_form(&name, &why))? {
             self.registrar.register(&topic, forms).await?;
         }
-        let mut handles = HashMap::new();
-        for name in draft.topics(&self.settings) {
-            let handle = Self::open_topic(writer, &name, &Self::topic_spec(&self.config, &name)).await?;
-            handles.insert(name, handle);
-        }
-        draft.finish(&self.settings, |name| handles[name]).map_err(refuse)
+        Ok(draft)
     }
 
     /// Two columns whose names become one would be two fields of one name, of which a consumer sees the last.
@@ -299,6 +324,14 @@ impl Relations {
 fn names_of(message: &RelationMessage<'_>) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(message.schema), text(message.table))
+}
+
+/// A transformation cannot be applied to a table.
+fn refused(table: &str, unfit: &Unfit) -> Problem {
+    Problem::fail("transform/unfit", unfit.to_string())
+        .at(table)
+        .why("without it the table's events would have another shape")
+        .fix("correct the transformation, or limit it with a predicate to the topics it is for")
 }
 
 /// Why records of this table or topic cannot have the form that was asked for.

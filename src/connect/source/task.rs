@@ -83,7 +83,13 @@ pub struct Context {
 }
 
 impl Context {
-    fn new(config: Arc<PostgresConfig>, registrar: Arc<Registrar>, status: Arc<TaskStatus>, stop: watch::Receiver<bool>) -> Self {
+    /// For this connector, which tells nobody of its commits.
+    pub(super) fn new(
+        config: Arc<PostgresConfig>,
+        registrar: Arc<Registrar>,
+        status: Arc<TaskStatus>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         let events = Arc::new(event_settings(&config));
         let signals = status.signals().clone();
         Self { status_interval: config.status_update_interval, config, events, registrar, status, signals, stop, traces: None }
