@@ -3,6 +3,7 @@
 import type { Connector } from "../../api/types";
 import { ui } from "../../app/paths";
 import { bytes, counted, duration, rate } from "../../text/format";
+import { behind } from "../../text/lag";
 import { look } from "../../text/states";
 import { Progress } from "../../ui/progress";
 import { State } from "../../ui/state";
@@ -31,7 +32,7 @@ const ALL: Record<Id, Column<Connector>> = {
     cell: (one) => (one.snapshot.tables_total > 0 ? one.snapshot.tables_total : "–"),
     by: (one) => one.snapshot.tables_total,
   },
-  lag: { id: "lag", title: "Lag", num: true, cell: (one) => duration(one.lag_ms), by: (one) => one.lag_ms },
+  lag: { id: "lag", title: "Lag", num: true, cell: (one) => duration(behind(one)), by: behind },
   rate: { id: "rate", title: "Changes/s", num: true, cell: (one) => rate(one.changes_per_second), by: (one) => one.changes_per_second },
   snapshot: { id: "snapshot", title: "Snapshot", cell: (one) => <Snapshot of={one} /> },
   slot: {

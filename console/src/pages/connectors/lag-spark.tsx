@@ -4,6 +4,7 @@ import { at, get } from "../../api/client";
 import { usePolledBy } from "../../api/polled";
 import type { Connector, Series } from "../../api/types";
 import { duration } from "../../text/format";
+import { behind } from "../../text/lag";
 import { Spark } from "../../ui/spark";
 
 /** Each is a request; of longer lists the first have one. */
@@ -31,7 +32,7 @@ export function LagSpark({ of, values }: { of: Connector; values: (number | null
   return (
     <span class="row lag">
       <Spark values={values ?? []} />
-      <span>{duration(of.lag_ms)}</span>
+      <span>{duration(behind(of))}</span>
     </span>
   );
 }

@@ -46,20 +46,20 @@ function List({ all, again }: { all: readonly Connector[]; again: () => void }) 
   const [pausing, setPausing] = useState<string | null>(null);
   const shown = all.filter((one) => (state === "" || look(one.state).word === state) && holds(`${one.name} ${one.source} ${one.slot}`, text));
   const sparks = useSparks(shown);
-  const resume = async (name: string) => {
+  const run = async (verb: "resume" | "restart", name: string) => {
     try {
-      await act("resume", name);
-      told(`${name} ${DONE.resume}`);
+      await act(verb, name);
+      told(`${name} ${DONE[verb]}`);
       again();
     } catch (error) {
-      failed(`${name} does not go on`, asProblem(error));
+      failed(`${name} does not ${verb}`, asProblem(error));
     }
   };
   const rests = (one: Connector) => one.target !== "running";
   useActions(all.map((one) => `${one.name} ${one.target}`).join("\n"), () =>
     all.map((one) =>
       rests(one)
-        ? { title: `Resume ${one.name}`, words: "connector start", run: () => void resume(one.name) }
+        ? { title: `Resume ${one.name}`, words: "connector start", run: () => void run("resume", one.name) }
         : { title: `Pause ${one.name}`, words: "connector stop", run: () => setPausing(one.name) },
     ),
   );
@@ -68,16 +68,15 @@ function List({ all, again }: { all: readonly Connector[]; again: () => void }) 
   const actions: Column<Connector> = {
     id: "actions",
     title: "Actions",
-    cell: (one) =>
-      rests(one) ? (
-        <button type="button" aria-label={`Resume ${one.name}`} onClick={() => void resume(one.name)}>
-          Resume
+    cell: (one) => {
+      const verb = rests(one) ? "resume" : one.state === "failed" ? "restart" : "pause";
+      const title = verb[0]?.toUpperCase() + verb.slice(1);
+      return (
+        <button type="button" aria-label={`${title} ${one.name}`} onClick={() => (verb === "pause" ? setPausing(one.name) : void run(verb, one.name))}>
+          {title}
         </button>
-      ) : (
-        <button type="button" aria-label={`Pause ${one.name}`} onClick={() => setPausing(one.name)}>
-          Pause
-        </button>
-      ),
+      );
+    },
   };
   const withSpark = rest.map((column) =>
     column.id === "lag" ? { ...column, cell: (one: Connector) => <LagSpark of={one} values={sparks.get(one.name)} /> } : column,
@@ -85,7 +84,7 @@ function List({ all, again }: { all: readonly Connector[]; again: () => void }) 
   return (
     <>
       <div class="bar-row">
-        <Filter label="Filter by name, database or slot" />
+        <Filter label="Name, database or slot" />
         <label class="row">
           State
           <select value={state} onChange={(event) => setState(event.currentTarget.value)}>

@@ -12,7 +12,7 @@ const ROWS_MAX = 10;
 /** Records a second. */
 const RATE = 4;
 
-const WISH = { match: ["*"], view: "diff", sample: RATE, from: "latest", credit: 50 } as const;
+const WISH = { match: ["*"], view: "diff", sample: RATE, from: "-1", credit: 50 } as const;
 
 export function Ticker() {
   const [rows, setRows] = useState<LiveRecord[]>([]);
@@ -21,7 +21,8 @@ export function Ticker() {
   const held = useRef(false);
   const missed = useRef<LiveRecord[]>([]);
   const wish = useRef({ ...WISH, match: [...WISH.match] }).current;
-  const show = (items: LiveRecord[]) => setRows((before) => [...[...items].reverse(), ...before].slice(0, ROWS_MAX));
+  // By time: the topics' last records, which come first, are in the order of the topics.
+  const show = (items: LiveRecord[]) => setRows((before) => newest([...[...items].reverse(), ...before]).slice(0, ROWS_MAX));
   useSubscription(wish, {
     records: (items) => {
       if (held.current) missed.current = [...missed.current, ...items].slice(-ROWS_MAX);
@@ -74,6 +75,8 @@ export function Ticker() {
     </section>
   );
 }
+
+const newest = (rows: LiveRecord[]) => rows.sort((a, b) => ((b.ts ?? "") > (a.ts ?? "") ? 1 : (b.ts ?? "") < (a.ts ?? "") ? -1 : 0));
 
 function Row({ of }: { of: LiveRecord }) {
   const op = of.op ?? "";

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { Connector, Subscription } from "../../api/types";
 import { ui } from "../../app/paths";
 import { UNKNOWN, bytes, count, counted, duration, rate } from "../../text/format";
+import { behind } from "../../text/lag";
 
 const known = (value: number | null | undefined): value is number => value !== null && value !== undefined;
 const sum = (values: readonly (number | null | undefined)[]) => values.filter(known).reduce((all, one) => all + one, 0);
@@ -42,12 +43,6 @@ function Rate({ of }: { of: readonly Connector[] }) {
       {count(all)} since the start
     </Tile>
   );
-}
-
-/** How far a connector is behind: its lag, and at least as long as it has been failing. */
-function behind(one: Connector): number | null {
-  const failing = known(one.failing_seconds) && one.failing_seconds > 0 ? one.failing_seconds * 1000 : null;
-  return failing === null ? one.lag_ms : Math.max(failing, one.lag_ms ?? 0);
 }
 
 /** Longer than this is worth a look. */
