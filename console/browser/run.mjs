@@ -10,6 +10,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { PAGES } from "./pages.mjs";
+import { TROUBLES } from "./troubles.mjs";
 
 const [base, shots, ...only] = process.argv.slice(2);
 if (!base) {
@@ -67,6 +68,7 @@ async function visit(browser, one, theme) {
       console.log("  – nothing there to show");
       return;
     }
+    await one.before?.(page);
     await page.goto(new URL(path, base).href, { timeout: PAGE_MS_MAX });
     await page.waitForSelector("main h1", { timeout: PAGE_MS_MAX });
     if (one.ready) await page.waitForSelector(one.ready, { timeout: PAGE_MS_MAX });
@@ -89,14 +91,15 @@ async function visit(browser, one, theme) {
   }
 }
 
-const unknown = only.filter((name) => !PAGES.some((one) => one.name === name));
+const ALL = [...PAGES, ...TROUBLES];
+const unknown = only.filter((name) => !ALL.some((one) => one.name === name));
 if (unknown.length > 0) {
-  console.error(`no page ${unknown.join(", ")}: there are ${PAGES.map((one) => one.name).join(", ")}`);
+  console.error(`no page ${unknown.join(", ")}: there are ${ALL.map((one) => one.name).join(", ")}`);
   process.exit(2);
 }
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 try {
-  for (const one of PAGES.filter((page) => only.length === 0 || only.includes(page.name))) {
+  for (const one of ALL.filter((page) => only.length === 0 || only.includes(page.name))) {
     for (const theme of THEMES) await visit(browser, one, theme);
   }
 } finally {
