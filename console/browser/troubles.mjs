@@ -7,6 +7,8 @@ export const TROUBLES = [
   { name: "login-link", path: "/ui/#login=used-before", ready: "main.login", before: locked, then: linkIsGone, mayLog: ["Failed to load resource", "WebSocket"] },
   { name: "refused", path: "/ui/connectors", ready: ".problem", before: refused, then: tellsProblem, mayLog: ["Failed to load resource", "WebSocket"] },
   { name: "hostile", path: "/ui/connectors", ready: "tbody tr", before: hostile, then: showsText, mayLog: ["Failed to load resource", "WebSocket"] },
+  { name: "not-loaded", path: "/ui/no/such/page", then: outdated, mayLog: ["Failed to load resource"] },
+  { name: "broken", path: "/ui/connectors", before: nonsense, then: recovers, mayLog: ["Failed to load resource", "WebSocket", "TypeError"] },
 ];
 
 /** By page: whether the service is away, its sockets, what was said on them. */
@@ -130,4 +132,24 @@ async function showsText(page, fail) {
   if (!href.startsWith("/ui/connectors/%3Cimg")) fail(`the link leads to ${href}`);
   if ((await page.title()).includes("broken in")) fail("a name was run as code");
   if ((await page.locator("main img").count()) > 0) fail("a name became an element");
+}
+
+/** An update of the service took the old page's program away. */
+async function outdated(page, fail) {
+  await page.route("**/assets/*.js", (route) => route.fulfill({ status: 404, body: "" }));
+  await page.click("header a >> text=Groups");
+  await page.waitForSelector("text=could not be loaded", { timeout: 5000 }).catch(() => fail("a page whose program is gone is not told"));
+}
+
+/** An answer that no page is made for. */
+async function nonsense(page) {
+  await page.routeWebSocket("**/v1/ws", (socket) => void socket.close({ code: 1008 }));
+  await page.route("**/v1/connectors", (route) => route.fulfill({ json: { items: [null] } }));
+}
+
+/** One page breaks: it says so, and the others work. */
+async function recovers(page, fail) {
+  await page.waitForSelector("text=This page has a mistake", { timeout: 5000 }).catch(() => fail("a page that breaks is not told"));
+  await page.click("header a >> text=Groups");
+  await page.waitForSelector("main h1 >> text=Groups", { timeout: 5000 }).catch(() => fail("the next page does not come"));
 }

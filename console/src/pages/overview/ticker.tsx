@@ -53,7 +53,7 @@ export function Ticker() {
       {rows.length === 0 && !refused ? (
         <p class="muted">Waiting for the next change …</p>
       ) : (
-        <div class="table-wrap ticker" role="region" aria-label="Latest changes" aria-live="off" tabIndex={0}>
+        <div class="table-wrap scrolls ticker" role="region" aria-label="Latest changes" aria-live="off" tabIndex={0}>
           <table>
             <thead>
               <tr>
