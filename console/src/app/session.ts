@@ -61,5 +61,10 @@ export async function begin(): Promise<void> {
   await look();
 }
 
+// A login link that is pasted into an open tab changes nothing but the fragment.
+window.addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#login=")) void begin();
+});
+
 /** True when a login link was used before, or is too old. */
 export const linkRefused = signal(false);
