@@ -1,0 +1,13 @@
+// The time, as a signal that moves once a second while the tab is seen: what is relative to now reads it and is drawn again.
+
+import { signal } from "@preact/signals";
+
+export const now = signal(Date.now());
+
+setInterval(() => {
+  if (document.visibilityState === "visible") now.value = Date.now();
+}, 1000);
+
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") now.value = Date.now();
+});

@@ -1,0 +1,64 @@
+// Asks before something is lost: says what, offers the command, and for the worst wants the name typed. The outcome is told as a toast.
+
+import { useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { asProblem } from "../api/client";
+import type { ApiProblem } from "../api/problem";
+import { told } from "../app/toasts";
+import { Dialog } from "./dialog";
+import { ProblemBox } from "./problem-box";
+
+interface Props {
+  title: string;
+  /** What is lost, and what is kept. */
+  children?: ComponentChildren;
+  /** On the button: "Delete". */
+  verb: string;
+  danger?: boolean;
+  /** To be typed before the button works. */
+  type?: string;
+  /** Does it; what it throws is shown in the dialog. */
+  act: () => Promise<unknown>;
+  /** The toast afterwards: "shop is deleted". */
+  done: string;
+  onClose: () => void;
+  onDone?: () => void;
+}
+
+export function Confirm({ title, children, verb, danger, type, act, done, onClose, onDone }: Props) {
+  const [busy, setBusy] = useState(false);
+  const [typed, setTyped] = useState("");
+  const [problem, setProblem] = useState<ApiProblem>();
+  const run = async () => {
+    setBusy(true);
+    setProblem(undefined);
+    try {
+      await act();
+      told(done);
+      onClose();
+      onDone?.();
+    } catch (error) {
+      setProblem(asProblem(error));
+      setBusy(false);
+    }
+  };
+  const button = (
+    <button type="button" class={danger ? "danger" : "primary"} disabled={busy || (type !== undefined && typed !== type)} onClick={() => void run()}>
+      {busy ? "…" : verb}
+    </button>
+  );
+  return (
+    <Dialog title={title} onClose={onClose} foot={button}>
+      {children}
+      {type !== undefined && (
+        <label class="field">
+          <span class="field-label">
+            Type <code>{type}</code> to go on
+          </span>
+          <input type="text" autocomplete="off" spellcheck={false} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
+        </label>
+      )}
+      {problem && <ProblemBox problem={problem} what="Not done" />}
+    </Dialog>
+  );
+}

@@ -1,0 +1,37 @@
+// A native dialog: focus stays in it, Esc closes it, and focus goes back to where it came from.
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+
+interface Props {
+  title: string;
+  onClose: () => void;
+  children?: ComponentChildren;
+  /** Buttons, the one that does it last. */
+  foot?: ComponentChildren;
+  wide?: boolean;
+}
+
+export function Dialog({ title, onClose, children, foot, wide }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const from = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      if (from instanceof HTMLElement && from.isConnected) from.focus();
+    };
+  }, []);
+  return (
+    <dialog ref={dialog} class={wide ? "dialog wide" : "dialog"} aria-labelledby={id} onClose={onClose}>
+      <h2 id={id}>{title}</h2>
+      <div class="dialog-body">{children}</div>
+      <div class="dialog-foot">
+        <button type="button" onClick={() => dialog.current?.close()}>
+          Cancel
+        </button>
+        {foot}
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,30 @@
+// How the console is built: base /ui/, hashed names under assets/, nothing inlined into the page, the API proxied while developing.
+import { defineConfig } from "vitest/config";
+
+/** The program the development and preview servers ask: ROWFEED=http://127.0.0.1:8083 unless the environment says otherwise. */
+const target = process.env["ROWFEED"] ?? "http://127.0.0.1:8083";
+
+/** All of the API; /ui/ itself stays with Vite. */
+const proxy = {
+  "^/(v1|connectors|connector-plugins|admin|health|livez|readyz|metrics|openapi\\.json|subjects|schemas|config|mode|contexts)(/|\\?|$)": {
+    target,
+    ws: true,
+  },
+};
+
+/** What the program sends, too: what breaks under it is seen here first. */
+const headers = {
+  "Content-Security-Policy":
+    "default-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "no-referrer",
+};
+
+export default defineConfig({
+  base: "/ui/",
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, reportCompressedSize: false },
+  server: { host: "127.0.0.1", port: 5173, proxy },
+  preview: { host: "127.0.0.1", port: 4173, proxy, headers },
+  test: { include: ["src/**/*.test.ts"], environment: "node" },
+});
