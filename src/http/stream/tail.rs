@@ -32,7 +32,7 @@ const READS_MAX: usize = 4;
 /// It rests so many times as long as the pass took.
 const REST: u32 = 2;
 /// And no longer than this.
-const REST_MAX: Duration = Duration::from_millis(20);
+const REST_MAX: Duration = Duration::from_millis(5);
 /// How often is said how far it is.
 const MARK_EVERY: Duration = Duration::from_secs(1);
 /// A pass that took less needs no rest.
