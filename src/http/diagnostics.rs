@@ -12,6 +12,7 @@ use super::described::{Routes, does};
 use super::records::rfc3339;
 use super::{App, overview, settings, slots};
 use crate::config::postgres::masked;
+use crate::telemetry::recent;
 
 /// The routes.
 pub fn routes() -> Routes {
@@ -19,12 +20,12 @@ pub fn routes() -> Routes {
         "/v1/diagnostics",
         show,
         does("Gathers what a report of a mistake needs")
-            .detail("Version, settings, state, the connectors with their configurations and changes of state, slots. No rows and no secrets; names of hosts, tables and files.")
+            .detail("Version, settings, state, the connectors with their configurations and changes of state, slots, the last 200 lines of the log that are info or worse. No rows and no secrets; names of hosts, tables and files.")
             .answers(
                 200,
                 "A file to look through and to send.",
                 json!({ "schema": "rowfeed/diagnostics@1", "made_at": "2026-11-21T13:02:11.482Z", "system": { "os": "linux", "arch": "x86_64", "processors~": 2 },
-                    "config~": null, "status": null, "connectors": { "<shop>": { "config": "@ConnectorConfig", "timeline": [null] } }, "slots": null }),
+                    "config~": null, "status": null, "connectors": { "<shop>": { "config": "@ConnectorConfig", "timeline": [null] } }, "slots": null, "log": ["2026-11-21T13:02:11.482Z  INFO ready"] }),
             ),
     )
 }
@@ -49,6 +50,7 @@ async fn show(State(app): State<App>) -> Response {
         "status": overview::whole_status(&app),
         "connectors": connectors,
         "slots": slots::all(&app).await,
+        "log": recent::lines(),
     });
     let name = format!("attachment; filename=\"rowfeed-diagnostics-{now}.json\"");
     let headers = [

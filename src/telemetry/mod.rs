@@ -6,6 +6,7 @@
 //! ends; the setting `logging.level` is what a start begins with.
 
 pub mod lines;
+pub mod recent;
 pub mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +35,7 @@ pub fn start(level: &str, format: LoggingFormat) -> Result<(), Problem> {
         LoggingFormat::Pretty => true,
         LoggingFormat::Json => false,
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(recent::Stderr);
     let (started, apply): (_, Apply) = if pretty {
         let lines = lines.with_ansi(colour()).event_format(lines::Lines::pretty()).with_filter_reloading();
         let handle = lines.reload_handle();

@@ -84,6 +84,9 @@ fn what_is_planted_is_in_no_output() {
         leaked("the answer to a mistake", &answer.body);
     }
     everything_that_is_told(&rowfeed);
+    let report = get(&rowfeed.http(), "/v1/diagnostics").expect("an answer").json();
+    let lines = report["log"].as_array().expect("lines");
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.as_str().is_some_and(|line| !line.contains("TRACE"))), "{lines:?}");
     commands(&rowfeed, &url);
     rowfeed.stop();
     leaked("the log at trace", &rowfeed.log());
