@@ -1,0 +1,191 @@
+// A topic's records: filters, pages by cursors, the live tail on top, files to save. All of its state is in the address.
+
+import { useCallback } from "preact/hooks";
+import { useLocation } from "preact-iso";
+import type { Topic } from "../../api/types";
+import { useActions } from "../../app/actions";
+import { withQuery } from "../../app/query";
+import { count, rate as rateText } from "../../text/format";
+import { AsCommand } from "../../ui/as-command";
+import { Loading } from "../../ui/loading";
+import { ProblemBox } from "../../ui/problem-box";
+import { isAway } from "../../live/live";
+import { type Asked, NOTHING, isBackward, pagePath, tailCommand } from "./asked";
+import { Export } from "./export";
+import { Filters } from "./filters";
+import { type Found, useFound } from "./found";
+import { type LiveTail, useLiveTail, wishOf } from "./live";
+import { NoRecords } from "./none";
+import { Rows } from "./rows";
+
+export function Records({ name, topic }: { name: string; topic: Topic | undefined }) {
+  const { query, route } = useLocation();
+  const asked: Asked = {
+    from: query["from"] || NOTHING.from,
+    partition: /^\d{1,9}$/.test(query["partition"] ?? "") ? (query["partition"] ?? "") : "",
+    op: query["op"] ?? "",
+    where: query["where"] ?? "",
+    key: query["key"] ?? "",
+    cursor: query["cursor"] ?? "",
+  };
+  const isLive = query["live"] === "1";
+  const { found, problem, isLoading, again, goesOn } = useFound(name, asked);
+
+  const go = useCallback(
+    (change: Record<string, string | null>, write: "push" | "replace" = "push") => route(withQuery(location.pathname + location.search, change), write === "replace"),
+    [route],
+  );
+  /** Another question: pages and what was open belong to the one before. */
+  const ask = (change: Partial<Asked>) => {
+    const of = Object.entries(change).map(([param, value]) => [param, value === NOTHING[param as keyof Asked] ? null : value] as const);
+    go({ cursor: null, open: null, ...Object.fromEntries(of) });
+  };
+  const open = useCallback((id: string) => go({ open: id || null }, "replace"), [go]);
+
+  // A tail goes on where the page that answers this question ended; while another page is on its way there is none.
+  const begins = isLive && !isLoading && !problem && found && isBackward(found.asked.from) && !found.asked.cursor ? found : null;
+  const tail = useLiveTail(found, begins ? wishOf(name, begins) : null);
+
+  const start = () => {
+    go({ live: "1", from: null, cursor: null });
+    // From now on, and not from when the page was opened.
+    again();
+  };
+  const stop = () => go({ live: null });
+  useActions(`${name} ${isLive}`, () => [{ title: isLive ? "Stop the live tail" : `Follow ${name} live`, words: "tail records", run: isLive ? stop : start }]);
+
+  const exact = found && !isLoading ? found.asked : asked;
+  const isMistake = problem?.code.startsWith("filter/") === true;
+  return (
+    <>
+      <Filters asked={asked} partitions={topic?.partitions.length ?? found?.partitions.length ?? 1} isLive={isLive} problem={problem} onChange={ask} />
+      <div class="record-bar">
+        <button type="button" class={isLive ? "live on" : "live"} onClick={isLive ? stop : start}>
+          <span aria-hidden="true">{isLive ? "■" : "●"}</span> {isLive ? "Stop" : "Live"}
+        </button>
+        {isLive ? <LiveState of={tail} /> : <Pages found={found} isLoading={isLoading} onGo={go} onAgain={again} />}
+        <Export topic={name} asked={exact} />
+      </div>
+      <p class="sr" role="status">
+        {tail.said.value}
+      </p>
+      {tail.refused.value && <pre class="problem error">{tail.refused.value}</pre>}
+      {tail.notes.value.map((note) => (
+        <p key={note} class="note">
+          <span aria-hidden="true">▲</span> {note}
+        </p>
+      ))}
+      {problem && !isMistake && <ProblemBox problem={problem} onRetry={again} />}
+      {!found && !problem && <Loading />}
+      {found && !problem && (
+        <>
+          <Told of={found} />
+          {tail.tail.value.rows.length > 0 ? (
+            <Rows topic={name} rows={tail.tail.value.rows} open={query["open"] ?? ""} onOpen={open} onHold={isLive ? tail.hold : undefined} isLive={isLive} isBusy={isLoading} />
+          ) : (
+            !isLoading && !found.isLimited && <NoRecords topic={topic} asked={asked} isLive={isLive} onClear={() => ask({ ...NOTHING })} />
+          )}
+          {!isLive && found.isLimited && found.next && (
+            <p class="row limited" role="status">
+              Searched {count(found.scanned)} records and found {found.lines.length}.
+              <button
+                type="button"
+                onClick={() => {
+                  goesOn(found.next ?? "");
+                  go({ cursor: found.next, open: null });
+                }}
+              >
+                Go on
+              </button>
+            </p>
+          )}
+        </>
+      )}
+      <AsCommand line={tailCommand(name, exact, { follow: isLive })} call={{ path: pagePath(name, exact) }} />
+    </>
+  );
+}
+
+/** What the page does not hold, and why. */
+function Told({ of }: { of: Found }) {
+  return (
+    <>
+      {of.gaps.map((gap) => (
+        <p key={gap.partition} class="note">
+          <span aria-hidden="true">▲</span> Offsets {count(gap.from)} to {count(gap.to)} of partition {gap.partition} were removed by retention meanwhile.
+        </p>
+      ))}
+      {of.unreadable > 0 && (
+        <p class="note">
+          <span aria-hidden="true">▲</span> {count(of.unreadable)} records are no JSON (Avro, Protobuf): a condition on their columns leaves them out.
+        </p>
+      )}
+    </>
+  );
+}
+
+interface PagesProps {
+  found: Found | undefined;
+  isLoading: boolean;
+  onGo: (change: Record<string, string | null>) => void;
+  onAgain: () => void;
+}
+
+/** To the pages beside this one. The cursors say which way time goes by their first letter. */
+function Pages({ found, isLoading, onGo, onAgain }: PagesProps) {
+  const isNewestFirst = found ? (found.next ?? found.prev ?? (isBackward(found.asked.from) ? "n" : "o")).startsWith("n") : true;
+  const to = (cursor: string | null | undefined) => onGo({ cursor: cursor ?? null, open: null });
+  return (
+    <>
+      <button type="button" disabled={!found?.prev} onClick={() => to(found?.prev)}>
+        ‹ {isNewestFirst ? "Newer" : "Older"}
+      </button>
+      <button type="button" disabled={!found?.next} onClick={() => to(found?.next)}>
+        {isNewestFirst ? "Older" : "Newer"} ›
+      </button>
+      <button type="button" class="quiet" onClick={found?.asked.cursor ? () => to(null) : onAgain}>
+        {found?.asked.cursor ? "First page" : "Reload"}
+      </button>
+      <span class="muted" role="status">
+        {isLoading ? "Looking …" : found ? `${count(found.lines.length)} ${found.lines.length === 1 ? "record" : "records"}, ${isNewestFirst ? "newest" : "oldest"} first` : ""}
+      </span>
+    </>
+  );
+}
+
+/** How the tail goes: its rate, what is left out, what waits. */
+function LiveState({ of }: { of: LiveTail }) {
+  const { shown, all } = of.rate.value;
+  const { heldCount } = of.tail.value;
+  const left = all - shown;
+  if (isAway.value) {
+    return (
+      <span class="say-warn">
+        <span aria-hidden="true">▲</span> The service does not answer. The list goes on where it stopped as soon as it does.
+      </span>
+    );
+  }
+  return (
+    <>
+      <span class="muted live-rate">
+        {left > 0.5 ? (
+          <>
+            showing {rateText(shown)} of {rateText(all)}/s
+          </>
+        ) : all > 0 ? (
+          <>{rateText(all)}/s</>
+        ) : (
+          "waiting for changes"
+        )}
+      </span>
+      {heldCount > 0 && (
+        <>
+          <button type="button" class="held" onClick={of.show}>
+            {count(heldCount)} new – show
+          </button>
+          <span class="muted">The list stands still while you read it.</span>
+        </>
+      )}
+    </>
+  );
+}
