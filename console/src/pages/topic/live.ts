@@ -5,14 +5,16 @@ import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
 import { type Signal, signal } from "@preact/signals";
 import { isAway, useSubscription } from "../../live/live";
 import type { Wish } from "../../live/messages";
-import { type DiffRecord, lineOf } from "../../text/change";
+import { type DiffRecord, type Line, lineOf } from "../../text/change";
 import { clock, count, duration } from "../../text/format";
 import { zone } from "../../app/preferences";
 import type { Found } from "./found";
-import { Meter, type Tail, came, shown, tailOf } from "./tail";
+import { Meter, ROWS_MOST, type Tail, WATCHED_MOST, came, shown, tailOf } from "./tail";
 
 /** Rows a second that a person can still see come; what is beyond is counted. */
 const SAMPLE = 200;
+/** Rows that a frame draws: a second's sample comes at once, and drawn at once it would hold up the page. */
+const DRAWN_MOST = 20;
 /** What happened to the tail, told above it. */
 const NOTES_MAX = 3;
 /** How often the rate is looked at, and what came told to a screen reader. */
@@ -24,6 +26,8 @@ export interface LiveTail {
   /** Records a second: shown, and in all. */
   rate: Signal<{ shown: number; all: number }>;
   notes: Signal<readonly string[]>;
+  /** Rows to draw while it goes: few, and all of them step by step once somebody reads. */
+  drawn: Signal<number>;
   /** For screen readers, every ten seconds. */
   said: Signal<string>;
   /** The tail was refused, with why. */
@@ -56,7 +60,11 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
   const said = useMemo(() => signal(""), []);
   const refused = useMemo(() => signal(""), []);
   const meter = useRef(new Meter());
+  const drawn = useMemo(() => signal(WATCHED_MOST), []);
   const isHeld = useRef(false);
+  const more = useRef(0);
+  const queue = useRef<Line[]>([]);
+  const frame = useRef(0);
   const sinceSaid = useRef(0);
   const awayAt = useRef(0);
   const isFollowing = wish !== null;
@@ -84,6 +92,10 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
       sinceSaid.current = 0;
     }, SAID_MS);
     return () => {
+      cancelAnimationFrame(frame.current);
+      frame.current = 0;
+      tail.value = came(tail.peek(), queue.current, isHeld.current);
+      queue.current = [];
       clearInterval(reads);
       clearInterval(says);
       rate.value = { shown: 0, all: 0 };
@@ -91,6 +103,15 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
       awayAt.current = 0;
     };
   }, [isFollowing]);
+
+  /** Draws some of what waits, and the rest in the next frames. Of more than the list holds only the newest are drawn. */
+  const draw = () => {
+    const most = isHeld.current ? queue.current.length : DRAWN_MOST;
+    const lines = queue.current.slice(0, most);
+    queue.current = queue.current.slice(most);
+    frame.current = queue.current.length > 0 ? requestAnimationFrame(draw) : 0;
+    tail.value = came(tail.peek(), lines, isHeld.current);
+  };
 
   // The moment of the loss, for the note when it is over.
   useEffect(
@@ -105,7 +126,8 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
     records: (items) => {
       meter.current.add(items.length, 0, Date.now());
       sinceSaid.current += items.length;
-      tail.value = came(tail.peek(), items.map((item) => lineOf(item as unknown as DiffRecord)), isHeld.current);
+      queue.current = [...queue.current, ...items.map((item) => lineOf(item as unknown as DiffRecord))].slice(-ROWS_MOST);
+      if (frame.current === 0) draw();
     },
     skipped: (n) => {
       meter.current.add(0, n, Date.now());
@@ -128,12 +150,24 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
   return {
     tail,
     rate,
+    drawn,
     notes,
     said,
     refused,
     hold: useCallback((held: boolean) => {
+      if (isHeld.current === held) return;
       isHeld.current = held;
-      if (!held) tail.value = shown(tail.peek());
+      cancelAnimationFrame(more.current);
+      if (held) {
+        const grow = () => {
+          drawn.value = Math.min(ROWS_MOST, drawn.peek() + DRAWN_MOST);
+          more.current = drawn.peek() < ROWS_MOST ? requestAnimationFrame(grow) : 0;
+        };
+        grow();
+      } else {
+        drawn.value = WATCHED_MOST;
+        tail.value = shown(tail.peek());
+      }
     }, []),
     show: useCallback(() => {
       tail.value = shown(tail.peek());

@@ -54,6 +54,7 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
   const stop = () => go({ live: null });
   useActions(`${name} ${isLive}`, () => [{ title: isLive ? "Stop the live tail" : `Follow ${name} live`, words: "tail records", run: isLive ? stop : start }]);
 
+  const { rows } = tail.tail.value;
   const exact = found && !isLoading ? found.asked : asked;
   const isMistake = problem?.code.startsWith("filter/") === true;
   return (
@@ -80,8 +81,8 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
       {found && !problem && (
         <>
           <Told of={found} />
-          {tail.tail.value.rows.length > 0 ? (
-            <Rows topic={name} rows={tail.tail.value.rows} open={query["open"] ?? ""} onOpen={open} onHold={isLive ? tail.hold : undefined} isLive={isLive} isBusy={isLoading} />
+          {rows.length > 0 ? (
+            <Rows topic={name} rows={isLive ? rows.slice(0, tail.drawn.value) : rows} open={query["open"] ?? ""} onOpen={open} onHold={isLive ? tail.hold : undefined} isLive={isLive} isBusy={isLoading} />
           ) : (
             !isLoading && !found.isLimited && <NoRecords topic={topic} asked={asked} isLive={isLive} onClear={() => ask({ ...NOTHING })} />
           )}

@@ -115,7 +115,7 @@ class Row extends Component<RowProps> {
   }
 }
 
-/** Tells whether somebody reads: the pointer is over it, text in it is selected, or the keyboard is in it. */
+/** Tells whether somebody reads: the pointer is over it, text in it is selected, the keyboard is in it, or its top was scrolled away. */
 function useHold(wrap: { current: HTMLElement | null }, onHold: ((isHeld: boolean) => void) | undefined) {
   useEffect(() => {
     const list = wrap.current;
@@ -125,7 +125,8 @@ function useHold(wrap: { current: HTMLElement | null }, onHold: ((isHeld: boolea
       const selection = getSelection();
       return selection !== null && !selection.isCollapsed && selection.containsNode(list, true);
     };
-    const tell = () => onHold(isOver || hasSelection() || list.querySelector(":focus-visible") !== null);
+    const isScrolled = () => list.getBoundingClientRect().top < 0;
+    const tell = () => onHold(isOver || isScrolled() || hasSelection() || list.querySelector(":focus-visible") !== null);
     const enter = (event: PointerEvent) => {
       if (event.pointerType === "touch") return;
       isOver = true;
@@ -142,6 +143,7 @@ function useHold(wrap: { current: HTMLElement | null }, onHold: ((isHeld: boolea
     list.addEventListener("focusin", tell);
     list.addEventListener("focusout", later);
     document.addEventListener("selectionchange", tell);
+    document.addEventListener("scroll", tell, { passive: true });
     tell();
     return () => {
       list.removeEventListener("pointerenter", enter);
@@ -149,6 +151,7 @@ function useHold(wrap: { current: HTMLElement | null }, onHold: ((isHeld: boolea
       list.removeEventListener("focusin", tell);
       list.removeEventListener("focusout", later);
       document.removeEventListener("selectionchange", tell);
+      document.removeEventListener("scroll", tell);
       onHold(false);
     };
   }, [onHold]);

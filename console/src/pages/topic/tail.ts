@@ -6,6 +6,9 @@ import type { Line } from "../../text/change";
 /** Rows in the page at once. */
 export const ROWS_MOST = 500;
 
+/** Of those, the rows that are drawn while nobody reads: more than a window shows. Each new row moves all below it. */
+export const WATCHED_MOST = 100;
+
 export interface Tail {
   /** The newest first. */
   rows: readonly Line[];
