@@ -1,6 +1,6 @@
 // A topic's records: filters, pages by cursors, the live tail on top, files to save. All of its state is in the address.
 
-import { useCallback } from "preact/hooks";
+import { useCallback, useRef } from "preact/hooks";
 import { useLocation } from "preact-iso";
 import type { Topic } from "../../api/types";
 import { useActions } from "../../app/actions";
@@ -14,6 +14,7 @@ import { type Asked, NOTHING, isBackward, pagePath, tailCommand } from "./asked"
 import { Export } from "./export";
 import { Filters } from "./filters";
 import { type Found, useFound } from "./found";
+import { useHold } from "./hold";
 import { type LiveTail, useLiveTail, wishOf } from "./live";
 import { NoRecords } from "./none";
 import { Rows } from "./rows";
@@ -55,53 +56,57 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
   useActions(`${name} ${isLive}`, () => [{ title: isLive ? "Stop the live tail" : `Follow ${name} live`, words: "tail records", run: isLive ? stop : start }]);
 
   const { rows } = tail.tail.value;
+  const area = useRef<HTMLDivElement>(null);
+  useHold(area, isLive ? tail.hold : undefined);
   const exact = found && !isLoading ? found.asked : asked;
   const isMistake = problem?.code.startsWith("filter/") === true;
   return (
     <>
       <Filters asked={asked} partitions={topic?.partitions.length ?? found?.partitions.length ?? 1} isLive={isLive} problem={problem} onChange={ask} />
-      <div class="record-bar">
-        <button type="button" class={isLive ? "live on" : "live"} onClick={isLive ? stop : start}>
-          <span aria-hidden="true">{isLive ? "■" : "●"}</span> {isLive ? "Stop" : "Live"}
-        </button>
-        {isLive ? <LiveState of={tail} /> : <Pages found={found} isLoading={isLoading} onGo={go} onAgain={again} />}
-        <Export topic={name} asked={exact} />
-      </div>
-      <p class="sr" role="status">
-        {tail.said.value}
-      </p>
-      {tail.refused.value && <pre class="problem error">{tail.refused.value}</pre>}
-      {tail.notes.value.map((note) => (
-        <p key={note} class="note">
-          <span aria-hidden="true">▲</span> {note}
+      <div ref={area}>
+        <div class="record-bar">
+          <button type="button" class={isLive ? "live on" : "live"} onClick={isLive ? stop : start}>
+            <span aria-hidden="true">{isLive ? "■" : "●"}</span> {isLive ? "Stop" : "Live"}
+          </button>
+          {isLive ? <LiveState of={tail} /> : <Pages found={found} isLoading={isLoading} onGo={go} onAgain={again} />}
+          <Export topic={name} asked={exact} />
+        </div>
+        <p class="sr" role="status">
+          {tail.said.value}
         </p>
-      ))}
-      {problem && !isMistake && <ProblemBox problem={problem} onRetry={again} />}
-      {!found && !problem && <Loading />}
-      {found && !problem && (
-        <>
-          <Told of={found} />
-          {rows.length > 0 ? (
-            <Rows topic={name} rows={isLive ? rows.slice(0, tail.drawn.value) : rows} open={query["open"] ?? ""} onOpen={open} onHold={isLive ? tail.hold : undefined} isLive={isLive} isBusy={isLoading} />
-          ) : (
-            !isLoading && !found.isLimited && <NoRecords topic={topic} asked={asked} isLive={isLive} onClear={() => ask({ ...NOTHING })} />
-          )}
-          {!isLive && found.isLimited && found.next && (
-            <p class="row limited" role="status">
-              Searched {count(found.scanned)} records and found {found.lines.length}.
-              <button
-                type="button"
-                onClick={() => {
-                  goesOn(found.next ?? "");
-                  go({ cursor: found.next, open: null });
-                }}
-              >
-                Go on
-              </button>
-            </p>
-          )}
-        </>
-      )}
+        {tail.refused.value && <pre class="problem error">{tail.refused.value}</pre>}
+        {tail.notes.value.map((note) => (
+          <p key={note} class="note">
+            <span aria-hidden="true">▲</span> {note}
+          </p>
+        ))}
+        {problem && !isMistake && <ProblemBox problem={problem} onRetry={again} />}
+        {!found && !problem && <Loading />}
+        {found && !problem && (
+          <>
+            <Told of={found} />
+            {rows.length > 0 ? (
+              <Rows topic={name} rows={isLive ? rows.slice(0, tail.drawn.value) : rows} open={query["open"] ?? ""} onOpen={open} isLive={isLive} isBusy={isLoading} />
+            ) : (
+              !isLoading && !found.isLimited && <NoRecords topic={topic} asked={asked} isLive={isLive} onClear={() => ask({ ...NOTHING })} />
+            )}
+            {!isLive && found.isLimited && found.next && (
+              <p class="row limited" role="status">
+                Searched {count(found.scanned)} records and found {found.lines.length}.
+                <button
+                  type="button"
+                  onClick={() => {
+                    goesOn(found.next ?? "");
+                    go({ cursor: found.next, open: null });
+                  }}
+                >
+                  Go on
+                </button>
+              </p>
+            )}
+          </>
+        )}
+      </div>
       <AsCommand line={tailCommand(name, exact, { follow: isLive })} call={{ path: pagePath(name, exact) }} />
     </>
   );

@@ -1,8 +1,8 @@
 // The table of records: one line each, one of them open. Promises that a row is drawn again only when it changed, so that many a second
-// cost only the new ones, and that it says when somebody reads (pointer, selected text, focus).
+// cost only the new ones.
 
 import { Component } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { now } from "../../app/now";
 import { ui } from "../../app/paths";
 import { zone } from "../../app/preferences";
@@ -19,8 +19,6 @@ interface Props {
   /** The id of the row that is open. */
   open: string;
   onOpen: (id: string) => void;
-  /** Somebody reads, or does not any more. */
-  onHold?: ((isHeld: boolean) => void) | undefined;
   /** A live list is not read aloud line by line. */
   isLive: boolean;
   isBusy: boolean;
@@ -28,13 +26,11 @@ interface Props {
 
 const TONES: Record<string, string> = { c: "tone-ok", u: "tone-info", d: "tone-error", r: "tone-snapshot", t: "tone-warn" };
 
-export function Rows({ topic, rows, open, onOpen, onHold, isLive, isBusy }: Props) {
-  const wrap = useRef<HTMLDivElement>(null);
+export function Rows({ topic, rows, open, onOpen, isLive, isBusy }: Props) {
   const body = useRef<HTMLTableSectionElement>(null);
   useRowKeys(body);
-  useHold(wrap, onHold);
   return (
-    <div ref={wrap} class="table-wrap scrolls records" role="region" aria-label="Records" aria-live="off" aria-busy={isBusy} tabIndex={0}>
+    <div class="table-wrap scrolls records" role="region" aria-label="Records" aria-live="off" aria-busy={isBusy} tabIndex={0}>
       <table class="record-list">
         <caption class="sr">
           Records of {topic}
@@ -115,44 +111,3 @@ class Row extends Component<RowProps> {
   }
 }
 
-/** Tells whether somebody reads: the pointer is over it, text in it is selected, the keyboard is in it, or its top was scrolled away. */
-function useHold(wrap: { current: HTMLElement | null }, onHold: ((isHeld: boolean) => void) | undefined) {
-  useEffect(() => {
-    const list = wrap.current;
-    if (!list || !onHold) return;
-    let isOver = list.matches(":hover");
-    const hasSelection = () => {
-      const selection = getSelection();
-      return selection !== null && !selection.isCollapsed && selection.containsNode(list, true);
-    };
-    const isScrolled = () => list.getBoundingClientRect().top < 0;
-    const tell = () => onHold(isOver || isScrolled() || hasSelection() || list.querySelector(":focus-visible") !== null);
-    const enter = (event: PointerEvent) => {
-      if (event.pointerType === "touch") return;
-      isOver = true;
-      tell();
-    };
-    const leave = () => {
-      isOver = false;
-      tell();
-    };
-    // Focus has not arrived yet when the one before it leaves.
-    const later = () => queueMicrotask(tell);
-    list.addEventListener("pointerenter", enter);
-    list.addEventListener("pointerleave", leave);
-    list.addEventListener("focusin", tell);
-    list.addEventListener("focusout", later);
-    document.addEventListener("selectionchange", tell);
-    document.addEventListener("scroll", tell, { passive: true });
-    tell();
-    return () => {
-      list.removeEventListener("pointerenter", enter);
-      list.removeEventListener("pointerleave", leave);
-      list.removeEventListener("focusin", tell);
-      list.removeEventListener("focusout", later);
-      document.removeEventListener("selectionchange", tell);
-      document.removeEventListener("scroll", tell);
-      onHold(false);
-    };
-  }, [onHold]);
-}

@@ -52,7 +52,7 @@ export function shown(tail: Tail): Tail {
 }
 
 /** Seconds that a rate is of. */
-const WINDOW_S = 3;
+const WINDOW_S = 5;
 
 /** Counts what is shown and what is left out, by the second. */
 export class Meter {
