@@ -13,7 +13,8 @@ export const TOPIC_PAGES = (name, first) => {
     { name: "topic-limited", path: topic("?where=key.id+%3D+42"), ready: ".limited", before: limited, then: goesOn },
     { name: "topic-hostile", path: topic(""), ready: records, before: hostile, then: staysText },
     { name: "topic-export", path: topic(""), ready: records, then: exports_ },
-    { name: "topic-schema", path: topic("?tab=schema"), ready: "table, .empty", mayLog: ["Failed to load resource"] },
+    { name: "topic-schema", path: topic("?tab=schema"), ready: "table", before: described },
+    { name: "topic-no-schema", path: topic("?tab=schema"), ready: "table, .empty", mayLog: ["Failed to load resource"] },
     { name: "topic-partitions", path: topic("?tab=partitions"), ready: "tbody tr" },
     { name: "topic-consumers", path: topic("?tab=consumers"), ready: "tbody tr, .empty" },
     { name: "topic-settings", path: topic("?tab=settings"), ready: "select", then: asksFirst },
@@ -147,6 +148,13 @@ async function staysCalm(page, fail) {
   console.log(`  – ${rows} rows, the longest task took ${longest} ms`);
   // A machine that does other things, too, adds its waits: what is far above is the page's own.
   if (longest > (Number(process.env.TASK_MS_MAX) || 400)) fail(`a task took ${longest} ms`);
+}
+
+async function described(page) {
+  const column = (name, types, more) => ({ name, types, in_key: false, nullable: false, seen: 200, ...more });
+  const columns = [column("id", ["integer"], { in_key: true }), column("note", ["string", "object"], { nullable: true, seen: 17 })];
+  const schemas = [{ subject: "shop.public.orders-value", version: 2, id: 7, schema_type: "AVRO" }];
+  await page.route("**/schema", (route) => route.fulfill({ json: { topic: "t", scanned: 200, unreadable: 1, columns, schemas } }));
 }
 
 async function points(page, fail) {

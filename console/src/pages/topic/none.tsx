@@ -23,7 +23,7 @@ export function NoRecords({ topic, asked, isLive, onClear }: Props) {
   if (isFiltered || asked.from !== "latest") {
     return (
       <Empty
-        title={isLive ? "Waiting for a change that fits" : "No record fits"}
+        title={isLive ? "Waiting for a change that fits" : asked.cursor ? "Nothing more fits" : "No record fits"}
         actions={
           <button type="button" onClick={onClear}>
             All records
@@ -31,7 +31,11 @@ export function NoRecords({ topic, asked, isLive, onClear }: Props) {
         }
       >
         {topic ? `The topic has ${count(topic.records)} records. ` : ""}
-        {isLive ? "What fits the filters is shown as it comes." : "None of them fits the filters, from there on."}
+        {isLive
+          ? "What fits the filters is shown as it comes."
+          : asked.cursor
+            ? "The search came to the topic's other end."
+            : "None of them fits the filters, from there on."}
       </Empty>
     );
   }

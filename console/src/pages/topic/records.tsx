@@ -5,7 +5,8 @@ import { useLocation } from "preact-iso";
 import type { Topic } from "../../api/types";
 import { useActions } from "../../app/actions";
 import { withQuery } from "../../app/query";
-import { count, rate as rateText } from "../../text/format";
+import type { Line } from "../../text/change";
+import { count, counted, rate as rateText } from "../../text/format";
 import { AsCommand } from "../../ui/as-command";
 import { Loading } from "../../ui/loading";
 import { ProblemBox } from "../../ui/problem-box";
@@ -68,7 +69,7 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
           <button type="button" class={isLive ? "live on" : "live"} onClick={isLive ? stop : start}>
             <span aria-hidden="true">{isLive ? "■" : "●"}</span> {isLive ? "Stop" : "Live"}
           </button>
-          {isLive ? <LiveState of={tail} /> : <Pages found={found} isLoading={isLoading} onGo={go} onAgain={again} />}
+          {isLive ? <LiveState of={tail} /> : <Pages found={found} rows={rows} isLoading={isLoading} onGo={go} onAgain={again} />}
           <Export topic={name} asked={exact} />
         </div>
         <p class="sr" role="status">
@@ -132,28 +133,32 @@ function Told({ of }: { of: Found }) {
 
 interface PagesProps {
   found: Found | undefined;
+  /** What is shown: more than the page where a tail was stopped. */
+  rows: readonly Line[];
   isLoading: boolean;
   onGo: (change: Record<string, string | null>) => void;
   onAgain: () => void;
 }
 
 /** To the pages beside this one. The cursors say which way time goes by their first letter. */
-function Pages({ found, isLoading, onGo, onAgain }: PagesProps) {
+function Pages({ found, rows, isLoading, onGo, onAgain }: PagesProps) {
   const isNewestFirst = found ? (found.next ?? found.prev ?? (isBackward(found.asked.from) ? "n" : "o")).startsWith("n") : true;
   const to = (cursor: string | null | undefined) => onGo({ cursor: cursor ?? null, open: null });
+  // A tail that ran long has pushed the page out: the records behind what is shown are not the page's next ones.
+  const isPushedOut = rows.length > 0 && found !== undefined && rows.at(-1)?.id !== found.lines.at(-1)?.id;
   return (
     <>
       <button type="button" disabled={!found?.prev} onClick={() => to(found?.prev)}>
         ‹ {isNewestFirst ? "Newer" : "Older"}
       </button>
-      <button type="button" disabled={!found?.next} onClick={() => to(found?.next)}>
+      <button type="button" disabled={!found?.next || isPushedOut} onClick={() => to(found?.next)}>
         {isNewestFirst ? "Older" : "Newer"} ›
       </button>
       <button type="button" class="quiet" onClick={found?.asked.cursor ? () => to(null) : onAgain}>
         {found?.asked.cursor ? "First page" : "Reload"}
       </button>
       <span class="muted" role="status">
-        {isLoading ? "Looking …" : found ? `${count(found.lines.length)} ${found.lines.length === 1 ? "record" : "records"}, ${isNewestFirst ? "newest" : "oldest"} first` : ""}
+        {isLoading ? "Looking …" : found ? `${counted(rows.length, "record")}, ${isNewestFirst ? "newest" : "oldest"} first` : ""}
       </span>
     </>
   );
