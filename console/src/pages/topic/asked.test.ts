@@ -33,5 +33,6 @@ test("a file and a command ask for the same", () => {
     "/v1/topics/t/records?format=csv&view=flat&from=start&partition=1&where=op+in+%28%27d%27%29&limit=10",
   );
   expect(tailCommand("t", { ...NOTHING, where: "it = 'x'" }, { follow: true })).toBe(`rowfeed tail t --where 'it = '\\''x'\\'''`);
+  expect(tailCommand("t", asked)).toBeUndefined();
   expect(tailCommand("t", { ...NOTHING, from: "now-5m" })).toBe("rowfeed tail t --from now-5m --no-follow");
 });

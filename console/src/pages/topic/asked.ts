@@ -82,8 +82,9 @@ export function filePath(topic: string, asked: Asked, { format, view, from, limi
   return at(seg`/v1/topics/${topic}/records`, { format, view, from, partition: asked.partition, where: condition(asked), limit });
 }
 
-/** The command that shows the same. */
-export function tailCommand(topic: string, asked: Asked, { follow = false, json = false, limit = "" } = {}): string {
+/** The command that shows the same; undefined where the command line cannot ask for it (one partition, a key without columns). */
+export function tailCommand(topic: string, asked: Asked, { follow = false, json = false, limit = "" } = {}): string | undefined {
+  if (asked.partition || (asked.key && !keyCondition(asked.key))) return undefined;
   const words = ["rowfeed", "tail", topic];
   const from = isBackward(asked.from) ? (follow ? "" : `-${limit || PAGE}`) : asked.from;
   if (from) words.push("--from", from);

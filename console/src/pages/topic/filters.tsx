@@ -1,7 +1,7 @@
 // The bar above a topic's records: from where, which partition, which operations, which condition, which key. What is chosen is in the address
 // at once, what is typed when it is done (Enter, or leaving the field). A condition that the service cannot read is shown with its place.
 
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { ApiProblem } from "../../api/problem";
 import { opWord } from "../../text/diff";
 import { EXAMPLES, parsePlace } from "../../text/places";
@@ -101,8 +101,17 @@ interface TypedProps {
 /** A text that counts when it is done. Esc takes back what was typed. */
 function Typed({ label, value, onChange, placeholder, list, disabled, size, wide, mono, filter, mistaken, describedBy }: TypedProps) {
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  const done = () => text.trim() !== value && onChange(text.trim());
+  // Enter is a change, too, and may come before the address has what was sent.
+  const sent = useRef(value);
+  useEffect(() => {
+    setText(value);
+    sent.current = value;
+  }, [value]);
+  const done = () => {
+    if (text.trim() === sent.current) return;
+    sent.current = text.trim();
+    onChange(text.trim());
+  };
   return (
     <label class={wide ? "wide" : undefined}>
       <span>{label}</span>

@@ -7,6 +7,7 @@ import { useActions } from "../../app/actions";
 import { withQuery } from "../../app/query";
 import type { Line } from "../../text/change";
 import { count, counted, rate as rateText } from "../../text/format";
+import { parsePlace } from "../../text/places";
 import { AsCommand } from "../../ui/as-command";
 import { Loading } from "../../ui/loading";
 import { ProblemBox } from "../../ui/problem-box";
@@ -22,15 +23,16 @@ import { Rows } from "./rows";
 
 export function Records({ name, topic }: { name: string; topic: Topic | undefined }) {
   const { query, route } = useLocation();
+  const isLive = query["live"] === "1";
+  // A tail is of what comes: where to begin is not asked then.
   const asked: Asked = {
-    from: query["from"] || NOTHING.from,
+    from: (!isLive && query["from"]) || NOTHING.from,
     partition: /^\d{1,9}$/.test(query["partition"] ?? "") ? (query["partition"] ?? "") : "",
     op: query["op"] ?? "",
     where: query["where"] ?? "",
     key: query["key"] ?? "",
-    cursor: query["cursor"] ?? "",
+    cursor: (!isLive && query["cursor"]) || "",
   };
-  const isLive = query["live"] === "1";
   const { found, problem, isLoading, again, goesOn } = useFound(name, asked);
 
   const go = useCallback(
@@ -45,7 +47,7 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
   const open = useCallback((id: string) => go({ open: id || null }, "replace"), [go]);
 
   // A tail goes on where the page that answers this question ended; while another page is on its way there is none.
-  const begins = isLive && !isLoading && !problem && found && isBackward(found.asked.from) && !found.asked.cursor ? found : null;
+  const begins = isLive && !isLoading && !problem && found ? found : null;
   const tail = useLiveTail(found, begins ? wishOf(name, begins) : null);
 
   const start = () => {
@@ -60,7 +62,8 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
   const area = useRef<HTMLDivElement>(null);
   useHold(area, isLive ? tail.hold : undefined);
   const exact = found && !isLoading ? found.asked : asked;
-  const isMistake = problem?.code.startsWith("filter/") === true;
+  // Told at its field.
+  const isMistake = problem?.code.startsWith("filter/") === true || "mistake" in parsePlace(asked.from);
   return (
     <>
       <Filters asked={asked} partitions={topic?.partitions.length ?? found?.partitions.length ?? 1} isLive={isLive} problem={problem} onChange={ask} />
@@ -76,8 +79,8 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
           {tail.said.value}
         </p>
         {tail.refused.value && <pre class="problem error">{tail.refused.value}</pre>}
-        {tail.notes.value.map((note) => (
-          <p key={note} class="note">
+        {tail.notes.value.map((note, i) => (
+          <p key={i} class="note">
             <span aria-hidden="true">▲</span> {note}
           </p>
         ))}
