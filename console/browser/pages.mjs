@@ -2,11 +2,13 @@
 // nothing to show), `ready` (a selector that is there when it is drawn), `before(page)` (what to set up), `then(page, fail)` (what to do and see there), `mayLog` (texts on the
 // browser's console that are no failure).
 
+import { TOPIC_PAGES } from "./topics.mjs";
+
 /** The first of a list of the API, as a page's path. */
-const first = (list, path) => async (base) => {
+const first = (list, path, is = () => true) => async (base) => {
   const answer = await fetch(new URL(list, base), { headers: { accept: "application/json" } });
   const { items = [] } = answer.ok ? await answer.json() : {};
-  const one = items.find((item) => !item.internal && (item.records === undefined || item.records > 0));
+  const one = items.find((item) => is(item) && !item.internal && (item.records === undefined || item.records > 0));
   return one ? path(one) : null;
 };
 const name = (text) => encodeURIComponent(text);
@@ -20,9 +22,7 @@ export const PAGES = [
   { name: "shortcuts", path: "/ui/", ready: ".tiles", then: shortcuts },
   { name: "wizard", path: "/ui/connectors/new" },
   { name: "connector", path: first("/v1/connectors", (one) => `/ui/connectors/${name(one.name)}`) },
-  { name: "topics", path: "/ui/topics" },
-  { name: "topic", path: first("/v1/topics", (one) => `/ui/topics/${name(one.name)}`) },
-  { name: "record", path: first("/v1/topics", (one) => `/ui/topics/${name(one.name)}/0/${one.partitions[0].start}`) },
+  ...TOPIC_PAGES(name, first),
   { name: "groups", path: "/ui/groups" },
   { name: "subscriptions", path: "/ui/subscriptions" },
   { name: "slots", path: "/ui/slots" },

@@ -2,6 +2,7 @@
 // (a time limit unless told otherwise), and that a 401 asks for a login once and in one place.
 
 import { signal } from "@preact/signals";
+import { parseExact } from "../text/exact";
 import { ApiProblem, problemOf, unreachable } from "./problem";
 
 /** How long an answer may take unless a call says otherwise. */
@@ -48,7 +49,7 @@ async function json<T>(response: Response): Promise<T> {
   const text = await response.text();
   if (text === "") return undefined as T;
   try {
-    return JSON.parse(text) as T;
+    return parseExact(text) as T;
   } catch {
     throw new ApiProblem({ status: response.status, code: "console/not-json", title: "Not understood", detail: "the answer is no JSON", fix: "see whether a proxy stands between" });
   }

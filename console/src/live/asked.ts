@@ -36,6 +36,7 @@ export function subscribeMessage({ id, wish, cursor, ...live }: Live) {
     ...(wish.topics ? { topics: wish.topics } : {}),
     ...(wish.match ? { match: wish.match } : {}),
     ...filters(wish),
+    ...(wish.partition === undefined ? {} : { partition: wish.partition }),
     // What waits here counts: no more than the credit is ever under way.
     credit: Math.max(1, (wish.credit ?? CREDIT) - waiting({ id, wish, cursor, ...live })),
     ...(cursor === undefined ? { from: wish.from ?? "latest" } : { cursor }),

@@ -16,6 +16,8 @@ export interface Wish {
   key?: string;
   view?: "envelope" | "flat" | "diff";
   columns?: string;
+  /** This partition only. */
+  partition?: number;
   /** Show at most so many a second and count the rest: for people who watch. */
   sample?: number;
   /** Records that may be under way or wait to be drawn. */

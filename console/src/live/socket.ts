@@ -3,6 +3,7 @@
 // frame; that tries are jittered and at most half a minute apart; and that one subscription that is refused does not take the others along.
 
 import type { Connector } from "../api/types";
+import { parseExact } from "../text/exact";
 import { type Live, REFUSALS, deliver, filters, subscribeMessage } from "./asked";
 import type { Ear, Said, Wish } from "./messages";
 import type { Told, World } from "./world";
@@ -221,7 +222,7 @@ export class Socket {
   private hear(text: string) {
     let said: Said;
     try {
-      said = JSON.parse(text) as Said;
+      said = parseExact(text) as Said;
     } catch {
       return;
     }

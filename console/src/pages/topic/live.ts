@@ -1,0 +1,176 @@
+// The live tail of a topic, from where a page of records ended. Promises that nothing between the page and the tail is missed, that a loss of the
+// service is mended by the cursor and told, and that the list stands still while somebody reads it.
+
+import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
+import { type Signal, signal } from "@preact/signals";
+import { isAway, useSubscription } from "../../live/live";
+import type { Wish } from "../../live/messages";
+import { type DiffRecord, type Line, lineOf } from "../../text/change";
+import { clock, count, duration } from "../../text/format";
+import { zone } from "../../app/preferences";
+import type { Found } from "./found";
+import { Meter, ROWS_MOST, type Tail, WATCHED_MOST, came, shown, tailOf } from "./tail";
+
+/** Rows a second that a person can still see come; what is beyond is counted. */
+const SAMPLE = 200;
+/** Rows that a frame draws: a second's sample comes at once, and drawn at once it would hold up the page. */
+const DRAWN_MOST = 20;
+/** What happened to the tail, told above it. */
+const NOTES_MAX = 3;
+/** How often the rate is looked at, and what came told to a screen reader. */
+const RATE_MS = 1000;
+const SAID_MS = 10_000;
+
+export interface LiveTail {
+  tail: Signal<Tail>;
+  /** Records a second: shown, and in all. */
+  rate: Signal<{ shown: number; all: number }>;
+  notes: Signal<readonly string[]>;
+  /** Rows to draw while it goes: few, and all of them step by step once somebody reads. */
+  drawn: Signal<number>;
+  /** For screen readers, every ten seconds. */
+  said: Signal<string>;
+  /** The tail was refused, with why. */
+  refused: Signal<string>;
+  hold: (isHeld: boolean) => void;
+  show: () => void;
+}
+
+/** What to subscribe to, so that it goes on where the page ended. */
+export function wishOf(topic: string, { asked, partitions }: Found): Wish {
+  const { where, op, key, partition } = asked;
+  const from = partitions.map((one) => `${one.partition}:${one.end}`).join(",");
+  return {
+    topics: [topic],
+    from: from || "latest",
+    view: "diff",
+    sample: SAMPLE,
+    ...(where ? { where } : {}),
+    ...(op ? { op } : {}),
+    ...(key ? { key } : {}),
+    ...(partition ? { partition: Number(partition) } : {}),
+  };
+}
+
+/** `page` is what the list begins with; a null wish follows nothing and leaves the rows. */
+export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTail {
+  const tail = useMemo(() => signal(tailOf([])), []);
+  const rate = useMemo(() => signal({ shown: 0, all: 0 }), []);
+  const notes = useMemo(() => signal<readonly string[]>([]), []);
+  const said = useMemo(() => signal(""), []);
+  const refused = useMemo(() => signal(""), []);
+  const meter = useRef(new Meter());
+  const drawn = useMemo(() => signal(WATCHED_MOST), []);
+  const isHeld = useRef(false);
+  const more = useRef(0);
+  const queue = useRef<Line[]>([]);
+  const frame = useRef(0);
+  const sinceSaid = useRef(0);
+  const awayAt = useRef(0);
+  const isFollowing = wish !== null;
+
+  const note = (text: string) => (notes.value = [text, ...notes.peek()].slice(0, NOTES_MAX));
+
+  useEffect(() => {
+    if (page) tail.value = tailOf(page.lines);
+    notes.value = [];
+    refused.value = "";
+  }, [page]);
+
+  useEffect(() => {
+    if (!isFollowing) return;
+    refused.value = "";
+    meter.current = new Meter();
+    sinceSaid.current = 0;
+    const reads = setInterval(() => {
+      const now = meter.current.read(Date.now());
+      const before = rate.peek();
+      if (now.shown !== before.shown || now.all !== before.all) rate.value = now;
+    }, RATE_MS);
+    const says = setInterval(() => {
+      if (sinceSaid.current > 0) said.value = `${count(sinceSaid.current)} new ${sinceSaid.current === 1 ? "change" : "changes"}`;
+      sinceSaid.current = 0;
+    }, SAID_MS);
+    return () => {
+      cancelAnimationFrame(frame.current);
+      frame.current = 0;
+      tail.value = came(tail.peek(), queue.current, isHeld.current);
+      queue.current = [];
+      clearInterval(reads);
+      clearInterval(says);
+      rate.value = { shown: 0, all: 0 };
+      said.value = "";
+      awayAt.current = 0;
+    };
+  }, [isFollowing]);
+
+  /** Draws some of what waits, and the rest in the next frames. Of more than the list holds only the newest are drawn. */
+  const draw = () => {
+    const most = isHeld.current ? queue.current.length : DRAWN_MOST;
+    const lines = queue.current.slice(0, most);
+    queue.current = queue.current.slice(most);
+    frame.current = queue.current.length > 0 ? requestAnimationFrame(draw) : 0;
+    tail.value = came(tail.peek(), lines, isHeld.current);
+  };
+
+  // The moment of the loss, for the note when it is over.
+  useEffect(
+    () =>
+      isAway.subscribe((away) => {
+        if (away && awayAt.current === 0) awayAt.current = Date.now();
+      }),
+    [],
+  );
+
+  useSubscription(wish, {
+    records: (items) => {
+      meter.current.add(items.length, 0, Date.now());
+      sinceSaid.current += items.length;
+      queue.current = [...queue.current, ...items.map((item) => lineOf(item as unknown as DiffRecord))].slice(-ROWS_MOST);
+      if (frame.current === 0) draw();
+    },
+    skipped: (n) => {
+      meter.current.add(0, n, Date.now());
+      sinceSaid.current += n;
+    },
+    gap: (gap) => note(`Retention removed ${gap.missing === undefined ? "some" : count(gap.missing)} records before they were read here.`),
+    began: () => {
+      refused.value = "";
+      if (awayAt.current === 0) return;
+      const now = Date.now();
+      const from = clock(awayAt.current, zone.peek(), now, false);
+      note(`The service did not answer from ${from} on, for ${duration(now - awayAt.current)}. The list went on exactly where it stopped.`);
+      awayAt.current = 0;
+    },
+    refused: (_code, message) => {
+      refused.value = message;
+    },
+  });
+
+  return {
+    tail,
+    rate,
+    drawn,
+    notes,
+    said,
+    refused,
+    hold: useCallback((held: boolean) => {
+      if (isHeld.current === held) return;
+      isHeld.current = held;
+      cancelAnimationFrame(more.current);
+      if (held) {
+        const grow = () => {
+          drawn.value = Math.min(ROWS_MOST, drawn.peek() + DRAWN_MOST);
+          more.current = drawn.peek() < ROWS_MOST ? requestAnimationFrame(grow) : 0;
+        };
+        grow();
+      } else {
+        drawn.value = WATCHED_MOST;
+        tail.value = shown(tail.peek());
+      }
+    }, []),
+    show: useCallback(() => {
+      tail.value = shown(tail.peek());
+    }, []),
+  };
+}
