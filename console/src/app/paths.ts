@@ -21,7 +21,6 @@ export const ui = {
   slots: () => `${BASE}/slots`,
   settings: () => `${BASE}/settings`,
   api: () => `${BASE}/api`,
-  login: (next?: string) => `${BASE}/login${next ? `?next=${part(next)}` : ""}`,
 };
 
 /** The parts of navigation, in the order of the header; `key` follows `g`. */

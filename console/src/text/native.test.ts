@@ -1,7 +1,7 @@
 // Both forms of a connector: what is written means what the options mean, and holds no secret.
 
 import { describe, expect, it } from "vitest";
-import { debeziumJson, exactly, isReference, nativeToml, splitList, urlOf } from "./native";
+import { commandOptions, debeziumJson, exactly, isReference, nativeToml, splitList, urlOf } from "./native";
 
 const shop = {
   "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
@@ -63,6 +63,11 @@ timestamps = "adaptive"
       expect(debeziumJson("shop", options)).not.toContain(password);
     }
     expect(nativeToml("shop", { ...shop, "database.password": "${env:PW}" })).toContain('password = "${env:PW}"');
+  });
+
+  it("keeps what is masked in a command, and names what is not", () => {
+    expect(commandOptions("shop", { "database.password": "********", a: "1" })).toEqual({ "database.password": "********", a: "1" });
+    expect(commandOptions("shop", { "database.password": "hunter2" })).toEqual({ "database.password": "${env:SHOP_DB_PASSWORD}" });
   });
 
   it("keeps a folder of a socket as an option", () => {

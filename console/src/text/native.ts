@@ -154,3 +154,12 @@ export function debeziumJson(name: string, options: Options): string {
   });
   return `${JSON.stringify(Object.fromEntries(shown), null, 2)}\n`;
 }
+
+/** Options for a command that somebody else can see: what is masked stays masked (it keeps the old value), another secret is named. */
+export const commandOptions = (name: string, options: Options): Options =>
+  Object.fromEntries(
+    Object.entries(options).map(([key, value]) => {
+      if (value === MASK || !isSecret(key)) return [key, value];
+      return [key, key === "database.password" && !isReference(value) ? `\${env:${passwordVariable(name)}}` : hidden(name, key, value)];
+    }),
+  );

@@ -8,7 +8,7 @@ import { usePolled } from "../../api/polled";
 import type { Connector } from "../../api/types";
 import { useQuery } from "../../app/query";
 import { command } from "../../text/command";
-import { type Options, debeziumJson, nativeToml } from "../../text/native";
+import { type Options, commandOptions, debeziumJson, nativeToml } from "../../text/native";
 import { AsCommand } from "../../ui/as-command";
 import { Choice } from "../../ui/choice";
 import { Code } from "../../ui/code";
@@ -54,6 +54,7 @@ function Editing({ of, saved, onSaved }: { of: Connector; saved: Saved; onSaved:
   const [asked, show] = useQuery("view", "form");
   const [verdicts, setVerdicts] = useState<readonly Verdict[]>([]);
   const [reviewing, setReviewing] = useState(false);
+  const [drafts, setDrafts] = useState(0);
   const [busy, setBusy] = useState(false);
   const [refused, setRefused] = useState<ApiProblem>();
   const definitions = usePolled<Definition[]>("/connector-plugins/PostgresConnector/config").data ?? [];
@@ -97,7 +98,7 @@ function Editing({ of, saved, onSaved }: { of: Connector; saved: Saved; onSaved:
         </p>
       )}
       {asked === "file" ? (
-        <ConfigFile name={of.name} draft={draft} mistakes={mistakes} onChange={change} />
+        <ConfigFile key={drafts} name={of.name} draft={draft} mistakes={mistakes} onChange={change} />
       ) : (
         <ConfigForm definitions={definitions} saved={saved.options} draft={draft} mistakes={mistakes} onChange={change} />
       )}
@@ -113,7 +114,13 @@ function Editing({ of, saved, onSaved }: { of: Connector; saved: Saved; onSaved:
                 {busy ? "Asking the database …" : "Check and save …"}
               </button>
             )}
-            <button type="button" onClick={() => change(saved.options)}>
+            <button
+              type="button"
+              onClick={() => {
+                change(saved.options);
+                setDrafts(drafts + 1);
+              }}
+            >
               Throw the changes away
             </button>
           </div>
@@ -153,8 +160,6 @@ interface SaveProps {
 function Save({ of, draft, saved, plan, onClose, onSaved }: SaveProps) {
   const path = seg`/connectors/${of.name}/config`;
   const heavy = plan?.effect === "resnapshot";
-  // In the command a secret is named, never shown.
-  const body = JSON.parse(debeziumJson(of.name, draft)) as Options;
   return (
     <Confirm
       title={`Save ${of.name}?`}
@@ -167,7 +172,7 @@ function Save({ of, draft, saved, plan, onClose, onSaved }: SaveProps) {
       onDone={onSaved}
     >
       {plan && <PlanTable plan={plan} />}
-      <AsCommand line={command("rowfeed", "connectors", "apply", "-f", `${of.name}.json`)} call={{ method: "PUT", path, body }} />
+      <AsCommand line={command("rowfeed", "connectors", "apply", "-f", `${of.name}.json`)} call={{ method: "PUT", path, body: commandOptions(of.name, draft) }} />
     </Confirm>
   );
 }
