@@ -3,7 +3,8 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
-import { del, post, put, seg } from "../../api/client";
+import { del, seg } from "../../api/client";
+import { type Verb as ByConnect, DONE, act, callOf, lineOf } from "../../api/connectors";
 import type { Connector } from "../../api/types";
 import { useActions } from "../../app/actions";
 import { ui } from "../../app/paths";
@@ -14,60 +15,49 @@ import { Confirm } from "../../ui/confirm";
 import { Dialog } from "../../ui/dialog";
 import { fileOf } from "./managed";
 
-type Verb = "pause" | "resume" | "restart" | "stop" | "delete";
+type Verb = ByConnect | "delete";
 
 interface Does {
-  title: string;
   means: ComponentChildren;
   done: string;
+  line: string;
   call: Call;
   act: () => Promise<unknown>;
 }
 
 const SLOT_KEEPS = "Its slot keeps WAL on the server meanwhile: do not leave it like this for long.";
 
+/** What each means for the person who clicks it. */
+const MEANS: Record<ByConnect, ComponentChildren> = {
+  pause: <p>It rests, with its position and its session kept ready. {SLOT_KEEPS}</p>,
+  resume: <p>It goes on exactly where it was.</p>,
+  stop: <p>Its task ends, and its position can be changed then. Nothing is lost. {SLOT_KEEPS}</p>,
+  restart: <p>Its task begins again from its position. Nothing is lost; the stream stands still for a moment.</p>,
+};
+
 function does(verb: Verb, { name, slot }: Connector): Does {
-  const at = (end: string) => seg`/connectors/${name}` + end;
-  const byPut = (end: string, title: string, done: string, means: ComponentChildren): Does => ({
-    title,
-    done,
-    means,
-    call: { method: "PUT", path: at(end) },
-    act: () => put(at(end)),
-  });
-  switch (verb) {
-    case "pause":
-      return byPut("/pause", "Pause", `${name} is to pause`, <p>It rests, with its position and its session kept ready. {SLOT_KEEPS}</p>);
-    case "resume":
-      return byPut("/resume", "Resume", `${name} is to go on`, <p>It goes on exactly where it was.</p>);
-    case "stop":
-      return byPut("/stop", "Stop", `${name} is to stop`, <p>Its task ends, and its position can be changed then. Nothing is lost. {SLOT_KEEPS}</p>);
-    case "restart":
-      return {
-        title: "Restart",
-        done: `${name} is to restart`,
-        means: <p>Its task begins again from its position. Nothing is lost and nothing is read twice; the stream stands still for a moment.</p>,
-        call: { method: "POST", path: at("/restart") },
-        act: () => post(at("/restart")),
-      };
-    case "delete":
-      return {
-        title: "Delete",
-        done: `${name} is deleted`,
-        means: (
-          <>
-            <p>
-              The connector and its position are gone afterwards. Its topics stay until retention takes them. Its slot <code>{slot}</code> stays, too,
-              and <b>keeps WAL on the server</b> until somebody drops it there:
-            </p>
-            <Code text={`SELECT pg_drop_replication_slot('${slot.replaceAll("'", "''")}');`} what="the statement" />
-          </>
-        ),
-        call: { method: "DELETE", path: at("") },
-        act: () => del(at("")),
-      };
+  if (verb !== "delete") {
+    return { done: `${name} ${DONE[verb]}`, means: MEANS[verb], line: lineOf(verb, name), call: callOf(verb, name), act: () => act(verb, name) };
   }
+  const path = seg`/connectors/${name}`;
+  return {
+    done: `${name} is deleted`,
+    means: (
+      <>
+        <p>
+          The connector and its position are gone afterwards. Its topics stay until retention takes them. Its slot <code>{slot}</code> stays, too, and{" "}
+          <b>keeps WAL on the server</b> until somebody drops it there:
+        </p>
+        <Code text={`SELECT pg_drop_replication_slot('${slot.replaceAll("'", "''")}');`} what="the statement" />
+      </>
+    ),
+    line: command("rowfeed", "connectors", "delete", name),
+    call: { method: "DELETE", path },
+    act: () => del(path),
+  };
 }
+
+const TITLES: Record<Verb, string> = { pause: "Pause", resume: "Resume", stop: "Stop", restart: "Restart", delete: "Delete" };
 
 /** What makes sense in this state: what is ordered already is not offered. */
 function verbsOf(of: Connector): Verb[] {
@@ -79,13 +69,13 @@ export function Actions({ of, onDone }: { of: Connector; onDone: () => void }) {
   const [asked, setAsked] = useState<Verb | null>(null);
   const { route } = useLocation();
   const verbs = verbsOf(of);
-  useActions(`${of.name} ${verbs.join()}`, () => verbs.map((verb) => ({ title: `${does(verb, of).title} ${of.name}`, run: () => setAsked(verb) })));
+  useActions(`${of.name} ${verbs.join()}`, () => verbs.map((verb) => ({ title: `${TITLES[verb]} ${of.name}`, run: () => setAsked(verb) })));
   const close = () => setAsked(null);
   return (
     <>
       {verbs.map((verb) => (
         <button key={verb} type="button" class={verb === "delete" ? "danger" : verb === "resume" ? "primary" : undefined} onClick={() => setAsked(verb)}>
-          {does(verb, of).title}
+          {TITLES[verb]}
         </button>
       ))}
       {asked === "delete" && fileOf(of) ? (
@@ -104,12 +94,12 @@ export function Actions({ of, onDone }: { of: Connector; onDone: () => void }) {
 }
 
 function Ask({ verb, of, onClose, onDone }: { verb: Verb; of: Connector; onClose: () => void; onDone: () => void }) {
-  const { title, means, done, call, act } = does(verb, of);
+  const { means, done, line, call, act } = does(verb, of);
   const isDelete = verb === "delete";
   return (
     <Confirm
-      title={`${title} ${of.name}?`}
-      verb={title}
+      title={`${TITLES[verb]} ${of.name}?`}
+      verb={TITLES[verb]}
       danger={isDelete || verb === "stop"}
       {...(isDelete ? { type: of.name } : {})}
       act={act}
@@ -118,7 +108,7 @@ function Ask({ verb, of, onClose, onDone }: { verb: Verb; of: Connector; onClose
       onDone={onDone}
     >
       {means}
-      <AsCommand line={command("rowfeed", "connectors", verb, of.name)} call={call} />
+      <AsCommand line={line} call={call} />
     </Confirm>
   );
 }

@@ -1,8 +1,9 @@
 // A connector at a glance: what is wrong, what happened in the last 24 hours, lag and rate and retained WAL, facts.
 
-import { at, seg } from "../../api/client";
+import { seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
-import type { Connector, Series, Status, Timeline } from "../../api/types";
+import { type Metric, RANGES, type Range, rangeOf, useSeries } from "../../api/series";
+import type { Connector, Status, Timeline } from "../../api/types";
 import { now } from "../../app/now";
 import { useQuery, withQuery } from "../../app/query";
 import { bytes, count, counted, duration, rate } from "../../text/format";
@@ -72,64 +73,40 @@ function Lately({ of }: { of: Connector }) {
   );
 }
 
-const RANGES = [
-  ["15m", "15 min"],
-  ["1h", "1 h"],
-  ["24h", "24 h"],
-] as const;
-type Range = (typeof RANGES)[number][0];
-const SPANS: Record<Range, { ms: number; step: string; everyMs: number }> = {
-  "15m": { ms: 900_000, step: "10s", everyMs: 10_000 },
-  "1h": { ms: 3_600_000, step: "10s", everyMs: 10_000 },
-  "24h": { ms: DAY_MS, step: "5m", everyMs: 60_000 },
-};
-
-const METRICS = [
-  { metric: "lag_ms", title: "Lag", line: "lag", format: duration },
-  { metric: "changes_per_second", title: "Throughput", line: "changes/s", format: (value: number) => `${rate(value)}/s` },
-  { metric: "retained_bytes", title: "WAL that the slot keeps", line: "WAL", format: bytes },
-] as const;
+const METRICS: readonly { metric: Metric; title: string; format: (value: number) => string }[] = [
+  { metric: "lag_ms", title: "Lag", format: duration },
+  { metric: "changes_per_second", title: "Throughput", format: (value) => `${rate(value)}/s` },
+  { metric: "retained_bytes", title: "WAL that the slot keeps", format: bytes },
+];
 
 function Charts({ of }: { of: Connector }) {
   const [asked, ask] = useQuery("range", "15m");
-  const range: Range = asked in SPANS ? (asked as Range) : "15m";
   return (
     <section aria-labelledby="charts">
       <div class="bar-row">
         <h2 id="charts">Lag, throughput, retained WAL</h2>
-        <Choice label="Time" of={RANGES} value={range} onChange={ask} />
+        <Choice label="Range of the charts" of={RANGES} value={rangeOf(asked)} onChange={ask} />
       </div>
       <div class="charts">
         {METRICS.map((one) => (
-          <OneChart key={one.metric} of={of} range={range} {...one} />
+          <OneChart key={one.metric} name={of.name} range={rangeOf(asked)} {...one} />
         ))}
       </div>
     </section>
   );
 }
 
-interface OneProps {
-  of: Connector;
-  range: Range;
-  metric: string;
-  title: string;
-  line: string;
-  format: (value: number) => string;
-}
-
-function OneChart({ of, range, metric, title, line, format }: OneProps) {
-  const { ms, step, everyMs } = SPANS[range];
-  const polled = usePolled<Series>(at("/v1/series", { metric, connector: of.name, from: `now-${range}`, step }), everyMs);
-  const points = polled.data?.points ?? [];
-  const to = Math.max(now.peek(), Date.parse(points.at(-1)?.ts ?? "") || 0);
+function OneChart({ name, range, metric, title, format }: { name: string; range: Range } & (typeof METRICS)[number]) {
+  const polled = useSeries(metric, [name], range);
+  const drawn = polled.data;
   return (
     <Chart
       title={title}
-      times={points.map((point) => Date.parse(point.ts))}
-      lines={[{ name: line, values: points.map((point) => point.value) }]}
+      times={drawn?.times ?? []}
+      lines={[{ name: title, values: drawn?.values[0] ?? [] }]}
       format={format}
       sync="connector"
-      range={[to - ms, to]}
+      range={drawn?.range}
       none={polled.loading ? "Loading …" : (polled.problem?.detail ?? "No values yet: the first comes within 10 s.")}
     />
   );
