@@ -1,5 +1,6 @@
-// A table's replica identity: the badge, and what it means for updates and deletes, opened from the badge.
+// What identifies a table's rows: its key; its replica identity as a badge that opens to what it means for updates and deletes.
 
+import type { Relation } from "../api/types";
 import { sqlTable } from "../text/command";
 import { Code } from "./code";
 
@@ -9,6 +10,14 @@ const MEANS: Record<string, string> = {
   index: "The columns of a unique index identify a row; old values of other columns are not sent.",
   nothing: "Nothing identifies a row: once the table is published, PostgreSQL refuses the application's own UPDATE and DELETE on it.",
 };
+
+/** Views and foreign tables leave nothing in the WAL that rows would be identified in. */
+export const hasWal = ({ kind }: Pick<Relation, "kind">): boolean => kind !== "view" && kind !== "foreign";
+
+export function Key({ of }: { of: Pick<Relation, "kind" | "primary_key"> }) {
+  if (of.primary_key.length > 0) return <code>{of.primary_key.join(", ")}</code>;
+  return hasWal(of) ? <span class="say-warn">▲ none</span> : <span class="muted">–</span>;
+}
 
 interface Props {
   identity: string;

@@ -11,7 +11,7 @@ import { AsCommand } from "../../ui/as-command";
 import { Choice } from "../../ui/choice";
 import { Empty } from "../../ui/empty";
 import { Filter } from "../../ui/filter";
-import { Identity } from "../../ui/identity";
+import { Identity, Key, hasWal } from "../../ui/identity";
 import { Loaded } from "../../ui/loading";
 import { Progress } from "../../ui/progress";
 import { type Column, Table } from "../../ui/table";
@@ -110,13 +110,13 @@ function columns(onSnapshot: (table: string) => void): Column<Row>[] {
         </>
       ),
     },
-    { id: "key", title: "Key", cell: (row) => (row.primary_key.length > 0 ? <code>{row.primary_key.join(", ")}</code> : <span class="say-warn">▲ none</span>) },
+    { id: "key", title: "Key", cell: (row) => <Key of={row} /> },
     {
       id: "identity",
       title: "Identity",
       help: "What of the old row PostgreSQL writes into the WAL: the replica identity",
       by: (row) => row.replica_identity,
-      cell: (row) => <Identity identity={row.replica_identity} table={row.table} hasKey={row.primary_key.length > 0} />,
+      cell: (row) => hasWal(row) && <Identity identity={row.replica_identity} table={row.table} hasKey={row.primary_key.length > 0} />,
     },
     { id: "topic", title: "Topic", cell: (row) => (row.topic ? <a href={ui.topic(row.topic.name)}>{row.topic.name}</a> : <span class="muted">none yet</span>) },
     { id: "records", title: "Records", num: true, by: (row) => row.topic?.records, cell: (row) => count(row.topic?.records) },
