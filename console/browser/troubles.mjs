@@ -53,6 +53,7 @@ async function loses(page, fail) {
 }
 
 const TOKEN = "right";
+const ME = { authenticated: true, name: "me", scopes: ["admin"], auth: "token" };
 
 /** Nothing without a login; one token is right. */
 async function locked(page) {
@@ -62,11 +63,11 @@ async function locked(page) {
     const isSession = new URL(request.url()).pathname === "/v1/session";
     if (isSession && request.method() === "POST") {
       isIn = request.postDataJSON().token === TOKEN;
-      await route.fulfill(isIn ? { status: 204 } : problem(401, "the token is not known"));
+      await route.fulfill(isIn ? { json: ME } : problem(401, "the token is not known"));
     } else if (!isIn) {
       await route.fulfill(problem(401, "a token is needed"));
     } else if (isSession) {
-      await route.fulfill({ json: { authenticated: true, name: "me", scopes: ["admin"], auth: "token" } });
+      await route.fulfill({ json: ME });
     } else {
       await route.continue();
     }

@@ -28,7 +28,6 @@ export const CONNECTORS_MAX = 6;
 export interface Drawn extends Aligned {
   /** From and to of the range, milliseconds. */
   range: [number, number];
-  raw: Series[];
 }
 
 /** A metric of some connectors over a range. */
@@ -40,10 +39,14 @@ export function useSeries(metric: Metric, connectors: readonly string[], range: 
     key,
     async (signal) => {
       const now = Date.now();
-      const raw = await Promise.all(
+      const asked = await Promise.allSettled(
         names.map((connector) => get<Series>(at("/v1/series", { metric, connector, from: `now-${range}`, step }), { signal })),
       );
-      return { ...align(raw.map((series) => series.points)), raw, range: [now - ms, now] };
+      // One that was deleted just now takes the others not along.
+      const known = asked.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+      const failure = asked.find((one) => one.status === "rejected");
+      if (known.length === 0 && failure) throw failure.reason;
+      return { ...align(asked.map((one) => (one.status === "fulfilled" ? one.value.points : []))), range: [now - ms, now] };
     },
     everyMs,
   );

@@ -1,6 +1,7 @@
 // The columns of tables of connectors: the overview shows some, the page of connectors all.
 
 import type { Connector } from "../../api/types";
+import { now } from "../../app/now";
 import { ui } from "../../app/paths";
 import { bytes, counted, duration, rate } from "../../text/format";
 import { behind } from "../../text/lag";
@@ -11,7 +12,9 @@ import type { Column } from "../../ui/table";
 
 export type Id = "name" | "state" | "tables" | "lag" | "rate" | "snapshot" | "slot";
 
-const ALL: Record<Id, Column<Connector>> = {
+type Since = ReadonlyMap<string, number>;
+
+const all = (since: Since): Record<Id, Column<Connector>> => ({
   name: {
     id: "name",
     title: "Connector",
@@ -21,7 +24,7 @@ const ALL: Record<Id, Column<Connector>> = {
   state: {
     id: "state",
     title: "State",
-    cell: (one) => <ConnectorState of={one} />,
+    cell: (one) => <ConnectorState of={one} since={since.get(one.name)} />,
     by: (one) => look(one.state).rank,
     help: "Sorted by trouble, the worst first",
   },
@@ -45,15 +48,19 @@ const ALL: Record<Id, Column<Connector>> = {
     ),
     by: (one) => one.slot_retained_bytes,
   },
-};
+});
 
-export const columns = (ids: readonly Id[]): Column<Connector>[] => ids.map((id) => ALL[id]);
+/** The columns of these names. `since`: when each connector came into its state, where that is known. */
+export function columns(ids: readonly Id[], since: Since): Column<Connector>[] {
+  const of = all(since);
+  return ids.map((id) => of[id]);
+}
 
-/** "▲ waiting 12 min · pg/auth", "Ⅱ paused". */
-export function ConnectorState({ of }: { of: Connector }) {
-  const since = of.failing_seconds ? duration(of.failing_seconds * 1000) : "";
+/** "● streaming 2 d", "▲ waiting 12 min · pg/auth". */
+export function ConnectorState({ of, since }: { of: Connector; since?: number | undefined }) {
+  const ms = of.failing_seconds ? of.failing_seconds * 1000 : since === undefined ? null : Math.max(0, now.value - since);
   const wants = of.target !== "running" && of.state !== of.target ? `to be ${of.target}` : "";
-  const more = [since, of.problem?.code ?? "", wants].filter(Boolean).join(" · ");
+  const more = [ms === null ? "" : ms < 1000 ? "now" : duration(ms), of.problem?.code ?? "", wants].filter(Boolean).join(" · ");
   return <State state={of.state} more={more || undefined} title={of.problem?.what} />;
 }
 

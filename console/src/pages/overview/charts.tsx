@@ -1,5 +1,6 @@
 // Lag and throughput side by side, of the connectors that matter most, with one cursor. The range is in the address.
 
+import type { ApiProblem } from "../../api/problem";
 import type { Connector } from "../../api/types";
 import { CONNECTORS_MAX, RANGES, rangeOf, useSeries } from "../../api/series";
 import { useQuery } from "../../app/query";
@@ -18,7 +19,7 @@ export function Charts({ connectors }: { connectors: readonly Connector[] }) {
     .sort();
   const lag = useSeries("lag_ms", names, range);
   const changes = useSeries("changes_per_second", names, range);
-  const none = "The first value comes within ten seconds.";
+  const none = (problem: ApiProblem | undefined) => (problem ? `Not known: ${problem.detail}` : "The first value comes within ten seconds.");
   return (
     <section aria-labelledby="charts-title">
       <div class="bar-row">
@@ -38,7 +39,7 @@ export function Charts({ connectors }: { connectors: readonly Connector[] }) {
           format={duration}
           sync="overview"
           range={lag.data?.range}
-          none={none}
+          none={none(lag.problem)}
         />
         <Chart
           title="Throughput"
@@ -47,7 +48,7 @@ export function Charts({ connectors }: { connectors: readonly Connector[] }) {
           format={(value) => `${rate(value)}/s`}
           sync="overview"
           range={changes.data?.range}
-          none={none}
+          none={none(changes.problem)}
         />
       </div>
     </section>

@@ -84,7 +84,7 @@ function Row({ of: { who, href, problem, tone, connector } }: { of: Trouble }) {
         </span>
         <span class="trouble-fix">Fix</span>
       </summary>
-      <ProblemBox problem={problem} tone={tone} />
+      <ProblemBox problem={problem} tone={tone} rest />
       {href && (
         <p>
           <a href={href}>To {who}</a>
