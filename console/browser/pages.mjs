@@ -2,6 +2,8 @@
 // nothing to show), `ready` (a selector that is there when it is drawn), `before(page)` (what to set up), `then(page, fail)` (what to do and see there), `mayLog` (texts on the
 // browser's console that are no failure).
 
+import { CONNECTOR_PAGES } from "./connector-pages.mjs";
+
 /** The first of a list of the API, as a page's path. */
 const first = (list, path) => async (base) => {
   const answer = await fetch(new URL(list, base), { headers: { accept: "application/json" } });
@@ -18,8 +20,7 @@ export const PAGES = [
   { name: "keys", path: "/ui/connectors", ready: "tbody tr", then: keys },
   { name: "palette", path: "/ui/connectors", ready: "tbody tr, .empty", then: palette },
   { name: "shortcuts", path: "/ui/", ready: ".tiles", then: shortcuts },
-  { name: "wizard", path: "/ui/connectors/new" },
-  { name: "connector", path: first("/v1/connectors", (one) => `/ui/connectors/${name(one.name)}`) },
+  ...CONNECTOR_PAGES,
   { name: "topics", path: "/ui/topics" },
   { name: "topic", path: first("/v1/topics", (one) => `/ui/topics/${name(one.name)}`) },
   { name: "record", path: first("/v1/topics", (one) => `/ui/topics/${name(one.name)}/0/${one.partitions[0].start}`) },

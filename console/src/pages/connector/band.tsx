@@ -20,7 +20,7 @@ interface Props {
 const DAY_MS = 86_400_000;
 const TICKS = [24, 18, 12, 6, 0];
 
-const wordOf = (span: Span): string => (span.state === "" ? "not known" : look(span.state).word);
+const wordOf = (span: Span): string => (span.state === "" ? "before the service began" : look(span.state).word);
 
 export function Band({ spans, from, to }: Props) {
   const [chosen, choose] = useQuery("at");
@@ -75,6 +75,14 @@ const tick = (at: number): string => clock(at, zone.value, at, false).slice(0, 5
 /** What has room for its word. */
 const WORD_FROM = 8;
 
+/** The shape is for the eye alone: the label has the word. */
+const Word = ({ of }: { of: string }) => (
+  <>
+    <span aria-hidden="true">{look(of).shape} </span>
+    {look(of).word}
+  </>
+);
+
 interface StretchProps {
   id: string;
   span: Span;
@@ -96,11 +104,11 @@ function Stretch({ id, span, isChosen, from, to, onChoose }: StretchProps) {
       class={`span span-${span.state === "" ? "none" : look(span.state).tone} ${isThin ? "thin" : "ellipsis"}`}
       style={{ insetInlineStart: `${left}%`, width: `${width}%` }}
       aria-selected={isChosen}
-      aria-label={`${wordOf(span)} for ${long}, from ${absolute(span.from, zone.value)}${code ? `, ${code}` : ""}`}
+      aria-label={`${wordOf(span)}, ${long}, from ${absolute(span.from, zone.value)}${code ? `, ${code}` : ""}`}
       title={`${wordOf(span)} · ${long}${code ? ` · ${code}` : ""}`}
       onClick={onChoose}
     >
-      {!isThin && (span.state === "" ? "before the service began" : `${look(span.state).shape} ${wordOf(span)}`)}
+      {!isThin && (span.state === "" ? wordOf(span) : <Word of={span.state} />)}
     </div>
   );
 }

@@ -46,6 +46,17 @@ export function Config({ of }: { of: Connector }) {
   };
   useEffect(load, [path]);
   if (problem) return <ProblemBox problem={problem} onRetry={load} />;
+  const isBroken = saved && of.problem?.code.startsWith("config/") && !saved.options["database.hostname"];
+  if (isBroken && of.problem) {
+    return (
+      <div class="stack">
+        <p>
+          <code>{fileOf(of)}</code> cannot be read as it is, so there are no options to show. Mend it there, then <code>rowfeed config reload</code>.
+        </p>
+        <ProblemBox problem={of.problem} />
+      </div>
+    );
+  }
   return saved ? <Editing key={saved.etag} of={of} saved={saved} onSaved={load} /> : <Loading />;
 }
 

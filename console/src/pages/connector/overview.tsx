@@ -107,7 +107,7 @@ function OneChart({ name, range, metric, title, format }: { name: string; range:
       format={format}
       sync="connector"
       range={drawn?.range}
-      none={polled.loading ? "Loading …" : (polled.problem?.detail ?? "No values yet: the first comes within 10 s.")}
+      none={polled.loading ? "Loading …" : (polled.problem?.detail ?? "No values in this time.")}
     />
   );
 }
@@ -134,7 +134,7 @@ function About({ of }: { of: Connector }) {
           ["Publication", config["publication.name"] && <code>{config["publication.name"]}</code>],
           ["Topics begin with", config["topic.prefix"] && <code>{config["topic.prefix"]}</code>],
           ["Managed by", file ? <code>{file}</code> : "the API"],
-          ["Ordered", of.target],
+          ["Wanted state", of.target],
           ["Delivery", log === "builtin" ? "exactly once into the built-in log" : undefined],
           ["Last commit", commit ? <code>{lsnText(commit)}</code> : undefined],
           ["Changes", count(of.changes)],

@@ -6,7 +6,7 @@ import { usePolled } from "../../api/polled";
 import type { Connector, Items, Relation, Topic } from "../../api/types";
 import { ui } from "../../app/paths";
 import { useQuery } from "../../app/query";
-import { bytes, count, counted, rate } from "../../text/format";
+import { count, counted, rate } from "../../text/format";
 import { AsCommand } from "../../ui/as-command";
 import { Choice } from "../../ui/choice";
 import { Empty } from "../../ui/empty";
@@ -67,7 +67,7 @@ export function Tables({ of }: { of: Connector }) {
               }
             />
             <p class="muted">
-              Rows and sizes are estimated from table statistics. Records are those that the topic holds now; changes by table and operation are not counted
+              Rows are estimated from table statistics. Records are those that the topic holds now; changes by table and operation are not counted
               by this service.
             </p>
             <AsCommand call={{ path }} />
@@ -118,11 +118,10 @@ function columns(onSnapshot: (table: string) => void): Column<Row>[] {
       by: (row) => row.replica_identity,
       cell: (row) => hasWal(row) && <Identity identity={row.replica_identity} table={row.table} hasKey={row.primary_key.length > 0} />,
     },
-    { id: "topic", title: "Topic", cell: (row) => (row.topic ? <a href={ui.topic(row.topic.name)}>{row.topic.name}</a> : <span class="muted">none yet</span>) },
+    { id: "topic", title: "Topic", cell: (row) => (row.topic ? <a class="nowrap" href={ui.topic(row.topic.name)}>{row.topic.name}</a> : <span class="muted nowrap">none yet</span>) },
     { id: "records", title: "Records", num: true, by: (row) => row.topic?.records, cell: (row) => count(row.topic?.records) },
     { id: "rate", title: "In/s", num: true, by: (row) => row.topic?.records_per_second, cell: (row) => rate(row.topic?.records_per_second) },
-    { id: "rows", title: "Rows", num: true, by: (row) => row.rows_estimated, cell: (row) => `~${count(row.rows_estimated)}` },
-    { id: "size", title: "Size", num: true, by: (row) => row.size_bytes_estimated, cell: (row) => bytes(row.size_bytes_estimated) },
+    { id: "rows", title: "Rows", num: true, by: (row) => row.rows_estimated, cell: (row) => (row.rows_estimated === null ? "–" : `~${count(row.rows_estimated)}`) },
     { id: "snapshot", title: "Snapshot", cell: (row) => <SnapshotCell row={row} /> },
     {
       id: "warnings",
@@ -152,7 +151,7 @@ function columns(onSnapshot: (table: string) => void): Column<Row>[] {
 }
 
 function SnapshotCell({ row }: { row: Row }) {
-  if (!row.captured) return <span class="muted">not captured</span>;
+  if (!row.captured) return <span class="muted nowrap">not captured</span>;
   if (!row.snapshot) return <span class="muted">–</span>;
   if (row.snapshot.state !== "running") return <>{row.snapshot.state === "completed" ? "✓ done" : "queued"}</>;
   return <Progress label={`Snapshot of ${row.table}`} done={row.snapshot.rows_done} of={row.snapshot.rows_estimated} />;
