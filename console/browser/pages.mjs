@@ -2,6 +2,7 @@
 // nothing to show), `ready` (a selector that is there when it is drawn), `before(page)` (what to set up), `then(page, fail)` (what to do and see there), `mayLog` (texts on the
 // browser's console that are no failure).
 
+import { CONNECTOR_PAGES } from "./connector-pages.mjs";
 import { TOPIC_PAGES } from "./topics.mjs";
 
 /** The first of a list of the API, as a page's path. */
@@ -20,8 +21,7 @@ export const PAGES = [
   { name: "keys", path: "/ui/connectors", ready: "tbody tr", then: keys },
   { name: "palette", path: "/ui/connectors", ready: "tbody tr, .empty", then: palette },
   { name: "shortcuts", path: "/ui/", ready: ".tiles", then: shortcuts },
-  { name: "wizard", path: "/ui/connectors/new" },
-  { name: "connector", path: first("/v1/connectors", (one) => `/ui/connectors/${name(one.name)}`) },
+  ...CONNECTOR_PAGES,
   ...TOPIC_PAGES(name, first),
   { name: "groups", path: "/ui/groups" },
   { name: "subscriptions", path: "/ui/subscriptions" },

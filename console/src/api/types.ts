@@ -22,6 +22,8 @@ export type Status = Answer<"/v1/status">;
 export type Series = Answer<"/v1/series">;
 export type Timeline = Answer<"/v1/connectors/{name}/timeline">;
 
+export type Relation = Answer<"/v1/sources/{connector}/tables">["items"][number];
+
 /** A list of the API. */
 export interface Items<T> {
   items: T[];

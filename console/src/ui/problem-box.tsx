@@ -46,7 +46,7 @@ export function ProblemBox({ problem, what, tone = "error", rest, onRetry }: Pro
         {at && (
           <>
             <dt>Where</dt>
-            <dd>{at}</dd>
+            <dd>{at.includes("\n") ? <pre class="where">{at}</pre> : at}</dd>
           </>
         )}
         {why && (

@@ -1,0 +1,57 @@
+// The doctor's findings, as they come: one line each, then the sum of all. Promises that a reader which leaves ends the request, and that
+// an answer without an end is told as a problem.
+
+import { send } from "./client";
+import { ApiProblem } from "./problem";
+import type { Finding } from "./types";
+
+export interface Asked {
+  url?: string;
+  connector?: string;
+  tables?: readonly string[];
+  slot_test?: boolean;
+}
+
+export interface Sum {
+  ok: boolean;
+  target: string;
+  fix_sql: string;
+}
+
+/** Examines; longer than the service's own limit for it. */
+const TIMEOUT_MS = 75_000;
+/** More than a database has. */
+const FINDINGS_MAX = 5000;
+
+export async function examine(asked: Asked, tell: (finding: Finding) => void, signal: AbortSignal): Promise<Sum> {
+  const response = await send("POST", "/v1/check", asked, { signal, timeoutMs: TIMEOUT_MS, headers: { Accept: "application/x-ndjson" } });
+  let sum: Sum | null = null;
+  let found = 0;
+  for await (const line of linesOf(response)) {
+    if (line["error"] !== undefined) throw new ApiProblem({ status: response.status, title: "Not examined", detail: String(line["error"]) });
+    if (line["schema"] !== undefined) sum = line as unknown as Sum;
+    else if (++found <= FINDINGS_MAX) tell(line as unknown as Finding);
+  }
+  if (!sum) throw new ApiProblem({ code: "console/unreachable", title: "Not examined", detail: "the answer ended before it was whole", fix: "ask again" });
+  return sum;
+}
+
+/** The lines of an answer of JSON lines. */
+async function* linesOf(response: Response): AsyncGenerator<Record<string, unknown>> {
+  const reader = response.body?.getReader();
+  if (!reader) return;
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      rest += done ? "\n" : decoder.decode(value, { stream: true });
+      const lines = rest.split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (line.trim() !== "") yield JSON.parse(line) as Record<string, unknown>;
+      if (done) return;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
