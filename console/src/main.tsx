@@ -27,6 +27,7 @@ const Subscription = lazy(() => import("./pages/subscription/page"));
 const Slots = lazy(() => import("./pages/slots/page"));
 const Settings = lazy(() => import("./pages/settings/page"));
 const Api = lazy(() => import("./pages/api/page"));
+const LoginPage = lazy(() => import("./pages/login/page"));
 
 /** A page that was changed to begins at its top, and its heading is what a screen reader reads next. */
 function arrived() {
@@ -55,6 +56,7 @@ function Console() {
             <Route path={`${BASE}/slots`} component={Slots} />
             <Route path={`${BASE}/settings`} component={Settings} />
             <Route path={`${BASE}/api`} component={Api} />
+            <Route path={`${BASE}/login`} component={LoginPage} />
             <Route default component={NotFound} />
           </Router>
         </ErrorBoundary>

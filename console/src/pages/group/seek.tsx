@@ -88,7 +88,7 @@ export function Seek({ view, onClose, onDone }: { view: GroupView; onClose: () =
         ))}
       </div>
       {topics.length > 1 && (
-        <fieldset class="topics">
+        <fieldset class="choices">
           <legend>Topics</legend>
           {topics.map((topic) => (
             <label key={topic}>

@@ -54,6 +54,7 @@ export function TestFire({ of, onClose }: { of: Subscription; onClose: () => voi
       title={`Test ${of.name}`}
       onClose={onClose}
       wide
+      close="Close"
       foot={
         <button type="button" class="primary" disabled={busy} onClick={() => void send()}>
           {busy ? "Sending …" : attempt ? "Send once more" : "Send the newest record"}
