@@ -24,6 +24,13 @@ let names = 0;
 
 /** The path's answer, asked again every so often; 0: once. A null path asks nothing. */
 export function usePolled<T>(path: string | null, everyMs = 0): Polled<T> {
+  return usePolledBy<T>(path, (signal) => get<T>(path ?? "", { signal }), everyMs);
+}
+
+/** The same of several requests that belong together: `key` says what is asked for, `load` asks. */
+export function usePolledBy<T>(path: string | null, load: (signal: AbortSignal) => Promise<T>, everyMs = 0): Polled<T> {
+  const latest = useRef(load);
+  latest.current = load;
   const state: Signal<{ path: string | null; data?: T; problem?: ApiProblem }> = useMemo(() => signal({ path: null }), []);
   const askAgain = useRef<() => void>(() => {});
   useEffect(() => {
@@ -49,7 +56,7 @@ export function usePolled<T>(path: string | null, everyMs = 0): Polled<T> {
       const mine = new AbortController();
       asking = mine;
       try {
-        const data = await get<T>(path, { signal: mine.signal });
+        const data = await latest.current(mine.signal);
         if (over || mine.signal.aborted) return;
         failures = 0;
         found(who);

@@ -50,7 +50,7 @@ export function LoginForm({ onDone }: { onDone?: () => void }) {
       </form>
       <div role="alert">{problem && <p class="say-error">{problem.status === 401 ? "The token is not known, or was revoked." : problem.detail}</p>}</div>
       <p id="token-why" class="muted">
-        No token yet? On the machine of the service: <code>rowfeed tokens create me --scope admin</code>
+        No token yet? The first start of the service prints a link that logs in. Later, on its machine: <code>rowfeed tokens create me --scope admin</code>
       </p>
     </>
   );

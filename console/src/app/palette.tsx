@@ -9,7 +9,7 @@ import { best } from "../text/search";
 import { actions } from "./actions";
 import { useKey } from "./keys";
 import { SECTIONS, ui } from "./paths";
-import { theme, zone } from "./preferences";
+import { rows, theme, zone } from "./preferences";
 
 interface Entry {
   kind: string;
@@ -41,6 +41,8 @@ const OWN: Entry[] = [
   { kind: "Action", title: "Theme: light", run: () => (theme.value = "light") },
   { kind: "Action", title: "Theme: dark", run: () => (theme.value = "dark") },
   { kind: "Action", title: "Theme: as the system has it", run: () => (theme.value = "system") },
+  { kind: "Action", title: "Rows: dense", words: "table density", run: () => (rows.value = "dense") },
+  { kind: "Action", title: "Rows: comfortable", words: "table density", run: () => (rows.value = "comfortable") },
   { kind: "Action", title: "Times in UTC", run: () => (zone.value = "utc") },
   { kind: "Action", title: "Times in the local zone", run: () => (zone.value = "local") },
 ];

@@ -8,7 +8,8 @@ import { failed } from "./toasts";
 
 interface Session {
   authenticated: boolean;
-  name: string;
+  /** Whose token was shown; null where none was needed. */
+  name: string | null;
   scopes: string[];
   auth: "token" | "loopback" | "none";
 }
@@ -40,7 +41,8 @@ export async function logOut(): Promise<void> {
 export async function look(): Promise<void> {
   try {
     session.value = await get<Session>("/v1/session");
-    loggedIn.value = session.value.authenticated && session.value.auth === "token";
+    // From the service's own machine no token may be needed: then there is nothing to log out of.
+    loggedIn.value = session.value.authenticated && session.value.auth !== "none" && session.value.name !== null;
   } catch {
     // 401 has asked for a login by itself; anything else is told by the page's own requests.
     session.value = null;
@@ -64,6 +66,11 @@ export async function begin(): Promise<void> {
   }
   await look();
 }
+
+// A login link that is pasted into an open tab changes nothing but the fragment.
+window.addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#login=")) void begin();
+});
 
 /** True when a login link was used before, or is too old. */
 export const linkRefused = signal(false);

@@ -6,7 +6,7 @@ import { ConnectionBar } from "./connection";
 import { Palette, openPalette } from "./palette";
 import { BASE, SECTIONS, ui } from "./paths";
 import { type Theme, theme, zone } from "./preferences";
-import { loggedIn, logOut } from "./session";
+import { loggedIn, logOut, session } from "./session";
 import { Shortcuts, openShortcuts } from "./shortcuts";
 import { Toasts } from "./toasts";
 
@@ -66,7 +66,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
             ?
           </button>
           {loggedIn.value && (
-            <button type="button" class="quiet" onClick={logOut}>
+            <button type="button" class="quiet" title={`Logged in as ${session.value?.name ?? ""}`} onClick={() => void logOut()}>
               Log out
             </button>
           )}

@@ -78,7 +78,7 @@ export function Chart({ title, times, lines, format, sync, height = HEIGHT, rang
       <figcaption>
         <span class="chart-title">{title}</span>
         <span class="legend">
-          {drawn.map((line, i) => (
+          {(isEmpty ? [] : drawn).map((line, i) => (
             <span key={line.name} class="nowrap">
               {drawn.length > 1 && (
                 <svg class={`line line-${i}`} viewBox="0 0 20 4" width="20" height="4" aria-hidden="true">

@@ -12,6 +12,8 @@ interface Props {
   /** Said before it: "Not paused". */
   what?: string;
   tone?: "error" | "warn";
+  /** Without its first line, where that stands above it already. */
+  rest?: boolean;
   /** A button that tries again. */
   onRetry?: () => void;
 }
@@ -27,17 +29,19 @@ function parts(problem: Problem | ApiProblem) {
 /** A fix that is statements or a command is copied as it is; a sentence is read. */
 const isCode = (fix: string) => /\n|;\s*$|^(alter|create|grant|select|rowfeed)\s/i.test(fix);
 
-export function ProblemBox({ problem, what, tone = "error", onRetry }: Props) {
+export function ProblemBox({ problem, what, tone = "error", rest, onRetry }: Props) {
   const { code, what: said, at, why, fix, docs, id } = parts(problem);
   const docsHref = sameOrigin(docs);
   return (
     <section class={`problem ${tone}`} aria-label={tone === "error" ? "Problem" : "Warning"}>
-      <p class="problem-what">
-        <span aria-hidden="true">{tone === "error" ? "■" : "▲"}</span> <span class="sr">{tone === "error" ? "Error:" : "Warning:"}</span>
-        {what && `${what}: `}
-        {said}
-        {code && <code class="badge">{code}</code>}
-      </p>
+      {!rest && (
+        <p class="problem-what">
+          <span aria-hidden="true">{tone === "error" ? "■" : "▲"}</span> <span class="sr">{tone === "error" ? "Error:" : "Warning:"}</span>
+          {what && `${what}: `}
+          {said}
+          {code && <code class="badge">{code}</code>}
+        </p>
+      )}
       <dl>
         {at && (
           <>

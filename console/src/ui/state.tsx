@@ -13,10 +13,12 @@ export function State({ state, more, title }: Props) {
   const { shape, tone, word } = look(state);
   return (
     <span class={`state ${tone}`} title={title}>
-      <span class="shape" aria-hidden="true">
-        {shape}
+      <span class="state-word">
+        <span class="shape" aria-hidden="true">
+          {shape}
+        </span>
+        {word}
       </span>
-      {word}
       {more && <span class="muted"> {more}</span>}
     </span>
   );

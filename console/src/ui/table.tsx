@@ -80,7 +80,7 @@ export function Table<T>({ caption, rows, columns, keyOf, sort = "", param = "so
             })}
           </tr>
         </thead>
-        <tbody ref={body}>
+        <tbody ref={body} data-walk>
           {sorted.slice(0, shown).map((row) => (
             <tr key={keyOf(row)}>
               {columns.map((column, i) =>
@@ -126,12 +126,14 @@ function inOrder<T>(rows: readonly T[], column: Column<T> | undefined, down: boo
   });
 }
 
-/** j and k go from row to row: to its first link or button, which Enter then opens. */
+/** j and k go from row to row: to its first link or button, which Enter then opens. Of several tables it is the one with the focus; mark
+ *  the element that holds the rows with data-walk. */
 export function useRowKeys(body: { current: HTMLElement | null }) {
   const go = useCallback(
     (step: 1 | -1) => {
       const rows = [...(body.current?.children ?? [])];
-      if (rows.length === 0) return false;
+      const other = document.activeElement?.closest("[data-walk]");
+      if (rows.length === 0 || (other && other !== body.current)) return false;
       const at = rows.findIndex((row) => row.contains(document.activeElement));
       const next = rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step))];
       const target = next?.querySelector<HTMLElement>("a, button, summary") ?? (next as HTMLElement | undefined);

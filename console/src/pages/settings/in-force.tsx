@@ -85,9 +85,9 @@ function Files({ of, again }: { of: InForce; again: () => void }) {
       <Facts
         of={[
           ["Settings file", of.file ? <code>{of.file}</code> : <span class="muted">none: defaults, environment and flags</span>],
-          ["Read", read.at && <Ago at={read.at} />],
+          ["Settings read", read.at && <Ago at={read.at} />],
           ["Connector files", <code>{connectors.folder}</code>],
-          ["Read", connectors.read_at ? <><Ago at={connectors.read_at} /> {connectors.watched && <span class="muted">and watched</span>}</> : <span class="muted">{connectors.watched ? "watched" : "at the start only"}</span>],
+          ["Connectors read", connectors.read_at ? <><Ago at={connectors.read_at} /> {connectors.watched && <span class="muted">and watched</span>}</> : <span class="muted">{connectors.watched ? "watched" : "at the start only"}</span>],
         ]}
       />
       {mistakes.map(({ message, ...rest }, i) => (

@@ -31,7 +31,7 @@ export function Tokens() {
     { id: "created", title: "Made", by: (token) => token.created_ms, cell: (token) => <Ago at={token.created_ms} /> },
     {
       id: "revoke",
-      title: "",
+      title: "Action",
       cell: (token) => (
         <button type="button" class="danger" aria-label={`Revoke ${token.name} …`} onClick={() => setRevoke(token)}>
           Revoke …

@@ -99,7 +99,7 @@ const columns = (forecastOf: (slot: Slot) => Forecast, onDrop: (slot: Slot) => v
   { id: "lag", title: "Not confirmed", num: true, help: "WAL the reader has not confirmed", by: (slot) => slot.lag_bytes, cell: (slot) => bytes(slot.lag_bytes) },
   {
     id: "drop",
-    title: "",
+    title: "Action",
     cell: (slot) => (
       <button type="button" class="danger" aria-label={`Drop ${slot.slot} …`} onClick={() => onDrop(slot)}>
         Drop …

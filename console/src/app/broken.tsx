@@ -1,0 +1,60 @@
+// When a page cannot be shown: its program could not be loaded (the service was updated, or is away), or it has a mistake of ours.
+
+import type { ComponentChildren } from "preact";
+import { Component } from "preact";
+import { Page } from "./page";
+
+/** In place of a page whose program did not come. The names of an updated console are others: a reload gets them. */
+export function NotLoaded() {
+  return (
+    <Page title="This page could not be loaded">
+      <p>Rowfeed was updated while this tab was open, or it does not answer just now.</p>
+      <p class="row">
+        <button type="button" class="primary" onClick={() => location.reload()}>
+          Reload
+        </button>
+      </p>
+    </Page>
+  );
+}
+
+interface Props {
+  /** Another address is another chance. */
+  path: string;
+  children: ComponentChildren;
+}
+
+interface State {
+  broke: string | null;
+  at: string;
+}
+
+/** Shows what went wrong in place of a page that throws; the rest of the console stays. */
+export class Boundary extends Component<Props, State> {
+  override state: State = { broke: null, at: this.props.path };
+
+  static override getDerivedStateFromProps(props: Props, state: State): Partial<State> | null {
+    return props.path === state.at ? null : { broke: null, at: props.path };
+  }
+
+  override componentDidCatch(error: unknown) {
+    console.error(error);
+    this.setState({ broke: error instanceof Error ? error.message : String(error) });
+  }
+
+  override render() {
+    if (this.state.broke === null) return this.props.children;
+    return (
+      <Page title="This page has a mistake">
+        <p>
+          That is the console's fault. It said: <code>{this.state.broke}</code>
+        </p>
+        <p class="row">
+          <button type="button" class="primary" onClick={() => location.reload()}>
+            Reload
+          </button>
+        </p>
+      </Page>
+    );
+  }
+}

@@ -1,0 +1,82 @@
+// The columns of tables of connectors: the overview shows some, the page of connectors all.
+
+import type { Connector } from "../../api/types";
+import { now } from "../../app/now";
+import { ui } from "../../app/paths";
+import { bytes, counted, duration, rate } from "../../text/format";
+import { behind } from "../../text/lag";
+import { look } from "../../text/states";
+import { Progress } from "../../ui/progress";
+import { State } from "../../ui/state";
+import type { Column } from "../../ui/table";
+
+export type Id = "name" | "state" | "tables" | "lag" | "rate" | "snapshot" | "slot";
+
+type Since = ReadonlyMap<string, number>;
+
+const all = (since: Since): Record<Id, Column<Connector>> => ({
+  name: {
+    id: "name",
+    title: "Connector",
+    cell: (one) => <a href={ui.connector(one.name)}>{one.name}</a>,
+    by: (one) => one.name,
+  },
+  state: {
+    id: "state",
+    title: "State",
+    cell: (one) => <ConnectorState of={one} since={since.get(one.name)} />,
+    by: (one) => look(one.state).rank,
+    help: "Sorted by trouble, the worst first",
+  },
+  tables: {
+    id: "tables",
+    title: "Tables",
+    num: true,
+    cell: (one) => (one.snapshot.tables_total > 0 ? one.snapshot.tables_total : "–"),
+    by: (one) => one.snapshot.tables_total,
+  },
+  lag: { id: "lag", title: "Lag", num: true, cell: (one) => duration(behind(one)), by: behind },
+  rate: { id: "rate", title: "Changes/s", num: true, cell: (one) => rate(one.changes_per_second), by: (one) => one.changes_per_second },
+  snapshot: { id: "snapshot", title: "Snapshot", cell: (one) => <Snapshot of={one} /> },
+  slot: {
+    id: "slot",
+    title: "Slot",
+    cell: (one) => (
+      <>
+        <a href={`${ui.slots()}?q=${encodeURIComponent(one.slot)}`}>{one.slot}</a> <span class="muted nowrap">{bytes(one.slot_retained_bytes)}</span>
+      </>
+    ),
+    by: (one) => one.slot_retained_bytes,
+  },
+});
+
+/** The columns of these names. `since`: when each connector came into its state, where that is known. */
+export function columns(ids: readonly Id[], since: Since): Column<Connector>[] {
+  const of = all(since);
+  return ids.map((id) => of[id]);
+}
+
+/** "● streaming 2 d", "▲ waiting 12 min · pg/auth". */
+export function ConnectorState({ of, since }: { of: Connector; since?: number | undefined }) {
+  const ms = of.failing_seconds ? of.failing_seconds * 1000 : since === undefined ? null : Math.max(0, now.value - since);
+  const wants = of.target !== "running" && of.state !== of.target ? `to be ${of.target}` : "";
+  const more = [ms === null ? "" : ms < 1000 ? "now" : duration(ms), of.problem?.code ?? "", wants].filter(Boolean).join(" · ");
+  return <State state={of.state} more={more || undefined} title={of.problem?.what} />;
+}
+
+/** A bar while it runs, else what became of it. */
+export function Snapshot({ of }: { of: Connector }) {
+  const { tables_total, tables_done, rows_done, rows_estimated, eta_seconds } = of.snapshot;
+  if (of.incremental) {
+    const word = of.incremental.state === "paused" ? "paused" : "incremental";
+    return (
+      <span class="muted">
+        {word}, {counted(of.incremental.tables.length, "table")} left
+      </span>
+    );
+  }
+  if (tables_total === 0) return <span class="muted">–</span>;
+  if (tables_done >= tables_total) return <span class="muted">done</span>;
+  const left = eta_seconds === null ? null : eta_seconds * 1000;
+  return <Progress label={`Snapshot of ${of.name}`} done={rows_done} of={rows_estimated} leftMs={left} />;
+}

@@ -1,0 +1,100 @@
+// The latest changes of all topics, as they come: a sample of a few a second. Stands still while it is pointed at, focused or selected in.
+
+import { useRef, useState } from "preact/hooks";
+import { ui } from "../../app/paths";
+import { useSubscription } from "../../live/live";
+import type { LiveRecord } from "../../live/messages";
+import { diffOfView, keyText, opWord, summary } from "../../text/diff";
+import { count } from "../../text/format";
+import { Clock } from "../../ui/time";
+
+const ROWS_MAX = 10;
+/** Records a second. */
+const RATE = 4;
+
+const WISH = { match: ["*"], view: "diff", sample: RATE, from: "-1", credit: 50 } as const;
+
+export function Ticker() {
+  const [rows, setRows] = useState<LiveRecord[]>([]);
+  const [skipped, setSkipped] = useState(0);
+  const [refused, setRefused] = useState("");
+  const held = useRef(false);
+  const missed = useRef<LiveRecord[]>([]);
+  const wish = useRef({ ...WISH, match: [...WISH.match] }).current;
+  // By time: the topics' last records, which come first, are in the order of the topics.
+  const show = (items: LiveRecord[]) => setRows((before) => newest([...[...items].reverse(), ...before]).slice(0, ROWS_MAX));
+  useSubscription(wish, {
+    records: (items) => {
+      if (held.current) missed.current = [...missed.current, ...items].slice(-ROWS_MAX);
+      else show(items);
+    },
+    skipped: setSkipped,
+    began: () => setRefused(""),
+    refused: (_, message) => setRefused(message),
+  });
+  const hold = (is: boolean) => {
+    held.current = is;
+    if (!is && missed.current.length > 0) {
+      show(missed.current);
+      missed.current = [];
+    }
+  };
+  return (
+    <section aria-labelledby="ticker-title" onMouseEnter={() => hold(true)} onMouseLeave={() => hold(false)} onFocusCapture={() => hold(true)} onBlurCapture={() => hold(false)}>
+      <div class="bar-row">
+        <h2 id="ticker-title">Latest changes</h2>
+        {skipped > 0 && (
+          <span class="muted">
+            showing {RATE} of {count(skipped + RATE)} a second
+          </span>
+        )}
+      </div>
+      {refused && <p class="muted">Not shown: {refused}.</p>}
+      {rows.length === 0 && !refused ? (
+        <p class="muted">Waiting for the next change …</p>
+      ) : (
+        <div class="table-wrap scrolls ticker" role="region" aria-label="Latest changes" aria-live="off" tabIndex={0}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Time</th>
+                <th scope="col">Topic</th>
+                <th scope="col">Op</th>
+                <th scope="col">Key</th>
+                <th scope="col">Change</th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((record) => (
+                <Row key={`${record.topic} ${record.partition}:${record.offset}`} of={record} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+const newest = (rows: LiveRecord[]) => rows.sort((a, b) => ((b.ts ?? "") > (a.ts ?? "") ? 1 : (b.ts ?? "") < (a.ts ?? "") ? -1 : 0));
+
+function Row({ of }: { of: LiveRecord }) {
+  const op = of.op ?? "";
+  return (
+    <tr>
+      <td>
+        <a href={ui.record(of.topic, of.partition, of.offset)}>
+          <Clock at={of.ts} />
+        </a>
+      </td>
+      <td>
+        <a href={ui.topic(of.topic)}>{of.topic}</a>
+      </td>
+      <td>
+        <span class={`op op-${op}`}>{opWord(op)}</span>
+      </td>
+      <td class="mono nowrap">{keyText(of.key, 40)}</td>
+      <td class="mono change">{summary(op, diffOfView({ op, changed: of.changed ?? null, row: of.row ?? null, unavailable: of.unavailable ?? [] }))}</td>
+    </tr>
+  );
+}
