@@ -23,11 +23,6 @@ export const PAGES = [
   { name: "shortcuts", path: "/ui/", ready: ".tiles", then: shortcuts },
   ...CONNECTOR_PAGES,
   ...TOPIC_PAGES(name, first),
-  { name: "groups", path: "/ui/groups" },
-  { name: "subscriptions", path: "/ui/subscriptions" },
-  { name: "slots", path: "/ui/slots" },
-  { name: "settings", path: "/ui/settings" },
-  { name: "api", path: "/ui/api" },
   { name: "not-found", path: "/ui/no/such/page" },
 ];
 

@@ -10,6 +10,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { PAGES } from "./pages.mjs";
+import { REST } from "./rest.mjs";
 import { STATES } from "./states.mjs";
 import { TROUBLES } from "./troubles.mjs";
 
@@ -92,7 +93,7 @@ async function visit(browser, one, theme) {
   }
 }
 
-const ALL = [...PAGES, ...STATES, ...TROUBLES];
+const ALL = [...PAGES, ...REST, ...STATES, ...TROUBLES];
 const unknown = only.filter((name) => !ALL.some((one) => one.name === name));
 if (unknown.length > 0) {
   console.error(`no page ${unknown.join(", ")}: there are ${ALL.map((one) => one.name).join(", ")}`);

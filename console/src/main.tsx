@@ -33,6 +33,7 @@ const Subscription = page(() => import("./pages/subscription/page"));
 const Slots = page(() => import("./pages/slots/page"));
 const Settings = page(() => import("./pages/settings/page"));
 const Api = page(() => import("./pages/api/page"));
+const LoginPage = page(() => import("./pages/login/page"));
 
 let isFirst = true;
 
@@ -74,6 +75,7 @@ function Pages() {
         <Route path={`${BASE}/slots`} component={Slots} />
         <Route path={`${BASE}/settings`} component={Settings} />
         <Route path={`${BASE}/api`} component={Api} />
+        <Route path={`${BASE}/login`} component={LoginPage} />
         <Route default component={NotFound} />
       </Router>
     </Boundary>

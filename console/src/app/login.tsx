@@ -1,4 +1,5 @@
-// The login form, in place of any page that needs one: after it the same page is shown. Promises that the token goes nowhere but to the service.
+// The login form, in place of any page that needs one (after it the same page is shown), and for a page of its own. Promises that the token
+// goes nowhere but to the service.
 
 import { useState } from "preact/hooks";
 import { asProblem } from "../api/client";
@@ -8,6 +9,16 @@ import { linkRefused, logIn } from "./session";
 
 export function Login() {
   useTitle("Log in");
+  return (
+    <main id="main" class="login">
+      <h1>Log in to Rowfeed</h1>
+      <LoginForm />
+    </main>
+  );
+}
+
+/** The form alone. `onDone`: after a login. */
+export function LoginForm({ onDone }: { onDone?: () => void }) {
   const [problem, setProblem] = useState<ApiProblem>();
   const [busy, setBusy] = useState(false);
   const submit = async (event: SubmitEvent) => {
@@ -18,6 +29,7 @@ export function Login() {
     setProblem(undefined);
     try {
       await logIn(field.value.trim());
+      onDone?.();
     } catch (error) {
       setProblem(asProblem(error));
       field.value = "";
@@ -27,8 +39,7 @@ export function Login() {
     }
   };
   return (
-    <main id="main" class="login">
-      <h1>Log in to Rowfeed</h1>
+    <>
       {linkRefused.value && <p class="say-warn">This login link was used before, or is too old. A token works, too.</p>}
       <form onSubmit={submit}>
         <label for="token">Token</label>
@@ -41,6 +52,6 @@ export function Login() {
       <p id="token-why" class="muted">
         No token yet? The first start of the service prints a link that logs in. Later, on its machine: <code>rowfeed tokens create me --scope admin</code>
       </p>
-    </main>
+    </>
   );
 }

@@ -21,6 +21,7 @@ export const ui = {
   slots: () => `${BASE}/slots`,
   settings: () => `${BASE}/settings`,
   api: () => `${BASE}/api`,
+  login: () => `${BASE}/login`,
 };
 
 /** The parts of navigation, in the order of the header; `key` follows `g`. */

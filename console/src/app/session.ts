@@ -2,6 +2,8 @@
 
 import { signal } from "@preact/signals";
 import { asProblem, del, get, needsLogin, post } from "../api/client";
+import { nextPage } from "./next";
+import { ui } from "./paths";
 import { failed } from "./toasts";
 
 interface Session {
@@ -21,6 +23,8 @@ export const loggedIn = signal(false);
 export async function logIn(token: string): Promise<void> {
   await post("/v1/session", { token }, { asksLogin: false });
   await look();
+  // On the login's own page the next one is named by the address.
+  if (location.pathname === ui.login()) history.replaceState(null, "", nextPage(new URLSearchParams(location.search).get("next") ?? undefined));
   needsLogin.value = false;
 }
 

@@ -10,9 +10,11 @@ interface Props {
   /** Buttons, the one that does it last. */
   foot?: ComponentChildren;
   wide?: boolean;
+  /** On the button that closes it. */
+  close?: string;
 }
 
-export function Dialog({ title, onClose, children, foot, wide }: Props) {
+export function Dialog({ title, onClose, children, foot, wide, close = "Cancel" }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -28,7 +30,7 @@ export function Dialog({ title, onClose, children, foot, wide }: Props) {
       <div class="dialog-body">{children}</div>
       <div class="dialog-foot">
         <button type="button" onClick={() => dialog.current?.close()}>
-          Cancel
+          {close}
         </button>
         {foot}
       </div>

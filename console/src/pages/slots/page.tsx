@@ -1,12 +1,158 @@
-// Replication slots, the WAL they hold, and how much time is left.
+// Replication slots of the servers that connectors read: the WAL each holds back, who holds it, how much time is left, and dropping one.
 
+import { useState } from "preact/hooks";
+import { at, del, seg } from "../../api/client";
+import { usePolled } from "../../api/polled";
+import type { Answer, Slot } from "../../api/types";
 import { Page } from "../../app/page";
+import { ui } from "../../app/paths";
+import { useQuery } from "../../app/query";
+import { command } from "../../text/command";
+import { bytes, duration } from "../../text/format";
+import { holds } from "../../text/search";
+import { AsCommand } from "../../ui/as-command";
+import { Chart, LINES_MAX } from "../../ui/chart";
+import { Confirm } from "../../ui/confirm";
 import { Empty } from "../../ui/empty";
+import { Filter } from "../../ui/filter";
+import { Loaded } from "../../ui/loading";
+import { type Column, Table } from "../../ui/table";
+import { type Forecast, type Point, forecast } from "./forecast";
+import { Holder, LeftText, Retained } from "./cells";
+import { keyOf, useSeenSlots, useSeries } from "./history";
 
-export default function Slots() {
+type Slots = Answer<"/v1/slots">;
+
+/** Each answer asks the databases themselves. */
+const ASK_MS = 10_000;
+
+export default function SlotsPage() {
+  const polled = usePolled<Slots>("/v1/slots", ASK_MS);
+  const series = useSeries(polled.data?.items);
+  const seen = useSeenSlots(polled.data?.items);
+  const [text] = useQuery("q");
+  const [drop, setDrop] = useState<Slot>();
+  const pointsOf = (slot: Slot): readonly Point[] => (slot.connector ? series.get(slot.connector) : undefined) ?? seen.get(keyOf(slot)) ?? [];
+  const forecastOf = (slot: Slot) => forecast(pointsOf(slot), slot.safe_bytes, slot.wal_status);
   return (
-    <Page title="Slots">
-      <Empty title="Not built yet">Replication slots, the WAL they hold, and how much time is left.</Empty>
+    <Page title="Slots" lead="What keeps WAL on the database servers. A slot that nobody reads fills the server's disk, unless it has a limit.">
+      <Loaded of={polled}>
+        {({ items, unreached }) => {
+          const shown = items.filter((slot) => holds(`${slot.slot} ${slot.server} ${slot.connector ?? ""}`, text));
+          return (
+            <div class="stack">
+              {unreached.map(({ server, problem }) => (
+                <p key={server} class="say-warn">
+                  ▲ {server} does not answer, so its slots are not in the list: {problem}
+                </p>
+              ))}
+              <HeldChart series={series} />
+              <div>
+                <div class="bar-row">
+                  <Filter label="Filter slots" />
+                </div>
+                <Table
+                  caption="Replication slots"
+                  rows={shown}
+                  columns={columns(forecastOf, setDrop)}
+                  keyOf={keyOf}
+                  sort="-retained"
+                  empty={text && items.length > 0 ? <p class="muted">No slot of that name.</p> : <NoSlots />}
+                />
+              </div>
+              <AsCommand line={command("rowfeed", "slots", "list")} call={{ path: "/v1/slots" }} />
+            </div>
+          );
+        }}
+      </Loaded>
+      {drop && <Drop slot={drop} onClose={() => setDrop(undefined)} onDone={polled.again} />}
     </Page>
+  );
+}
+
+const columns = (forecastOf: (slot: Slot) => Forecast, onDrop: (slot: Slot) => void): Column<Slot>[] => [
+  { id: "slot", title: "Slot", by: (slot) => slot.slot, cell: (slot) => <span class="mono">{slot.slot}</span> },
+  {
+    id: "server",
+    title: "Server",
+    by: (slot) => slot.server,
+    cell: (slot) => (
+      <>
+        {slot.server}
+        {slot.database && <span class="muted"> / {slot.database}</span>}
+      </>
+    ),
+  },
+  { id: "connector", title: "Connector", by: (slot) => slot.connector, cell: (slot) => (slot.connector ? <a href={ui.connector(slot.connector)}>{slot.connector}</a> : <span class="muted">of none</span>) },
+  { id: "holder", title: "Read by", by: (slot) => (slot.active ? 1 : 0), cell: (slot) => <Holder of={slot} /> },
+  { id: "retained", title: "WAL held", num: true, by: (slot) => slot.retained_bytes, cell: (slot) => <Retained of={slot} /> },
+  {
+    id: "left",
+    title: "Time left",
+    help: "An estimate, by how the held WAL grew lately",
+    by: (slot) => {
+      const is = forecastOf(slot);
+      return is.is === "left" ? is.ms : is.is === "lost" ? -1 : null;
+    },
+    cell: (slot) => <LeftText of={forecastOf(slot)} />,
+  },
+  { id: "lag", title: "Not confirmed", num: true, help: "WAL the reader has not confirmed", by: (slot) => slot.lag_bytes, cell: (slot) => bytes(slot.lag_bytes) },
+  {
+    id: "drop",
+    title: "Action",
+    cell: (slot) => (
+      <button type="button" class="danger" aria-label={`Drop ${slot.slot} …`} onClick={() => onDrop(slot)}>
+        Drop …
+      </button>
+    ),
+  },
+];
+
+/** The connectors that hold most are drawn. */
+function HeldChart({ series }: { series: ReadonlyMap<string, readonly Point[]> }) {
+  const most = (points: readonly Point[]) => Math.max(0, ...points.map((point) => point.held ?? 0));
+  const drawn = [...series].sort(([, a], [, b]) => most(b) - most(a)).slice(0, LINES_MAX);
+  const times = [...new Set(drawn.flatMap(([, points]) => points.map((point) => point.at)))].sort((a, b) => a - b);
+  if (times.length < 2) return null;
+  const lines = drawn.map(([name, points]) => {
+    const values = new Map(points.map((point) => [point.at, point.held]));
+    return { name, values: times.map((time) => values.get(time) ?? null) };
+  });
+  return <Chart title="WAL held by connectors, last hour" times={times} lines={lines} format={bytes} />;
+}
+
+function Drop({ slot, onClose, onDone }: { slot: Slot; onClose: () => void; onDone: () => void }) {
+  const path = at(seg`/v1/slots/${slot.slot}`, { server: slot.server });
+  return (
+    <Confirm
+      title={`Drop the slot ${slot.slot}?`}
+      verb="Drop"
+      danger
+      type={slot.slot}
+      act={() => del(path)}
+      done={`The slot ${slot.slot} is dropped`}
+      onClose={onClose}
+      onDone={onDone}
+    >
+      <p>
+        {slot.server} frees {bytes(slot.retained_bytes)} of WAL. What its reader has not read is lost to it, and cannot be had back.
+        {slot.inactive_s !== null && ` Nobody has read it for ${duration(slot.inactive_s * 1000)}.`}
+      </p>
+      {slot.connector && (
+        <p class="say-warn">
+          ▲ The connector {slot.connector} reads it: without it, it begins with a new snapshot, and deletes that happen between are not told.
+        </p>
+      )}
+      {slot.active && <p class="say-warn">▲ It is being read now, by {slot.holder ?? "somebody"}. The server refuses to drop it until that ends.</p>}
+      <AsCommand line={command("rowfeed", "slots", "drop", slot.slot, "--on", slot.server)} call={{ method: "DELETE", path }} />
+    </Confirm>
+  );
+}
+
+function NoSlots() {
+  return (
+    <Empty title="No replication slots" actions={<a class="button primary" href={ui.newConnector()}>New connector</a>}>
+      <p>The slots of the servers that connectors read stand here, those of others among them. A connector makes its own when it starts.</p>
+    </Empty>
   );
 }
