@@ -20,10 +20,23 @@ const headers = {
   "Referrer-Policy": "no-referrer",
 };
 
+/** What is loaded together: many small files compress far worse than a few, and each page would ask for a dozen. */
+const CHUNKS = [
+  { name: "shared", test: /src\/(ui\/(?!chart|spark)|api\/|app\/|text\/|live\/)|node_modules\/(?!uplot)/, priority: 3 },
+  { name: "chart", test: /uplot|src\/ui\/chart/, priority: 2 },
+  { name: "operating", test: /src\/pages\/(groups?|subscriptions?|slots|settings|api|login)\//, priority: 1 },
+];
+
 export default defineConfig({
   base: "/ui/",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: { polyfill: false }, reportCompressedSize: false },
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    rolldownOptions: { output: { codeSplitting: { groups: CHUNKS } } },
+  },
   server: { host: "127.0.0.1", port: 5173, proxy },
   preview: { host: "127.0.0.1", port: 4173, proxy, headers },
   test: { include: ["src/**/*.test.ts"], environment: "node" },

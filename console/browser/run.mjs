@@ -90,6 +90,7 @@ async function visit(browser, one, theme) {
     fail(where, error.message.split("\n").slice(0, 3).join(" "));
   } finally {
     await context.close();
+    await one.after?.(base);
   }
 }
 

@@ -27,6 +27,8 @@ interface Attempt {
 /** Longer than the longest timeout that is usual. */
 const WAIT_MS = 120_000;
 
+const succeeded = (attempt: Attempt | undefined) => Math.floor((attempt?.response?.status ?? 0) / 100) === 2;
+
 const message = (first: string, headers: Record<string, string>, body: string) =>
   [first, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), "", body].join("\n");
 
@@ -42,13 +44,13 @@ export function TestFire({ of, onClose }: { of: Subscription; onClose: () => voi
     try {
       const made = await post<Attempt>(path, undefined, { timeoutMs: WAIT_MS });
       setAttempt(made);
-      told(`Test of ${of.name}: ${made.response ? made.response.status : "no answer"}`);
+      if (succeeded(made)) told(`Test of ${of.name}: answered ${made.response?.status}`);
     } catch (error) {
       setProblem(asProblem(error));
     }
     setBusy(false);
   };
-  const ok = attempt?.response && attempt.response.status >= 200 && attempt.response.status < 300;
+  const ok = succeeded(attempt);
   return (
     <Dialog
       title={`Test ${of.name}`}
