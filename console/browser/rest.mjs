@@ -101,11 +101,11 @@ async function previews(page, fail) {
   if ((await button.count()) === 0) return;
   await button.click();
   await page.fill("dialog input[type=text]", "start");
-  await page.waitForSelector("dialog .preview tbody tr, dialog .muted:has-text('committed nothing')", { timeout: 5000 }).catch(() => fail("there is no preview"));
+  await page.waitForSelector("dialog .preview tbody tr, dialog .muted:has-text('committed nothing')", { timeout: 20_000 }).catch(() => fail("there is no preview"));
   await page.fill("dialog input[type=text]", "nowhere");
   await page.waitForSelector("dialog .say-error").catch(() => fail("a place that is none is not told"));
   await page.fill("dialog input[type=text]", "-10");
-  await page.waitForSelector("dialog .preview tbody tr", { timeout: 5000 }).catch(() => undefined);
+  await page.waitForSelector("dialog .preview tbody tr", { timeout: 20_000 }).catch(() => undefined);
   await page.locator("dialog summary").click();
 }
 
@@ -130,7 +130,7 @@ async function fillsIn(page, fail) {
 async function keepsSecrets(page, fail) {
   await page.getByLabel("where", { exact: true }).fill("op <> 'r'");
   await page.click("text=Save");
-  await page.waitForSelector(".toast.ok:has-text('is changed')", { timeout: 8000 }).catch(() => fail("it is not changed"));
+  await page.waitForSelector(".toast.ok:has-text('is changed')", { timeout: 20_000 }).catch(() => fail("it is not changed"));
   await page.waitForSelector(".facts");
 }
 
@@ -150,7 +150,7 @@ async function replays(page, fail) {
   await page.locator(".log input[type=checkbox]").first().check();
   await page.locator("button", { hasText: "Replay selected (1)" }).click();
   await page.locator("dialog .primary").click();
-  await page.waitForSelector(".toast.ok:has-text('1 record')", { timeout: 8000 }).catch(() => fail("it is not sent again"));
+  await page.waitForSelector(".toast.ok:has-text('1 record')", { timeout: 20_000 }).catch(() => fail("it is not sent again"));
   await page.locator(".page-actions button", { hasText: "Replay" }).click();
   await page.locator("dialog summary").click();
 }
@@ -159,7 +159,7 @@ async function replays(page, fail) {
 async function fires(page, fail) {
   await page.locator(".page-actions button", { hasText: "Test" }).click();
   await page.locator("dialog .primary").click();
-  await page.waitForSelector("dialog .exchange", { timeout: 10_000 }).catch(() => fail("no attempt is shown"));
+  await page.waitForSelector("dialog .exchange", { timeout: 20_000 }).catch(() => fail("no attempt is shown"));
   const text = await page.locator("dialog .exchange").innerText();
   for (const part of ["webhook-signature: v1,", "HTTP "]) if (!text.includes(part)) fail(`the attempt does not say "${part}"`);
   if ((await page.locator("dialog img").count()) > 0) fail("an answer's markup was not text");
@@ -174,7 +174,7 @@ async function explains(page, fail) {
   const [record] = (await answer.json()).items;
   await page.fill(".ask input", `row:${record?.key?.id ?? 1}`);
   await page.locator(".ask button").first().click();
-  await page.waitForSelector("text=was last taken away because", { timeout: 5000 }).catch(() => fail("it is not explained"));
+  await page.waitForSelector("text=was last taken away because", { timeout: 20_000 }).catch(() => fail("it is not explained"));
   await page.waitForTimeout(500);
 }
 
@@ -200,7 +200,7 @@ async function fullSlots(page) {
 }
 
 async function drops(page, fail) {
-  await page.waitForSelector("text=about 6 h", { timeout: 5000 }).catch(() => fail("the time that is left is not told"));
+  await page.waitForSelector("text=about 6 h", { timeout: 20_000 }).catch(() => fail("the time that is left is not told"));
   const text = await page.locator("[aria-label='Replication slots']").innerText();
   for (const part of ["4.2 GiB of 8 GiB", "nobody for 3 d", "lost"]) if (!text.includes(part)) fail(`nothing says "${part}"`);
   await page.getByRole("button", { name: "Drop old_dbz …" }).click();
@@ -239,7 +239,7 @@ async function makesToken(page, fail) {
   await page.fill("dialog input[type=text] >> nth=0", name);
   await page.getByLabel("read:metrics").check();
   await page.locator("dialog .primary").click();
-  await page.waitForSelector("dialog:has-text('only time')", { timeout: 5000 }).catch(() => fail("no token is shown"));
+  await page.waitForSelector("dialog:has-text('only time')", { timeout: 20_000 }).catch(() => fail("no token is shown"));
   const secret = await page.locator("dialog .code code").innerText();
   await page.click("text=Done");
   await page.waitForSelector("dialog", { state: "detached" });
@@ -247,12 +247,12 @@ async function makesToken(page, fail) {
   if (secret === "" || all.includes(secret)) fail("the secret is still there");
   await page.getByRole("button", { name: `Revoke ${name} …` }).click();
   await page.locator("dialog .danger").click();
-  await page.waitForSelector(".toast.ok:has-text('is revoked')", { timeout: 5000 }).catch(() => fail("it is not revoked"));
+  await page.waitForSelector(".toast.ok:has-text('is revoked')", { timeout: 20_000 }).catch(() => fail("it is not revoked"));
 }
 
 async function tries(page, fail) {
   await page.locator(".try .primary").click();
-  await page.waitForSelector(".try .say-ok", { timeout: 5000 }).catch(() => fail("a GET is not tried"));
+  await page.waitForSelector(".try .say-ok", { timeout: 20_000 }).catch(() => fail("a GET is not tried"));
   await page.fill(".reference .filter", "seek");
   if (!(await page.locator(".reference nav").innerText()).includes("/v1/groups/{group}/seek")) fail("the search does not find an operation");
 }
@@ -285,6 +285,6 @@ async function logsIn(page, fail) {
   if ((await page.inputValue("#token")) !== "") fail("a wrong token stays in its field");
   await page.fill("#token", "right");
   await page.locator("form button").click();
-  await page.waitForURL("**/ui/slots", { timeout: 5000 }).catch(() => fail("the login does not lead on"));
+  await page.waitForURL("**/ui/slots", { timeout: 20_000 }).catch(() => fail("the login does not lead on"));
   await page.waitForSelector(SLOTS);
 }
