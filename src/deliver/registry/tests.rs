@@ -86,7 +86,8 @@ impl Remembers {
                     true
                 });
                 for value in values {
-                    match self.on.lock().unwrap().get(&value).copied().unwrap_or(On::Take) {
+                    let on = self.on.lock().unwrap().get(&value).copied().unwrap_or(On::Take);
+                    match on {
                         On::Take => self.seen.lock().unwrap().push(value),
                         On::Retry => return Err(Problem::retry("test/away", "the receiver is away")),
                         On::Refuse => return Err(Problem::refuse("test/gone", "the receiver wants no more").fix("ask it")),
