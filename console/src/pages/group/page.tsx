@@ -1,7 +1,7 @@
 // One group: lag of each partition and whose it is, members, moving its offsets, deleting it.
 
 import { useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { route } from "../../app/place";
 import { del, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
 import type { Answer } from "../../api/types";
@@ -32,7 +32,6 @@ const CHART_MIN = 3;
 
 export default function Group({ group }: { group: string }) {
   const polled = usePolled<GroupView>(seg`/v1/groups/${group}`, ASK_MS);
-  const { route } = useLocation();
   const [open, setOpen] = useState<"seek" | "delete">();
   const subscription = subscriptionOf(group);
   const canAct = polled.data !== undefined && subscription === null;
