@@ -7,7 +7,7 @@ import { useActions } from "../../app/actions";
 import { withQuery } from "../../app/query";
 import type { Line } from "../../text/change";
 import { count, counted, rate as rateText } from "../../text/format";
-import { parsePlace } from "../../text/places";
+import { placeMistake } from "../../text/places";
 import { AsCommand } from "../../ui/as-command";
 import { Loading } from "../../ui/loading";
 import { ProblemBox } from "../../ui/problem-box";
@@ -63,7 +63,7 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
   useHold(area, isLive ? tail.hold : undefined);
   const exact = found && !isLoading ? found.asked : asked;
   // Told at its field.
-  const isMistake = problem?.code.startsWith("filter/") === true || "mistake" in parsePlace(asked.from);
+  const isMistake = problem?.code.startsWith("filter/") === true || placeMistake(asked.from) !== undefined;
   return (
     <>
       <Filters asked={asked} partitions={topic?.partitions.length ?? found?.partitions.length ?? 1} isLive={isLive} problem={problem} onChange={ask} />
