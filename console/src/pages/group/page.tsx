@@ -135,10 +135,10 @@ function lagColumns(seen: ReadonlyMap<string, readonly Seen[]>, members: readonl
   const clients = new Map(members.map((member) => [member.id, member.client_id]));
   return [
     { id: "topic", title: "Topic", by: (lag) => lag.topic, cell: (lag) => <a href={ui.topic(lag.topic)}>{lag.topic}</a> },
-    { id: "partition", title: "Partition", num: true, by: (lag) => lag.partition, cell: (lag) => lag.partition },
+    { id: "partition", title: "Partition", num: true, by: (lag) => lag.partition },
     { id: "committed", title: "Committed", num: true, help: "The next offset to read", cell: (lag) => <Committed of={lag} /> },
     { id: "end", title: "End", num: true, cell: (lag) => count(lag.end) },
-    { id: "lag", title: "Lag", num: true, by: (lag) => lag.lag, cell: (lag) => count(lag.lag) },
+    { id: "lag", title: "Lag", num: true, by: (lag) => lag.lag },
     {
       id: "behind",
       title: "Behind",
@@ -165,11 +165,11 @@ function Committed({ of }: { of: Lag }) {
 function memberColumns(view: GroupView): Column<Member>[] {
   const reads = (member: Member) => view.offsets.filter((lag) => lag.member === member.id).length;
   return [
-    { id: "client", title: "Client", by: (member) => member.client_id, cell: (member) => member.client_id },
+    { id: "client", title: "Client", by: (member) => member.client_id },
     { id: "id", title: "Member id", cell: (member) => <code>{member.id}</code> },
     { id: "instance", title: "Instance", cell: (member) => member.instance_id ?? <span class="muted">–</span> },
     { id: "host", title: "Host", cell: (member) => member.host },
-    { id: "reads", title: "Partitions", num: true, help: "With a committed offset", by: reads, cell: (member) => count(reads(member)) },
+    { id: "reads", title: "Partitions", num: true, help: "With a committed offset", by: reads },
   ];
 }
 
