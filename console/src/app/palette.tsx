@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
-import { useLocation } from "preact-iso";
+import { route } from "./place";
 import { get } from "../api/client";
 import type { Items } from "../api/types";
 import { best } from "../text/search";
@@ -68,7 +68,6 @@ export function Palette() {
 
 function Opened() {
   const dialog = useRef<HTMLDialogElement>(null);
-  const { route } = useLocation();
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const [named, setNamed] = useState<Entry[]>([]);

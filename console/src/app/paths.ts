@@ -35,3 +35,24 @@ export const SECTIONS: readonly { title: string; href: string; key: string }[] =
   { title: "Settings", href: ui.settings(), key: "e" },
   { title: "API", href: ui.api(), key: "a" },
 ];
+
+/** The parameters of an address that a pattern fits ("/ui/topics/:topic"); null where it does not. */
+export function fits(pattern: string, path: string): Record<string, string> | null {
+  const [wanted, parts] = [pattern.split("/"), path.split("/")];
+  if (wanted.length !== parts.length) return null;
+  const found: Record<string, string> = {};
+  for (const [i, want] of wanted.entries()) {
+    const part = parts[i]!;
+    if (!want.startsWith(":")) {
+      if (want !== part) return null;
+      continue;
+    }
+    try {
+      found[want.slice(1)] = decodeURIComponent(part);
+    } catch {
+      return null;
+    }
+    if (part === "") return null;
+  }
+  return found;
+}

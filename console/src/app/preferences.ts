@@ -33,20 +33,12 @@ export const theme = kept<Theme>("theme", ["system", "light", "dark"], "system")
 export const zone = kept<Zone>("zone", ["local", "utc"], "local");
 export const rows = kept<Rows>("rows", ["dense", "comfortable"], "dense");
 
-/** Goes up whenever colours may have changed: charts read their tokens again. */
-export const colours = signal(0);
-
 effect(() => {
   const root = document.documentElement;
   if (theme.value === "system") delete root.dataset["theme"];
   else root.dataset["theme"] = theme.value;
-  colours.value = colours.peek() + 1;
 });
 
 effect(() => {
   document.documentElement.dataset["rows"] = rows.value;
-});
-
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  colours.value += 1;
 });

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { asProblem, del, get, needsLogin, post } from "../api/client";
 import { nextPage } from "./next";
 import { ui } from "./paths";
+import { route } from "./place";
 import { failed } from "./toasts";
 
 interface Session {
@@ -24,7 +25,7 @@ export async function logIn(token: string): Promise<void> {
   await post("/v1/session", { token }, { asksLogin: false });
   await look();
   // On the login's own page the next one is named by the address.
-  if (location.pathname === ui.login()) history.replaceState(null, "", nextPage(new URLSearchParams(location.search).get("next") ?? undefined));
+  if (location.pathname === ui.login()) route(nextPage(new URLSearchParams(location.search).get("next") ?? undefined), true);
   needsLogin.value = false;
 }
 

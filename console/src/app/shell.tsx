@@ -1,7 +1,7 @@
 // What stands around every page: skip link, header with navigation and switches, bars that tell of trouble, toasts, the palette.
 
 import type { ComponentChildren } from "preact";
-import { useLocation } from "preact-iso";
+import { place } from "./place";
 import { ConnectionBar } from "./connection";
 import { Palette, openPalette } from "./palette";
 import { BASE, SECTIONS, ui } from "./paths";
@@ -20,7 +20,7 @@ const NEXT_THEME: Record<Theme, Theme> = { system: "light", light: "dark", dark:
 const THEME_SIGN: Record<Theme, string> = { system: "◐", light: "○", dark: "●" };
 
 export function Shell({ children }: { children: ComponentChildren }) {
-  const { path } = useLocation();
+  const { path } = place.value;
   return (
     <>
       <a class="skip" href="#main">

@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
-import { useLocation } from "preact-iso";
+import { route } from "./place";
 import { useKey } from "./keys";
 import { SECTIONS } from "./paths";
 
@@ -22,10 +22,9 @@ const KEYS: [string, string][] = [
 
 /** A component of its own for each section's key: a hook for each. */
 function GoKey({ letter, href }: { letter: string; href: string }) {
-  const { route } = useLocation();
   useKey(
     `g ${letter}`,
-    useCallback(() => route(href), [route, href]),
+    useCallback(() => route(href), [href]),
   );
   return null;
 }

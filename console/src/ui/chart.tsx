@@ -1,11 +1,11 @@
-// A chart over time (uPlot): lines with a light area, one cursor for all charts of a page, colours by the theme's tokens, a table for those
-// who do not see it. Promises that six lines are the most and that each is told apart by its dashes, too.
+// A chart over time: lines, a light area below a single one, one cursor for all charts of a page, a table for those who do not see it.
+// Promises that six lines are the most and that each is told apart by its dashes, too. Colours are the style sheet's, as the theme has them.
 
-import "uplot/dist/uPlot.min.css";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
-import { colours, zone } from "../app/preferences";
+import { signal } from "@preact/signals";
+import { useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { zone } from "../app/preferences";
 import { clock } from "../text/format";
+import { nearest, path, runs, timeTicks } from "../text/plot";
 
 export interface Line {
   name: string;
@@ -29,48 +29,26 @@ interface Props {
   none?: string;
 }
 
-const TOKENS = ["--accent", "--info", "--snapshot", "--warn", "--ok", "--error"] as const;
-const DASHES: readonly (number[] | undefined)[] = [undefined, [6, 3], [2, 3], [10, 4, 2, 4], [4, 4], [1, 5]];
+const DASHES: readonly (string | undefined)[] = [undefined, "6 3", "2 3", "10 4 2 4", "4 4", "1 5"];
 /** Lines of a chart. */
-export const LINES_MAX = TOKENS.length;
+export const LINES_MAX = DASHES.length;
 /** Rows of the table beside it. */
 const ROWS_MAX = 60;
 const HEIGHT = 140;
+/** Around the lines: room for values at the left and times below. */
+const [TOP, RIGHT, BOTTOM, LEFT] = [8, 8, 24, 64];
+/** From one time of the axis to the next, at least. */
+const TICK_PX = 72;
+
+/** Where the pointer is, and the charts that share it. */
+const cursor = signal<{ of: string; at: number } | null>(null);
 
 export function Chart({ title, times, lines, format, sync, height = HEIGHT, range, none = "No values yet." }: Props) {
-  const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | undefined>(undefined);
-  const [at, setAt] = useState<number | null>(null);
+  const own = useId();
+  const key = sync ?? own;
   const drawn = lines.slice(0, LINES_MAX);
-  const names = drawn.map((line) => line.name).join("\n");
-  const data = useMemo(
-    (): uPlot.AlignedData => [times.map((time) => time / 1000), ...drawn.map((line) => [...line.values])],
-    [times, lines],
-  );
-  const latest = useRef({ data, format, range });
-  latest.current = { data, format, range };
   const isEmpty = !drawn.some((line) => line.values.some((value) => value !== null));
-
-  // A new plot for other lines, another theme, another zone; else only new data.
-  useEffect(() => {
-    const element = box.current;
-    if (!element) return;
-    const made = new uPlot(
-      options({ names: names.split("\n"), width: element.clientWidth, height, sync, latest, onCursor: setAt }),
-      latest.current.data,
-      element,
-    );
-    plot.current = made;
-    const watch = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
-    watch.observe(element);
-    return () => {
-      watch.disconnect();
-      made.destroy();
-      plot.current = undefined;
-    };
-  }, [names, height, sync, colours.value, zone.value, isEmpty]);
-  useEffect(() => plot.current?.setData(data), [data, range?.[0], range?.[1]]);
-
+  const at = !isEmpty && cursor.value?.of === key ? nearest(times, cursor.value.at) : null;
   const index = at ?? lastKnown(drawn, times.length);
   const when = times[index];
   return (
@@ -82,7 +60,7 @@ export function Chart({ title, times, lines, format, sync, height = HEIGHT, rang
             <span key={line.name} class="nowrap">
               {drawn.length > 1 && (
                 <svg class={`line line-${i}`} viewBox="0 0 20 4" width="20" height="4" aria-hidden="true">
-                  <path d="M0 2h20" stroke-dasharray={DASHES[i]?.join(" ")} />
+                  <path d="M0 2h20" stroke-dasharray={DASHES[i]} />
                 </svg>
               )}
               {drawn.length > 1 && `${line.name} `}
@@ -97,7 +75,7 @@ export function Chart({ title, times, lines, format, sync, height = HEIGHT, rang
           {none}
         </p>
       ) : (
-        <div ref={box} class="plot" aria-hidden="true" />
+        <Plot times={times} lines={lines} format={format} height={height} range={range} at={at} onCursor={(time) => (cursor.value = time === null ? null : { of: key, at: time })} />
       )}
       {lines.length > LINES_MAX && (
         <p class="muted">
@@ -111,6 +89,78 @@ export function Chart({ title, times, lines, format, sync, height = HEIGHT, rang
         </details>
       )}
     </figure>
+  );
+}
+
+interface PlotProps extends Pick<Props, "times" | "lines" | "format" | "range"> {
+  height: number;
+  /** Which time the cursor is at. */
+  at: number | null;
+  onCursor: (time: number | null) => void;
+}
+
+function Plot({ times, lines, format, height, range, at, onCursor }: PlotProps) {
+  const box = useRef<SVGSVGElement>(null);
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const element = box.current!;
+    const measure = () => setWidth(element.clientWidth);
+    measure();
+    const watch = new ResizeObserver(measure);
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  const first = range?.[0] ?? times[0] ?? 0;
+  const last = Math.max(range?.[1] ?? times.at(-1) ?? 0, first + 1);
+  const [right, bottom] = [Math.max(LEFT + 1, width - RIGHT), height - BOTTOM];
+  const x = (time: number) => LEFT + ((time - first) / (last - first)) * (right - LEFT);
+  // From zero on; the highest value leaves a tenth free above it.
+  const most = useMemo(() => Math.max(0, ...lines.slice(0, LINES_MAX).flatMap((line) => line.values.map((value) => value ?? 0))), [lines]);
+  const y = (value: number) => bottom - (value / (most * 1.1 || 1)) * (bottom - TOP);
+  const shapes = useMemo(
+    () => lines.slice(0, LINES_MAX).map((line) => runs(line.values.slice(0, times.length), (value, i) => [x(times[i]!), y(value)])),
+    [times, lines, width, height, first, last],
+  );
+  const isUtc = zone.value === "utc";
+  const { step, ticks } = timeTicks(first, last, (right - LEFT) / TICK_PX, isUtc ? 0 : new Date(last).getTimezoneOffset() * -60_000);
+  // What would read the same twice is drawn once: zero and the top before the half.
+  const levels = [0, most, most / 2].map((value) => ({ value, text: format(value) })).filter(({ text }, i, all) => all.findIndex((one) => one.text === text) === i);
+  const time = at === null ? undefined : times[at];
+  const onMove = (event: PointerEvent) => {
+    const share = (event.clientX - box.current!.getBoundingClientRect().left - LEFT) / (right - LEFT);
+    onCursor(share < 0 || share > 1 ? null : first + share * (last - first));
+  };
+  return (
+    <svg ref={box} class="plot" height={height} aria-hidden="true" onPointerMove={onMove} onPointerLeave={() => onCursor(null)}>
+      {levels.map(({ value, text }) => (
+        <g key={value}>
+          <path class="plot-grid" d={`M${LEFT} ${Math.round(y(value)) + 0.5}H${right}`} />
+          <text x={LEFT - 8} y={y(value)} dy="4" text-anchor="end">
+            {text}
+          </text>
+        </g>
+      ))}
+      {ticks.map((tick) => (
+        <text key={tick} x={x(tick)} y={height - 9} text-anchor="middle">
+          {clock(tick, zone.value, tick, false).slice(0, step < 60_000 ? 8 : 5)}
+        </text>
+      ))}
+      {shapes.map((shape, i) => (
+        <g key={i} class={`line line-${i}`}>
+          {shapes.length === 1 && <path class="area" d={path(shape, bottom)} />}
+          <path d={path(shape)} stroke-dasharray={DASHES[i]} />
+        </g>
+      ))}
+      {time !== undefined && (
+        <>
+          <path class="plot-cursor" d={`M${Math.round(x(time)) + 0.5} ${TOP}V${bottom}`} />
+          {lines.slice(0, LINES_MAX).map((line, i) => {
+            const value = line.values[at!];
+            return typeof value === "number" && <circle key={i} class={`line-${i}`} cx={x(time)} cy={y(value)} r="3" />;
+          })}
+        </>
+      )}
+    </svg>
   );
 }
 
@@ -157,54 +207,4 @@ function Numbers({ title, times, lines, format }: Pick<Props, "title" | "times" 
       {from > 0 && <p class="muted">The last {ROWS_MAX} of {times.length}; all of them: /v1/series.</p>}
     </div>
   );
-}
-
-interface Wishes {
-  names: string[];
-  width: number;
-  height: number;
-  sync: string | undefined;
-  latest: { current: { data: uPlot.AlignedData; format: (value: number) => string; range: Props["range"] } };
-  onCursor: (index: number | null) => void;
-}
-
-function options({ names, width, height, sync, latest, onCursor }: Wishes): uPlot.Options {
-  const style = getComputedStyle(document.documentElement);
-  const token = (name: string) => style.getPropertyValue(name).trim();
-  const axis = { stroke: token("--muted"), font: `11px ${token("--font")}`, ticks: { show: false } };
-  const grid = { stroke: token("--border"), width: 1 };
-  const isUtc = zone.peek() === "utc";
-  return {
-    width,
-    height,
-    ...(isUtc ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") } : {}),
-    legend: { show: false },
-    padding: [8, 8, 0, 0],
-    cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 }, ...(sync ? { sync: { key: sync } } : {}) },
-    scales: {
-      x: { range: (_, min, max) => (latest.current.range ? [latest.current.range[0] / 1000, latest.current.range[1] / 1000] : [min, max]) },
-      // From zero on, and never a scale without a height.
-      y: { range: (_, _min, max) => [0, Math.max((max || 0) * 1.1, Number.EPSILON * 1e6)] },
-    },
-    axes: [
-      { ...axis, grid: { show: false }, size: 24, values: clockTicks(isUtc) },
-      { ...axis, grid, size: 64, splits: (_, __, ___, max) => [0, max / 2.2, max / 1.1], values: (_, ticks) => ticks.map((tick) => latest.current.format(tick)) },
-    ],
-    series: [
-      {},
-      ...names.map((name, i): uPlot.Series => {
-        const stroke = token(TOKENS[i] ?? "--accent");
-        const dash = DASHES[i];
-        // 8 % of the line's own colour.
-        return { label: name, stroke, width: 1.5, ...(names.length === 1 ? { fill: `${stroke}14` } : {}), ...(dash ? { dash } : {}), points: { show: false } };
-      }),
-    ],
-    hooks: { setCursor: [(u) => onCursor(u.cursor.idx ?? null)] },
-  };
-}
-
-/** Hours and minutes on the axis, in 24 hours whatever the browser's language. */
-function clockTicks(isUtc: boolean): uPlot.Axis.Values {
-  return (_, ticks) =>
-    ticks.map((tick) => clock(tick * 1000, isUtc ? "utc" : "local", tick * 1000, false).slice(0, 5));
 }

@@ -5,14 +5,19 @@ import type { ComponentChildren } from "preact";
 import { useCallback, useRef, useState } from "preact/hooks";
 import { useKey } from "../app/keys";
 import { useQuery } from "../app/query";
-import { counted } from "../text/format";
+import { UNKNOWN, count, counted } from "../text/format";
+
+type By = string | number | null | undefined;
 
 export interface Column<T> {
   id: string;
   title: string;
-  cell: (row: T) => ComponentChildren;
+  /** What stands there, where it is more than what it is sorted by. */
+  cell?: (row: T) => ComponentChildren;
   /** What it is sorted by; without it it is not. Null goes last. */
-  by?: (row: T) => string | number | null | undefined;
+  by?: (row: T) => By;
+  /** How that is written, where there is no cell: numbers as counts, texts as they are. */
+  as?: (value: number) => ComponentChildren;
   /** Numbers stand at the end of their cell, and are sorted the greatest first. */
   num?: boolean;
   /** The heading of the row: one column of a table, the first unless said. */
@@ -86,11 +91,11 @@ export function Table<T>({ caption, rows, columns, keyOf, sort = "", param = "so
               {columns.map((column, i) =>
                 i === headAt ? (
                   <th key={column.id} scope="row" class={column.num ? "num" : undefined}>
-                    {column.cell(row)}
+                    {cellOf(column, row)}
                   </th>
                 ) : (
                   <td key={column.id} class={column.num ? "num" : undefined}>
-                    {column.cell(row)}
+                    {cellOf(column, row)}
                   </td>
                 ),
               )}
@@ -110,6 +115,12 @@ export function Table<T>({ caption, rows, columns, keyOf, sort = "", param = "so
       )}
     </div>
   );
+}
+
+function cellOf<T>({ cell, by, as = count }: Column<T>, row: T): ComponentChildren {
+  if (cell) return cell(row);
+  const value = by?.(row) ?? UNKNOWN;
+  return typeof value === "number" ? as(value) : value;
 }
 
 /** A copy in order. Equal rows keep theirs; what is not known goes last either way. */

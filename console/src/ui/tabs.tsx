@@ -1,7 +1,7 @@
 // Tabs whose choice is in the address. They are links to views of one page, so that they open in a new tab and come back with Back.
 
 import type { ComponentChildren } from "preact";
-import { useLocation } from "preact-iso";
+import { place } from "../app/place";
 import { withQuery } from "../app/query";
 
 export interface Tab {
@@ -14,13 +14,13 @@ export interface Tab {
 
 /** The tab that the address names, or the first. */
 export function useTab(tabs: readonly Tab[]): string {
-  const { query } = useLocation();
+  const { query } = place.value;
   const asked = query["tab"];
   return tabs.find((tab) => tab.id === asked)?.id ?? tabs[0]?.id ?? "";
 }
 
 export function Tabs({ tabs, label }: { tabs: readonly Tab[]; label: string }) {
-  const { path } = useLocation();
+  const { path } = place.value;
   const chosen = useTab(tabs);
   return (
     <nav class="tabs" aria-label={label}>

@@ -2,7 +2,7 @@
 
 import "./page.css";
 import { useMemo } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { place } from "../../app/place";
 import { usePolled } from "../../api/polled";
 import { Page } from "../../app/page";
 import { useQuery, withQuery } from "../../app/query";
@@ -68,7 +68,7 @@ function Reference({ spec }: { spec: Spec }) {
 }
 
 function Link({ to, current }: { to: Operation; current: boolean }) {
-  const { url } = useLocation();
+  const { url } = place.value;
   return (
     <a href={withQuery(url, { op: to.id })} aria-current={current ? "true" : undefined} title={to.summary}>
       <span class={`method ${to.method.toLowerCase()}`}>{to.method}</span> <span class="path">{to.path}</span>

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { route } from "../../app/place";
 import { del, seg } from "../../api/client";
 import { type Verb as ByConnect, DONE, act, callOf, lineOf } from "../../api/connectors";
 import type { Connector } from "../../api/types";
@@ -67,7 +67,6 @@ function verbsOf(of: Connector): Verb[] {
 
 export function Actions({ of, onDone }: { of: Connector; onDone: () => void }) {
   const [asked, setAsked] = useState<Verb | null>(null);
-  const { route } = useLocation();
   const verbs = verbsOf(of);
   useActions(`${of.name} ${verbs.join()}`, () => verbs.map((verb) => ({ title: `${TITLES[verb]} ${of.name}`, run: () => setAsked(verb) })));
   const close = () => setAsked(null);

@@ -140,7 +140,7 @@ function Initial({ of }: { of: Connector }) {
         rows={snapshot.tables}
         keyOf={(row) => row.table}
         columns={[
-          { id: "table", title: "Table", by: (row) => row.table, cell: (row) => row.table },
+          { id: "table", title: "Table", by: (row) => row.table },
           { id: "state", title: "State", by: (row) => row.state, cell: (row) => (row.state === "completed" ? "✓ done" : row.state) },
           {
             id: "part",
@@ -149,9 +149,9 @@ function Initial({ of }: { of: Connector }) {
               <Progress label={`Snapshot of ${row.table}`} done={row.rows_done} of={row.rows_estimated} over={row.state === "completed"} leftMs={ms(row.eta_seconds)} />
             ),
           },
-          { id: "rows", title: "Rows", num: true, by: (row) => row.rows_done, cell: (row) => count(row.rows_done) },
+          { id: "rows", title: "Rows", num: true, by: (row) => row.rows_done },
           { id: "estimated", title: "Estimated", num: true, by: (row) => row.rows_estimated, cell: (row) => (row.rows_estimated === null ? "–" : `~${count(row.rows_estimated)}`) },
-          { id: "rate", title: "Rows/s", num: true, by: (row) => row.rows_per_second, cell: (row) => rate(row.rows_per_second) },
+          { id: "rate", title: "Rows/s", num: true, by: (row) => row.rows_per_second, as: rate },
         ]}
       />
     </section>

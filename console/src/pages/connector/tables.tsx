@@ -119,8 +119,8 @@ function columns(onSnapshot: (table: string) => void): Column<Row>[] {
       cell: (row) => hasWal(row) && <Identity identity={row.replica_identity} table={row.table} hasKey={row.primary_key.length > 0} />,
     },
     { id: "topic", title: "Topic", cell: (row) => (row.topic ? <a class="nowrap" href={ui.topic(row.topic.name)}>{row.topic.name}</a> : <span class="muted nowrap">none yet</span>) },
-    { id: "records", title: "Records", num: true, by: (row) => row.topic?.records, cell: (row) => count(row.topic?.records) },
-    { id: "rate", title: "In/s", num: true, by: (row) => row.topic?.records_per_second, cell: (row) => rate(row.topic?.records_per_second) },
+    { id: "records", title: "Records", num: true, by: (row) => row.topic?.records },
+    { id: "rate", title: "In/s", num: true, by: (row) => row.topic?.records_per_second, as: rate },
     { id: "rows", title: "Rows", num: true, by: (row) => row.rows_estimated, cell: (row) => (row.rows_estimated === null ? "–" : `~${count(row.rows_estimated)}`) },
     { id: "snapshot", title: "Snapshot", cell: (row) => <SnapshotCell row={row} /> },
     {

@@ -1,7 +1,7 @@
 // One group: lag of each partition and whose it is, members, moving its offsets, deleting it.
 
 import { useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { route } from "../../app/place";
 import { del, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
 import type { Answer } from "../../api/types";
@@ -32,7 +32,6 @@ const CHART_MIN = 3;
 
 export default function Group({ group }: { group: string }) {
   const polled = usePolled<GroupView>(seg`/v1/groups/${group}`, ASK_MS);
-  const { route } = useLocation();
   const [open, setOpen] = useState<"seek" | "delete">();
   const subscription = subscriptionOf(group);
   const canAct = polled.data !== undefined && subscription === null;
@@ -136,10 +135,10 @@ function lagColumns(seen: ReadonlyMap<string, readonly Seen[]>, members: readonl
   const clients = new Map(members.map((member) => [member.id, member.client_id]));
   return [
     { id: "topic", title: "Topic", by: (lag) => lag.topic, cell: (lag) => <a href={ui.topic(lag.topic)}>{lag.topic}</a> },
-    { id: "partition", title: "Partition", num: true, by: (lag) => lag.partition, cell: (lag) => lag.partition },
+    { id: "partition", title: "Partition", num: true, by: (lag) => lag.partition },
     { id: "committed", title: "Committed", num: true, help: "The next offset to read", cell: (lag) => <Committed of={lag} /> },
     { id: "end", title: "End", num: true, cell: (lag) => count(lag.end) },
-    { id: "lag", title: "Lag", num: true, by: (lag) => lag.lag, cell: (lag) => count(lag.lag) },
+    { id: "lag", title: "Lag", num: true, by: (lag) => lag.lag },
     {
       id: "behind",
       title: "Behind",
@@ -166,11 +165,11 @@ function Committed({ of }: { of: Lag }) {
 function memberColumns(view: GroupView): Column<Member>[] {
   const reads = (member: Member) => view.offsets.filter((lag) => lag.member === member.id).length;
   return [
-    { id: "client", title: "Client", by: (member) => member.client_id, cell: (member) => member.client_id },
+    { id: "client", title: "Client", by: (member) => member.client_id },
     { id: "id", title: "Member id", cell: (member) => <code>{member.id}</code> },
     { id: "instance", title: "Instance", cell: (member) => member.instance_id ?? <span class="muted">–</span> },
     { id: "host", title: "Host", cell: (member) => member.host },
-    { id: "reads", title: "Partitions", num: true, help: "With a committed offset", by: reads, cell: (member) => count(reads(member)) },
+    { id: "reads", title: "Partitions", num: true, help: "With a committed offset", by: reads },
   ];
 }
 

@@ -6,7 +6,7 @@ import type { ApiProblem } from "../../api/problem";
 import { told } from "../../app/toasts";
 import { command } from "../../text/command";
 import { count, counted } from "../../text/format";
-import { parsePlace } from "../../text/places";
+import { placeMistake } from "../../text/places";
 import { AsCommand } from "../../ui/as-command";
 import { Dialog } from "../../ui/dialog";
 import { Field } from "../../ui/field";
@@ -33,8 +33,7 @@ export function Seek({ view, onClose, onDone }: { view: GroupView; onClose: () =
   const [problem, setProblem] = useState<ApiProblem>();
   const [busy, setBusy] = useState(false);
   const chosen = topics.filter((topic) => !without.includes(topic));
-  const parsed = parsePlace(to);
-  const mistake = "mistake" in parsed ? parsed.mistake : chosen.length === 0 && topics.length > 0 ? "choose a topic" : undefined;
+  const mistake = placeMistake(to) ?? (chosen.length === 0 && topics.length > 0 ? "choose a topic" : undefined);
   const body = { to, ...(without.length > 0 ? { topics: chosen } : {}) };
   const path = seg`/v1/groups/${view.name}/seek`;
   const asked = mistake ? null : JSON.stringify(body);

@@ -6,7 +6,6 @@ import { Page } from "../../app/page";
 import { ui } from "../../app/paths";
 import { useQuery } from "../../app/query";
 import { command } from "../../text/command";
-import { count } from "../../text/format";
 import { holds } from "../../text/search";
 import { AsCommand } from "../../ui/as-command";
 import { Code } from "../../ui/code";
@@ -28,9 +27,9 @@ const columns = (seen: ReadonlyMap<string, readonly Seen[]>): Column<Group>[] =>
     by: (group) => group.state,
     cell: (group) => (subscriptionOf(group.name) ? <span class="muted">place of a subscription</span> : stateWord(group.state)),
   },
-  { id: "members", title: "Members", num: true, by: (group) => group.members, cell: (group) => count(group.members) },
-  { id: "lag", title: "Lag", num: true, help: "Records that were not read yet, of all partitions", by: (group) => group.total_lag, cell: (group) => count(group.total_lag) },
-  { id: "max", title: "Worst partition", num: true, by: (group) => group.max_lag, cell: (group) => count(group.max_lag) },
+  { id: "members", title: "Members", num: true, by: (group) => group.members },
+  { id: "lag", title: "Lag", num: true, help: "Records that were not read yet, of all partitions", by: (group) => group.total_lag },
+  { id: "max", title: "Worst partition", num: true, by: (group) => group.max_lag },
   { id: "trend", title: "Trend", help: "By what this tab has seen", cell: (group) => <TrendSign of={seen.get(group.name)} /> },
 ];
 

@@ -1,13 +1,13 @@
 // The login as a page of its own (/ui/login?next=/ui/topics): for links, and for logging in as somebody else.
 
-import { useLocation } from "preact-iso";
+import { place, route } from "../../app/place";
 import { LoginForm } from "../../app/login";
 import { Page } from "../../app/page";
 import { loggedIn, session } from "../../app/session";
 import { nextPage } from "../../app/next";
 
 export default function Login() {
-  const { query, route } = useLocation();
+  const { query } = place.value;
   const next = nextPage(query["next"]);
   const who = session.value;
   if (!loggedIn.value && who?.auth !== "token") {

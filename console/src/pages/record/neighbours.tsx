@@ -1,7 +1,7 @@
 // To the changes of the same key before and after a record: the history of a row. Searched when asked for, so much at once and no more.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { route } from "../../app/place";
 import { asProblem, at, get, seg } from "../../api/client";
 import type { Answer } from "../../api/types";
 import { ui } from "../../app/paths";
@@ -39,7 +39,6 @@ interface State {
 }
 
 function Neighbour({ way, topic, of, search }: { way: Way; topic: string; of: Stored; search: string }) {
-  const { route } = useLocation();
   const [state, setState] = useState<State>({ says: "", cursor: null, searched: 0 });
   const [isBusy, setBusy] = useState(false);
   const stop = useRef<AbortController | null>(null);

@@ -2,7 +2,7 @@
 // changes before and after.
 
 import "../topic/topic.css";
-import { useLocation } from "preact-iso";
+import { place } from "../../app/place";
 import { Page } from "../../app/page";
 import { ui } from "../../app/paths";
 import { command } from "../../text/command";
@@ -24,24 +24,24 @@ const TABS: readonly Tab[] = PARTS.map(([id, title]) => ({ id, title }));
 const whole = (text: string) => (/^\d{1,15}$/.test(text) ? Number(text) : null);
 
 export default function RecordPage({ topic, partition, offset }: { topic: string; partition: string; offset: string }) {
-  const place = { partition: whole(partition), offset: whole(offset) };
+  const at = { partition: whole(partition), offset: whole(offset) };
   const crumbs = [
     { title: "Topics", href: ui.topics() },
     { title: topic, href: ui.topic(topic) },
   ];
-  if (place.partition === null || place.offset === null) {
+  if (at.partition === null || at.offset === null) {
     return (
       <Page title="Record" crumbs={crumbs}>
         <Empty title="No such place">A record's address is its topic, a partition and an offset: numbers.</Empty>
       </Page>
     );
   }
-  return <One topic={topic} partition={place.partition} offset={place.offset} crumbs={crumbs} />;
+  return <One topic={topic} partition={at.partition} offset={at.offset} crumbs={crumbs} />;
 }
 
 function One({ topic, partition, offset, crumbs }: { topic: string; partition: number; offset: number; crumbs: { title: string; href: string }[] }) {
   const { stored, missing, problem, again } = useStored(topic, partition, offset);
-  const { query } = useLocation();
+  const { query } = place.value;
   const part = useTab(TABS) as Part;
   const op = stored && (stored.item.tombstone ? "tombstone" : stored.op ? opWord(stored.op) : "record");
   const title = stored ? `${op} ${keyText(stored.item.key)}` : `Record ${partition}:${offset}`;

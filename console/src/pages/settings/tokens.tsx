@@ -26,7 +26,7 @@ export function Tokens() {
   const [revoke, setRevoke] = useState<Token>();
   const auth = session.value?.auth;
   const columns: Column<Token>[] = [
-    { id: "name", title: "Token", by: (token) => token.name, cell: (token) => token.name },
+    { id: "name", title: "Token", by: (token) => token.name },
     { id: "scopes", title: "May", cell: (token) => <code>{token.scopes.join(", ")}</code> },
     { id: "created", title: "Made", by: (token) => token.created_ms, cell: (token) => <Ago at={token.created_ms} /> },
     {

@@ -96,7 +96,7 @@ const columns = (forecastOf: (slot: Slot) => Forecast, onDrop: (slot: Slot) => v
     },
     cell: (slot) => <LeftText of={forecastOf(slot)} />,
   },
-  { id: "lag", title: "Not confirmed", num: true, help: "WAL the reader has not confirmed", by: (slot) => slot.lag_bytes, cell: (slot) => bytes(slot.lag_bytes) },
+  { id: "lag", title: "Not confirmed", num: true, help: "WAL the reader has not confirmed", by: (slot) => slot.lag_bytes, as: bytes },
   {
     id: "drop",
     title: "Action",

@@ -2,7 +2,7 @@
 
 import "../subscriptions/page.css";
 import { useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { route } from "../../app/place";
 import { asProblem, del, post, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
 import type { Subscription as Sub } from "../../api/types";
@@ -38,7 +38,6 @@ const tabsOf = (type: string) => [TABS.overview, ...(type === "webhook" ? [TABS.
 export default function Subscription({ name }: { name: string }) {
   const path = seg`/v1/subscriptions/${name}`;
   const polled = usePolled<Sub>(path, ASK_MS);
-  const { route } = useLocation();
   const [open, setOpen] = useState<"pause" | "replay" | "test" | "delete">();
   const sub = polled.data;
   const tab = useTab(tabsOf(sub?.type ?? ""));

@@ -7,7 +7,7 @@ import type { Subscription } from "../../api/types";
 import { told } from "../../app/toasts";
 import { command } from "../../text/command";
 import { count, counted } from "../../text/format";
-import { parsePlace } from "../../text/places";
+import { placeMistake } from "../../text/places";
 import { AsCommand } from "../../ui/as-command";
 import { Dialog } from "../../ui/dialog";
 import { Field } from "../../ui/field";
@@ -34,11 +34,7 @@ export function Replay({ of, onClose, onDone }: { of: Subscription; onClose: () 
   const [busy, setBusy] = useState(false);
   const path = `${seg`/v1/subscriptions/${of.name}`}/replay`;
   const body = { from, ...(until && { until }), ...(where && !onlyFailed && { where }), ...(onlyFailed && { only: "failed" }) };
-  const wrong = (text: string) => {
-    const parsed = parsePlace(text);
-    return "mistake" in parsed ? parsed.mistake : undefined;
-  };
-  const mistakes = [wrong(from), until ? wrong(until) : undefined];
+  const mistakes = [placeMistake(from), until ? placeMistake(until) : undefined];
   const send = async () => {
     setBusy(true);
     setProblem(undefined);

@@ -2,7 +2,7 @@
 // secrets are in no text beside it, and that options the form does not know stay.
 
 import { useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { route } from "../../app/place";
 import { asProblem, put, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
 import type { ApiProblem } from "../../api/problem";
@@ -27,7 +27,6 @@ interface Props {
 const asText = (value: unknown): string => (Array.isArray(value) ? value.join(", ") : typeof value === "string" ? value : "");
 
 export function SubscriptionForm({ of, kind, onKind }: Props) {
-  const { route } = useLocation();
   const before = (of?.config ?? {}) as Record<string, Value>;
   const [name, setName] = useState(of?.name ?? "");
   const [typed, setTyped] = useState<Readonly<Record<string, string>>>(() => Object.fromEntries(Object.entries(before).map(([key, value]) => [key, asText(value)])));

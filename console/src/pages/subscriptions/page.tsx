@@ -27,11 +27,11 @@ const newHref = (kind: string) => `${ui.subscriptions()}?new=${kind}`;
 
 const COLUMNS: Column<Subscription>[] = [
   { id: "name", title: "Subscription", by: (sub) => sub.name, cell: (sub) => <a href={ui.subscription(sub.name)}>{sub.name}</a> },
-  { id: "type", title: "Type", by: (sub) => sub.type, cell: (sub) => sub.type },
+  { id: "type", title: "Type", by: (sub) => sub.type },
   { id: "state", title: "State", by: (sub) => look(sub.state).rank, cell: (sub) => <State state={sub.state} more={sub.problem?.code} title={sub.problem?.what} /> },
   { id: "topics", title: "Topics", cell: (sub) => <Topics of={sub.topics} /> },
-  { id: "lag", title: "Lag", num: true, help: "Records that are not delivered yet", by: (sub) => sub.lag, cell: (sub) => count(sub.lag) },
-  { id: "delivered", title: "Delivered", num: true, help: "Since the service started", by: (sub) => sub.delivered, cell: (sub) => count(sub.delivered) },
+  { id: "lag", title: "Lag", num: true, help: "Records that are not delivered yet", by: (sub) => sub.lag },
+  { id: "delivered", title: "Delivered", num: true, help: "Since the service started", by: (sub) => sub.delivered },
   { id: "failed", title: "Failed tries", num: true, by: (sub) => sub.failed, cell: (sub) => <span class={sub.failed > 0 ? "say-warn" : undefined}>{count(sub.failed)}</span> },
   { id: "dead", title: "Dead", num: true, help: "Given up, kept as dead letters", by: (sub) => sub.dead, cell: (sub) => <span class={sub.dead > 0 ? "say-error" : undefined}>{count(sub.dead)}</span> },
   { id: "last", title: "Last delivery", by: (sub) => sub.last_delivery_ms, cell: (sub) => <Ago at={sub.last_delivery_ms} /> },

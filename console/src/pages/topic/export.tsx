@@ -1,7 +1,7 @@
 // Saves a topic's records to a file: from where, how many, as what. The file is made by the service and streamed to the disk.
 
 import { useState } from "preact/hooks";
-import { parsePlace } from "../../text/places";
+import { placeMistake } from "../../text/places";
 import { AsCommand } from "../../ui/as-command";
 import { Choice } from "../../ui/choice";
 import { Dialog } from "../../ui/dialog";
@@ -23,8 +23,7 @@ export function Export({ topic, asked }: { topic: string; asked: Asked }) {
 function ExportDialog({ topic, asked, onClose }: { topic: string; asked: Asked; onClose: () => void }) {
   const [file, setFile] = useState<File>({ format: "ndjson", view: "envelope", from: isBackward(asked.from) ? "-1000" : asked.from, limit: "" });
   const change = (part: Partial<File>) => setFile({ ...file, ...part });
-  const place = parsePlace(file.from);
-  const mistake = "mistake" in place ? place.mistake : undefined;
+  const mistake = placeMistake(file.from);
   const isLimitWrong = !/^\d*$/.test(file.limit);
   const path = filePath(topic, asked, file);
   const where = condition(asked);

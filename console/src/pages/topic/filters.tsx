@@ -4,7 +4,7 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { ApiProblem } from "../../api/problem";
 import { opWord } from "../../text/diff";
-import { EXAMPLES, parsePlace } from "../../text/places";
+import { EXAMPLES, placeMistake } from "../../text/places";
 import { type Asked, NOTHING } from "./asked";
 
 const OPS = ["c", "u", "d", "r"] as const;
@@ -21,16 +21,15 @@ interface Props {
 export function Filters({ asked, partitions, isLive, problem, onChange }: Props) {
   const id = useId();
   const isMistaken = problem?.code.startsWith("filter/") === true;
-  const place = parsePlace(asked.from);
-  const placeMistake = "mistake" in place ? place.mistake : undefined;
+  const fromMistake = placeMistake(asked.from);
   const isFiltered = asked.where !== "" || asked.key !== "" || asked.op !== "" || asked.partition !== "";
   const chosen = asked.op ? asked.op.split(",") : [];
   const toggle = (op: string) => onChange({ op: OPS.filter((one) => (one === op ? !chosen.includes(one) : chosen.includes(one))).join(",") });
   return (
     <div class="filters" role="search" aria-label="Records">
-      <Typed label="From" value={asked.from} onChange={(from) => onChange({ from: from || NOTHING.from })} list={`${id}-places`} disabled={isLive} size={14} mistaken={placeMistake !== undefined} describedBy={`${id}-mistakes`} />
+      <Typed label="From" value={asked.from} onChange={(from) => onChange({ from: from || NOTHING.from })} list={`${id}-places`} disabled={isLive} size={14} mistaken={fromMistake !== undefined} describedBy={`${id}-mistakes`} />
       <datalist id={`${id}-places`}>
-        {EXAMPLES.filter((one) => !one.startsWith("lsn") && !one.startsWith("tx")).map((one) => (
+        {EXAMPLES.map((one) => (
           <option key={one} value={one} />
         ))}
       </datalist>
@@ -63,7 +62,7 @@ export function Filters({ asked, partitions, isLive, problem, onChange }: Props)
         </button>
       )}
       <div class="mistakes" id={`${id}-mistakes`} role="status">
-        {placeMistake && <p class="say-error">✗ {placeMistake}</p>}
+        {fromMistake && <p class="say-error">✗ {fromMistake}</p>}
         {isMistaken && problem && <Mistake of={problem} />}
       </div>
     </div>

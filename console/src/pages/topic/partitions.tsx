@@ -3,7 +3,6 @@
 import type { Topic } from "../../api/types";
 import { ui } from "../../app/paths";
 import { command } from "../../text/command";
-import { count } from "../../text/format";
 import { AsCommand } from "../../ui/as-command";
 import { type Column, Table } from "../../ui/table";
 
@@ -19,9 +18,9 @@ const columns = (name: string): Column<Partition>[] => [
     by: (one) => one.partition,
     cell: (one) => <a href={`${ui.topic(name)}?partition=${one.partition}`}>{one.partition}</a>,
   },
-  { id: "start", title: "First offset", num: true, by: (one) => one.start, cell: (one) => count(one.start), help: "What is older was removed" },
-  { id: "end", title: "Next offset", num: true, by: (one) => one.end, cell: (one) => count(one.end), help: "The next record gets it" },
-  { id: "records", title: "Offsets held", num: true, by: held, cell: (one) => count(held(one)), help: "Records, and places that compaction emptied" },
+  { id: "start", title: "First offset", num: true, by: (one) => one.start, help: "What is older was removed" },
+  { id: "end", title: "Next offset", num: true, by: (one) => one.end, help: "The next record gets it" },
+  { id: "records", title: "Offsets held", num: true, by: held, help: "Records, and places that compaction emptied" },
 ];
 
 export function Partitions({ of }: { of: Topic }) {

@@ -1,13 +1,13 @@
 // A topic's records: filters, pages by cursors, the live tail on top, files to save. All of its state is in the address.
 
 import { useCallback, useRef } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { place, route } from "../../app/place";
 import type { Topic } from "../../api/types";
 import { useActions } from "../../app/actions";
 import { withQuery } from "../../app/query";
 import type { Line } from "../../text/change";
 import { count, counted, rate as rateText } from "../../text/format";
-import { parsePlace } from "../../text/places";
+import { placeMistake } from "../../text/places";
 import { AsCommand } from "../../ui/as-command";
 import { Loading } from "../../ui/loading";
 import { ProblemBox } from "../../ui/problem-box";
@@ -22,7 +22,7 @@ import { NoRecords } from "./none";
 import { Rows } from "./rows";
 
 export function Records({ name, topic }: { name: string; topic: Topic | undefined }) {
-  const { query, route } = useLocation();
+  const { query } = place.value;
   const isLive = query["live"] === "1";
   // A tail is of what comes: where to begin is not asked then.
   const asked: Asked = {
@@ -37,7 +37,7 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
 
   const go = useCallback(
     (change: Record<string, string | null>, write: "push" | "replace" = "push") => route(withQuery(location.pathname + location.search, change), write === "replace"),
-    [route],
+    [],
   );
   /** Another question: pages and what was open belong to the one before. */
   const ask = (change: Partial<Asked>) => {
@@ -63,7 +63,7 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
   useHold(area, isLive ? tail.hold : undefined);
   const exact = found && !isLoading ? found.asked : asked;
   // Told at its field.
-  const isMistake = problem?.code.startsWith("filter/") === true || "mistake" in parsePlace(asked.from);
+  const isMistake = problem?.code.startsWith("filter/") === true || placeMistake(asked.from) !== undefined;
   return (
     <>
       <Filters asked={asked} partitions={topic?.partitions.length ?? found?.partitions.length ?? 1} isLive={isLive} problem={problem} onChange={ask} />

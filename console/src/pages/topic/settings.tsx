@@ -1,7 +1,7 @@
 // A topic's settings, those that may be changed, and the end of the topic. Every change is asked about first.
 
 import { useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { route } from "../../app/place";
 import { at, del, patch, seg } from "../../api/client";
 import type { Topic } from "../../api/types";
 import { ui } from "../../app/paths";
@@ -86,7 +86,6 @@ function Compression({ of, onChange }: { of: Topic; onChange: () => void }) {
 
 function Deletion({ of }: { of: Topic }) {
   const [asks, setAsks] = useState(false);
-  const { route } = useLocation();
   const force = of.connector !== null;
   const path = at(seg`/v1/topics/${of.name}`, { force: force ? true : null });
   const words = ["rowfeed", "topics", "delete", of.name, ...(force ? ["--force"] : [])];

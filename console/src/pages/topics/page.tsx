@@ -28,14 +28,14 @@ const COLUMNS: Column<Topic>[] = [
       </>
     ),
   },
-  { id: "records", title: "Records", num: true, by: (topic) => topic.records, cell: (topic) => count(topic.records) },
+  { id: "records", title: "Records", num: true, by: (topic) => topic.records },
   {
     id: "in",
     title: "In/s",
     num: true,
     help: "Records a second that were written, over the last seconds",
     by: (topic) => topic.records_per_second,
-    cell: (topic) => rate(topic.records_per_second),
+    as: rate,
   },
   {
     id: "last",
@@ -44,9 +44,9 @@ const COLUMNS: Column<Topic>[] = [
     by: (topic) => (topic.last_change ? Date.parse(topic.last_change) : null),
     cell: (topic) => <Ago at={topic.last_change} />,
   },
-  { id: "partitions", title: "Partitions", num: true, by: (topic) => topic.partitions.length, cell: (topic) => topic.partitions.length },
-  { id: "cleanup", title: "Cleanup", by: (topic) => topic.cleanup, cell: (topic) => topic.cleanup ?? "–" },
-  { id: "table", title: "Source table", by: (topic) => topic.source_table, cell: (topic) => topic.source_table ?? "–" },
+  { id: "partitions", title: "Partitions", num: true, by: (topic) => topic.partitions.length },
+  { id: "cleanup", title: "Cleanup", by: (topic) => topic.cleanup },
+  { id: "table", title: "Source table", by: (topic) => topic.source_table },
   {
     id: "connector",
     title: "Connector",

@@ -1,7 +1,7 @@
 // Begins the wizard again, after asking: what was chosen is lost.
 
 import { useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { route } from "../../app/place";
 import { ui } from "../../app/paths";
 import { Confirm } from "../../ui/confirm";
 import { EMPTY } from "./draft";
@@ -9,7 +9,6 @@ import { draft, forget } from "./store";
 
 export function ConfirmedClear() {
   const [asking, setAsking] = useState(false);
-  const { route } = useLocation();
   const isEmpty = JSON.stringify(draft.value) === JSON.stringify(EMPTY);
   return (
     <>

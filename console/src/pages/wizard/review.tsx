@@ -1,7 +1,7 @@
 // Step 5: the connector as both files side by side, what is wrong with it, what the database still lacks, and making it.
 
 import { useEffect, useState } from "preact/hooks";
-import { useLocation } from "preact-iso";
+import { route } from "../../app/place";
 import { asProblem, put, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
 import type { ApiProblem } from "../../api/problem";
@@ -136,7 +136,6 @@ function Verdict({ of }: { of: NonNullable<Checked> }) {
 }
 
 function Make({ name, isReady }: { name: string; isReady: boolean }) {
-  const { route } = useLocation();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<ApiProblem>();
   const make = async () => {
