@@ -31,15 +31,6 @@ export default defineConfig({
     cssCodeSplit: false,
     modulePreload: false,
     reportCompressedSize: false,
-    // Three files: two groups of pages, and all that the first page or both of them need. One text compresses better than forty.
-    rolldownOptions: {
-      output: {
-        codeSplitting: {
-          includeDependenciesRecursively: false,
-          groups: [{ name: "main", test: /^(?!.*\/src\/pages\/(streams|sources|topics?|record|groups?|subscriptions?|connector|wizard|slots|settings|api)\b)/ }],
-        },
-      },
-    },
   },
   server: { host: "127.0.0.1", port: 5173, proxy },
   preview: { host: "127.0.0.1", port: 4173, proxy, headers },

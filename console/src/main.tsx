@@ -1,5 +1,5 @@
-// Mounts the console: styles, session, routes. Each page is a folder of its own; those that are not the first
-// anybody sees are loaded in two groups, when one of them is gone to.
+// Mounts the console: styles, session, routes. Each page is a folder of its own; those that nobody sees first
+// are loaded when one of them is gone to.
 
 import "./styles/tokens.css";
 import "./styles/base.css";
@@ -18,29 +18,24 @@ import Connectors from "./pages/connectors/page";
 import LoginPage from "./pages/login/page";
 import Overview from "./pages/overview/page";
 
-const streams = () => import("./pages/streams");
-const sources = () => import("./pages/sources");
-type Streams = Awaited<ReturnType<typeof streams>>;
-type Sources = Awaited<ReturnType<typeof sources>>;
-
-const ofStreams = (name: keyof Streams) => ({ load: async () => (await streams())[name] });
-const ofSources = (name: keyof Sources) => ({ load: async () => (await sources())[name] });
+const later = () => import("./pages/later");
+const page = (name: keyof Awaited<ReturnType<typeof later>>) => ({ load: async () => (await later())[name] });
 
 const ROUTES: readonly Route[] = [
   [BASE, Overview],
   [`${BASE}/connectors`, Connectors],
-  [`${BASE}/connectors/new`, ofSources("Wizard")],
-  [`${BASE}/connectors/:name`, ofSources("Connector")],
-  [`${BASE}/topics`, ofStreams("Topics")],
-  [`${BASE}/topics/:topic`, ofStreams("Topic")],
-  [`${BASE}/topics/:topic/:partition/:offset`, ofStreams("Record")],
-  [`${BASE}/groups`, ofStreams("Groups")],
-  [`${BASE}/groups/:group`, ofStreams("Group")],
-  [`${BASE}/subscriptions`, ofStreams("Subscriptions")],
-  [`${BASE}/subscriptions/:name`, ofStreams("Subscription")],
-  [`${BASE}/slots`, ofSources("Slots")],
-  [`${BASE}/settings`, ofSources("Settings")],
-  [`${BASE}/api`, ofSources("Api")],
+  [`${BASE}/connectors/new`, page("Wizard")],
+  [`${BASE}/connectors/:name`, page("Connector")],
+  [`${BASE}/topics`, page("Topics")],
+  [`${BASE}/topics/:topic`, page("Topic")],
+  [`${BASE}/topics/:topic/:partition/:offset`, page("Record")],
+  [`${BASE}/groups`, page("Groups")],
+  [`${BASE}/groups/:group`, page("Group")],
+  [`${BASE}/subscriptions`, page("Subscriptions")],
+  [`${BASE}/subscriptions/:name`, page("Subscription")],
+  [`${BASE}/slots`, page("Slots")],
+  [`${BASE}/settings`, page("Settings")],
+  [`${BASE}/api`, page("Api")],
   [`${BASE}/login`, LoginPage],
 ];
 

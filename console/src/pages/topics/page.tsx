@@ -6,7 +6,7 @@ import { Page } from "../../app/page";
 import { ui } from "../../app/paths";
 import { useQuery } from "../../app/query";
 import { command } from "../../text/command";
-import { count, counted, rate } from "../../text/format";
+import { counted, rate } from "../../text/format";
 import { holds } from "../../text/search";
 import { AsCommand } from "../../ui/as-command";
 import { Empty } from "../../ui/empty";
