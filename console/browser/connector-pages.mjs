@@ -66,7 +66,7 @@ async function pasted(page, fail) {
   const field = page.getByLabel("URL of the database");
   await field.fill("postgres://cdc:hunter2@127.0.0.1:1/shop");
   await field.press("Enter");
-  await page.waitForSelector(".findings-sum b, .problem", { timeout: 12_000 }).catch(() => fail("the doctor says nothing"));
+  await page.waitForSelector(".findings-sum b, .problem", { timeout: 20_000 }).catch(() => fail("the doctor says nothing"));
   const seen = (await page.locator("main").innerText()) + (await field.inputValue()) + page.url();
   const kept = await page.evaluate(() => JSON.stringify({ ...sessionStorage }) + JSON.stringify({ ...localStorage }));
   if ((seen + kept).includes("hunter2")) fail("the password is seen, or kept");

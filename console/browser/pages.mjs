@@ -1,5 +1,5 @@
 // The pages that are visited. A page: `name` (of its screenshots), `path` (or a function of the base URL that finds one, null where there is
-// nothing to show), `ready` (a selector that is there when it is drawn), `before(page)` (what to set up), `then(page, fail)` (what to do and see there), `mayLog` (texts on the
+// nothing to show), `ready` (a selector that is there when it is drawn), `before(page)` (what to set up), `then(page, fail)` (what to do and see there), `after(base)` (what to clear away), `mayLog` (texts on the
 // browser's console that are no failure).
 
 import { CONNECTOR_PAGES } from "./connector-pages.mjs";
@@ -28,7 +28,7 @@ export const PAGES = [
 
 /** Tiles, charts with their tables, problems with their fixes, the choices that are kept. */
 async function overview(page, fail) {
-  await page.waitForSelector(".ticker tbody tr", { timeout: 5000 }).catch(() => console.log("  – no changes came"));
+  await page.waitForSelector(".ticker tbody tr", { timeout: 20_000 }).catch(() => console.log("  – no changes came"));
   if ((await page.locator(".tiles li").count()) !== 4) fail("there are not four tiles");
   await page.click("text=1 h");
   if (!page.url().includes("range=1h")) fail("the range is not in the address");
@@ -61,10 +61,10 @@ async function pausesAndResumes(page, fail) {
   const own = page.locator("tbody tr", { has: page.locator(`th a:text-is("${name}")`) });
   await own.locator("button", { hasText: "Pause" }).click();
   await page.locator("dialog .primary").click();
-  await page.waitForSelector(`.toast.ok:has-text("${name} is paused")`, { timeout: 10_000 }).catch(() => fail("no toast tells of the pause"));
-  await own.locator(".state", { hasText: "paused" }).waitFor({ timeout: 10_000 }).catch(() => fail("the state does not become paused"));
+  await page.waitForSelector(`.toast.ok:has-text("${name} is paused")`, { timeout: 20_000 }).catch(() => fail("no toast tells of the pause"));
+  await own.locator(".state", { hasText: "paused" }).waitFor({ timeout: 20_000 }).catch(() => fail("the state does not become paused"));
   await own.locator("button", { hasText: "Resume" }).click();
-  await own.locator(".state.ok").waitFor({ timeout: 15_000 }).catch(() => fail("it does not go on"));
+  await own.locator(".state.ok").waitFor({ timeout: 20_000 }).catch(() => fail("it does not go on"));
 }
 
 /** j goes to the first row, Enter opens it, Back comes back. / goes to the filter, which is in the address. */

@@ -29,7 +29,7 @@ const SIZES = [
   { name: "", width: 1280, height: 900 },
   { name: "-zoomed", width: 640, height: 450 },
 ];
-const PAGE_MS_MAX = 15_000;
+const PAGE_MS_MAX = 30_000;
 
 const failures = [];
 const fail = (where, what) => {
@@ -90,6 +90,7 @@ async function visit(browser, one, theme) {
     fail(where, error.message.split("\n").slice(0, 3).join(" "));
   } finally {
     await context.close();
+    await one.after?.(base);
   }
 }
 

@@ -35,11 +35,11 @@ async function cuttable(page) {
 /** The bar comes and goes by itself, what was shown stays, and the stream goes on at its cursor. */
 async function loses(page, fail) {
   const line = lines.get(page);
-  await page.waitForSelector(".ticker tbody tr", { timeout: 5000 }).catch(() => {});
+  await page.waitForSelector(".ticker tbody tr", { timeout: 20_000 }).catch(() => {});
   const tile = await page.locator(".tile-value").first().innerText();
   line.isAway = true;
   for (const socket of line.sockets) await socket.close({ code: 1001 });
-  await page.waitForSelector(".connection p", { timeout: 10_000 }).catch(() => fail("no bar tells that the service is away"));
+  await page.waitForSelector(".connection p", { timeout: 20_000 }).catch(() => fail("no bar tells that the service is away"));
   if (tile && (await page.locator(".tile-value").count()) !== 4) fail("what was shown is gone");
   const before = line.said.length;
   line.isAway = false;
@@ -49,7 +49,7 @@ async function loses(page, fail) {
   if (!again?.cursor) fail("the stream does not go on at its cursor");
   line.isAway = true;
   for (const socket of line.sockets) await socket.close({ code: 1001 });
-  await page.waitForSelector(".connection p", { timeout: 10_000 }).catch(() => fail("the bar does not come a second time"));
+  await page.waitForSelector(".connection p", { timeout: 20_000 }).catch(() => fail("the bar does not come a second time"));
 }
 
 const TOKEN = "right";
@@ -139,7 +139,7 @@ async function showsText(page, fail) {
 async function outdated(page, fail) {
   await page.route("**/assets/*.js", (route) => route.fulfill({ status: 404, body: "" }));
   await page.click("header a >> text=Groups");
-  await page.waitForSelector("text=could not be loaded", { timeout: 5000 }).catch(() => fail("a page whose program is gone is not told"));
+  await page.waitForSelector("text=could not be loaded", { timeout: 20_000 }).catch(() => fail("a page whose program is gone is not told"));
 }
 
 /** An answer that no page is made for. */
@@ -150,7 +150,7 @@ async function nonsense(page) {
 
 /** One page breaks: it says so, and the others work. */
 async function recovers(page, fail) {
-  await page.waitForSelector("text=This page has a mistake", { timeout: 5000 }).catch(() => fail("a page that breaks is not told"));
+  await page.waitForSelector("text=This page has a mistake", { timeout: 20_000 }).catch(() => fail("a page that breaks is not told"));
   await page.click("header a >> text=Groups");
-  await page.waitForSelector("main h1 >> text=Groups", { timeout: 5000 }).catch(() => fail("the next page does not come"));
+  await page.waitForSelector("main h1 >> text=Groups", { timeout: 20_000 }).catch(() => fail("the next page does not come"));
 }

@@ -277,7 +277,9 @@ impl Deliveries {
     /// Removes one that was made over HTTP, with its place and all it remembers.
     pub async fn delete(&self, name: &str) -> Result<(), DeliverError> {
         let _changing = self.0.changing.lock().await;
-        match self.entries().get(name).map(|entry| Arc::clone(&entry.definition)) {
+        // Asked in a line of its own: who is not found is looked for among the others.
+        let found = self.entries().get(name).map(|entry| Arc::clone(&entry.definition));
+        match found {
             None => return Err(self.not_found(name)),
             Some(definition) if definition.origin != Origin::Api => return Err(managed(&definition)),
             Some(_) => {}

@@ -172,7 +172,8 @@ impl Serving {
             if Pin::new(&mut connection).poll(cx).is_ready() {
                 return Poll::Ready(None);
             }
-            match taken.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let found = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match found {
                 Some(taken) => Poll::Ready(Some(taken)),
                 None => Poll::Pending,
             }

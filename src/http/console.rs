@@ -18,7 +18,7 @@ use super::App;
 
 /// What `npm run build` made.
 #[derive(RustEmbed)]
-#[folder = "console/dist"]
+#[folder = "console/dist/"]
 #[allow_missing = true]
 struct Files;
 

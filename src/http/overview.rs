@@ -227,7 +227,7 @@ fn ended(table: &EndedTable) -> Json {
 fn incremental(app: &App, view: &ConnectorView) -> Option<Json> {
     let stored = position::stored(app.0.log.as_ref()?, view)?;
     let stored: Json = serde_json::from_slice(&stored).ok()?;
-    let state = stored.get("incremental")?;
+    let state = stored.get("rowfeed")?.get("incremental")?;
     let part = |table: &Json, at: usize| table.get(at).and_then(Json::as_str).unwrap_or("").to_owned();
     let left = state.get("left").and_then(Json::as_array).into_iter().flatten();
     let left: Vec<String> = left.map(|table| format!("{}.{}", part(table, 0), part(table, 1))).collect();

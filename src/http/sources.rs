@@ -31,7 +31,7 @@ pub fn routes() -> Routes {
                 .answers(200, "All of them, and why one cannot be captured.", json!({ "items": ["@Relation"] }))
                 .fails(400, "one of url and config is needed")
                 .fails(429, busy)
-                .fails(502, "pg/refused: nothing is listening on db.internal:5432")
+                .fails(422, "pg/refused: nothing is listening on db.internal:5432")
                 .fails(504, late),
         )
         .post(
@@ -50,7 +50,7 @@ pub fn routes() -> Routes {
                 .fails(400, "config/missing: topic.prefix is missing")
                 .fails(404, "there is no table public.order; did you mean \"public.orders\"?")
                 .fails(429, busy)
-                .fails(502, "pg/refused: nothing is listening on db.internal:5432")
+                .fails(422, "pg/refused: nothing is listening on db.internal:5432")
                 .fails(504, late),
         )
 }
@@ -70,7 +70,8 @@ impl From<Declined> for ApiError {
                 let status = match problem.code {
                     _ if !is_source => StatusCode::BAD_REQUEST,
                     "pg/no-tables" => StatusCode::NOT_FOUND,
-                    code if code.starts_with("pg/") => StatusCode::BAD_GATEWAY,
+                    // The address came with the request: that is no failure of the service.
+                    code if code.starts_with("pg/") => StatusCode::UNPROCESSABLE_ENTITY,
                     // A plan that cannot be made of it.
                     _ => StatusCode::BAD_REQUEST,
                 };

@@ -18,7 +18,7 @@ use crate::support::receiver::{Receiver, Reply};
 use crate::support::scene::Scene;
 
 /// How long the browser may take for all pages: the machine may be busy with other tests.
-const LIMIT: Duration = Duration::from_secs(420);
+const LIMIT: Duration = Duration::from_secs(900);
 
 const TABLES: &str = "create table customers(id int primary key, name text not null, note text);
     create table orders(id int generated always as identity primary key, customer int references customers, status text not null, total numeric(10, 2));

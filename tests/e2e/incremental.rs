@@ -172,6 +172,12 @@ fn it_is_paused_resumed_and_stopped() {
     scene.fence();
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(count(), paused + 2, "the stream goes on, the snapshot does not");
+    let shown = request(&scene.rowfeed.http(), "GET", "/v1/connectors/scene", None).expect("an answer").json();
+    assert_eq!(
+        (&shown["incremental"]["state"], &shown["incremental"]["tables"]),
+        (&json!("paused"), &json!(["public.a", "public.b"])),
+        "{shown}"
+    );
     // More tables may be asked for meanwhile; some are left out again.
     snapshot(&scene, "s2", &["public.c", "public.b"]);
     signal(&scene, "t1", "stop-snapshot", json!({ "data-collections": ["public.b"], "type": "incremental" }));

@@ -136,7 +136,7 @@ fn the_tables_of_a_database_that_nobody_reads_are_listed() {
 
     let role = format!("{}_cdc", database.name);
     let secret = ask(&json!({ "url": format!("postgres://{role}:hunter2@127.0.0.1:{}/none_such", database.port) }));
-    assert!(secret.status == 502 && secret.body.contains("pg/database") && !secret.body.contains("hunter2"), "{}", secret.body);
+    assert!(secret.status == 422 && secret.body.contains("pg/database") && !secret.body.contains("hunter2"), "{}", secret.body);
     let half = ask(&json!({ "config": { "database.hostname": "127.0.0.1" } }));
     assert!(half.status == 400 && half.body.contains("database.user"), "{}", half.body);
 

@@ -41,7 +41,7 @@ async fn a_database_that_is_away_is_told_without_its_password() {
         ("/v1/sources/preview", json!({ "config": away, "table": "public.t" })),
     ] {
         let (status, told) = world.ask("POST", path, Some(body)).await;
-        assert_eq!((status, &told["code"]), (502, &"pg/refused".into()), "{path}: {told}");
+        assert_eq!((status, &told["code"]), (422, &"pg/refused".into()), "{path}: {told}");
         assert!(!told.to_string().contains("hunter2"), "{told}");
     }
 }

@@ -20,3 +20,10 @@ test("only addresses of the own origin become links", () => {
   expect(sameOrigin("about:blank")).toBe("");
   expect(sameOrigin("/openapi.json")).toBe("http://localhost/openapi.json");
 });
+
+test("a problem is said once: its why and fix stand below it", () => {
+  const one = problemOf(400, "", JSON.stringify({ code: "a/b", detail: "a/b: it is so\n  why: because\n  fix: mend it", why: "because", fix: "mend it" }));
+  expect([one.detail, one.why, one.fix]).toEqual(["it is so", "because", "mend it"]);
+  const two = problemOf(400, "", JSON.stringify({ code: "a/b", detail: "a/b: it is so\n  why: because\nc/d: and so", why: "because" }));
+  expect([two.detail, two.why]).toEqual(["a/b: it is so\n  why: because\nc/d: and so", ""]);
+});

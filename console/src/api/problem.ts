@@ -52,14 +52,20 @@ export function problemOf(status: number, statusText: string, body: string): Api
     // No JSON: a proxy's page. Its text is not shown, its status is.
   }
   const title = text(json["title"]) || statusText || `HTTP ${status}`;
-  const detail = text(json["detail"]) || text(json["message"]);
+  const code = text(json["code"]);
+  const told = text(json["detail"]) || text(json["message"]);
+  // Problems as the command line writes them, their why and fix on lines below: of one these stand in fields of their own, too.
+  const heads = told.split("\n").filter((line) => /^\S/.test(line));
+  const isOne = heads.length === 1 && code !== "" && told.startsWith(`${code}: `);
+  const isMany = heads.length > 1 && code !== "";
+  const detail = isOne ? (heads[0] ?? "").slice(code.length + 2) : told;
   return new ApiProblem({
     status,
-    code: text(json["code"]),
+    code,
     title,
     detail: detail || `the service answered ${status} ${statusText}`.trim(),
-    why: text(json["why"]),
-    fix: fixText(json["fix"]),
+    why: isMany ? "" : text(json["why"]),
+    fix: isMany ? "" : fixText(json["fix"]),
     docs: sameOrigin(text(json["docs"]) || text(json["type"])),
     requestId: text(json["request_id"]),
   });

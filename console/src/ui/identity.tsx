@@ -14,9 +14,13 @@ const MEANS: Record<string, string> = {
 /** Views and foreign tables leave nothing in the WAL that rows would be identified in. */
 export const hasWal = ({ kind }: Pick<Relation, "kind">): boolean => kind !== "view" && kind !== "foreign";
 
+/** Keys up to this many characters stand on one line. */
+const WHOLE_MAX = 32;
+
 export function Key({ of }: { of: Pick<Relation, "kind" | "primary_key"> }) {
-  if (of.primary_key.length > 0) return <code>{of.primary_key.join(", ")}</code>;
-  return hasWal(of) ? <span class="say-warn">▲ none</span> : <span class="muted">–</span>;
+  const key = of.primary_key.join(", ");
+  if (key !== "") return <code class={key.length <= WHOLE_MAX ? "nowrap" : undefined}>{key}</code>;
+  return hasWal(of) ? <span class="say-warn nowrap">▲ none</span> : <span class="muted">–</span>;
 }
 
 interface Props {

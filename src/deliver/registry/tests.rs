@@ -86,7 +86,8 @@ impl Remembers {
                     true
                 });
                 for value in values {
-                    match self.on.lock().unwrap().get(&value).copied().unwrap_or(On::Take) {
+                    let on = self.on.lock().unwrap().get(&value).copied().unwrap_or(On::Take);
+                    match on {
                         On::Take => self.seen.lock().unwrap().push(value),
                         On::Retry => return Err(Problem::retry("test/away", "the receiver is away")),
                         On::Refuse => return Err(Problem::refuse("test/gone", "the receiver wants no more").fix("ask it")),
@@ -190,6 +191,10 @@ async fn a_subscription_goes_on_where_it_was() {
     assert_eq!(seen(&sink)[3..], [b"before".to_vec(), b"1".to_vec(), b"3".to_vec()]);
     assert!(matches!(all.delete("s").await, Err(DeliverError::ManagedByFile(text)) if text.contains("rowfeed.toml")));
     assert!(matches!(all.view("t"), Err(DeliverError::NotFound(text)) if text.contains("\"t\"")));
+    let limit = Duration::from_secs(20);
+    let deleted = tokio::time::timeout(limit, all.delete("t")).await.expect("an answer");
+    let paused = tokio::time::timeout(limit, all.set_paused("t", true)).await.expect("an answer");
+    assert!(matches!((deleted, paused), (Err(DeliverError::NotFound(_)), Err(DeliverError::NotFound(_)))));
     all.shut_down().await;
     log.close();
 }

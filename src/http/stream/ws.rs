@@ -439,12 +439,12 @@ impl Session {
                     (subscribed.names.clone(), subscribed.patterns.clone(), subscribed.cursor(), subscribed.credit, subscribed.paused);
                 let sample = subscribed.sample.as_ref().map(|sample| Sample { ..*sample });
                 // What was before it stays when the change is refused.
-                match self.subscribe(id.clone(), names, patterns, changed, Some(&cursor), credit, sample).await {
+                let subscribed = self.subscribe(id.clone(), names, patterns, changed, Some(&cursor), credit, sample).await;
+                match subscribed {
                     Ok((told, mut new)) => {
                         new.paused = paused;
-                        if let Some(old) = self.subscriptions.iter_mut().find(|subscribed| subscribed.id == id) {
-                            *old = new;
-                        }
+                        let old = self.subscriptions.iter_mut().find(|subscribed| subscribed.id == id);
+                        drop(old.map(|old| std::mem::replace(old, new)));
                         Ok(vec![told])
                     }
                     Err(Closing(4000, why)) => Ok(vec![why]),

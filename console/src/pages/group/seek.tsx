@@ -66,7 +66,7 @@ export function Seek({ view, onClose, onDone }: { view: GroupView; onClose: () =
       {preview ? `Move ${counted(preview.offsets.length, "partition")}` : "Move"}
     </button>
   );
-  const words = ["rowfeed", "groups", "seek", view.name, "--to", to, ...(without.length > 0 ? ["--topics", chosen.join(",")] : [])];
+  const words = ["rowfeed", "groups", "seek", view.name, `--to=${to}`, ...(without.length > 0 ? ["--topics", chosen.join(",")] : [])];
   return (
     <Dialog title={`Move offsets of ${view.name}`} onClose={onClose} foot={button} wide>
       {hasMembers && <p class="say-warn">▲ The group has members, whose place it is to say where they are. Stop them, then it can be moved; the preview works anyhow.</p>}

@@ -54,7 +54,7 @@ export default function Groups() {
               <div class="bar-row">
                 <Filter label="Filter groups" />
                 {hidden > 0 && (
-                  <label>
+                  <label class="row">
                     <input type="checkbox" checked={all !== ""} onChange={(event) => setAll(event.currentTarget.checked ? "1" : "")} />
                     Places of subscriptions too ({hidden})
                   </label>

@@ -49,7 +49,7 @@ export function InForceTab() {
             <div>
               <div class="bar-row">
                 <Filter label="Filter settings" />
-                <label>
+                <label class="row">
                   <input type="checkbox" checked={changed !== ""} onChange={(event) => setChanged(event.currentTarget.checked ? "1" : "")} />
                   Only those that are set
                 </label>

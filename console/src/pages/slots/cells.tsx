@@ -12,9 +12,10 @@ const FULL = 80;
 /** "4.2 GiB of 8 GiB" with a bar; without a limit no bar. */
 export function Retained({ of }: { of: Slot }) {
   const { retained_bytes: held, safe_bytes: safe, slot, wal_status: status } = of;
-  if (held === null || safe === null) {
+  if (held === null) return <span class="muted">–</span>;
+  if (safe === null) {
     return (
-      <span title={safe === null ? "max_slot_wal_keep_size is -1: the server has no limit but its disk" : undefined}>
+      <span title="max_slot_wal_keep_size is -1: the server has no limit but its disk">
         {bytes(held)} <span class="muted">no limit</span>
       </span>
     );

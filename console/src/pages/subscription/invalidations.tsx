@@ -30,12 +30,12 @@ export function Invalidations({ of }: { of: readonly Invalidation[] }) {
   const newest = new Set(of.toSorted((a, b) => b.committed_ms - a.committed_ms).slice(0, CHANGES_MAX).map(keyOf));
   const columns: Column<Invalidation>[] = [
     { id: "committed", title: "Committed", by: (one) => one.committed_ms, cell: (one) => <Clock at={one.committed_ms} /> },
-    { id: "record", title: "Change", cell: (one) => <a href={ui.record(one.topic, one.partition, one.offset)}>{one.topic} {one.partition}:{one.offset}</a> },
+    { id: "record", title: "Change", cell: (one) => <a class="nowrap" href={ui.record(one.topic, one.partition, one.offset)}>{one.topic} {one.partition}:{one.offset}</a> },
     { id: "what", title: "What changed", cell: (one) => (newest.has(keyOf(one)) ? <What of={one} /> : <span class="muted">see the change</span>) },
     { id: "tx", title: "Transaction", cell: (one) => <span class="mono">{one.transactions.join(", ") || "–"}</span> },
     { id: "deleted", title: "Deleted after", num: true, by: (one) => one.deleted_ms, cell: (one) => after(one, one.deleted_ms) },
     { id: "fenced", title: "Behind the fence after", num: true, by: (one) => one.fenced_ms, cell: (one) => after(one, one.fenced_ms) },
-    { id: "lsn", title: "LSN", cell: (one) => <code>{one.lsn}</code> },
+    { id: "lsn", title: "LSN", cell: (one) => <code class="nowrap">{one.lsn}</code> },
   ];
   return <Table caption="Invalidations" rows={of} columns={columns} keyOf={keyOf} sort="-committed" empty={<></>} />;
 }

@@ -8,9 +8,10 @@ const one = (at: number, state: string): Delivery => ({
 describe("deliveries", () => {
   it("are counted in steps", () => {
     const { times, delivered, failed } = outcomes([one(3, "delivered"), one(1, "delivered"), one(1, "waiting"), one(3, "dead")]);
-    expect(times).toEqual([1000, 2000, 3000]);
-    expect(delivered).toEqual([1, 0, 1]);
-    expect(failed).toEqual([1, 0, 1]);
+    expect(times.slice(-3)).toEqual([1000, 2000, 3000]);
+    expect(times.length).toBe(10);
+    expect(delivered.slice(-4)).toEqual([0, 1, 0, 1]);
+    expect(failed.slice(-4)).toEqual([0, 1, 0, 1]);
   });
   it("have a bounded number of steps, the newest", () => {
     const { times, delivered } = outcomes([one(1, "waiting"), one(1_000_000_000, "delivered")]);

@@ -28,6 +28,8 @@ export interface Outcomes {
 
 /** Points of the chart. */
 const STEPS = 30;
+/** Fewer are no line. */
+const STEPS_MIN = 10;
 /** Lengths of a point, ms. */
 const LENGTHS = [1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 21_600_000];
 
@@ -39,7 +41,7 @@ export function outcomes(log: readonly Delivery[]): Outcomes {
   const length = LENGTHS.find((one) => (last - first) / one <= STEPS) ?? 86_400_000;
   const begin = Math.floor(first / length) * length;
   // What waits for days may be much older than the rest: the newest steps are shown.
-  const steps = Math.min(STEPS * 2, Math.floor((last - begin) / length) + 1);
+  const steps = Math.min(STEPS * 2, Math.max(STEPS_MIN, Math.floor((last - begin) / length) + 1));
   const from = Math.floor(last / length) * length - (steps - 1) * length;
   const made: Outcomes = {
     times: Array.from({ length: steps }, (_, i) => from + i * length),

@@ -45,7 +45,7 @@ export function Replay({ of, onClose, onDone }: { of: Subscription; onClose: () 
       {busy ? "…" : isWebhook ? "Send again" : "Go back"}
     </button>
   );
-  const words = ["--from", from, ...(until ? ["--until", until] : []), ...(body.where ? ["--where", where] : []), ...(onlyFailed ? ["--failed"] : [])];
+  const words = [`--from=${from}`, ...(until ? [`--until=${until}`] : []), ...(body.where ? ["--where", where] : []), ...(onlyFailed ? ["--failed"] : [])];
   return (
     <Dialog title={`Replay ${of.name}`} onClose={onClose} foot={button}>
       {isWebhook ? (

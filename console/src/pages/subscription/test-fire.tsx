@@ -27,6 +27,8 @@ interface Attempt {
 /** Longer than the longest timeout that is usual. */
 const WAIT_MS = 120_000;
 
+const succeeded = (attempt: Attempt | undefined) => Math.floor((attempt?.response?.status ?? 0) / 100) === 2;
+
 const message = (first: string, headers: Record<string, string>, body: string) =>
   [first, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), "", body].join("\n");
 
@@ -39,10 +41,10 @@ export function TestFire({ of, onClose }: { of: Subscription; onClose: () => voi
     void run(async () => {
       const made = await post<Attempt>(path, undefined, { timeoutMs: WAIT_MS });
       setAttempt(made);
-      told(`Test of ${of.name}: ${made.response ? made.response.status : "no answer"}`);
+      if (succeeded(made)) told(`Test of ${of.name}: answered ${made.response?.status}`);
     });
   };
-  const ok = attempt?.response && attempt.response.status >= 200 && attempt.response.status < 300;
+  const ok = succeeded(attempt);
   return (
     <Dialog
       title={`Test ${of.name}`}

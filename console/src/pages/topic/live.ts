@@ -4,12 +4,12 @@
 import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
 import { type Signal, signal } from "@preact/signals";
 import { isAway, useSubscription } from "../../live/live";
-import type { Wish } from "../../live/messages";
-import { type DiffRecord, type Line, lineOf } from "../../text/change";
+import type { LiveRecord, Wish } from "../../live/messages";
+import { type DiffRecord, lineOf } from "../../text/change";
 import { clock, count, duration } from "../../text/format";
 import { zone } from "../../app/preferences";
 import type { Found } from "./found";
-import { Meter, ROWS_MOST, type Tail, WATCHED_MOST, came, shown, tailOf } from "./tail";
+import { Meter, ROWS_MOST, type Tail, came, shown, tailOf, watched } from "./tail";
 
 /** Rows a second that a person can still see come; what is beyond is counted. */
 const SAMPLE = 200;
@@ -52,6 +52,8 @@ export function wishOf(topic: string, { asked, partitions }: Found): Wish {
   };
 }
 
+const line = (record: LiveRecord) => lineOf(record as unknown as DiffRecord);
+
 /** `page` is what the list begins with; a null wish follows nothing and leaves the rows. */
 export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTail {
   const tail = useMemo(() => signal(tailOf([])), []);
@@ -60,10 +62,10 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
   const said = useMemo(() => signal(""), []);
   const refused = useMemo(() => signal(""), []);
   const meter = useRef(new Meter());
-  const drawn = useMemo(() => signal(WATCHED_MOST), []);
+  const drawn = useMemo(() => signal(watched(innerHeight)), []);
   const isHeld = useRef(false);
   const more = useRef(0);
-  const queue = useRef<Line[]>([]);
+  const queue = useRef<LiveRecord[]>([]);
   const frame = useRef(0);
   const sinceSaid = useRef(0);
   const awayAt = useRef(0);
@@ -77,8 +79,24 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
     refused.value = "";
   }, [page]);
 
+  /** Draws all rows, some in each frame. */
+  const grow = () => {
+    cancelAnimationFrame(more.current);
+    drawn.value = Math.min(ROWS_MOST, drawn.peek() + DRAWN_MOST);
+    more.current = drawn.peek() < ROWS_MOST ? requestAnimationFrame(grow) : 0;
+  };
+  const drawFew = () => {
+    cancelAnimationFrame(more.current);
+    drawn.value = watched(innerHeight);
+  };
+  useEffect(() => () => cancelAnimationFrame(more.current), []);
+
   useEffect(() => {
-    if (!isFollowing) return;
+    if (!isFollowing) {
+      grow();
+      return;
+    }
+    drawFew();
     refused.value = "";
     meter.current = new Meter();
     sinceSaid.current = 0;
@@ -94,7 +112,7 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
     return () => {
       cancelAnimationFrame(frame.current);
       frame.current = 0;
-      tail.value = came(tail.peek(), queue.current, isHeld.current);
+      tail.value = came(tail.peek(), queue.current.map(line), isHeld.current);
       queue.current = [];
       clearInterval(reads);
       clearInterval(says);
@@ -107,10 +125,10 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
   /** Draws some of what waits, and the rest in the next frames. Of more than the list holds only the newest are drawn. */
   const draw = () => {
     const most = isHeld.current ? queue.current.length : DRAWN_MOST;
-    const lines = queue.current.slice(0, most);
+    const some = queue.current.slice(0, most);
     queue.current = queue.current.slice(most);
     frame.current = queue.current.length > 0 ? requestAnimationFrame(draw) : 0;
-    tail.value = came(tail.peek(), lines, isHeld.current);
+    tail.value = came(tail.peek(), some.map(line), isHeld.current);
   };
 
   // The moment of the loss, for the note when it is over.
@@ -126,7 +144,7 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
     records: (items) => {
       meter.current.add(items.length, 0, Date.now());
       sinceSaid.current += items.length;
-      queue.current = [...queue.current, ...items.map((item) => lineOf(item as unknown as DiffRecord))].slice(-ROWS_MOST);
+      queue.current = [...queue.current, ...items].slice(-ROWS_MOST);
       if (frame.current === 0) draw();
     },
     skipped: (n) => {
@@ -157,15 +175,10 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
     hold: useCallback((held: boolean) => {
       if (isHeld.current === held) return;
       isHeld.current = held;
-      cancelAnimationFrame(more.current);
       if (held) {
-        const grow = () => {
-          drawn.value = Math.min(ROWS_MOST, drawn.peek() + DRAWN_MOST);
-          more.current = drawn.peek() < ROWS_MOST ? requestAnimationFrame(grow) : 0;
-        };
         grow();
       } else {
-        drawn.value = WATCHED_MOST;
+        drawFew();
         tail.value = shown(tail.peek());
       }
     }, []),

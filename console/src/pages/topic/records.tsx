@@ -90,7 +90,7 @@ export function Records({ name, topic }: { name: string; topic: Topic | undefine
           <>
             <Told of={found} />
             {rows.length > 0 ? (
-              <Rows topic={name} rows={isLive ? rows.slice(0, tail.drawn.value) : rows} open={query["open"] ?? ""} onOpen={open} isLive={isLive} isBusy={isLoading} />
+              <Rows topic={name} rows={rows.slice(0, tail.drawn.value)} open={query["open"] ?? ""} onOpen={open} isLive={isLive} isBusy={isLoading} />
             ) : (
               !isLoading && !found.isLimited && <NoRecords topic={topic} asked={asked} isLive={isLive} onClear={() => ask({ ...NOTHING })} />
             )}

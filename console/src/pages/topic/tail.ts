@@ -6,8 +6,11 @@ import type { Line } from "../../text/change";
 /** Rows in the page at once. */
 export const ROWS_MOST = 500;
 
-/** Of those, the rows that are drawn while nobody reads: more than a window shows. Each new row moves all below it. */
-export const WATCHED_MOST = 100;
+/** Of those, the rows that are drawn while nobody reads: what a window of this height shows, and some more. Each new row moves all below it. */
+export const watched = (height: number): number => Math.min(ROWS_MOST, Math.ceil(height / ROW_PX) + 10);
+
+/** The height of a row, or less. */
+const ROW_PX = 28;
 
 export interface Tail {
   /** The newest first. */

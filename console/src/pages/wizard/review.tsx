@@ -49,6 +49,11 @@ export function Review() {
         </section>
       )}
       {verdict && <Verdict of={verdict} />}
+      {of.full.length > 0 && (
+        <p class="muted">
+          {of.full.join(", ")}: REPLICA IDENTITY FULL is set when the connector starts. What is said above looks at the database as it is now.
+        </p>
+      )}
       <div class="two">
         <section>
           <h3>

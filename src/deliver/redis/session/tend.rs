@@ -36,7 +36,8 @@ impl Session {
     /// A server that was restarted, emptied or exchanged behind one address, and whose connection did not break.
     async fn check_server(&self) -> Result<(), Problem> {
         let name = self.around.name();
-        let is_same = match self.server.has_functions && *locked(&self.opened) {
+        let is_open = self.server.has_functions && *locked(&self.opened);
+        let is_same = match is_open {
             true => self.server.number(redis::cmd("FCALL").arg("rowfeed_is_open").arg(0).arg(name)).await? == 1,
             false => true,
         };
