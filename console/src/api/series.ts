@@ -39,9 +39,7 @@ export function useSeries(metric: Metric, connectors: readonly string[], range: 
     key,
     async (signal) => {
       const now = Date.now();
-      const asked = await Promise.allSettled(
-        names.map((connector) => get<Series>(at("/v1/series", { metric, connector, from: `now-${range}`, step }), { signal })),
-      );
+      const asked = await ask(metric, names, `now-${range}`, step, signal);
       // One that was deleted just now takes the others not along.
       const known = asked.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
       const failure = asked.find((one) => one.status === "rejected");
@@ -50,6 +48,15 @@ export function useSeries(metric: Metric, connectors: readonly string[], range: 
     },
     everyMs,
   );
+}
+
+const ask = (metric: Metric, names: readonly string[], from: string, step: string, signal: AbortSignal) =>
+  Promise.allSettled(names.map((connector) => get<Series>(at("/v1/series", { metric, connector, from, step }), { signal })));
+
+/** The points of connectors, a request for each. One that cannot be had is left out. */
+export async function seriesOf(...[metric, names, ...more]: Parameters<typeof ask>): Promise<Map<string, Series["points"]>> {
+  const all = await ask(metric, names, ...more);
+  return new Map(all.flatMap((one, i) => (one.status === "fulfilled" ? [[names[i]!, one.value.points] as const] : [])));
 }
 
 /** The range that an address names, or the shortest. */

@@ -1,9 +1,7 @@
 // The login form, in place of any page that needs one (after it the same page is shown), and for a page of its own. Promises that the token
 // goes nowhere but to the service.
 
-import { useState } from "preact/hooks";
-import { asProblem } from "../api/client";
-import type { ApiProblem } from "../api/problem";
+import { useAct } from "../api/act";
 import { useTitle } from "./page";
 import { linkRefused, logIn } from "./session";
 
@@ -19,24 +17,21 @@ export function Login() {
 
 /** The form alone. `onDone`: after a login. */
 export function LoginForm({ onDone }: { onDone?: () => void }) {
-  const [problem, setProblem] = useState<ApiProblem>();
-  const [busy, setBusy] = useState(false);
-  const submit = async (event: SubmitEvent) => {
+  const { busy, problem, run } = useAct();
+  const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const field = form.elements.namedItem("token") as HTMLInputElement;
-    setBusy(true);
-    setProblem(undefined);
-    try {
-      await logIn(field.value.trim());
+    void run(async () => {
+      try {
+        await logIn(field.value.trim());
+      } catch (error) {
+        field.value = "";
+        field.focus();
+        throw error;
+      }
       onDone?.();
-    } catch (error) {
-      setProblem(asProblem(error));
-      field.value = "";
-      field.focus();
-    } finally {
-      setBusy(false);
-    }
+    });
   };
   return (
     <>

@@ -2,8 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import { asProblem } from "../api/client";
-import type { ApiProblem } from "../api/problem";
+import { useAct } from "../api/act";
 import { told } from "../app/toasts";
 import { Dialog } from "./dialog";
 import { ProblemBox } from "./problem-box";
@@ -26,24 +25,17 @@ interface Props {
 }
 
 export function Confirm({ title, children, verb, danger, type, act, done, onClose, onDone }: Props) {
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, run } = useAct();
   const [typed, setTyped] = useState("");
-  const [problem, setProblem] = useState<ApiProblem>();
-  const run = async () => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
+  const confirm = () =>
+    run(async () => {
       await act();
       told(done);
       onClose();
       onDone?.();
-    } catch (error) {
-      setProblem(asProblem(error));
-      setBusy(false);
-    }
-  };
+    });
   const button = (
-    <button type="button" class={danger ? "danger" : "primary"} disabled={busy || (type !== undefined && typed !== type)} onClick={() => void run()}>
+    <button type="button" class={danger ? "danger" : "primary"} disabled={busy || (type !== undefined && typed !== type)} onClick={() => void confirm()}>
       {busy ? "…" : verb}
     </button>
   );

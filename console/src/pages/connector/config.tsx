@@ -2,6 +2,7 @@
 // with a file the text to paste. A secret is shown masked and stays as it is unless another is written.
 
 import { useEffect, useState } from "preact/hooks";
+import { useAct } from "../../api/act";
 import { asProblem, put, seg, send } from "../../api/client";
 import type { ApiProblem } from "../../api/problem";
 import { usePolled } from "../../api/polled";
@@ -66,8 +67,7 @@ function Editing({ of, saved, onSaved }: { of: Connector; saved: Saved; onSaved:
   const [verdicts, setVerdicts] = useState<readonly Verdict[]>([]);
   const [reviewing, setReviewing] = useState(false);
   const [drafts, setDrafts] = useState(0);
-  const [busy, setBusy] = useState(false);
-  const [refused, setRefused] = useState<ApiProblem>();
+  const { busy, problem: refused, setProblem: setRefused, run } = useAct();
   const definitions = usePolled<Definition[]>("/connector-plugins/PostgresConnector/config").data ?? [];
   const isChanged = !isSame(draft, saved.options);
   const { plan, problem } = usePlan(of.name, draft, isChanged);
@@ -78,19 +78,12 @@ function Editing({ of, saved, onSaved }: { of: Connector; saved: Saved; onSaved:
     setVerdicts([]);
     setRefused(undefined);
   };
-  const validate = async () => {
-    setBusy(true);
-    setRefused(undefined);
-    try {
+  const validate = () =>
+    run(async () => {
       const infos = await put<{ configs: Verdict[] }>("/connector-plugins/PostgresConnector/config/validate", draft, { timeoutMs: VALIDATE_MS });
       setVerdicts(infos.configs);
       if (mistakesOf(infos.configs).size === 0) setReviewing(true);
-    } catch (error) {
-      setRefused(asProblem(error));
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
   return (
     <div class="stack">
       <div class="bar-row">

@@ -7,6 +7,7 @@ import type { Connector, Slot } from "../../api/types";
 import { ui } from "../../app/paths";
 import { command } from "../../text/command";
 import { bytes, count, duration, percent } from "../../text/format";
+import { lsnText } from "../../text/lsn";
 import { AsCommand } from "../../ui/as-command";
 import { Code } from "../../ui/code";
 import { Confirm } from "../../ui/confirm";
@@ -14,7 +15,6 @@ import { Empty } from "../../ui/empty";
 import { Facts } from "../../ui/facts";
 import { Loaded } from "../../ui/loading";
 import { Clock } from "../../ui/time";
-import { lsnText } from "./lsn";
 
 const ASKED_MS = 5000;
 const SLOTS_MS = 10_000;

@@ -80,7 +80,7 @@ function List({ all, again }: { all: readonly Connector[]; again: () => void }) 
     },
   };
   const withSpark = rest.map((column) =>
-    column.id === "lag" ? { ...column, cell: (one: Connector) => <LagSpark of={one} values={sparks.get(one.name)} /> } : column,
+    column.id === "lag" ? { ...column, cell: (one: Connector) => <LagSpark of={one} points={sparks.get(one.name)} /> } : column,
   );
   return (
     <>

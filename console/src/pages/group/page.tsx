@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { route } from "../../app/place";
 import { del, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
+import { type Seen, useSeen } from "../../api/seen";
 import type { Answer } from "../../api/types";
 import { useActions } from "../../app/actions";
 import { Page } from "../../app/page";
@@ -11,14 +12,13 @@ import { ui } from "../../app/paths";
 import { command } from "../../text/command";
 import { count, counted, duration } from "../../text/format";
 import { AsCommand } from "../../ui/as-command";
-import { Chart } from "../../ui/chart";
 import { Confirm } from "../../ui/confirm";
 import { Empty } from "../../ui/empty";
 import { Facts } from "../../ui/facts";
 import { Loaded } from "../../ui/loading";
 import { type Column, Table } from "../../ui/table";
 import { stateWord, subscriptionOf } from "../groups/of";
-import { type Seen, useSeen } from "../groups/trend";
+import { LagChart } from "../groups/lag-chart";
 import { TrendSign } from "../groups/trend-sign";
 import { Seek } from "./seek";
 
@@ -27,8 +27,6 @@ type Lag = GroupView["offsets"][number];
 type Member = GroupView["members"][number];
 
 const ASK_MS = 5000;
-/** Points before a chart says something. */
-const CHART_MIN = 3;
 
 export default function Group({ group }: { group: string }) {
   const polled = usePolled<GroupView>(seg`/v1/groups/${group}`, ASK_MS);
@@ -82,7 +80,7 @@ export default function Group({ group }: { group: string }) {
                 ["Trend", <TrendSign of={total} />],
               ]}
             />
-            {total && total.length >= CHART_MIN && <LagChart seen={total} />}
+            <LagChart of={total} />
             <h2>Partitions</h2>
             <Table
               caption="Partitions"
@@ -171,9 +169,4 @@ function memberColumns(view: GroupView): Column<Member>[] {
     { id: "host", title: "Host", cell: (member) => member.host },
     { id: "reads", title: "Partitions", num: true, help: "With a committed offset", by: reads },
   ];
-}
-
-function LagChart({ seen }: { seen: readonly Seen[] }) {
-  const lags = seen.map((one) => one.lag);
-  return <Chart title="Lag since this page was opened" times={seen.map((one) => one.at)} lines={[{ name: "records", values: lags }]} format={count} height={96} />;
 }

@@ -1,8 +1,8 @@
 // Moves where a group goes on: shows for each partition where it is and would be, by the API's dry run, before anything is moved.
 
 import { useEffect, useState } from "preact/hooks";
+import { useAct } from "../../api/act";
 import { asProblem, post, seg } from "../../api/client";
-import type { ApiProblem } from "../../api/problem";
 import { told } from "../../app/toasts";
 import { command } from "../../text/command";
 import { count, counted } from "../../text/format";
@@ -30,8 +30,7 @@ export function Seek({ view, onClose, onDone }: { view: GroupView; onClose: () =
   const [to, setTo] = useState("now-1h");
   const [without, setWithout] = useState<readonly string[]>([]);
   const [preview, setPreview] = useState<Preview>();
-  const [problem, setProblem] = useState<ApiProblem>();
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, setProblem, run } = useAct();
   const chosen = topics.filter((topic) => !without.includes(topic));
   const mistake = placeMistake(to) ?? (chosen.length === 0 && topics.length > 0 ? "choose a topic" : undefined);
   const body = { to, ...(without.length > 0 ? { topics: chosen } : {}) };
@@ -54,18 +53,13 @@ export function Seek({ view, onClose, onDone }: { view: GroupView; onClose: () =
     };
   }, [path, asked]);
 
-  const move = async () => {
-    setBusy(true);
-    try {
+  const move = () =>
+    run(async () => {
       const done = await post<Preview>(path, body);
       told(`${view.name} goes on elsewhere in ${counted(done.offsets.length, "partition")}`);
       onClose();
       onDone();
-    } catch (error) {
-      setProblem(asProblem(error));
-      setBusy(false);
-    }
-  };
+    });
   const hasMembers = (preview?.members ?? view.members.length) > 0;
   const button = (
     <button type="button" class="primary" disabled={busy || !preview || hasMembers || preview.offsets.length === 0} onClick={() => void move()}>

@@ -1,6 +1,7 @@
 // Consumer groups and how far behind they are: those of Kafka clients, and on request the places of subscriptions.
 
 import { usePolled } from "../../api/polled";
+import { type Seen, useSeen } from "../../api/seen";
 import type { Group, Items } from "../../api/types";
 import { Page } from "../../app/page";
 import { ui } from "../../app/paths";
@@ -14,7 +15,6 @@ import { Filter } from "../../ui/filter";
 import { Loaded } from "../../ui/loading";
 import { type Column, Table } from "../../ui/table";
 import { stateWord, subscriptionOf } from "./of";
-import { type Seen, useSeen } from "./trend";
 import { TrendSign } from "./trend-sign";
 
 const ASK_MS = 5000;

@@ -1,6 +1,7 @@
 // A trend as an arrow and a word.
 
-import { type Seen, type Trend, trendOf } from "./trend";
+import type { Seen } from "../../api/seen";
+import { type Trend, trendOf } from "./trend";
 
 const LOOKS: Record<Trend, readonly [sign: string, tone: string]> = {
   growing: ["↗", "say-warn"],

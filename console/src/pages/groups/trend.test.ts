@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { noted, trendOf } from "./trend";
+import { noted } from "../../api/seen";
+import { trendOf } from "./trend";
 
-const seen = (...lags: number[]) => lags.map((lag, i) => ({ at: i * 5000, lag }));
+const seen = (...lags: number[]) => lags.map((value, i) => ({ at: i * 5000, value }));
 
 describe("a lag's trend", () => {
   it("is not known at first", () => {
@@ -19,8 +20,8 @@ describe("a lag's trend", () => {
   });
   it("keeps a bounded number of points", () => {
     let all = seen();
-    for (let i = 0; i < 500; i += 1) all = noted(all, { at: i, lag: i });
+    for (let i = 0; i < 500; i += 1) all = noted(all, { at: i, value: i });
     expect(all.length).toBe(120);
-    expect(all.at(-1)?.lag).toBe(499);
+    expect(all.at(-1)?.value).toBe(499);
   });
 });

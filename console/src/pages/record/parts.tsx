@@ -2,6 +2,7 @@
 
 import { sqlTable } from "../../text/command";
 import { bytes, duration } from "../../text/format";
+import { lsnText } from "../../text/lsn";
 import { valueText } from "../../text/diff";
 import { Code } from "../../ui/code";
 import { Diff, Value } from "../../ui/diff";
@@ -99,12 +100,6 @@ function Headers({ of: { item } }: { of: Stored }) {
       </table>
     </div>
   );
-}
-
-/** 27012640 -> "0/19C2E20", as PostgreSQL writes it. */
-export function lsnText(lsn: unknown): string | null {
-  if (typeof lsn !== "number" || !Number.isSafeInteger(lsn) || lsn < 0) return null;
-  return `${Math.floor(lsn / 2 ** 32).toString(16).toUpperCase()}/${(lsn % 2 ** 32).toString(16).toUpperCase()}`;
 }
 
 /** Fields of Debezium's source that have a line of their own above. */

@@ -1,9 +1,9 @@
 // Tokens: who may do what over HTTP. A token's secret is shown once, in the dialog that made it, and is kept nowhere here.
 
 import { useState } from "preact/hooks";
-import { asProblem, del, post, seg } from "../../api/client";
+import { useAct } from "../../api/act";
+import { del, post, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
-import type { ApiProblem } from "../../api/problem";
 import type { Token } from "../../api/types";
 import { session } from "../../app/session";
 import { told } from "../../app/toasts";
@@ -90,23 +90,16 @@ function NewToken({ onClose, onDone }: { onClose: () => void; onDone: () => void
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [pattern, setPattern] = useState("");
   const [secret, setSecret] = useState("");
-  const [problem, setProblem] = useState<ApiProblem>();
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, run } = useAct();
   const scopes = scopesOf(chosen, pattern);
   const body = { name, scopes };
-  const make = async () => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
+  const make = () =>
+    run(async () => {
       const made = await post<{ token: string }>("/v1/tokens", body);
       setSecret(made.token);
       told(`The token ${name} is made`);
       onDone();
-    } catch (error) {
-      setProblem(asProblem(error));
-    }
-    setBusy(false);
-  };
+    });
   const choose = (scope: string, on: boolean) => {
     const next = new Set(chosen);
     if (on) next.add(scope);

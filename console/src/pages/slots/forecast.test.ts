@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { forecast, growth } from "./forecast";
 
 const MIB = 1024 * 1024;
-const points = (...mib: (number | null)[]) => mib.map((held, i) => ({ at: i * 30_000, held: held === null ? null : held * MIB }));
+const points = (...mib: (number | null)[]) => mib.map((held, i) => ({ at: i * 30_000, value: held === null ? null : held * MIB }));
 
 describe("the WAL a slot holds", () => {
   it("grows by so many bytes", () => {

@@ -1,10 +1,9 @@
 // How long until a slot has used up the WAL it may hold: a straight line through what was seen lately. An estimate, and nothing else.
 
-export interface Point {
-  at: number;
-  /** Bytes that are held; null is not known. */
-  held: number | null;
-}
+import type { Seen } from "../../api/seen";
+
+/** Bytes that were held; null is not known. */
+export type Point = Seen<number | null>;
 
 /** What is looked at. */
 const LOOK_MS = 15 * 60_000;
@@ -16,7 +15,7 @@ const FAR_MS = 7 * 24 * 3_600_000;
 
 /** Bytes a millisecond, by least squares over the last quarter of an hour; null when too little is known. */
 export function growth(points: readonly Point[]): number | null {
-  const known = points.filter((point): point is { at: number; held: number } => point.held !== null);
+  const known = points.filter((point): point is Seen => point.value !== null);
   const last = known.at(-1);
   if (!last) return null;
   const look = known.filter((point) => last.at - point.at <= LOOK_MS);
@@ -24,11 +23,11 @@ export function growth(points: readonly Point[]): number | null {
   if (!first || look.length < POINTS_MIN || last.at - first.at < LOOK_MS_MIN) return null;
   const n = look.length;
   const meanAt = look.reduce((sum, point) => sum + point.at, 0) / n;
-  const meanHeld = look.reduce((sum, point) => sum + point.held, 0) / n;
+  const meanHeld = look.reduce((sum, point) => sum + point.value, 0) / n;
   let over = 0;
   let under = 0;
   for (const point of look) {
-    over += (point.at - meanAt) * (point.held - meanHeld);
+    over += (point.at - meanAt) * (point.value - meanHeld);
     under += (point.at - meanAt) ** 2;
   }
   return under === 0 ? null : over / under;
@@ -42,7 +41,7 @@ export function forecast(points: readonly Point[], safe: number | null, walStatu
   if (safe !== null && safe <= 0) return { is: "left", ms: 0 };
   const perMs = growth(points);
   if (perMs === null) return { is: "unknown" };
-  const last = points.findLast((point) => point.held !== null)?.held ?? 0;
+  const last = points.findLast((point) => point.value !== null)?.value ?? 0;
   // Less than a hundredth of what is held, or 1 MiB, an hour is noise.
   if (perMs * 3_600_000 <= Math.max(1024 * 1024, last / 100)) return { is: "steady" };
   if (safe === null) return { is: "unlimited", perHour: perMs * 3_600_000 };

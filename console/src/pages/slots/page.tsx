@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { at, del, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
+import { useSeen } from "../../api/seen";
 import type { Answer, Slot } from "../../api/types";
 import { Page } from "../../app/page";
 import { ui } from "../../app/paths";
@@ -19,7 +20,7 @@ import { Loaded } from "../../ui/loading";
 import { type Column, Table } from "../../ui/table";
 import { type Forecast, type Point, forecast } from "./forecast";
 import { Holder, LeftText, Retained } from "./cells";
-import { keyOf, useSeenSlots, useSeries } from "./history";
+import { keyOf, useSeries } from "./history";
 
 type Slots = Answer<"/v1/slots">;
 
@@ -29,7 +30,7 @@ const ASK_MS = 10_000;
 export default function SlotsPage() {
   const polled = usePolled<Slots>("/v1/slots", ASK_MS);
   const series = useSeries(polled.data?.items);
-  const seen = useSeenSlots(polled.data?.items);
+  const seen = useSeen(polled.data?.items, keyOf, (slot) => slot.retained_bytes);
   const [text] = useQuery("q");
   const [drop, setDrop] = useState<Slot>();
   const pointsOf = (slot: Slot): readonly Point[] => (slot.connector ? series.get(slot.connector) : undefined) ?? seen.get(keyOf(slot)) ?? [];
@@ -110,12 +111,12 @@ const columns = (forecastOf: (slot: Slot) => Forecast, onDrop: (slot: Slot) => v
 
 /** The connectors that hold most are drawn. */
 function HeldChart({ series }: { series: ReadonlyMap<string, readonly Point[]> }) {
-  const most = (points: readonly Point[]) => Math.max(0, ...points.map((point) => point.held ?? 0));
+  const most = (points: readonly Point[]) => Math.max(0, ...points.map((point) => point.value ?? 0));
   const drawn = [...series].sort(([, a], [, b]) => most(b) - most(a)).slice(0, LINES_MAX);
   const times = [...new Set(drawn.flatMap(([, points]) => points.map((point) => point.at)))].sort((a, b) => a - b);
   if (times.length < 2) return null;
   const lines = drawn.map(([name, points]) => {
-    const values = new Map(points.map((point) => [point.at, point.held]));
+    const values = new Map(points.map((point) => [point.at, point.value]));
     return { name, values: times.map((time) => values.get(time) ?? null) };
   });
   return <Chart title="WAL held by connectors, last hour" times={times} lines={lines} format={bytes} />;

@@ -1,8 +1,8 @@
 // Waits until what was committed up to a position is behind the fence: to read one's own write from the cache.
 
 import { useState } from "preact/hooks";
-import { asProblem, at, get, seg } from "../../api/client";
-import type { ApiProblem } from "../../api/problem";
+import { useAct } from "../../api/act";
+import { at, get, seg } from "../../api/client";
 import type { Subscription } from "../../api/types";
 import { duration } from "../../text/format";
 import { AsCommand } from "../../ui/as-command";
@@ -20,24 +20,16 @@ const WAIT = "10s";
 export function Barrier({ of }: { of: Subscription }) {
   const [lsn, setLsn] = useState("");
   const [passed, setPassed] = useState<Passed>();
-  const [problem, setProblem] = useState<ApiProblem>();
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, run } = useAct();
   const path = at(`${seg`/v1/subscriptions/${of.name}`}/barrier`, { lsn: lsn || "0/1A2B3C8", timeout: WAIT });
-  const wait = async (event: SubmitEvent) => {
+  const wait = (event: SubmitEvent) => {
     event.preventDefault();
-    setBusy(true);
     setPassed(undefined);
-    setProblem(undefined);
-    try {
-      setPassed(await get<Passed>(path));
-    } catch (error) {
-      setProblem(asProblem(error));
-    }
-    setBusy(false);
+    void run(async () => setPassed(await get<Passed>(path)));
   };
   return (
     <>
-      <form class="ask" onSubmit={(event) => void wait(event)}>
+      <form class="ask" onSubmit={wait}>
         <Field label="Wait until this position is behind the fence" help={<>What <code>select pg_current_wal_insert_lsn()</code> says after a commit.</>}>
           {(ids) => <input {...ids} type="text" class="mono" required pattern="[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}" autocomplete="off" spellcheck={false} placeholder="0/1A2B3C8" value={lsn} onInput={(event) => setLsn(event.currentTarget.value.trim())} />}
         </Field>

@@ -2,6 +2,7 @@
 
 import { seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
+import { useSeen } from "../../api/seen";
 import type { Items, Subscription } from "../../api/types";
 import { ui } from "../../app/paths";
 import { command } from "../../text/command";
@@ -10,7 +11,7 @@ import { AsCommand } from "../../ui/as-command";
 import { Chart } from "../../ui/chart";
 import { Facts } from "../../ui/facts";
 import { Ago } from "../../ui/time";
-import { useSeen } from "../groups/trend";
+import { LagChart } from "../groups/lag-chart";
 import { TrendSign } from "../groups/trend-sign";
 import { type Delivery, outcomes, successRate } from "./outcomes";
 
@@ -59,7 +60,7 @@ export function Overview({ of }: { of: Subscription }) {
           none="Nothing was delivered since the service started."
         />
       )}
-      {!isWebhook && seen && seen.length > 2 && <Chart title="Lag since this page was opened" times={seen.map((one) => one.at)} lines={[{ name: "records", values: seen.map((one) => one.lag) }]} format={count} height={96} />}
+      {!isWebhook && <LagChart of={seen} />}
       <AsCommand line={command("rowfeed", "subscriptions", "show", of.name)} call={{ path: seg`/v1/subscriptions/${of.name}` }} />
     </>
   );

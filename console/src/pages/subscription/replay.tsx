@@ -1,8 +1,8 @@
 // Delivers a range again: of a webhook beside what is new, of the others by going back as a whole.
 
 import { useState } from "preact/hooks";
-import { asProblem, post, seg } from "../../api/client";
-import type { ApiProblem } from "../../api/problem";
+import { useAct } from "../../api/act";
+import { post, seg } from "../../api/client";
 import type { Subscription } from "../../api/types";
 import { told } from "../../app/toasts";
 import { command } from "../../text/command";
@@ -30,23 +30,16 @@ export function Replay({ of, onClose, onDone }: { of: Subscription; onClose: () 
   const [until, setUntil] = useState("");
   const [where, setWhere] = useState("");
   const [onlyFailed, setOnlyFailed] = useState(isWebhook && of.failed + of.dead > 0);
-  const [problem, setProblem] = useState<ApiProblem>();
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, run } = useAct();
   const path = `${seg`/v1/subscriptions/${of.name}`}/replay`;
   const body = { from, ...(until && { until }), ...(where && !onlyFailed && { where }), ...(onlyFailed && { only: "failed" }) };
   const mistakes = [placeMistake(from), until ? placeMistake(until) : undefined];
-  const send = async () => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
+  const send = () =>
+    run(async () => {
       told(said(of.name, await post<Answer>(path, body)));
       onClose();
       onDone();
-    } catch (error) {
-      setProblem(asProblem(error));
-      setBusy(false);
-    }
-  };
+    });
   const button = (
     <button type="button" class="primary" disabled={busy || mistakes.some(Boolean)} onClick={() => void send()}>
       {busy ? "…" : isWebhook ? "Send again" : "Go back"}

@@ -1,8 +1,8 @@
 // Sends the newest record that fits, once, and shows request and answer to the byte. Nothing is sent before somebody says so.
 
 import { useState } from "preact/hooks";
-import { asProblem, post, seg } from "../../api/client";
-import type { ApiProblem } from "../../api/problem";
+import { useAct } from "../../api/act";
+import { post, seg } from "../../api/client";
 import type { Subscription } from "../../api/types";
 import { ui } from "../../app/paths";
 import { told } from "../../app/toasts";
@@ -34,21 +34,15 @@ const message = (first: string, headers: Record<string, string>, body: string) =
 
 export function TestFire({ of, onClose }: { of: Subscription; onClose: () => void }) {
   const [attempt, setAttempt] = useState<Attempt>();
-  const [problem, setProblem] = useState<ApiProblem>();
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, run } = useAct();
   const path = `${seg`/v1/subscriptions/${of.name}`}/test`;
-  const send = async () => {
-    setBusy(true);
-    setProblem(undefined);
+  const send = () => {
     setAttempt(undefined);
-    try {
+    void run(async () => {
       const made = await post<Attempt>(path, undefined, { timeoutMs: WAIT_MS });
       setAttempt(made);
       if (succeeded(made)) told(`Test of ${of.name}: answered ${made.response?.status}`);
-    } catch (error) {
-      setProblem(asProblem(error));
-    }
-    setBusy(false);
+    });
   };
   const ok = succeeded(attempt);
   return (
@@ -58,7 +52,7 @@ export function TestFire({ of, onClose }: { of: Subscription; onClose: () => voi
       wide
       close="Close"
       foot={
-        <button type="button" class="primary" disabled={busy} onClick={() => void send()}>
+        <button type="button" class="primary" disabled={busy} onClick={send}>
           {busy ? "Sending …" : attempt ? "Send once more" : "Send the newest record"}
         </button>
       }

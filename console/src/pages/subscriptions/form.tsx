@@ -3,9 +3,9 @@
 
 import { useState } from "preact/hooks";
 import { route } from "../../app/place";
-import { asProblem, put, seg } from "../../api/client";
+import { useAct } from "../../api/act";
+import { put, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
-import type { ApiProblem } from "../../api/problem";
 import type { Items, Subscription, Topic } from "../../api/types";
 import { ui } from "../../app/paths";
 import { told } from "../../app/toasts";
@@ -30,31 +30,25 @@ export function SubscriptionForm({ of, kind, onKind }: Props) {
   const before = (of?.config ?? {}) as Record<string, Value>;
   const [name, setName] = useState(of?.name ?? "");
   const [typed, setTyped] = useState<Readonly<Record<string, string>>>(() => Object.fromEntries(Object.entries(before).map(([key, value]) => [key, asText(value)])));
-  const [problem, setProblem] = useState<ApiProblem>();
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, run } = useAct();
   const topics = usePolled<Items<Topic>>("/v1/topics");
   const options = optionsOf(kind);
   const config = configOf(kind, options, typed, before);
   const toShow = shown({ ...config, url: shownUrl(asText(config["url"]), kind === "webhook") }, SECRETS);
   const path = seg`/v1/subscriptions/${name || "NAME"}`;
-  const save = async (event: SubmitEvent) => {
+  const save = (event: SubmitEvent) => {
     event.preventDefault();
-    setBusy(true);
-    setProblem(undefined);
-    try {
+    void run(async () => {
       await put(path, config);
       told(of ? `${name} is changed` : `${name} is made`);
       route(ui.subscription(name));
-    } catch (error) {
-      setProblem(asProblem(error));
-      setBusy(false);
-    }
+    });
   };
   const field = (option: Option) => (
     <OptionField key={`${kind} ${option.name}`} option={option} value={typed[option.name] ?? ""} onChange={(value) => setTyped({ ...typed, [option.name]: value })} />
   );
   return (
-    <form class="sub-form" onSubmit={(event) => void save(event)} autocomplete="off">
+    <form class="sub-form" onSubmit={save} autocomplete="off">
       <div class="stack">
         {!of && onKind && (
           <>

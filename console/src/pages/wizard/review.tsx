@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { route } from "../../app/place";
+import { useAct } from "../../api/act";
 import { asProblem, put, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
 import type { ApiProblem } from "../../api/problem";
@@ -136,23 +137,16 @@ function Verdict({ of }: { of: NonNullable<Checked> }) {
 }
 
 function Make({ name, isReady }: { name: string; isReady: boolean }) {
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<ApiProblem>();
-  const make = async () => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
+  const { busy, problem, run } = useAct();
+  const make = () =>
+    run(async () => {
       const options = optionsOf(draft.peek(), password.peek());
       await put(seg`/connectors/${name}/config`, options, { timeoutMs: TIMEOUT_MS });
       told(`${name} is made`);
       const reads = draft.peek().snapshot !== "no_data";
       forget();
       route(ui.connector(name, reads ? "snapshot" : undefined));
-    } catch (error) {
-      setProblem(asProblem(error));
-      setBusy(false);
-    }
-  };
+    });
   const isTyped = password.value !== "" && draft.value.secret === "typed" && !isReference(password.value);
   return (
     <div class="stack-small">
