@@ -13,7 +13,7 @@ WORKDIR /src
 COPY . .
 COPY --from=console /src/console/dist console/dist
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked && strip --strip-debug -o /rowfeed target/release/rowfeed
+    touch build.rs && cargo build --release --locked && strip --strip-debug -o /rowfeed target/release/rowfeed
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libssl3 zlib1g \

@@ -15,7 +15,7 @@ const proxy = {
 /** What the program sends, too: what breaks under it is seen here first. */
 const headers = {
   "Content-Security-Policy":
-    "default-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "default-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
 };

@@ -22,9 +22,9 @@ export const CONNECTOR_PAGES = [
   { name: "connector-delete", path: connector(""), ready: ".band", then: deleteDialog },
   { name: "connector-none", path: "/ui/connectors/no%2Fsuch", ready: ".empty" },
   { name: "wizard", path: "/ui/connectors/new", ready: ".fields", then: pasted },
-  { name: "wizard-tables", path: "/ui/connectors/new?step=2", before: drafted, mayLog: ["404", "405", "502"], ready: ".step-foot" },
-  { name: "wizard-events", path: "/ui/connectors/new?step=3", before: drafted, mayLog: ["404", "405", "502"], ready: ".checks" },
-  { name: "wizard-snapshot", path: "/ui/connectors/new?step=4", before: drafted, mayLog: ["404", "405", "502"], ready: ".checks" },
+  { name: "wizard-tables", path: "/ui/connectors/new?step=2", before: drafted, mayLog: ["422"], ready: ".step-foot" },
+  { name: "wizard-events", path: "/ui/connectors/new?step=3", before: drafted, mayLog: ["422"], ready: ".checks" },
+  { name: "wizard-snapshot", path: "/ui/connectors/new?step=4", before: drafted, mayLog: ["422"], ready: ".checks" },
   { name: "wizard-review", path: "/ui/connectors/new?step=5", before: drafted, ready: "section .code", then: reviewed },
 ];
 

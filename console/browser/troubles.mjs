@@ -4,7 +4,7 @@
 export const TROUBLES = [
   { name: "lost", path: "/ui/", ready: ".tiles", before: cuttable, then: loses, mayLog: ["Failed to load resource", "WebSocket"] },
   { name: "login", path: "/ui/connectors?state=paused", ready: "main.login", before: locked, then: logsIn, mayLog: ["Failed to load resource", "WebSocket"] },
-  { name: "login-link", path: "/ui/#login=used-before", ready: "main.login", before: locked, then: linkIsGone, mayLog: ["Failed to load resource", "WebSocket"] },
+  { name: "login-link", path: "/ui/#login=once_used-before", ready: "main.login", before: locked, then: linkIsGone, mayLog: ["Failed to load resource", "WebSocket"] },
   { name: "refused", path: "/ui/connectors", ready: ".problem", before: refused, then: tellsProblem, mayLog: ["Failed to load resource", "WebSocket"] },
   { name: "hostile", path: "/ui/connectors", ready: "tbody tr", before: hostile, then: showsText, mayLog: ["Failed to load resource", "WebSocket"] },
   { name: "not-loaded", path: "/ui/no/such/page", then: outdated, mayLog: ["Failed to load resource"] },

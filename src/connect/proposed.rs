@@ -64,16 +64,22 @@ pub async fn relations(registry: &Registry, proposal: Proposal) -> Result<Vec<Re
         Ok(config) => config,
         Err(problems) => reachable(&options, &problems, topics).ok_or(Declined::Mistakes(problems))?,
     };
-    checks::relations_of(&config).await?.map_err(Declined::Source)
+    checks::relations_of(&without_statements(config)).await?.map_err(Declined::Source)
 }
 
 /// A row of this table as the event that these options would make of it.
 pub async fn preview(registry: &Registry, options: Options, table: &str) -> Result<Preview, Declined> {
     let (options, topics) = proposed(registry, options)?;
-    let config = Arc::new(parse(&options, topics).map_err(Declined::Mistakes)?);
+    let config = Arc::new(without_statements(parse(&options, topics).map_err(Declined::Mistakes)?));
     let _room = checks::room()?;
     let looked = tokio::time::timeout(PREVIEW_MAX, Box::pin(preview::look(config, table))).await;
     looked.map_err(|_| Refused::Late)?.map_err(Declined::Source)
+}
+
+/// What the server is told before anything else may change something.
+fn without_statements(mut config: PostgresConfig) -> PostgresConfig {
+    config.connection.initial_statements.clear();
+    config
 }
 
 fn parse(options: &Options, topics: TopicDefaults) -> Result<PostgresConfig, Vec<KeyProblem>> {

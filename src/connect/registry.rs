@@ -21,10 +21,10 @@ use super::store::{DroppedSlot, Kept, Store, TargetState, TopicEnds};
 use super::supervisor::{Goal, OnFatal, RunTask, Supervisor, Work};
 use super::validation::{self, Validation};
 use crate::change::Signal;
-use crate::config::Options;
 use crate::config::postgres::effect::{self, Effect};
 use crate::config::postgres::table::CLASSES;
 use crate::config::postgres::{PostgresConfig, TableFilter, TopicDefaults};
+use crate::config::{Options, secrets};
 use crate::problem::Problem;
 
 pub use diff::Difference;
@@ -393,6 +393,9 @@ impl Registry {
         }
         check_size(&options).map_err(|problem| RegistryError::Invalid(vec![problem]))?;
         Self::check_class(name, &options)?;
+        if let Some((_, problem)) = validation::stars(&options) {
+            return Err(RegistryError::Invalid(vec![problem]));
+        }
         let definition = Definition::of_api(name, options);
         definition.config(self.topics).map_err(RegistryError::Invalid)?;
         match self.conflict(&definition) {
@@ -600,10 +603,14 @@ impl Registry {
     /// stand for. That goes to nobody but the server, and as the user, that it was given for.
     pub fn proposed(&self, mut options: Options) -> (Options, TopicDefaults) {
         let name = options.get("name").cloned().unwrap_or_default();
-        if let Ok(known) = self.definition(&name)
-            && ["database.hostname", "database.port", "database.user"].iter().all(|key| options.get(*key) == known.options.get(*key))
-        {
-            validation::unmask(&mut options, &known.options);
+        if let Ok(known) = self.definition(&name) {
+            // What is asked of the server, and how, is as it was, too: its owner may be another than who proposes.
+            let is_of_server = |key: &&String| key.starts_with("database.") || key.starts_with("snapshot.select.statement.overrides");
+            let is_same =
+                |key: &String| options.get(key).is_some_and(|value| value == secrets::MASK) || options.get(key) == known.options.get(key);
+            if options.keys().chain(known.options.keys()).filter(is_of_server).all(is_same) {
+                validation::unmask(&mut options, &known.options);
+            }
         }
         (options, self.topics)
     }
@@ -619,7 +626,11 @@ impl Registry {
         if let Ok(known) = self.definition(&name) {
             validation::unmask(&mut options, &known.options);
         }
+        let stars = validation::stars(&options).map(|(key, problem)| (key.to_owned(), problem));
         let mut found = validation::validate(&options, self.topics).await;
+        if let Some((key, problem)) = stars {
+            found.error(&key, &problem);
+        }
         if let Some(problem) = self.conflict(&Definition::of_api(&name, options)) {
             found.error(validation::key_of_conflict(&problem), &problem);
         }

@@ -165,8 +165,26 @@ pub fn key_of_conflict(problem: &Problem) -> &'static str {
     if problem.code == "config/slot-taken" { "slot.name" } else { "topic.prefix" }
 }
 
-/// Puts the secrets of `known` where a form sends back the stars that it was shown.
+/// How options end that say where a secret goes, and as whose.
+const SERVERS: [&str; 5] = [".hostname", ".port", ".user", ".url", "bootstrap.servers"];
+
+/// What is wrong with stars that stand for nothing.
+pub fn stars(options: &Options) -> Option<(&str, Problem)> {
+    let (key, _) = options.iter().find(|(_, value)| *value == secrets::MASK)?;
+    let problem = Problem::refuse("config/value", format!("{key} is {}, which stands for no secret here", secrets::MASK))
+        .why("stars stand for the secret that is kept only where the server and its user are as they were")
+        .fix(format!("give {key} again"));
+    Some((key, problem))
+}
+
+/// Puts the secrets of `known` where a form sends back the stars that it was shown. They go to nobody but the servers, and as the
+/// users, that they were given for: where one of those is another, the stars stay.
 pub fn unmask(options: &mut Options, known: &Options) {
+    let names_a_server = |key: &&String| SERVERS.iter().any(|end| key.ends_with(end));
+    let is_same = |key: &String| options.get(key) == known.get(key);
+    if !options.keys().chain(known.keys()).filter(names_a_server).all(is_same) {
+        return;
+    }
     for (option, value) in options {
         if value == secrets::MASK
             && let Some(old) = known.get(option)

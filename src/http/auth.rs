@@ -251,6 +251,7 @@ pub async fn authorize(
         let what = "a login counts for pages of this origin only: other programs show a token in Authorization";
         return refusal(request.uri().path(), Problem::refuse("http/foreign-page", what));
     }
+    let by_cookie = shown.as_ref().is_some_and(|shown| shown.by_cookie);
     let shown = shown.map(|shown| shown.secret);
     if is_live {
         if let Some((name, _)) = pairs.iter().find(|(name, _)| SECRETS_IN_QUERY.contains(&name.to_ascii_lowercase().as_str())) {
@@ -288,7 +289,11 @@ pub async fn authorize(
         Some(token) if needs.iter().all(|need| token.meets(need)) => {
             let mut request = request;
             request.extensions_mut().insert(Arc::new(Grant { token: Some(token.clone()), ..Grant::default() }));
-            let response = next.run(request).await;
+            let mut response = next.run(request).await;
+            if by_cookie {
+                // A cache between keeps nothing that a header asked for, but knows no such rule for cookies.
+                response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
+            }
             let is_whole = is_live || response.body().size_hint().exact().is_some();
             return if is_whole { response } else { while_valid(&app, token, response, follows) };
         }

@@ -50,8 +50,9 @@ pub fn router() -> axum::Router<App> {
 
 /// A browser that asks for the root is shown the console; Kafka Connect's clients ask for JSON.
 pub async fn welcome(request: Request, next: Next) -> Response {
+    // Only browsers ask for XHTML, too; a program of Java asks for HTML without meaning it.
     let accepts = request.headers().get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok()).unwrap_or_default();
-    if request.uri().path() == "/" && request.method() == Method::GET && accepts.contains("text/html") {
+    if request.uri().path() == "/" && request.method() == Method::GET && accepts.contains("application/xhtml+xml") {
         return Redirect::to("/ui/").into_response();
     }
     next.run(request).await
@@ -78,7 +79,8 @@ async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
     match serve(&path, &headers, embedded) {
         Some(file) => file,
         None if path.starts_with(HASHED) => {
-            guarded((StatusCode::NOT_FOUND, "this file is of another version of the console: load the page again\n").into_response())
+            let kept = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            guarded((StatusCode::NOT_FOUND, kept, "this file is of another version of the console: load the page again\n").into_response())
         }
         None => page(headers).await,
     }
@@ -87,12 +89,13 @@ async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
 fn serve(path: &str, headers: &HeaderMap, find: impl Fn(&str) -> Option<File>) -> Option<Response> {
     let plain = find(path)?;
     let kind = HeaderValue::from_str(&plain.kind).ok()?;
-    let tag = format!("\"{}\"", hex(&plain.hash));
     let packed = FORMS.iter().filter(|(encoding, _)| takes(headers, encoding)).find_map(|(encoding, ending)| {
         let file = find(&format!("{path}.{ending}"))?;
         Some((Some(*encoding), file.bytes))
     });
     let (encoding, body) = packed.unwrap_or((None, plain.bytes));
+    // Each form is bytes of its own.
+    let tag = format!("\"{}{}\"", hex(&plain.hash), encoding.unwrap_or_default());
     let kept = if path.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let is_known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| tags.contains(&tag));
     let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { body.into_response() };
@@ -132,7 +135,6 @@ fn typed(kind: &'static str) -> [(HeaderName, HeaderValue); 2] {
 fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }

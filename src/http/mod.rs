@@ -72,6 +72,8 @@ const STREAMS_MAX: usize = 64;
 const CHANGES_MAX: u32 = 64;
 /// How long those may take that are still at it when the service ends.
 const CHANGES_END: Duration = Duration::from_secs(5);
+/// How long streams may take to say that they end.
+const STREAMS_END: Duration = Duration::from_secs(1);
 
 /// Settings of the HTTP listener.
 #[derive(Clone, Debug)]
@@ -314,7 +316,7 @@ pub fn router(app: App) -> Router {
 
 /// Serves until `stop` says true; streams and open requests then end.
 pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch::Receiver<bool>) {
-    let changes = Arc::clone(&app.0.changes);
+    let (changes, live) = (Arc::clone(&app.0.changes), app.0.live.clone());
     let (tls, head_wait) = (app.0.settings.tls.clone(), app.0.settings.head_wait);
     tokio::spawn(series::sample(app.clone(), stop.clone()));
     let serving = connection::Serving::new(router(app), head_wait);
@@ -347,6 +349,10 @@ pub async fn serve(app: App, listener: tokio::net::TcpListener, mut stop: watch:
     open.send_replace(());
     // Each connection holds a receiver until it ends.
     open.closed().await;
+    // Streams that took their connections over are none any more.
+    if let Some(live) = live {
+        live.ended(STREAMS_END).await;
+    }
     // Also those whose clients are gone.
     let _ = tokio::time::timeout(CHANGES_END, changes.acquire_many(CHANGES_MAX)).await;
 }
@@ -407,7 +413,8 @@ async fn check_host(State(app): State<App>, request: Request, next: Next) -> Res
 }
 
 fn other_page() -> ApiError {
-    ApiError::new(StatusCode::FORBIDDEN, "a page of another origin may not change anything here: http.cors_origins lists those that may")
+    let what = "a page of another origin may not change anything here: http.cors_origins lists those that may";
+    ApiError::new(StatusCode::FORBIDDEN, what).about(&Problem::refuse("http/foreign-page", what))
 }
 
 /// A browser says which page a request that changes something comes from; programs say nothing.
@@ -478,7 +485,9 @@ async fn method_not_allowed() -> ApiError {
 async fn identify(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let is_ours = request.uri().path().starts_with("/v1/");
-    let is_of_script = request.headers().get("sec-fetch-dest").is_some_and(|destination| destination == "empty");
+    // Over plain HTTP a browser says nothing of itself, but the console does.
+    let says = |name: &str, value: &str| request.headers().get(name).is_some_and(|said| said == value);
+    let is_of_script = says("sec-fetch-dest", "empty") || says("x-requested-with", "rowfeed");
     let mut response = next.run(request).await;
     if is_of_script {
         // Or the browser would ask its person for a password over the page, which does that itself.
@@ -496,6 +505,8 @@ async fn identify(request: Request, next: Next) -> Response {
             response = Response::from_parts(parts, error.problem_details(&id).into());
         }
     }
+    // No answer is a script, whatever an attacker makes a page load.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = id.parse() {
         response.headers_mut().insert(REQUEST_ID, id);
     }

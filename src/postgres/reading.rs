@@ -153,8 +153,8 @@ pub fn copy(relation: &Relation, table: &Table, published: &Published, select: O
     format!("copy (select {columns} from {from}{filter}{order}{limit}) to stdout")
 }
 
-/// `COPY` for one row of a table: that with the greatest key, where it has one. Rows that take more room than this are passed over; that is
-/// told without reading what they keep elsewhere.
+/// `COPY` for one row of a table: that with the greatest key, where it has one. Rows whose values as text
+/// are longer than this in all are passed over.
 pub fn sample(
     relation: &Relation,
     table: &Table,
@@ -170,7 +170,7 @@ pub fn sample(
     };
     let mut conditions: Vec<String> = published.row_filter.iter().map(|filter| format!("({filter})")).collect();
     if !columns.is_empty() {
-        let sizes: Vec<String> = columns.iter().map(|column| format!("coalesce(pg_column_size({column}), 0)")).collect();
+        let sizes: Vec<String> = columns.iter().map(|column| format!("coalesce(octet_length({column}::text), 0)")).collect();
         conditions.push(format!("{} <= {bytes_max}", sizes.join(" + ")));
     }
     let filter = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };

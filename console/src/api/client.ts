@@ -23,7 +23,7 @@ export interface Ask {
 export async function send(method: string, path: string, body?: unknown, ask: Ask = {}): Promise<Response> {
   const signals = [AbortSignal.timeout(ask.timeoutMs ?? TIMEOUT_MS)];
   if (ask.signal) signals.push(ask.signal);
-  const headers: Record<string, string> = { Accept: "application/json", ...ask.headers };
+  const headers: Record<string, string> = { Accept: "application/json", "X-Requested-With": "rowfeed", ...ask.headers };
   if (body !== undefined) headers["Content-Type"] ??= "application/json";
   let response: Response;
   try {

@@ -15,8 +15,8 @@ export function Login() {
   );
 }
 
-/** The form alone. `onDone`: after a login. */
-export function LoginForm({ onDone }: { onDone?: () => void }) {
+/** The form alone; a login leads on by itself. */
+export function LoginForm() {
   const { busy, problem, run } = useAct();
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -30,7 +30,6 @@ export function LoginForm({ onDone }: { onDone?: () => void }) {
         field.focus();
         throw error;
       }
-      onDone?.();
     });
   };
   return (

@@ -38,7 +38,7 @@ export async function logOut(): Promise<void> {
   }
 }
 
-/** Asks who this is. A service without logins answers 404: nothing to do. */
+/** Asks who this is. */
 export async function look(): Promise<void> {
   try {
     session.value = await get<Session>("/v1/session");
@@ -53,7 +53,8 @@ export async function look(): Promise<void> {
 
 /** Takes `#login=SECRET` out of the address at once, and logs in with it. What went wrong is told by the form. */
 export async function begin(): Promise<void> {
-  const secret = /^#login=(.+)$/.exec(location.hash)?.[1];
+  // A link works once; a token in an address would stay in its history, and could be somebody else's.
+  const secret = /^#login=(once_.+)$/.exec(location.hash)?.[1];
   if (secret !== undefined) {
     history.replaceState(null, "", location.pathname + location.search);
     try {

@@ -117,6 +117,14 @@ impl Streams {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// Returns when all have ended, or after this long: a socket that is told why it closes goes on where it was.
+    pub async fn ended(&self, most: Duration) {
+        let until = Instant::now() + most;
+        while self.open() > 0 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// How many there may be.
     pub fn limits(&self) -> Limits {
         self.limits

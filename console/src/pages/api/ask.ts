@@ -29,7 +29,8 @@ export async function ask(method: string, path: string, body: { text: string; ty
       cache: "no-store",
       redirect: "manual",
       signal: ending.signal,
-      ...(body ? { body: body.text, headers: { "Content-Type": body.type } } : {}),
+      headers: { "X-Requested-With": "rowfeed", ...(body ? { "Content-Type": body.type } : {}) },
+      ...(body ? { body: body.text } : {}),
     });
     clearTimeout(timer);
     const ms = performance.now() - begun;

@@ -1,6 +1,6 @@
 // The login as a page of its own (/ui/login?next=/ui/topics): for links, and for logging in as somebody else.
 
-import { place, route } from "../../app/place";
+import { place } from "../../app/place";
 import { LoginForm } from "../../app/login";
 import { Page } from "../../app/page";
 import { loggedIn, session } from "../../app/session";
@@ -27,7 +27,7 @@ export default function Login() {
         </p>
       )}
       <div class="login-page">
-        <LoginForm onDone={() => route(next)} />
+        <LoginForm />
       </div>
     </Page>
   );
