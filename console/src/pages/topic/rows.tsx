@@ -56,6 +56,12 @@ export function Rows({ topic, rows, open, onOpen, isLive, isBusy }: Props) {
   );
 }
 
+/** A click anywhere in a row that is no link, no button and no end of a selection; the keyboard has the button. */
+const opensRow = (open: () => void) => (event: MouseEvent) => {
+  const isOther = event.target instanceof Element && event.target.closest("a, button");
+  if (!isOther && getSelection()?.isCollapsed !== false) open();
+};
+
 interface RowProps {
   topic: string;
   row: Line;
@@ -74,7 +80,7 @@ class Row extends Component<RowProps> {
     const key = keyText(row.key);
     return (
       <>
-        <tr class={isOpen ? "open" : undefined}>
+        <tr class={isOpen ? "open" : undefined} onClick={opensRow(() => onOpen(isOpen ? "" : row.id))}>
           <td class="nowrap">
             <button
               type="button"
