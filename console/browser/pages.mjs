@@ -18,6 +18,8 @@ export const PAGES = [
   { name: "overview", path: "/ui/", ready: ".tiles", then: overview },
   { name: "connectors", path: "/ui/connectors", ready: "tbody tr, .empty", then: pauses },
   { name: "pausing", path: "/ui/connectors", ready: "tbody tr, .empty", then: pausesAndResumes },
+  { name: "going", path: "/ui/", ready: ".tiles", then: going },
+  { name: "shared-cursor", path: "/ui/", ready: ".plot", then: sharedCursor },
   { name: "keys", path: "/ui/connectors", ready: "tbody tr", then: keys },
   { name: "palette", path: "/ui/connectors", ready: "tbody tr, .empty", then: palette },
   { name: "shortcuts", path: "/ui/", ready: ".tiles", then: shortcuts },
@@ -65,6 +67,31 @@ async function pausesAndResumes(page, fail) {
   await own.locator(".state", { hasText: "paused" }).waitFor({ timeout: 20_000 }).catch(() => fail("the state does not become paused"));
   await own.locator("button", { hasText: "Resume" }).click();
   await own.locator(".state.ok").waitFor({ timeout: 20_000 }).catch(() => fail("it does not go on"));
+}
+
+/** Links go without loading the page anew, to the heading; Back comes back; a link that is opened elsewhere stays the browser's. */
+async function going(page, fail) {
+  await page.evaluate(() => (globalThis.isSame = true));
+  await page.click("header nav >> text=Topics");
+  await page.waitForSelector('h1:text-is("Topics")').catch(() => fail("a link does not lead to the topics"));
+  if (!(await page.evaluate(() => document.activeElement?.matches("h1")))) fail("the heading does not get the focus");
+  await page.goBack();
+  await page.waitForSelector(".tiles").catch(() => fail("Back does not come back"));
+  const [other] = await Promise.all([page.context().waitForEvent("page"), page.click("header nav >> text=Topics", { modifiers: ["ControlOrMeta"] })]);
+  await other.close();
+  if (new URL(page.url()).pathname !== "/ui/") fail("a link that was opened elsewhere changed this page, too");
+  if (!(await page.evaluate(() => globalThis.isSame))) fail("the page was loaded anew");
+}
+
+/** The pointer over one chart shows the values of that time in both. */
+async function sharedCursor(page, fail) {
+  const chart = page.locator(".plot").first();
+  const box = await chart.boundingBox();
+  await chart.hover({ position: { x: box.width * 0.95, y: box.height / 2 } });
+  const lines = await page.locator(".plot .plot-cursor").count();
+  if (lines !== (await page.locator(".plot").count())) fail(`${lines} charts show the cursor`);
+  await page.mouse.move(0, 0);
+  if ((await page.locator(".plot .plot-cursor").count()) > 0) fail("the cursor stays when the pointer is gone");
 }
 
 /** j goes to the first row, Enter opens it, Back comes back. / goes to the filter, which is in the address. */

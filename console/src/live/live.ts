@@ -15,9 +15,6 @@ const WHO = "socket";
 /** The connectors once a second while somebody watches; null while they are not told. */
 export const connectors = signal<Connector[] | null>(null);
 
-/** When they were told. */
-export const connectorsAt = signal(0);
-
 /** True while the socket is lost: live lists stand still, and say so. */
 export const isAway = signal(false);
 
@@ -35,7 +32,6 @@ const socket = new Socket(
   {
     connectors: (items) => {
       connectors.value = items;
-      connectorsAt.value = Date.now();
     },
     lost: (retryAt) => {
       isAway.value = true;

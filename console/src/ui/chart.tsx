@@ -126,12 +126,12 @@ function Plot({ times, lines, format, height, range, at, onCursor }: PlotProps) 
   // What would read the same twice is drawn once: zero and the top before the half.
   const levels = [0, most, most / 2].map((value) => ({ value, text: format(value) })).filter(({ text }, i, all) => all.findIndex((one) => one.text === text) === i);
   const time = at === null ? undefined : times[at];
-  const onMove = (event: PointerEvent) => {
+  const onMove = (event: MouseEvent) => {
     const share = (event.clientX - box.current!.getBoundingClientRect().left - LEFT) / (right - LEFT);
     onCursor(share < 0 || share > 1 ? null : first + share * (last - first));
   };
   return (
-    <svg ref={box} class="plot" height={height} aria-hidden="true" onPointerMove={onMove} onPointerLeave={() => onCursor(null)}>
+    <svg ref={box} class="plot" height={height} aria-hidden="true" onMouseMove={onMove} onMouseLeave={() => onCursor(null)}>
       {levels.map(({ value, text }) => (
         <g key={value}>
           <path class="plot-grid" d={`M${LEFT} ${Math.round(y(value)) + 0.5}H${right}`} />

@@ -87,7 +87,7 @@ function Charts({ of }: { of: Connector }) {
         <h2 id="charts">Lag, throughput, retained WAL</h2>
         <Choice label="Range of the charts" of={RANGES} value={rangeOf(asked)} onChange={ask} />
       </div>
-      <div class="charts">
+      <div class="charts three">
         {METRICS.map((one) => (
           <OneChart key={one.metric} name={of.name} range={rangeOf(asked)} {...one} />
         ))}

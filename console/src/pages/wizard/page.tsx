@@ -47,7 +47,7 @@ export default function Wizard() {
         </ol>
       </nav>
       <div class="stack">
-        <div>
+        <div class="step-head">
           <h2>{title}</h2>
           <p class="muted">{lead}</p>
         </div>
