@@ -968,8 +968,19 @@ mod tests {
         assert_eq!(registry.proposed(sent.clone()).0["database.password"], "secret");
         for (key, other) in [("database.hostname", "elsewhere"), ("database.port", "1"), ("database.user", "other"), ("name", "none")] {
             let elsewhere = Options::from_iter(sent.clone().into_iter().chain([(key.to_owned(), other.to_owned())]));
-            assert_eq!(registry.proposed(elsewhere).0["database.password"], crate::config::secrets::MASK, "{key}");
+            assert_eq!(registry.proposed(elsewhere.clone()).0["database.password"], crate::config::secrets::MASK, "{key}");
+            let found = registry.validate(elsewhere).await.expect("validated");
+            assert!(found.errors["database.password"].iter().any(|text| text.contains("stands for no secret")), "{key}");
         }
+        // What only says how it is asked is no other server; but nobody proposes statements for a password that is not theirs.
+        for key in ["database.initial.statements", "snapshot.select.statement.overrides", "database.sslmode"] {
+            let asked = Options::from_iter(sent.clone().into_iter().chain([(key.to_owned(), "disable".to_owned())]));
+            assert_eq!(registry.proposed(asked).0["database.password"], crate::config::secrets::MASK, "{key}");
+        }
+        let refused =
+            registry.put("shop", Options::from_iter(sent.into_iter().chain([("database.hostname".to_owned(), "elsewhere".to_owned())])));
+        assert!(matches!(refused.await, Err(RegistryError::Invalid(problems)) if problems[0].what.contains("stands for no secret")));
+        assert_eq!(registry.view("shop").expect("there").options["database.hostname"], options()["database.hostname"]);
         assert!(registry.shut_down(Duration::from_secs(10)));
     }
 

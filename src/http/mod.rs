@@ -481,13 +481,17 @@ async fn method_not_allowed() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
 }
 
+/// Over plain HTTP a browser says nothing of itself, but the console does.
+fn is_of_script(headers: &HeaderMap) -> bool {
+    let says = |name: &str, value: &str| headers.get(name).is_some_and(|said| said == value);
+    says("sec-fetch-dest", "empty") || says("x-requested-with", "rowfeed")
+}
+
 /// Gives each request an id, and errors under `/v1` the form of RFC 9457. Kafka Connect's and the registry's paths keep theirs.
 async fn identify(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let is_ours = request.uri().path().starts_with("/v1/");
-    // Over plain HTTP a browser says nothing of itself, but the console does.
-    let says = |name: &str, value: &str| request.headers().get(name).is_some_and(|said| said == value);
-    let is_of_script = says("sec-fetch-dest", "empty") || says("x-requested-with", "rowfeed");
+    let is_of_script = is_of_script(request.headers());
     let mut response = next.run(request).await;
     if is_of_script {
         // Or the browser would ask its person for a password over the page, which does that itself.

@@ -84,7 +84,9 @@ async fn a_browser_logs_in_by_a_token_and_its_cookie_is_for_pages_of_this_origin
 
     let cookie = cookie_of(&answer);
     assert_eq!(json_of(&asked(&guarded.world, "GET", "/v1/session", &cookie, "").await), expected);
-    assert_eq!(guarded.status("GET", "/connectors", &cookie).await, 200);
+    let listed = asked(&guarded.world, "GET", "/connectors", &cookie, "").await;
+    // A cache between knows by Authorization alone whose an answer is.
+    assert_eq!((status_of(&listed), value_of(&listed, "cache-control")), (200, Some("private, no-store")), "{listed}");
     let body = config("h").to_string();
     let put = async |headers: &str| asked(&guarded.world, "PUT", "/connectors/a/config", headers, &body).await;
     for foreign in ["", "Origin: http://any.example:3000\r\n", "Origin: https://evil.example\r\n", "Origin: null\r\n"] {
@@ -158,7 +160,7 @@ async fn a_browser_asks_nobody_for_a_password_over_the_page() {
     let challenge =
         async |headers: &str| value_of(&asked(&guarded.world, "GET", "/connectors", headers, "").await, "www-authenticate").is_some();
     assert!(challenge("").await && challenge("Sec-Fetch-Dest: document\r\n").await);
-    assert!(!challenge("Sec-Fetch-Dest: empty\r\n").await);
+    assert!(!challenge("Sec-Fetch-Dest: empty\r\n").await && !challenge("X-Requested-With: rowfeed\r\n").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
