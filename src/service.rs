@@ -31,7 +31,6 @@ use crate::connect::tokens::{Scope, Tokens};
 use crate::connect::watch::{Fingerprint, LOOK_EVERY, Watch, folder_is_there};
 use crate::connect::{Definition, Schemas, checks, definitions, ground, slots, source};
 use crate::deliver::Deliveries;
-use crate::deliver::webhook::address::Guard;
 use crate::encode::stored;
 use crate::http;
 use crate::http::auth::Open;
@@ -176,9 +175,6 @@ impl Service {
         // Before anything is captured: a mistake in the settings must not leave a slot behind.
         let advertised = kafka.map(|bound| advertised(&config, bound)).transpose()?;
         let tls = tls_of(&config)?.map(Arc::new);
-        // Webhooks are made with it.
-        let refused = |why: String| Problem::refuse("config/value", "http.webhook_allow cannot be read").why(why);
-        Guard::parse(&config.webhook_allow, config.http_loopback).map_err(refused)?.set_of_service();
         let wanted = subscriptions::definitions(&config).map_err(first)?;
         let jwt = jwt_of(&config)?.map(Arc::new);
         create_data_dir(&config)?;

@@ -477,6 +477,28 @@ fn each_exit_code_means_one_thing() {
 }
 
 #[test]
+fn a_webhook_of_the_settings_goes_to_whom_the_settings_allow() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("rowfeed.toml");
+    let check = |http: &str, url: &str| {
+        let secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+        let hook = format!("[subscriptions.hook]\ntype = \"webhook\"\nurl = \"{url}\"\ntopics = [\"t\"]\nsecret = \"{secret}\"\n");
+        std::fs::write(&file, format!("[http]\n{http}\n{hook}")).expect("written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rowfeed"));
+        let command = command.args(["config", "check", "--config"]).arg(&file).current_dir(dir.path());
+        let output = command.stdin(Stdio::null()).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // As documented: this machine's own receivers are for a service of this machine.
+    let (code, said) = check("auth = \"loopback\"", "http://127.0.0.1:9/hooks");
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = check("auth = \"none\"", "http://10.1.2.3:9/hooks");
+    assert!(code == Some(2) && said.contains("10.1.2.3"), "{said}");
+    let (code, said) = check("auth = \"none\"\nwebhook_allow = \"10.0.0.0/8\"", "http://10.1.2.3:9/hooks");
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
 fn a_context_names_the_service_that_is_asked() {
     use std::os::unix::fs::PermissionsExt;
     let world = world();

@@ -106,6 +106,10 @@ async fn ask(server: &Server, name: &str, method: &str, rest: &str, body: Option
         Err(problem) if problem.code == "server/not-found" => {
             let Ok(all) = server.get_json("/v1/subscriptions").await else { return Err(problem) };
             let names: Vec<&str> = items(&all).iter().map(|one| text_at(one, "/name")).collect();
+            // It is there: what is not is something else, which the service says.
+            if names.contains(&name) {
+                return Err(problem);
+            }
             Err(nobody("subscription", name, &names))
         }
         answer => answer,

@@ -9,6 +9,7 @@ use crate::config::ServiceConfig;
 use crate::config::service::LogKind;
 use crate::connect::Registry;
 use crate::deliver::definition::circle;
+use crate::deliver::webhook::address::Guard;
 use crate::deliver::{Definition, Origin, Places, Source, Sources, options};
 use crate::http::groups::{Groups, Refusal};
 use crate::problem::Problem;
@@ -67,10 +68,15 @@ impl Sources for Connectors {
     }
 }
 
-/// The definitions of the settings' file; every mistake at once.
+/// The definitions of the settings' file, by what these settings allow; every mistake at once.
 pub fn definitions(config: &ServiceConfig) -> Result<Vec<Definition>, Vec<Problem>> {
     let file = config.file.clone().unwrap_or_else(|| PathBuf::from("rowfeed.toml"));
     let (mut found, mut problems) = (Vec::new(), Vec::new());
+    // Webhooks are made with it.
+    match Guard::parse(&config.webhook_allow, config.http_loopback) {
+        Ok(guard) => guard.set_of_service(),
+        Err(why) => return Err(vec![Problem::refuse("config/value", "http.webhook_allow cannot be read").why(why)]),
+    }
     if config.log.kind == LogKind::Kafka && !config.subscriptions.is_empty() {
         let problem = Problem::refuse("config/subscriptions", "subscriptions need the built-in log").at(file.display().to_string());
         let why = "with log.kind = \"kafka\" the events are in the external cluster: sinks of Kafka Connect read them there";
