@@ -9,8 +9,8 @@ use crate::change::ReplicaIdentity;
 use crate::config::postgres::PostgresConfig;
 use crate::config::suggest;
 
-/// The publication that is proposed where no connector says one.
-const PROPOSED: &str = "rowfeed_pub";
+/// The publication that is proposed where no connector says one: that of the connector which `ROWFEED_SOURCE_URL` makes.
+const PROPOSED: &str = "default_pub";
 
 /// A relation that logical replication does not send.
 struct Unsent {
