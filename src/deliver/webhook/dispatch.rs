@@ -662,7 +662,10 @@ async fn load(webhook: &Webhook, around: &Around, partition: &Partition, offset:
 async fn dead_letter(around: &Around, partition: &Partition, offset: u64, attempts: u32, error: String) -> Result<(), Problem> {
     let copied = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
     let read = partition.again(around.log(), offset, |record| (copied(record.key), copied(record.value))).await;
-    let (key, value) = read.map_err(|error| state::problem(&error))?.unwrap_or_default();
+    let read = read.map_err(|error| state::problem(&error))?;
+    // Its body may have been kept and tried once more, but is not the record.
+    let error = if read.is_none() && error != LOST { format!("{error}; {LOST}") } else { error };
+    let (key, value) = read.unwrap_or_default();
     let topic = partition.topic.to_string();
     let letter = DeadLetter { topic, partition: partition.route.partition, offset, key, value, attempts, error };
     around.dead_letters(std::slice::from_ref(&letter)).await?;
