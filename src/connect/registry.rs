@@ -626,10 +626,9 @@ impl Registry {
         if let Ok(known) = self.definition(&name) {
             validation::unmask(&mut options, &known.options);
         }
-        let stars = validation::stars(&options).map(|(key, problem)| (key.to_owned(), problem));
         let mut found = validation::validate(&options, self.topics).await;
-        if let Some((key, problem)) = stars {
-            found.error(&key, &problem);
+        if let Some((key, problem)) = validation::stars(&options) {
+            found.error(key, &problem);
         }
         if let Some(problem) = self.conflict(&Definition::of_api(&name, options)) {
             found.error(validation::key_of_conflict(&problem), &problem);

@@ -1,9 +1,10 @@
 //! What a new configuration would change, asked before it is put.
 
 use super::{Registry, RegistryError};
+use crate::config::Options;
 use crate::config::postgres::effect::{self, Change};
-use crate::config::{Options, secrets};
 use crate::connect::definitions::check_name;
+use crate::connect::validation;
 use crate::problem::Problem;
 
 /// The answer.
@@ -22,13 +23,7 @@ impl Registry {
     pub fn diff(&self, name: &str, mut options: Options) -> Difference {
         let known = self.definition(name).ok();
         let old = known.as_ref().map(|known| known.options.clone()).unwrap_or_default();
-        for (option, value) in &mut options {
-            if value == secrets::MASK
-                && let Some(kept) = old.get(option)
-            {
-                value.clone_from(kept);
-            }
-        }
+        validation::unmask(&mut options, &old);
         options.insert("name".to_owned(), name.to_owned());
         let changes = effect::changes(&old, &options);
         let problems =
