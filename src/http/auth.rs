@@ -432,9 +432,7 @@ fn listed(app: &App, origin: &str) -> Option<HeaderValue> {
 /// Whether it is a program that asks, or a page that may: our own, or of a listed origin.
 pub fn is_own_page(app: &App, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin = origin.to_str().unwrap_or_default();
-    is_listed(app, origin) || (own.is_some() && origin.split_once("://").map(|(_, host)| host) == own)
+    is_listed(app, origin.to_str().unwrap_or_default()) || session::is_same_origin(headers)
 }
 
 /// Whether a page of this origin may change things here.

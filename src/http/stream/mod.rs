@@ -63,6 +63,7 @@ pub struct Streams {
     channels: Mutex<HashMap<String, Weak<Channel>>>,
     per_ip: Mutex<HashMap<IpAddr, usize>>,
     open: AtomicUsize,
+    /// Those who read the log themselves.
     readers: Arc<Readers>,
 }
 
@@ -105,11 +106,6 @@ impl Streams {
     /// The log.
     pub fn log(&self) -> &BuiltinLog {
         &self.log
-    }
-
-    /// Those who read the log themselves.
-    fn readers(&self) -> &Arc<Readers> {
-        &self.readers
     }
 
     /// How many there are.

@@ -112,7 +112,7 @@ impl Reader {
         let (press, gone) = (Press::new(channel.form), known);
         let left = wishes.limit.unwrap_or(u64::MAX);
         let subscription = Subscription::open(streams.log().clone(), places);
-        let counted = Counted::new(streams.readers());
+        let counted = Counted::new(&streams.readers);
         Self { subscription, channel, wishes, places: at.to_vec(), gone, press, left, unseen: 0, counted }
     }
 
