@@ -95,6 +95,11 @@ pub struct TopicInfo {
     pub compression: Option<Compression>,
 }
 
+/// A topic's id ([`TopicInfo::id`]) in hexadecimal.
+pub fn id_hex(id: &[u8; 16]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Kafka record batch format v2, without I/O.
 //!
 //! Owns the bytes of records and batches: writing ([`builder`]), reading ([`view`]), compression ([`compression`]),
-//! variable-length integers ([`varint`]), slices of values that are JSON ([`json`]) and the default partitioner ([`partition`]). Promises byte-for-byte what Kafka's own clients write
+//! variable-length integers ([`varint`]), slices of values that are JSON ([`json`]) sums of keys ([`fnv`]) and the default partitioner ([`partition`]). Promises byte-for-byte what Kafka's own clients write
 //! and read (`DefaultRecordBatch`, KIP-98). Leaves offsets, files and sockets to `log` and `broker`.
 //!
 //! ```text
@@ -16,6 +16,7 @@
 
 pub mod builder;
 pub mod compression;
+pub mod fnv;
 pub mod json;
 pub mod partition;
 pub mod staged;

@@ -22,7 +22,7 @@ use crate::deliver::{Around, DeadLetter, Outcome, state};
 use crate::event::{Event, Judgement, Op};
 use crate::log::Subscription;
 use crate::log::subscription::{Chunk, Delivery, Place};
-use crate::log::topic::TopicInfo;
+use crate::log::topic::{TopicInfo, id_hex};
 use crate::problem::{Action as Does, Problem};
 
 /// About so much is read at a time.
@@ -299,7 +299,7 @@ impl Session<'_> {
         if let Some(base) = self.bases.get(&topic.id) {
             return Ok(*base);
         }
-        let key = format!("version/{}", topic.id.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let key = format!("version/{}", id_hex(&topic.id));
         let number = |bytes: &Bytes| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok();
         let base = match self.around.state(&key).as_ref().and_then(number) {
             Some(base) => base,

@@ -9,16 +9,11 @@ use std::collections::BTreeMap;
 
 use crate::change::Lsn;
 use crate::log::subscription::Place;
+use crate::log::topic::id_hex;
 
 /// The hash of a subscription.
 pub fn key(name: &str) -> String {
     format!("rowfeed:cache:{name}")
-}
-
-/// A short digest; not for secrets.
-pub fn digest(bytes: &[u8]) -> u64 {
-    // FNV-1a.
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// What the hash says.
@@ -38,14 +33,9 @@ pub struct Applied {
     pub next: BTreeMap<(String, u32), u64>,
 }
 
-/// A topic's id as the hash writes it.
-pub fn topic_id(id: &[u8; 16]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The field of a partition.
 pub fn field(id: &[u8; 16], partition: u32) -> String {
-    format!("next:{}:{partition}", topic_id(id))
+    format!("next:{}:{partition}", id_hex(id))
 }
 
 impl Applied {
@@ -68,7 +58,7 @@ impl Applied {
 
     /// Fields of partitions that are not read any more.
     pub fn others(&self, places: &[Place]) -> Vec<String> {
-        let is_read = |id: &str| places.iter().any(|place| topic_id(&place.topic.id) == id);
+        let is_read = |id: &str| places.iter().any(|place| id_hex(&place.topic.id) == id);
         self.next.keys().filter(|(id, _)| !is_read(id)).map(|(id, partition)| format!("next:{id}:{partition}")).collect()
     }
 
@@ -93,9 +83,9 @@ impl Applied {
         }
         // Every partition is written when it is first read. One that is missing was written later than the server remembers: all of
         // it may be lost.
-        let of = |place: &Place| found.next.get(&(topic_id(&place.topic.id), place.route.partition)).copied();
+        let of = |place: &Place| found.next.get(&(id_hex(&place.topic.id), place.route.partition)).copied();
         let resumed = places.iter().map(|place| Some(of(place).unwrap_or(0))).collect::<Vec<_>>();
-        let ids: Vec<String> = places.iter().map(|place| topic_id(&place.topic.id)).collect();
+        let ids: Vec<String> = places.iter().map(|place| id_hex(&place.topic.id)).collect();
         if let Some(((gone, _), _)) = found.next.iter().find(|((id, _), _)| !ids.contains(id)) {
             // It was deleted, or is not read any more: its last records may never have been seen.
             doubts.push(format!("a topic is gone (id {gone}): its last changes may be missed"));

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::event::{Event, Op, Template, Value};
 use crate::problem::Problem;
+use crate::record::fnv::Fnv;
 
 /// What is done for one table, or for all without rules of their own.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +83,7 @@ impl Rules {
         };
         add("", &self.all);
         self.tables.iter().for_each(|(name, rule)| add(name, rule));
-        format!("{:016x}", super::applied::digest(text.as_bytes()))
+        format!("{:016x}", Fnv::of(text.bytes()))
     }
 }
 

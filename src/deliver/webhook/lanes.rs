@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use bytes::Bytes;
 
 use super::answer::Progress;
+use crate::record::fnv::Fnv;
 
 /// Where a record is: the partition by its number among the subscription's, and the offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -442,9 +443,7 @@ impl Lanes {
 
 /// The lane of a key: the same over restarts, because it is stored. Two keys that share one are only in order with one another.
 pub fn lane_of(topic: &str, key: &[u8]) -> u64 {
-    // FNV-1a.
-    let bytes = topic.bytes().chain([0]).chain(key.iter().copied());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    Fnv::of(topic.bytes().chain([0]).chain(key.iter().copied()))
 }
 
 /// The lane of a record that has no key: its own.

@@ -4,6 +4,7 @@ use super::evaluate::{find, truth_of};
 use super::{Column, Comparison, Expression, Literal, Operand, Side};
 use crate::event::number::Number;
 use crate::event::{Event, Kind, Op, Value};
+use crate::record::fnv::Fnv;
 
 /// A condition that all events of a filter fulfil: a column has one of these values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,48 +35,42 @@ const NUMBER: u8 = 2;
 const WRITTEN: u8 = 3;
 const TRUTH: u8 = 4;
 
-/// FNV-1a over a kind and the bytes.
-struct Sum(u64);
-
-impl Sum {
-    const fn of(kind: u8) -> Self {
-        Self((0xcbf2_9ce4_8422_2325 ^ kind as u64).wrapping_mul(0x100_0000_01b3))
-    }
-
-    fn add(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-    }
-
-    fn text(kind: u8, bytes: &[u8]) -> Canonical {
-        let mut sum = Self::of(kind);
-        bytes.iter().for_each(|byte| sum.add(*byte));
-        Canonical(sum.0)
-    }
-
-    fn number(kind: u8, number: &Number<'_>) -> Canonical {
-        let mut sum = Self::of(kind);
-        number.canonical(|byte| sum.add(byte));
-        Canonical(sum.0)
-    }
+/// The sum of a kind, to which the bytes of a value are added.
+fn of_kind(kind: u8) -> Fnv {
+    let mut sum = Fnv::default();
+    sum.add(kind);
+    sum
 }
 
 impl Canonical {
+    fn of_text(kind: u8, bytes: &[u8]) -> Self {
+        let mut sum = of_kind(kind);
+        bytes.iter().for_each(|byte| sum.add(*byte));
+        Self(sum.sum())
+    }
+
+    fn of_number(kind: u8, number: &Number<'_>) -> Self {
+        let mut sum = of_kind(kind);
+        number.canonical(|byte| sum.add(byte));
+        Self(sum.sum())
+    }
+
     /// Under what a value in an event is looked up; null and what is neither text, number nor truth is under nothing.
     pub fn of(value: Value<'_>) -> impl Iterator<Item = Self> {
         let written = value.text();
         let (first, second) = match (&written, value.number(), value.truth()) {
             (Some(text), ..) => {
                 let number = Number::parse(text.as_bytes());
-                (Some(Sum::text(TEXT, text.as_bytes())), number.map(|number| Sum::number(WRITTEN, &number)))
+                (Some(Self::of_text(TEXT, text.as_bytes())), number.map(|number| Self::of_number(WRITTEN, &number)))
             }
-            (None, Some(number), _) => (Some(Sum::number(NUMBER, &number)), None),
+            (None, Some(number), _) => (Some(Self::of_number(NUMBER, &number)), None),
             (None, None, truth) => (truth.map(Self::of_truth), None),
         };
         first.into_iter().chain(second)
     }
 
     fn of_truth(truth: bool) -> Self {
-        Sum::text(TRUTH, &[u8::from(truth)])
+        Self::of_text(TRUTH, &[u8::from(truth)])
     }
 
     /// Under what a filter's value is kept.
@@ -85,11 +80,11 @@ impl Canonical {
             Literal::Bool(truth) => out.push(Self::of_truth(*truth)),
             Literal::Number(number) => {
                 let Some(number) = Number::parse(number.as_bytes()) else { return };
-                out.extend([Sum::number(NUMBER, &number), Sum::number(WRITTEN, &number)]);
+                out.extend([Self::of_number(NUMBER, &number), Self::of_number(WRITTEN, &number)]);
             }
             Literal::Text(text) => {
-                out.push(Sum::text(TEXT, text.as_bytes()));
-                out.extend(Number::parse(text.as_bytes()).map(|number| Sum::number(NUMBER, &number)));
+                out.push(Self::of_text(TEXT, text.as_bytes()));
+                out.extend(Number::parse(text.as_bytes()).map(|number| Self::of_number(NUMBER, &number)));
                 out.extend(truth_of(text).map(Self::of_truth));
             }
         }
