@@ -23,18 +23,6 @@ fn snapshot(scene: &Scene, id: &str, tables: &[&str]) {
     signal(scene, id, "execute-snapshot", json!({ "data-collections": tables }));
 }
 
-fn logged(scene: &Scene, what: &str) -> usize {
-    scene.rowfeed.log().matches(what).count()
-}
-
-fn wait_until_logged(scene: &Scene, what: &str, times: usize) {
-    wait_for(what, || {
-        let status = scene.rowfeed.status("scene");
-        assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-        (logged(scene, what) >= times).then_some(())
-    });
-}
-
 /// What was told of incremental snapshots: kinds, and how tables ended.
 fn notices(scene: &Scene) -> Vec<String> {
     let of = |line: &str| {
@@ -72,7 +60,7 @@ fn tables_are_read_as_a_signal_asks() {
         "additional-conditions": [condition("PUBLIC.A", "id <= 2100 -- so"), condition("public.c", "true) to stdout; drop table a; --")],
     });
     signal(&scene, "s1", "execute-snapshot", asked);
-    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 1);
+    scene.wait_until_logged("Incremental Snapshot COMPLETED", 1);
     let events = scene.events("a");
     assert_eq!(Scene::ops(&events), format!("c{}", "r".repeat(2100)));
     assert_eq!(numbers(&events[1..], "id"), (1..=2100).map(Some).collect::<Vec<_>>());
@@ -101,7 +89,7 @@ fn tables_are_read_as_a_signal_asks() {
     assert_eq!(notices(&scene), told);
     // It may be asked for again, and the position is not the worse for it.
     snapshot(&scene, "s2", &["public.c"]);
-    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 2);
+    scene.wait_until_logged("Incremental Snapshot COMPLETED", 2);
     assert_eq!(numbers(&reads(&scene, "c"), "id"), [Some(1), Some(2)]);
 }
 
@@ -122,7 +110,7 @@ fn a_surrogate_key_may_be_null_and_not_unique() {
     signal(&scene, "s1", "execute-snapshot", json!({ "data-collections": ["public.s", "public.f"], "surrogate-key": "at" }));
     snapshot(&scene, "s2", &["public.u", "public.m"]);
     signal(&scene, "s3", "execute-snapshot", json!({ "data-collections": ["public.u"], "surrogate-key": "nothing" }));
-    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 1);
+    scene.wait_until_logged("Incremental Snapshot COMPLETED", 1);
     for (table, order) in [
         ("s", "select id from s order by at, id"),
         ("f", ""),
@@ -159,7 +147,7 @@ fn it_is_paused_resumed_and_stopped() {
     let count = || counter.watermarks(&topic, 0).map_or(0, |(_, next)| next);
     wait_for("some rows", || (count() > 200).then_some(()));
     signal(&scene, "p1", "pause-snapshot", json!({}));
-    wait_until_logged(&scene, "Incremental Snapshot PAUSED", 1);
+    scene.wait_until_logged("Incremental Snapshot PAUSED", 1);
     scene.fence();
     scene.fence();
     let paused = count();
@@ -167,7 +155,7 @@ fn it_is_paused_resumed_and_stopped() {
     scene.rowfeed.kill();
     scene.rowfeed.run();
     scene.rowfeed.wait_until_ready();
-    wait_until_logged(&scene, "the incremental snapshot goes on", 1);
+    scene.wait_until_logged("the incremental snapshot goes on", 1);
     scene.sql.run("update a set x = 1 where id in (1, 20000)");
     scene.fence();
     std::thread::sleep(Duration::from_millis(300));
@@ -181,9 +169,9 @@ fn it_is_paused_resumed_and_stopped() {
     // More tables may be asked for meanwhile; some are left out again.
     snapshot(&scene, "s2", &["public.c", "public.b"]);
     signal(&scene, "t1", "stop-snapshot", json!({ "data-collections": ["public.b"], "type": "incremental" }));
-    wait_until_logged(&scene, "Incremental Snapshot ABORTED", 1);
+    scene.wait_until_logged("Incremental Snapshot ABORTED", 1);
     signal(&scene, "r1", "resume-snapshot", json!({}));
-    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 1);
+    scene.wait_until_logged("Incremental Snapshot COMPLETED", 1);
     let events = scene.events("a");
     let read: Vec<_> = events.iter().filter(|event| event["op"] == "r").cloned().collect();
     assert_eq!(numbers(&read, "id"), (1..=20000).map(Some).collect::<Vec<_>>(), "each once, in order");
@@ -193,9 +181,9 @@ fn it_is_paused_resumed_and_stopped() {
     snapshot(&scene, "s3", &["public.a"]);
     wait_for("some rows", || (count() > 20000 + 200).then_some(()));
     signal(&scene, "t2", "stop-snapshot", json!({}));
-    wait_until_logged(&scene, "Incremental Snapshot ABORTED", 2);
+    scene.wait_until_logged("Incremental Snapshot ABORTED", 2);
     snapshot(&scene, "s4", &["public.b"]);
-    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 2);
+    scene.wait_until_logged("Incremental Snapshot COMPLETED", 2);
     assert_eq!(reads(&scene, "b").len(), 500);
     assert!(count() < 39_000, "it was stopped before its end");
 }
@@ -210,11 +198,11 @@ fn a_newly_captured_table_is_read_whole() {
     open.run("begin; insert into late values(5000, 'open')");
     scene.sql.run(&format!("alter publication {} add table late", scene.config()["publication.name"].as_str().expect("a name")));
     snapshot(&scene, "s1", &["public.late"]);
-    wait_until_logged(&scene, "Incremental Snapshot STARTED", 1);
+    scene.wait_until_logged("Incremental Snapshot STARTED", 1);
     scene.sql.run("update late set x = 'changed' where id <= 10; insert into old values(1)");
     scene.fence();
     open.run("update late set x = 'late' where id = 20; commit");
-    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 1);
+    scene.wait_until_logged("Incremental Snapshot COMPLETED", 1);
     scene.sql.run("delete from late where id = 3000");
     let mut rows = BTreeMap::new();
     for event in scene.events("late").iter().filter(|event| !event.is_null()) {
@@ -242,7 +230,7 @@ fn a_table_that_changes_under_it_is_read_as_it_is() {
     let more = json!({"incremental.snapshot.chunk.size": "10", "skipped.operations": "none"});
     let Some(scene) = Scene::start("incalter", setup, &more) else { return };
     snapshot(&scene, "s1", &["public.a", "public.b"]);
-    let chunks = |scene: &Scene| logged(scene, "Incremental Snapshot IN_PROGRESS");
+    let chunks = |scene: &Scene| scene.logged("Incremental Snapshot IN_PROGRESS");
     for (at, sql) in [
         (20, "alter table a add y int default 5; update a set x = 1 where id in (1, 5999)"),
         (60, "alter table a alter x type bigint using x + 10; update a set x = 2 where id in (2, 5998)"),
@@ -251,7 +239,7 @@ fn a_table_that_changes_under_it_is_read_as_it_is() {
         wait_for("some chunks", || (chunks(&scene) >= at).then_some(()));
         scene.sql.run(sql);
     }
-    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 1);
+    scene.wait_until_logged("Incremental Snapshot COMPLETED", 1);
     scene.sql.run("insert into a values(1, 4, 7)");
     let mut rows = BTreeMap::new();
     for event in scene.events("a").iter().filter(|event| !event.is_null()) {
@@ -284,7 +272,7 @@ fn large_rows_come_in_smaller_chunks() {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 1);
+    scene.wait_until_logged("Incremental Snapshot COMPLETED", 1);
     let (mut big, mut versions) = (BTreeMap::new(), BTreeMap::new());
     for event in scene.events("large") {
         let (id, row) = (event["after"]["id"].as_i64().expect("a key"), &event["after"]);
@@ -295,7 +283,7 @@ fn large_rows_come_in_smaller_chunks() {
         }
     }
     assert_eq!(big, (1..=60).map(|id| (id, 1 << 20)).collect(), "every large value is known in the end");
-    assert!(logged(&scene, "Incremental Snapshot IN_PROGRESS") >= 4);
+    assert!(scene.logged("Incremental Snapshot IN_PROGRESS") >= 4);
     let peak = scene.rowfeed.memory_mib("VmHWM");
     assert!(peak < 160.0, "{peak} MiB");
 }
@@ -361,10 +349,10 @@ fn killed_again_and_again_it_is_exact_and_withholds_nothing() {
     let writers = Writers::start(&scene.database, seed);
     let hang = hang_commits(&scene.database);
     snapshot(&scene, "s1", &["public.(numbers|words|dates)"]);
-    wait_until_logged(&scene, "Incremental Snapshot STARTED", 1);
+    scene.wait_until_logged("Incremental Snapshot STARTED", 1);
     let over = |scene: &Scene| scene.rowfeed.log().contains("Incremental Snapshot COMPLETED");
-    let went_on = |scene: &Scene| logged(scene, "the incremental snapshot goes on");
-    let chunks = |scene: &Scene| logged(scene, "Incremental Snapshot IN_PROGRESS");
+    let went_on = |scene: &Scene| scene.logged("the incremental snapshot goes on");
+    let chunks = |scene: &Scene| scene.logged("Incremental Snapshot IN_PROGRESS");
     for kills in 0..if long_form() { 20 } else { 5 } {
         let before = chunks(&scene);
         wait_for("the next chunks", || (over(&scene) || (went_on(&scene) >= kills && chunks(&scene) > before + 3)).then_some(()));
@@ -412,18 +400,18 @@ fn an_update_that_is_left_out_hides_no_row() {
     let count = || counter.watermarks(&Scene::topic("a"), 0).map_or(0, |(_, next)| next);
     wait_for("some rows", || (count() > 200).then_some(()));
     signal(&scene, "p1", "pause-snapshot", json!({}));
-    wait_until_logged(&scene, "Incremental Snapshot PAUSED", 1);
+    scene.wait_until_logged("Incremental Snapshot PAUSED", 1);
     scene.sql.run("update a set id = -id, x = 1 where id = 19000");
     scene.fence();
     scene.rowfeed.kill();
     scene.rowfeed.run();
     scene.rowfeed.wait_until_ready();
-    wait_until_logged(&scene, "the incremental snapshot goes on", 1);
+    scene.wait_until_logged("the incremental snapshot goes on", 1);
     scene.sql.run("update a set id = -id, x = 2 where id between 19001 and 19500; update a set x = 3 where id > 19900; delete from a where id = 19800");
     scene.fence();
     assert!(count() < 19000, "it was over before it was paused");
     signal(&scene, "r1", "resume-snapshot", json!({}));
-    wait_until_logged(&scene, "Incremental Snapshot COMPLETED", 1);
+    scene.wait_until_logged("Incremental Snapshot COMPLETED", 1);
     let events = scene.events("a");
     assert!(Scene::ops(&events).chars().all(|op| op == 'r'), "updates and deletes are left out");
     let read: Vec<_> = events.iter().map(|event| (event["after"]["id"].as_i64(), event["after"]["x"].as_i64())).collect();

@@ -26,18 +26,6 @@ fn reconcile(scene: &Scene, args: &[&str]) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-fn logged(scene: &Scene, what: &str) -> usize {
-    scene.rowfeed.log().matches(what).count()
-}
-
-fn wait_until_logged(scene: &Scene, what: &str, times: usize) {
-    wait_for(what, || {
-        let status = scene.rowfeed.status("scene");
-        assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-        (logged(scene, what) >= times).then_some(())
-    });
-}
-
 const COMPLETED: &str = "Incremental Snapshot COMPLETED";
 /// The topic is read first, the table then.
 const BEGUN: &str = "is reconciled with its topic, which is read first";
@@ -148,7 +136,7 @@ fn what_went_without_a_slot_is_told_gone_once() {
              insert into new select g, 'n' from generate_series(1, 10) g; alter table a alter id type bigint",
         );
         assert!(reconcile(&scene, &["--all"]).starts_with("reconcile snapshot of all tables: asked of scene"));
-        wait_until_logged(&scene, COMPLETED, 1);
+        scene.wait_until_logged(COMPLETED, 1);
         let count = |sql: &str| scene.sql.one(sql).parse::<usize>().expect("a number");
         for (table, key, gone) in [
             ("a", "'id', id", 200 + 1 + 1),
@@ -178,7 +166,7 @@ fn what_went_without_a_slot_is_told_gone_once() {
         let deletes = || Scene::ops(&scene.events("a").into_iter().map(payload).collect::<Vec<_>>()).matches('d').count();
         let before = deletes();
         reconcile(&scene, &["--table", "public.a"]);
-        wait_until_logged(&scene, COMPLETED, 2);
+        scene.wait_until_logged(COMPLETED, 2);
         assert_eq!(deletes(), before, "{name}");
     }
 }
@@ -230,10 +218,10 @@ fn rows_that_come_back_meanwhile_are_not_told_gone() {
     let writers: Vec<_> = (0..3).map(|place| write(&scene.database, seed + place)).collect();
     std::thread::sleep(Duration::from_millis(100));
     reconcile(&scene, &["--table", "public.t"]);
-    wait_until_logged(&scene, KNOWN, 1);
+    scene.wait_until_logged(KNOWN, 1);
     // Everything before this was there, or on its way, when the keys were known.
     let known = scene.reader.watermarks(&Scene::topic("t"), 0).map_or(0, |(_, next)| next);
-    wait_until_logged(&scene, COMPLETED, 1);
+    scene.wait_until_logged(COMPLETED, 1);
     std::thread::sleep(Duration::from_millis(100));
     let done: u64 = writers
         .into_iter()
@@ -283,7 +271,7 @@ fn a_table_that_becomes_another_meanwhile_keeps_what_lives() {
             _ => format!("update t set id = id + 10000, x = {step} where id % 50 = {step}; {back}"),
         });
     }
-    wait_until_logged(&scene, COMPLETED, 1);
+    scene.wait_until_logged(COMPLETED, 1);
     let keys = by_key(&scene.records("t"));
     let lives: BTreeSet<String> = replayed(&keys).into_keys().collect();
     let there: BTreeSet<String> = truth(&scene, "t", "'id', id").into_keys().collect();
@@ -317,12 +305,12 @@ fn killed_in_each_of_its_parts_it_tells_nothing_twice() {
             wait_for("some deletes", || (count() > begun).then_some(()));
         }
         scene.rowfeed.kill();
-        assert_eq!(logged(&scene, COMPLETED), 0, "it was over before it was killed: {part}");
+        assert_eq!(scene.logged(COMPLETED), 0, "it was over before it was killed: {part}");
         scene.rowfeed.run();
         scene.rowfeed.wait_until_ready();
-        wait_until_logged(&scene, "the incremental snapshot goes on", kills + 1);
+        scene.wait_until_logged("the incremental snapshot goes on", kills + 1);
     }
-    wait_until_logged(&scene, COMPLETED, 1);
+    scene.wait_until_logged(COMPLETED, 1);
     let keys = by_key(&scene.records("t"));
     assert_eq!(replayed(&keys), truth(&scene, "t", "'id', id"));
     assert_eq!(told_gone(&keys).len(), 20000);
@@ -344,7 +332,7 @@ fn what_cannot_be_compared_is_refused_with_its_reason() {
     lose_the_slot(&scene, "delete from a where id % 5 = 0");
     let refused = |signal: &[&str], times: usize, why: &str| {
         reconcile(&scene, signal);
-        wait_until_logged(&scene, COMPLETED, times);
+        scene.wait_until_logged(COMPLETED, times);
         let log = scene.rowfeed.log();
         assert!(log.contains(why), "{why}: {log}");
     };
@@ -361,7 +349,7 @@ fn what_cannot_be_compared_is_refused_with_its_reason() {
     };
     assert_eq!(scene.records("a").len(), 50, "nothing was read of it, and nothing told");
     reconcile(&scene, &["--table", "public.a"]);
-    wait_until_logged(&scene, COMPLETED, 3);
+    scene.wait_until_logged(COMPLETED, 3);
     let records = scene.records("a");
     let mut told = tombstones(&records);
     told.sort_unstable();
@@ -372,7 +360,7 @@ fn what_cannot_be_compared_is_refused_with_its_reason() {
     assert!(scene.rowfeed.log().contains("told without the old row"));
     // A delete that says null is one when it is read again, too.
     reconcile(&scene, &["--table", "public.a"]);
-    wait_until_logged(&scene, COMPLETED, 4);
+    scene.wait_until_logged(COMPLETED, 4);
     assert_eq!(tombstones(&scene.records("a")).len(), 10);
     // Where deletes are left out, and where a topic may be another's, nothing is compared.
     for (times, more, why) in [

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use rowfeed::demo::cluster::Cluster;
 use serde_json::{Value, json};
 
-use super::DEADLINE;
 use super::postgres::{Database, Sql, fresh_database, shared_server};
 use super::reader::{Reader, Record};
 use super::service::{Rowfeed, connector_config, with};
+use super::{DEADLINE, wait_for};
 
 /// The prefix of every topic of a scene.
 pub const PREFIX: &str = "srv";
@@ -64,6 +64,20 @@ impl Scene {
     /// Waits until the connector's slot is in use.
     pub fn wait_until_streaming(&self) {
         self.rowfeed.wait_until_streaming("scene", &self.sql, self.slot());
+    }
+
+    /// How often the program's log says something.
+    pub fn logged(&self, what: &str) -> usize {
+        self.rowfeed.log().matches(what).count()
+    }
+
+    /// Waits until it says it for this time. The connector must not fail meanwhile.
+    pub fn wait_until_logged(&self, what: &str, times: usize) {
+        wait_for(what, || {
+            let status = self.rowfeed.status("scene");
+            assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
+            (self.logged(what) >= times).then_some(())
+        });
     }
 
     /// The connector's configuration.
