@@ -42,7 +42,7 @@ fn what_would_stop_the_start_is_a_problem() {
     let (code, text) = check(&database, "public.orders", &json!({"publication.autocreate.mode": "all_tables"}));
     assert!(code == Some(3) && text.contains("pg/identity-missing") && text.contains("public.nokey"), "{text}");
     let (code, text) = check(&database, "public.orders", &role);
-    assert!(code == Some(3) && text.contains("create publication"), "{text}");
+    assert!(code == Some(3) && text.contains("CREATE PUBLICATION"), "{text}");
     sql.run(&format!("create publication {} for table orders", database.name));
     let (code, text) = check(&database, "public.orders", &role);
     assert_eq!(code, Some(0), "{text}");
@@ -136,8 +136,8 @@ fn the_script_makes_the_next_check_pass() {
     let found = Found::of(&[&one]);
     assert_eq!(found.code, Some(3));
     found.is("fail", &failing);
-    found.is("fail", &["pg/identity-missing"]);
-    found.is("warn", &["pg/wal-unlimited", "pg/publication", "pg/heartbeat"]);
+    found.is("fail", &["pg/identity-missing", "pg/publication"]);
+    found.is("warn", &["pg/wal-unlimited", "pg/heartbeat"]);
     assert_eq!((&found.json["schema"], &found.json["ok"]), (&json!("rowfeed/check@1"), &json!(false)));
     let level = found.check("pg/wal-level");
     assert_eq!((&level["expected"], &level["fix"][0]["sql"]), (&json!("logical"), &json!("ALTER SYSTEM SET wal_level = 'logical';")));
