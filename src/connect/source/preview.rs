@@ -94,7 +94,7 @@ pub async fn look(config: Arc<PostgresConfig>, table: &str) -> Result<Preview, P
     let key = reading::keys(&client, &[found.id]).await.map_err(wrong)?.remove(&found.id).unwrap_or_default();
 
     let mut topics = Vec::new();
-    let mut relations = Relations::new(Arc::clone(&config), Arc::clone(&context.events), registrar);
+    let mut relations = Relations::new(Arc::clone(&config), Arc::clone(&context.events), registrar, Arc::default());
     let columns = of_it.as_ref().and_then(|published| published.columns.as_deref());
     let mut plan = relations.sample_plan(&client, &found, columns, &mut topics).await?;
 

@@ -282,7 +282,12 @@ impl Prepared {
             }
             return commits.settle().await;
         }
-        let mut relations = Relations::new(Arc::clone(&context.config), Arc::clone(&context.events), Arc::clone(&context.registrar));
+        let mut relations = Relations::new(
+            Arc::clone(&context.config),
+            Arc::clone(&context.events),
+            Arc::clone(&context.registrar),
+            context.status.tallies(),
+        );
         let mut stop = context.stop.clone();
         // Where a wait is given up, nothing is half done: a snapshot that was interrupted begins again.
         let begun = tokio::select! {
