@@ -158,7 +158,10 @@ fn banner(service: &Service, config: &ServiceConfig, ready: Duration) {
     }
     let views = service.registry.views();
     match views.is_empty() {
-        true => eprintln!("  no connectors yet: put a file into {}, or PUT /connectors/NAME/config", config.connectors_dir.display()),
+        true => eprintln!(
+            "  no connectors yet: make one in the console, put a file into {}, or PUT /connectors/NAME/config",
+            config.connectors_dir.display()
+        ),
         false => eprint!("\n{}\n", signs(&connectors(&views))),
     }
     eprintln!("ready in {:.2} s. Ctrl-C stops cleanly (nothing is lost).", ready.as_secs_f64());
@@ -191,7 +194,7 @@ fn row(view: &ConnectorView) -> Vec<String> {
     let option = |name: &str, usual: &str| view.options.get(name).map_or(usual, String::as_str).to_owned();
     let source = format!("{}:{}/{}", option("database.hostname", "?"), option("database.port", "5432"), option("database.dbname", "?"));
     let snapshot = view.status.snapshot;
-    let tables = if snapshot.tables_total == 0 { "-".to_owned() } else { snapshot.tables_total.to_string() };
+    let tables = view.status.captured.map_or_else(|| "-".to_owned(), |tables| tables.to_string());
     let phase = view.status.state();
     let state = match trouble(view) {
         Some(problem) => format!("{phase}   {}: {}", problem.code, problem.what),
@@ -220,7 +223,7 @@ mod tests {
                 name: name.to_owned(),
                 options: options.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect(),
                 file: None,
-                status: StatusSnapshot { phase, problem, snapshot, ..StatusSnapshot::default() },
+                status: StatusSnapshot { phase, problem, snapshot, captured: Some(14), ..StatusSnapshot::default() },
                 target: TargetState::Running,
                 file_problem: None,
                 topics_reset: Arc::default(),

@@ -114,7 +114,7 @@ mod tests {
     fn one_screen_says_what_runs_and_what_is_wrong() {
         let connector = |name: &str, state: &str, problem: Json| {
             json!({
-                "name": name, "state": state, "lag_ms": if state == "streaming" { json!(41) } else { Json::Null }, "changes": 1204, "slot": "s",
+                "name": name, "state": state, "lag_ms": if state == "streaming" { json!(41) } else { Json::Null }, "changes": 1204, "slot": "s", "tables": 2,
                 "source": "db:5432/shop", "failing_seconds": if state == "failed" { json!(720) } else { Json::Null }, "snapshot": { "tables_total": 2, "tables_done": 2 }, "incremental": null, "problem": problem,
                 "changes_per_second": if state == "streaming" { json!(1186.6) } else { Json::Null }, "slot_retained_bytes": 16 << 20,
             })

@@ -12,6 +12,7 @@ pub mod ground;
 pub mod position;
 pub mod proposed;
 pub mod registry;
+pub mod runs;
 pub mod schemas;
 pub mod signals;
 pub mod slots;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::R
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::runs::{Kind, Run, Runs};
 use super::signals::Signals;
 use super::state::{self, Event, Phase};
 use super::tallies::Tallies;
@@ -213,6 +214,8 @@ pub struct StatusSnapshot {
     pub checks: Vec<CheckResult>,
     /// Its slot; `None` when it has none, or the server could not be asked.
     pub slot: Option<SlotHealth>,
+    /// Its snapshots since the service started, newest first.
+    pub runs: Vec<Run>,
     /// Tables that its lists name; `None` before it asked the database.
     pub captured: Option<u64>,
     /// When its state became what it is.
@@ -236,6 +239,7 @@ pub struct TaskStatus {
     last_event_us: [AtomicU64; 2],
     tables: Mutex<Tables>,
     ended_tables: Mutex<VecDeque<EndedTable>>,
+    runs: Mutex<Runs>,
     tallies: Arc<Tallies>,
     /// How many tables are captured, and 1; 0 while it is not known.
     captured: AtomicU64,
@@ -443,15 +447,26 @@ impl TaskStatus {
     /// An incremental snapshot begins: what is told of the one before is forgotten.
     pub fn begin_incremental(&self) {
         self.ended_tables().clear();
+        self.runs().begin(Kind::Incremental, SystemTime::now());
+    }
+
+    /// None of its tables is left; `is_whole`: none was taken away.
+    pub fn end_incremental(&self, is_whole: bool) {
+        self.runs().incremental_ended(is_whole, SystemTime::now());
     }
 
     /// A table of it ended.
     pub fn end_table(&self, table: EndedTable) {
+        self.runs().table_ended(table.rows, table.status, SystemTime::now());
         let mut ended = self.ended_tables();
         if ended.len() >= ENDED_MAX {
             ended.pop_front();
         }
         ended.push_back(table);
+    }
+
+    fn runs(&self) -> MutexGuard<'_, Runs> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -507,14 +522,16 @@ impl TaskStatus {
         self.tables_total.store(tables_total, Relaxed);
         self.tables_done.store(tables_done, Relaxed);
         self.rows.store(rows, Relaxed);
-        let mut tables = self.tables();
+        let (mut tables, mut runs, now) = (self.tables(), self.runs(), SystemTime::now());
         if tables.began.is_none() || (tables_done == 0 && rows == 0) || (tables.ended.is_some() && tables_done < tables_total) {
             tables.began = Some(Instant::now());
             (tables.ended, tables.reading, tables.last_ended) = (None, None, None);
+            runs.begin(Kind::Snapshot, now);
             for table in &mut tables.rows {
                 (table.done, table.took) = (false, None);
             }
         }
+        runs.is_at(u64::from(tables_done), rows, tables_done >= tables_total, now);
         if tables_done >= tables_total && tables.ended.is_none() {
             tables.end_reading(Instant::now());
             tables.ended = Some(Instant::now());
@@ -555,6 +572,7 @@ impl TaskStatus {
             has_worked: slow.has_worked,
             checks: slow.checks.clone(),
             slot: slow.slot.clone(),
+            runs: self.runs().all(),
             captured: self.captured.load(Relaxed).checked_sub(1),
             since: slow.changes.back().map(|change| change.at),
         }

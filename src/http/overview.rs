@@ -15,6 +15,7 @@ use super::records::rfc3339;
 use super::{ApiError, App, Pairs, admin, parameter};
 use crate::connect::position;
 use crate::connect::registry::ConnectorView;
+use crate::connect::runs::Run;
 use crate::connect::status::{CheckResult, EndedTable, SnapshotProgress, StateChange, TableRows};
 use crate::connect::store::TargetState;
 use crate::connect::tallies::TableChanges;
@@ -43,7 +44,9 @@ pub fn routes() -> Routes {
                     "rows_estimated~": 1000, "rows_per_second~": 250.5, "eta_seconds~": 0,
                     "tables": [{ "table": "public.orders", "state": "queued|running|completed", "rows_done": 1000, "rows_estimated~": 1000,
                         "rows_per_second~": 250.5, "eta_seconds~": 0 }] }, "incremental~": "@Incremental",
-                "incremental_ended": [{ "table": "public.orders", "status": "SUCCEEDED", "rows_done": 1000, "rows_deleted~": 3, "why~": "" }] }),
+                "incremental_ended": [{ "table": "public.orders", "status": "SUCCEEDED", "rows_done": 1000, "rows_deleted~": 3, "why~": "" }],
+                "snapshots": [{ "kind": "snapshot|incremental", "began_at": "2026-11-21T13:02:11.482Z", "ended_at~": "2026-11-21T13:02:15.482Z",
+                    "tables": 3, "rows_done": 1000, "status": "IN_PROGRESS" }] }),
         )
         .get(
             "/v1/status",
@@ -219,6 +222,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
             "tables": status.tables.iter().map(|rows| table(rows, whole.done)).collect::<Vec<_>>(),
         },
         "incremental": incremental(app, view),
+        "snapshots": status.runs.iter().map(run).collect::<Vec<_>>(),
         "incremental_ended": status.ended_tables.iter().map(ended).collect::<Vec<_>>(),
     })
 }
@@ -244,6 +248,12 @@ fn table(table: &TableRows, over: bool) -> Json {
         "table": table.name, "state": state, "rows_done": table.rows, "rows_estimated": table.estimated,
         "rows_per_second": table.rate(), "eta_seconds": table.seconds_left(),
     })
+}
+
+/// A snapshot that was, or is.
+fn run(run: &Run) -> Json {
+    json!({ "kind": run.kind.name(), "began_at": rfc3339(unix_ms(run.began)), "ended_at": run.ended.map(|ended| rfc3339(unix_ms(ended))),
+        "tables": run.tables, "rows_done": run.rows, "status": run.status })
 }
 
 fn ended(table: &EndedTable) -> Json {

@@ -107,6 +107,9 @@ impl<W: LogWriter> Stream<'_, W> {
             reader.forget_table(self.context);
         }
         self.tell("ABORTED", vec![("data_collections", stopped.clone())]).await?;
+        if self.work.watch.as_ref().is_none_or(|watch| watch.state().left.is_empty()) {
+            self.context.status.end_incremental(false);
+        }
         self.end_incremental().await?;
         Ok(Some(stopped))
     }

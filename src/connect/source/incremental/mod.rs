@@ -588,7 +588,11 @@ impl Reader {
         let watch = watch_of(stream)?;
         watch.follow(None);
         watch.state_mut().next();
-        if watch.state().left.is_empty() { stream.tell("COMPLETED", Vec::new()).await } else { Ok(()) }
+        if !watch.state().left.is_empty() {
+            return Ok(());
+        }
+        stream.context.status.end_incremental(true);
+        stream.tell("COMPLETED", Vec::new()).await
     }
 
     /// The table as the catalogue and the publication have it.
