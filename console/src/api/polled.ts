@@ -74,12 +74,12 @@ export function usePolledBy<T>(path: string | null, load: (signal: AbortSignal) 
       plan();
     };
     const seen = () => {
-      if (document.visibilityState === "visible") void ask();
+      if (document.visibilityState === "visible") ask();
       else clearTimeout(timer);
     };
-    askAgain.current = () => void ask();
+    askAgain.current = ask;
     document.addEventListener("visibilitychange", seen);
-    void ask();
+    ask();
     return () => {
       over = true;
       clearTimeout(timer);

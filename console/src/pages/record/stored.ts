@@ -74,7 +74,7 @@ export function useStored(topic: string, partition: number, offset: number): Ask
         if (!stop.signal.aborted) setState(missing ? { id, missing } : { id, problem });
       }
     };
-    void ask();
+    ask();
     return () => stop.abort();
   }, [id]);
   const again = () => setTurn(turn + 1);

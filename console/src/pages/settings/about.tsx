@@ -53,7 +53,7 @@ export function About() {
         <h2>Diagnostics</h2>
         <p class="muted">One JSON document for a report of a mistake: version, settings, states, slots. No rows and no secrets; names of hosts, tables and files are in it, so look through it first.</p>
         <p>
-          <button type="button" disabled={busy} onClick={() => void download()}>
+          <button type="button" disabled={busy} onClick={download}>
             {busy ? "Gathering …" : "Download diagnostics"}
           </button>
         </p>
