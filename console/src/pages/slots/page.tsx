@@ -101,11 +101,15 @@ const columns = (forecastOf: (slot: Slot) => Forecast, onDrop: (slot: Slot) => v
   {
     id: "drop",
     title: "Action",
-    cell: (slot) => (
-      <button type="button" class="danger" aria-label={`Drop ${slot.slot} …`} onClick={() => onDrop(slot)}>
-        Drop …
-      </button>
-    ),
+    // The server refuses to drop what is being read.
+    cell: (slot) =>
+      slot.active ? (
+        <span class="muted">stop pid {slot.active_pid ?? "?"} to drop it</span>
+      ) : (
+        <button type="button" class="danger" aria-label={`Drop ${slot.slot} …`} onClick={() => onDrop(slot)}>
+          Drop …
+        </button>
+      ),
   },
 ];
 
@@ -153,7 +157,8 @@ function Drop({ slot, onClose, onDone }: { slot: Slot; onClose: () => void; onDo
 function NoSlots() {
   return (
     <Empty title="No replication slots" actions={<a class="button primary" href={ui.newConnector()}>New connector</a>}>
-      <p>The slots of the servers that connectors read stand here, those of others among them. A connector makes its own when it starts.</p>
+      <p>A slot keeps WAL for its reader until that has read it. Those of the servers that connectors read stand here, other programs' too.</p>
+      <p>A connector makes its own when it starts: connect a database.</p>
     </Empty>
   );
 }
