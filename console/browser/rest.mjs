@@ -209,7 +209,7 @@ async function fullSlots(page) {
 async function drops(page, fail) {
   await page.waitForSelector("text=about 6 h", { timeout: 20_000 }).catch(() => fail("the time that is left is not told"));
   const text = await page.locator("[aria-label='Replication slots']").innerText();
-  for (const part of ["4.2 GiB of 8 GiB", "nobody for 3 d", "lost", "rowfeed crm", "stop pid 7"]) if (!text.includes(part)) fail(`nothing says "${part}"`);
+  for (const part of ["4.2 GiB of 8 GiB", "nobody for 3 d", "lost", "rowfeed crm", "in use by pid 7"]) if (!text.includes(part)) fail(`nothing says "${part}"`);
   if (await page.getByRole("button", { name: "Drop crm_slot …" }).count()) fail("a slot that is being read is offered to be dropped");
   await page.getByRole("button", { name: "Drop old_dbz …" }).click();
   const button = page.locator("dialog .danger");

@@ -63,9 +63,9 @@ export function Tables({ of }: { of: Connector }) {
               empty={
                 <Empty title={text ? "No table of that name" : "No table is captured"}>
                   {text ? "Another text, or all tables?" : (
-                    <>
+                    <p>
                       Its lists of tables match nothing that is there. Mend table.include.list in its <a href={ui.connector(of.name, "config")}>configuration</a>.
-                    </>
+                    </p>
                   )}
                 </Empty>
               }

@@ -78,7 +78,7 @@ export default function Groups() {
 }
 
 function NoGroups() {
-  const topic = usePolled<Items<Topic>>("/v1/topics").data?.items.find((one) => !one.internal)?.name;
+  const topic = usePolled<Items<Topic>>("/v1/topics").data?.items.find((one) => one.source_table)?.name;
   return (
     <Empty title="No consumer group yet">
       <p>A group comes into being when a Kafka client with a group.id reads a topic; its offsets are kept here.</p>

@@ -36,7 +36,7 @@ export default function SlotsPage() {
   const pointsOf = (slot: Slot): readonly Point[] => (slot.connector ? series.get(slot.connector) : undefined) ?? seen.get(keyOf(slot)) ?? [];
   const forecastOf = (slot: Slot) => forecast(pointsOf(slot), slot.safe_bytes, slot.wal_status);
   return (
-    <Page title="Slots" lead="What keeps WAL on the database servers. A slot that nobody reads fills the server's disk, unless it has a limit.">
+    <Page title="Slots" lead="What keeps WAL on the database servers. A slot that nobody reads fills the server's disk, unless it has a limit. One that is in use cannot be dropped.">
       <Loaded of={polled}>
         {({ items, unreached }) => {
           const shown = items.filter((slot) => holds(`${slot.slot} ${slot.server} ${slot.connector ?? ""}`, text));
@@ -104,7 +104,7 @@ const columns = (forecastOf: (slot: Slot) => Forecast, onDrop: (slot: Slot) => v
     // The server refuses to drop what is being read.
     cell: (slot) =>
       slot.active ? (
-        <span class="muted">stop pid {slot.active_pid ?? "?"} to drop it</span>
+        <span class="muted">in use by pid {slot.active_pid ?? "?"}</span>
       ) : (
         <button type="button" class="danger" aria-label={`Drop ${slot.slot} …`} onClick={() => onDrop(slot)}>
           Drop …
