@@ -1,6 +1,6 @@
 // The pages that are visited. A page: `name` (of its screenshots), `path` (or a function of the base URL that finds one, null where there is
 // nothing to show), `ready` (a selector that is there when it is drawn), `before(page)` (what to set up), `then(page, fail)` (what to do and see there), `after(base)` (what to clear away), `mayLog` (texts on the
-// browser's console that are no failure).
+// browser's console that are no failure), `themes` where one is enough, `looks: false` where axe-core and the sizes have seen it elsewhere.
 
 import { CONNECTOR_PAGES } from "./connector-pages.mjs";
 import { TOPIC_PAGES } from "./topics.mjs";

@@ -71,7 +71,7 @@ const SLOTS = "[aria-label='Replication slots'] tbody tr, .empty";
 
 export const REST = [
   { name: "groups", path: "/ui/groups?all=1", ready: "tbody tr, .empty" },
-  { name: "groups-none", path: "/ui/groups", ready: ".empty", before: (page) => page.route("**/v1/groups", (route) => route.fulfill({ json: { items: [], next_cursor: null } })) },
+  { name: "groups-none", path: "/ui/groups", ready: ".empty", before: (page) => page.route("**/v1/groups", (route) => route.fulfill({ json: { items: [], next_cursor: null } })), then: teaches },
   { name: "group", path: group, ready: ".facts" },
   { name: "seek", path: group, ready: ".facts", then: previews },
   { name: "subscriptions", path: "/ui/subscriptions", ready: "tbody tr, .empty" },
@@ -94,6 +94,13 @@ export const REST = [
   { name: "api-asks", path: "/ui/api?op=postV1GroupsGroupSeek&q=group", ready: ".operation", then: asksFirst },
   { name: "login", path: "/ui/login?next=/ui/slots", ready: "main h1", before: needsLogin, then: logsIn, mayLog: ["401"] },
 ];
+
+/** The line to try has the address that this service tells Kafka clients, and a topic that is there. */
+async function teaches(page, fail) {
+  const { kafka } = await (await page.request.get(new URL("/v1/status", page.url()).href)).json();
+  const says = kafka ? `kcat -b ${kafka.address} -G my-group` : "no address for Kafka clients";
+  await page.waitForSelector(`text=${says}`, { timeout: 20_000 }).catch(() => fail(`an empty list does not say "${says}"`));
+}
 
 /** The dry run shows before and after; nothing is moved. */
 async function previews(page, fail) {
@@ -186,7 +193,7 @@ async function fullSlots(page) {
     const { items } = await answer.json();
     const one = items[0];
     const made = [
-      { ...one, slot: "crm_slot", connector: "crm", active: true, holder: "pid 7 (user cdc, application 'rowfeed crm', from 10.0.0.7)", retained_bytes: 4.2 * GIB, safe_bytes: 3.8 * GIB },
+      { ...one, slot: "crm_slot", connector: "crm", active: true, holder: "pid 7 (user cdc, application 'rowfeed crm', from 10.0.0.7)", active_pid: 7, retained_bytes: 4.2 * GIB, safe_bytes: 3.8 * GIB },
       { ...one, slot: "old_dbz", connector: null, active: false, active_pid: null, holder: "", inactive_s: 86_400 * 3, retained_bytes: 7.6 * GIB, safe_bytes: 0.4 * GIB, wal_status: "extended" },
       { ...one, slot: "gone", connector: null, active: false, holder: "", wal_status: "lost", retained_bytes: null, safe_bytes: null },
     ];
@@ -202,7 +209,8 @@ async function fullSlots(page) {
 async function drops(page, fail) {
   await page.waitForSelector("text=about 6 h", { timeout: 20_000 }).catch(() => fail("the time that is left is not told"));
   const text = await page.locator("[aria-label='Replication slots']").innerText();
-  for (const part of ["4.2 GiB of 8 GiB", "nobody for 3 d", "lost"]) if (!text.includes(part)) fail(`nothing says "${part}"`);
+  for (const part of ["4.2 GiB of 8 GiB", "nobody for 3 d", "lost", "rowfeed crm", "in use by pid 7"]) if (!text.includes(part)) fail(`nothing says "${part}"`);
+  if (await page.getByRole("button", { name: "Drop crm_slot …" }).count()) fail("a slot that is being read is offered to be dropped");
   await page.getByRole("button", { name: "Drop old_dbz …" }).click();
   const button = page.locator("dialog .danger");
   if (await button.isEnabled()) fail("a slot is dropped without its name");

@@ -7,7 +7,7 @@ export const TROUBLES = [
   { name: "login-link", path: "/ui/#login=once_used-before", ready: "main.login", before: locked, then: linkIsGone, mayLog: ["Failed to load resource", "WebSocket"] },
   { name: "refused", path: "/ui/connectors", ready: ".problem", before: refused, then: tellsProblem, mayLog: ["Failed to load resource", "WebSocket"] },
   { name: "hostile", path: "/ui/connectors", ready: "tbody tr", before: hostile, then: showsText, mayLog: ["Failed to load resource", "WebSocket"] },
-  { name: "not-loaded", path: "/ui/no/such/page", then: outdated, mayLog: ["Failed to load resource"] },
+  { name: "outdated", path: "/ui/no/such/page", then: outdated, mayLog: ["Failed to load resource"] },
   { name: "broken", path: "/ui/connectors", before: nonsense, then: recovers, mayLog: ["Failed to load resource", "WebSocket", "TypeError"] },
 ];
 
@@ -135,11 +135,11 @@ async function showsText(page, fail) {
   if ((await page.locator("main img").count()) > 0) fail("a name became an element");
 }
 
-/** An update of the service took the old page's program away. */
+/** An update of the service took the old program away: the tab has all of its pages already. */
 async function outdated(page, fail) {
   await page.route("**/assets/*.js", (route) => route.fulfill({ status: 404, body: "" }));
   await page.click("header a >> text=Groups");
-  await page.waitForSelector("text=could not be loaded", { timeout: 20_000 }).catch(() => fail("a page whose program is gone is not told"));
+  await page.waitForSelector("main h1 >> text=Groups", { timeout: 20_000 }).catch(() => fail("a page does not come after an update of the service"));
 }
 
 /** An answer that no page is made for. */

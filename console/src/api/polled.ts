@@ -43,7 +43,7 @@ export function usePolledBy<T>(path: string | null, load: (signal: AbortSignal) 
 
     const plan = () => {
       clearTimeout(timer);
-      if (over || document.visibilityState === "hidden") return;
+      if (over || document.hidden) return;
       if (failures === 0 && everyMs === 0) return;
       const base = everyMs || 5000;
       const wait = failures === 0 ? base : Math.min(BACKOFF_MS_MAX, Math.max(2000, base) * 2 ** (failures - 1)) * (0.75 + Math.random() / 2);
@@ -74,12 +74,12 @@ export function usePolledBy<T>(path: string | null, load: (signal: AbortSignal) 
       plan();
     };
     const seen = () => {
-      if (document.visibilityState === "visible") void ask();
-      else clearTimeout(timer);
+      if (document.hidden) clearTimeout(timer);
+      else ask();
     };
-    askAgain.current = () => void ask();
+    askAgain.current = ask;
     document.addEventListener("visibilitychange", seen);
-    void ask();
+    ask();
     return () => {
       over = true;
       clearTimeout(timer);

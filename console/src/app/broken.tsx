@@ -1,22 +1,8 @@
-// When a page cannot be shown: its program could not be loaded (the service was updated, or is away), or it has a mistake of ours.
+// When a page cannot be shown: it has a mistake of ours.
 
 import type { ComponentChildren } from "preact";
 import { Component } from "preact";
 import { Page } from "./page";
-
-/** In place of a page whose program did not come. The names of an updated console are others: a reload gets them. */
-export function NotLoaded() {
-  return (
-    <Page title="This page could not be loaded">
-      <p>Rowfeed was updated while this tab was open, or it does not answer just now.</p>
-      <p class="row">
-        <button type="button" class="primary" onClick={() => location.reload()}>
-          Reload
-        </button>
-      </p>
-    </Page>
-  );
-}
 
 interface Props {
   /** Another address is another chance. */

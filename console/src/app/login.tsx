@@ -22,7 +22,7 @@ export function LoginForm() {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const field = form.elements.namedItem("token") as HTMLInputElement;
-    void run(async () => {
+    run(async () => {
       try {
         await logIn(field.value.trim());
       } catch (error) {

@@ -4,10 +4,10 @@ import { signal } from "@preact/signals";
 
 export const now = signal(Date.now());
 
-setInterval(() => {
-  if (document.visibilityState === "visible") now.value = Date.now();
-}, 1000);
+const move = () => {
+  if (!document.hidden) now.value = Date.now();
+};
 
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") now.value = Date.now();
-});
+setInterval(move, 1000);
+
+document.addEventListener("visibilitychange", move);

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
 import { route } from "./place";
 import { get } from "../api/client";
+import { usePolledBy } from "../api/polled";
 import type { Items } from "../api/types";
 import { best } from "../text/search";
 import { actions } from "./actions";
@@ -70,12 +71,9 @@ function Opened() {
   const dialog = useRef<HTMLDialogElement>(null);
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
-  const [named, setNamed] = useState<Entry[]>([]);
+  const { data: named = [] } = usePolledBy("palette", load);
   useEffect(() => {
     dialog.current?.showModal();
-    const asking = new AbortController();
-    load(asking.signal).then(setNamed, () => {});
-    return () => asking.abort();
   }, []);
   const own = [...actions.value.map((action): Entry => ({ kind: "Action", ...action })), ...OWN];
   const found = best([...own, ...named], text, (entry) => `${entry.title} ${entry.kind} ${entry.words ?? ""}`, SHOWN_MAX);

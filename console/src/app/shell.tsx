@@ -66,7 +66,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
             ?
           </button>
           {loggedIn.value && (
-            <button type="button" class="quiet" title={`Logged in as ${session.value?.name ?? ""}`} onClick={() => void logOut()}>
+            <button type="button" class="quiet" title={`Logged in as ${session.value?.name ?? ""}`} onClick={logOut}>
               Log out
             </button>
           )}

@@ -1,7 +1,7 @@
 // A record of a topic as a list shows it, on one line, and its change column by column. Promises that the API's `diff` view, which knows what
 // PostgreSQL told, has the last word over the stored envelope, which fills in what is not known with null, zero or an empty text.
 
-import { type ColumnDiff, type DiffView, type Row, diffOf, diffOfView, envelopeOf, summary, valueText } from "./diff";
+import { type ColumnDiff, type DiffView, diffOf, diffOfView, envelopeOf, isRow, summary, valueText } from "./diff";
 
 /** A record by its line. */
 export interface Line {
@@ -33,8 +33,6 @@ export interface DiffRecord {
   filter?: "enters" | "leaves";
   [more: string]: unknown;
 }
-
-const isRow = (value: unknown): value is Row => value !== null && typeof value === "object" && !Array.isArray(value);
 
 /** The view in a record, or null where there is none. */
 export function viewOf(record: DiffRecord): DiffView | null {

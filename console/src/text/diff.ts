@@ -31,12 +31,14 @@ export interface Envelope {
   ts_ms?: number;
 }
 
+/** A JSON object: neither null nor a list. */
+export const isRow = (value: unknown): value is Row => value !== null && typeof value === "object" && !Array.isArray(value);
+
 /** The envelope in a value: bare, or within {schema, payload}; null for a tombstone and for what is no change event. */
 export function envelopeOf(value: unknown): Envelope | null {
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return null;
-  const row = value as Row;
-  if ("schema" in row && "payload" in row) return envelopeOf(row["payload"]);
-  return typeof row["op"] === "string" && ("after" in row || "before" in row) ? (row as Envelope) : null;
+  if (!isRow(value)) return null;
+  if ("schema" in value && "payload" in value) return envelopeOf(value["payload"]);
+  return typeof value["op"] === "string" && ("after" in value || "before" in value) ? (value as Envelope) : null;
 }
 
 export function isPlaceholder(value: unknown): boolean {
@@ -65,7 +67,7 @@ interface Told {
 /** The columns of a change, in the order of the row. */
 export function diffOf(envelope: Envelope, { unavailable = [], beforeComplete = true, key }: Told = {}): ColumnDiff[] {
   const { before, after } = envelope;
-  const keys = key !== null && typeof key === "object" ? (key as Row) : {};
+  const keys = isRow(key) ? key : {};
   const side = (row: Row | null | undefined, column: string, isOld: boolean): Side => {
     if (!row) return { is: "absent" };
     if (!(column in row)) return isOld ? { is: "unknown" } : { is: "absent" };

@@ -17,10 +17,13 @@ export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+/** With one digit behind the point, where it is not 0. */
+const tenths = (value: number) => value.toFixed(1).replace(/\.0$/, "");
+
 /** A rate as a number: 0.4, 12, 1,187. */
 export function rate(value: Maybe): string {
   if (!known(value)) return UNKNOWN;
-  return value !== 0 && Math.abs(value) < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : count(value);
+  return value !== 0 && Math.abs(value) < 9.95 ? tenths(value) : count(value);
 }
 
 const SIZES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -34,7 +37,7 @@ export function bytes(value: Maybe): string {
     size /= 1024;
     unit += 1;
   }
-  const text = unit === 0 || size >= 99.95 ? Math.round(size).toString() : size.toFixed(1).replace(/\.0$/, "");
+  const text = unit === 0 || size >= 99.95 ? Math.round(size) : tenths(size);
   return `${value < 0 ? "-" : ""}${text} ${SIZES[unit]}`;
 }
 
@@ -47,7 +50,7 @@ export function duration(ms: Maybe): string {
   if (!known(ms)) return UNKNOWN;
   const value = Math.max(0, ms);
   if (value < 999.5) return `${Math.round(value)} ms`;
-  if (value < 9950) return `${(value / 1000).toFixed(1).replace(/\.0$/, "")} s`;
+  if (value < 9950) return `${tenths(value / 1000)} s`;
   if (value < MINUTE - 500) return `${Math.round(value / 1000)} s`;
   if (value < HOUR - MINUTE / 2) return `${Math.round(value / MINUTE)} min`;
   if (value < 2 * DAY) return `${Math.round(value / HOUR)} h`;
@@ -107,17 +110,12 @@ export function absolute(at: string | number | null | undefined, zone: Zone): st
 
 function timeParts(at: string | number | null | undefined, zone: Zone) {
   if (at === null || at === undefined) return null;
-  const date = new Date(at);
-  if (Number.isNaN(date.getTime())) return null;
-  // Shifted so that the UTC getters say the zone's time.
-  const minutes = zone === "utc" ? 0 : -date.getTimezoneOffset();
-  const shifted = new Date(date.getTime() + minutes * MINUTE);
-  const sign = minutes < 0 ? "-" : "+";
-  const offset = zone === "utc" ? "UTC" : `${sign}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
-  return {
-    date: `${shifted.getUTCFullYear()}-${two(shifted.getUTCMonth() + 1)}-${two(shifted.getUTCDate())}`,
-    time: `${two(shifted.getUTCHours())}:${two(shifted.getUTCMinutes())}:${two(shifted.getUTCSeconds())}`,
-    ms: String(shifted.getUTCMilliseconds()).padStart(3, "0"),
-    offset,
-  };
+  const minutes = zone === "utc" ? 0 : -new Date(at).getTimezoneOffset();
+  // Shifted so that what is said of UTC is the zone's time.
+  const shifted = new Date(new Date(at).getTime() + minutes * MINUTE);
+  if (Number.isNaN(shifted.getTime())) return null;
+  const [date, time] = shifted.toISOString().split("T") as [string, string];
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  const offset = zone === "utc" ? "UTC" : `${minutes < 0 ? "-" : "+"}${two(hours)}:${two(rest)}`;
+  return { date, time: time.slice(0, 8), ms: time.slice(9, 12), offset };
 }

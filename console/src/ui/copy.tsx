@@ -22,7 +22,7 @@ export function Copy({ text, what = "", label = "Copy" }: Props) {
     timer.current = setTimeout(() => setSaid(""), SAID_MS);
   };
   return (
-    <button type="button" class="copy" onClick={() => void copy()} aria-label={said ? undefined : `${label} ${what}`.trim()}>
+    <button type="button" class="copy" onClick={copy} aria-label={said ? undefined : `${label} ${what}`.trim()}>
       <span aria-live="polite">{said || label}</span>
     </button>
   );

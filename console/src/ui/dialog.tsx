@@ -1,4 +1,4 @@
-// A native dialog: focus stays in it, Esc closes it, and focus goes back to where it came from.
+// A native dialog: focus stays in it, Esc closes it, and focus goes back to where it came from, or to the list that was in.
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
@@ -21,7 +21,7 @@ export function Dialog({ title, onClose, children, foot, wide, close = "Cancel" 
     const from = document.activeElement;
     dialog.current?.showModal();
     return () => {
-      if (from instanceof HTMLElement && from.isConnected) from.focus();
+      if (from instanceof HTMLElement) giveBack(from);
     };
   }, []);
   return (
@@ -36,4 +36,21 @@ export function Dialog({ title, onClose, children, foot, wide, close = "Cancel" 
       </div>
     </dialog>
   );
+}
+
+/** What was deleted takes its row along, and with it the button that asked: soon, by the list's next answer. */
+const GONE_MS = 5000;
+
+function giveBack(from: HTMLElement) {
+  const list = from.closest<HTMLElement>("[role=region]");
+  const watch = new MutationObserver(() => look());
+  const look = () => {
+    if (from.isConnected) return;
+    watch.disconnect();
+    if (document.activeElement === document.body) (list?.isConnected ? list : document.querySelector<HTMLElement>("main h1"))?.focus();
+  };
+  from.focus();
+  watch.observe(document.body, { childList: true, subtree: true });
+  setTimeout(() => watch.disconnect(), GONE_MS);
+  look();
 }

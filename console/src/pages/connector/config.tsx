@@ -114,7 +114,7 @@ function Editing({ of, saved, onSaved }: { of: Connector; saved: Saved; onSaved:
           {plan && <PlanTable plan={plan} />}
           <div class="row">
             {file ? null : (
-              <button type="button" class="primary" disabled={busy} onClick={() => void validate()}>
+              <button type="button" class="primary" disabled={busy} onClick={validate}>
                 {busy ? "Asking the database …" : "Check and save …"}
               </button>
             )}

@@ -1,5 +1,6 @@
 // What a person is changing of a configuration: pure steps on options, and which mistakes stand at which field.
 
+import { isRow } from "../../text/diff";
 import type { Options } from "../../text/native";
 
 /** An option as the plugin describes it. */
@@ -82,9 +83,9 @@ export function readJson(text: string): Read {
     const line = at ? text.slice(0, Number(at[1])).split("\n").length : null;
     return { mistake: said, line };
   }
-  if (parsed === null || typeof parsed !== "object" || Array.isArray(parsed)) return { mistake: "an object of options is wanted", line: 1 };
-  const inner = (parsed as Record<string, unknown>)["config"];
-  const map = inner !== null && typeof inner === "object" ? inner : parsed;
+  if (!isRow(parsed)) return { mistake: "an object of options is wanted", line: 1 };
+  const inner = parsed["config"];
+  const map = isRow(inner) ? inner : parsed;
   const options: Record<string, string> = {};
   for (const [key, value] of Object.entries(map)) {
     if (value === null) continue;

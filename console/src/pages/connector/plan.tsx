@@ -1,7 +1,8 @@
 // What a changed configuration would do: asked of the service whenever the draft rests, and shown as a table of changes with their effects.
 
 import { useEffect, useState } from "preact/hooks";
-import { asProblem, post, seg } from "../../api/client";
+import { asking } from "../../api/asking";
+import { post, seg } from "../../api/client";
 import type { ApiProblem } from "../../api/problem";
 import { type Options, MASK, isSecret } from "../../text/native";
 import { ProblemBox } from "../../ui/problem-box";
@@ -23,17 +24,12 @@ export function usePlan(name: string, draft: Options, isChanged: boolean): { pla
       setState({ plan: null, problem: null });
       return;
     }
-    const asking = new AbortController();
-    const timer = setTimeout(() => {
-      post<Plan>(seg`/v1/connectors/${name}/diff`, draft, { signal: asking.signal }).then(
-        (plan) => setState({ plan, problem: null }),
-        (error: unknown) => !asking.signal.aborted && setState({ plan: undefined, problem: asProblem(error) }),
-      );
-    }, RESTS_MS);
-    return () => {
-      clearTimeout(timer);
-      asking.abort();
-    };
+    return asking(
+      (signal) => post<Plan>(seg`/v1/connectors/${name}/diff`, draft, { signal }),
+      (plan) => setState({ plan, problem: null }),
+      (problem) => setState({ plan: undefined, problem }),
+      RESTS_MS,
+    );
   }, [name, draft, isChanged]);
   return state;
 }

@@ -56,7 +56,7 @@ function Asked({ of }: { of: Connector }) {
         <h2 id="asked">Beside the stream</h2>
         <State state={isPaused ? "paused" : "snapshot"} more={running.id ?? undefined} />
         <span class="panel-actions">
-          <button type="button" onClick={() => void steer(next)}>
+          <button type="button" onClick={() => steer(next)}>
             {isPaused ? "Resume" : "Pause"}
           </button>
           <button type="button" class="danger" onClick={() => setStopping(true)}>

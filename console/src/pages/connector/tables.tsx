@@ -62,7 +62,11 @@ export function Tables({ of }: { of: Connector }) {
               columns={columns((table) => ask(table))}
               empty={
                 <Empty title={text ? "No table of that name" : "No table is captured"}>
-                  {text ? "Another text, or all tables?" : "Its lists of tables match nothing that is there. See Config: table.include.list."}
+                  {text ? "Another text, or all tables?" : (
+                    <p>
+                      Its lists of tables match nothing that is there. Mend table.include.list in its <a href={ui.connector(of.name, "config")}>configuration</a>.
+                    </p>
+                  )}
                 </Empty>
               }
             />

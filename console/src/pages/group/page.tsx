@@ -77,7 +77,12 @@ export default function Group({ group }: { group: string }) {
                 ["State", stateWord(view.state)],
                 ["Assignment", view.protocol],
                 ["Lag", `${counted(view.total_lag, "record")}; the worst partition ${count(view.max_lag)}`],
-                ["Trend", <TrendSign of={total} />],
+                [
+                  "Trend",
+                  <>
+                    <TrendSign of={total} /> <span class="muted">while this page was open</span>
+                  </>,
+                ],
               ]}
             />
             <LagChart of={total} />

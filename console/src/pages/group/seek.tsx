@@ -2,7 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { useAct } from "../../api/act";
-import { asProblem, post, seg } from "../../api/client";
+import { asking } from "../../api/asking";
+import { post, seg } from "../../api/client";
 import { told } from "../../app/toasts";
 import { command } from "../../text/command";
 import { count, counted } from "../../text/format";
@@ -41,16 +42,7 @@ export function Seek({ view, onClose, onDone }: { view: GroupView; onClose: () =
     setPreview(undefined);
     setProblem(undefined);
     if (asked === null) return;
-    const asking = new AbortController();
-    const timer = setTimeout(() => {
-      post<Preview>(path, { ...(JSON.parse(asked) as object), dry_run: true }, { signal: asking.signal })
-        .then(setPreview)
-        .catch((error: unknown) => asking.signal.aborted || setProblem(asProblem(error)));
-    }, TYPED_MS);
-    return () => {
-      clearTimeout(timer);
-      asking.abort();
-    };
+    return asking((signal) => post<Preview>(path, { ...(JSON.parse(asked) as object), dry_run: true }, { signal }), setPreview, setProblem, TYPED_MS);
   }, [path, asked]);
 
   const move = () =>
@@ -62,7 +54,7 @@ export function Seek({ view, onClose, onDone }: { view: GroupView; onClose: () =
     });
   const hasMembers = (preview?.members ?? view.members.length) > 0;
   const button = (
-    <button type="button" class="primary" disabled={busy || !preview || hasMembers || preview.offsets.length === 0} onClick={() => void move()}>
+    <button type="button" class="primary" disabled={busy || !preview || hasMembers || preview.offsets.length === 0} onClick={move}>
       {preview ? `Move ${counted(preview.offsets.length, "partition")}` : "Move"}
     </button>
   );

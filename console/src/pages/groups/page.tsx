@@ -2,16 +2,16 @@
 
 import { usePolled } from "../../api/polled";
 import { type Seen, useSeen } from "../../api/seen";
-import type { Group, Items } from "../../api/types";
+import type { Group, Items, Topic } from "../../api/types";
 import { Page } from "../../app/page";
 import { ui } from "../../app/paths";
 import { useQuery } from "../../app/query";
 import { command } from "../../text/command";
 import { holds } from "../../text/search";
 import { AsCommand } from "../../ui/as-command";
-import { Code } from "../../ui/code";
 import { Empty } from "../../ui/empty";
 import { Filter } from "../../ui/filter";
+import { Kcat } from "../../ui/kcat";
 import { Loaded } from "../../ui/loading";
 import { type Column, Table } from "../../ui/table";
 import { stateWord, subscriptionOf } from "./of";
@@ -43,7 +43,7 @@ export default function Groups() {
   const [text] = useQuery("q");
   const [all, setAll] = useQuery("all");
   return (
-    <Page title="Groups" lead="Who reads the topics by the Kafka protocol, and how far behind they are.">
+    <Page title="Groups" lead="Who reads the topics by the Kafka protocol, and how far behind they are. A trend is what this page has seen while it was open.">
       <Loaded of={polled}>
         {({ items }) => {
           const own = items.filter((group) => subscriptionOf(group.name) === null);
@@ -78,11 +78,20 @@ export default function Groups() {
 }
 
 function NoGroups() {
+  const topic = usePolled<Items<Topic>>("/v1/topics").data?.items.find((one) => one.source_table)?.name;
   return (
     <Empty title="No consumer group yet">
-      <p>A group comes into being when a Kafka client with a group.id reads a topic; its offsets are kept here. For example:</p>
-      <Code text={command("kcat", "-b", "127.0.0.1:9092", "-G", "my-group", "shop.public.orders")} what="the command" />
-      <p>Use the address that Kafka clients reach this service at (kafka.listen, or kafka.advertised).</p>
+      <p>A group comes into being when a Kafka client with a group.id reads a topic; its offsets are kept here.</p>
+      {topic ? (
+        <>
+          <p>To see one:</p>
+          <Kcat topic={topic} />
+        </>
+      ) : (
+        <p>
+          There is no topic to read yet: <a href={ui.newConnector()}>connect a database</a> first.
+        </p>
+      )}
     </Empty>
   );
 }

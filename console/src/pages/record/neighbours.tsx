@@ -66,7 +66,7 @@ function Neighbour({ way, topic, of, search }: { way: Way; topic: string; of: St
   };
   return (
     <span class="row">
-      <button type="button" disabled={isBusy} onClick={() => void go()}>
+      <button type="button" disabled={isBusy} onClick={go}>
         {isBack ? "‹ " : ""}
         {isBusy ? "Looking …" : state.cursor ? "Go on" : `${isBack ? "Previous" : "Next"} change of ${keyText(of.item.key, 40)}`}
         {isBack ? "" : " ›"}

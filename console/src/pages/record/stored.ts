@@ -1,7 +1,7 @@
 // One record: as it is stored, and what PostgreSQL told of its change. Asked for by its place; one that is not there any more says so.
 
-import { useEffect, useState } from "preact/hooks";
 import { asProblem, at, get, seg } from "../../api/client";
+import { usePolledBy } from "../../api/polled";
 import type { ApiProblem } from "../../api/problem";
 import type { Answer, Topic } from "../../api/types";
 import { type DiffRecord, columnsOf, viewOf } from "../../text/change";
@@ -30,7 +30,7 @@ export interface Missing {
 export interface Asked {
   stored?: Stored;
   missing?: Missing;
-  problem?: ApiProblem;
+  problem: ApiProblem | undefined;
   again: () => void;
 }
 
@@ -50,33 +50,26 @@ async function outside(topic: string, partition: number, offset: number, signal:
 }
 
 export function useStored(topic: string, partition: number, offset: number): Asked {
-  const [state, setState] = useState<Omit<Asked, "again"> & { id: string }>({ id: "" });
-  const [turn, setTurn] = useState(0);
-  const id = JSON.stringify([topic, partition, offset, turn]);
-  useEffect(() => {
-    const stop = new AbortController();
-    const ask = async () => {
-      try {
-        const [raw, diff] = await Promise.all(["raw", "diff"].map((view) => get<RecordPage>(pathOf(topic, partition, offset, view), { signal: stop.signal })));
-        const item = raw?.items[0];
-        const range = raw?.partitions.find((one) => one.partition === partition);
-        if (item?.offset !== offset) {
-          setState({ id, missing: { start: range?.start ?? null, end: range?.end ?? null, next: item?.offset ?? null } });
-          return;
-        }
-        const told = diff?.items[0];
-        const view = told?.offset === offset ? viewOf(told as DiffRecord) : null;
-        const columns = view ? columnsOf(view, item.value, told?.key) : null;
-        setState({ id, stored: { item, envelope: envelopeOf(item.value), op: view?.op ?? null, columns } });
-      } catch (error) {
-        const problem = asProblem(error);
-        const missing = problem.status === 400 ? await outside(topic, partition, offset, stop.signal) : undefined;
-        if (!stop.signal.aborted) setState(missing ? { id, missing } : { id, problem });
-      }
-    };
-    void ask();
-    return () => stop.abort();
-  }, [id]);
-  const again = () => setTurn(turn + 1);
-  return state.id === id ? { ...state, again } : { again };
+  const { data, problem, again } = usePolledBy(JSON.stringify([topic, partition, offset]), (signal) => load(topic, partition, offset, signal));
+  // What was read stays as it is: a later failure takes nothing away.
+  return { ...data, problem: data ? undefined : problem, again };
+}
+
+async function load(topic: string, partition: number, offset: number, signal: AbortSignal): Promise<Pick<Asked, "stored" | "missing">> {
+  try {
+    const [raw, diff] = await Promise.all(["raw", "diff"].map((view) => get<RecordPage>(pathOf(topic, partition, offset, view), { signal })));
+    const item = raw?.items[0];
+    if (item?.offset !== offset) {
+      const { start = null, end = null } = raw?.partitions.find((one) => one.partition === partition) ?? {};
+      return { missing: { start, end, next: item?.offset ?? null } };
+    }
+    const told = diff?.items[0];
+    const view = told?.offset === offset ? viewOf(told as DiffRecord) : null;
+    const columns = view ? columnsOf(view, item.value, told?.key) : null;
+    return { stored: { item, envelope: envelopeOf(item.value), op: view?.op ?? null, columns } };
+  } catch (error) {
+    const missing = asProblem(error).status === 400 && (await outside(topic, partition, offset, signal));
+    if (missing) return { missing };
+    throw error;
+  }
 }

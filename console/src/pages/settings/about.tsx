@@ -41,6 +41,7 @@ export function About() {
                 ["Version", `${status.version} (${status.commit})`],
                 ["Running for", longDuration(status.uptime_seconds * 1000)],
                 ["HTTP address", <code>{status.address}</code>],
+                ["Kafka address", status.kafka && <code>{status.kafka.address}</code>],
                 ["Log", status.log.kind === "kafka" ? "an external Kafka cluster" : `built in, ${bytes(status.log.size_bytes)}, ${count(status.log.topics)} topics`],
                 ["You are", who ? (who.auth === "token" ? `${who.name} (${who.scopes.join(", ")})` : "on a service that asks for no login") : null],
                 ["Licence", "Apache-2.0"],
@@ -53,7 +54,7 @@ export function About() {
         <h2>Diagnostics</h2>
         <p class="muted">One JSON document for a report of a mistake: version, settings, states, slots. No rows and no secrets; names of hosts, tables and files are in it, so look through it first.</p>
         <p>
-          <button type="button" disabled={busy} onClick={() => void download()}>
+          <button type="button" disabled={busy} onClick={download}>
             {busy ? "Gathering …" : "Download diagnostics"}
           </button>
         </p>

@@ -104,7 +104,7 @@ function Files({ of, again }: { of: InForce; again: () => void }) {
         </p>
       ))}
       <div>
-        <button type="button" disabled={busy} onClick={() => void reload()}>
+        <button type="button" disabled={busy} onClick={reload}>
           {busy ? "Reading …" : "Read connector files again"}
         </button>
         <AsCommand line={command("rowfeed", "config", "reload")} call={{ method: "POST", path: "/v1/config/reload" }} />

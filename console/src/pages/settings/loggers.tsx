@@ -36,7 +36,7 @@ export function Loggers() {
       id: "level",
       title: "Level",
       cell: (one) => (
-        <select aria-label={`Level of ${one.name}`} value={one.level} onChange={(event) => void set(one.name, event.currentTarget.value)}>
+        <select aria-label={`Level of ${one.name}`} value={one.level} onChange={(event) => set(one.name, event.currentTarget.value)}>
           {LEVELS.map((level) => (
             <option key={level} value={level}>
               {level}

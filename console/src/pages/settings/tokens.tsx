@@ -125,7 +125,7 @@ function NewToken({ onClose, onDone }: { onClose: () => void; onDone: () => void
       title="New token"
       onClose={onClose}
       foot={
-        <button type="button" class="primary" disabled={busy || name === "" || scopes.length === 0} onClick={() => void make()}>
+        <button type="button" class="primary" disabled={busy || name === "" || scopes.length === 0} onClick={make}>
           {busy ? "…" : "Make it"}
         </button>
       }

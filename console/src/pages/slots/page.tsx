@@ -36,7 +36,7 @@ export default function SlotsPage() {
   const pointsOf = (slot: Slot): readonly Point[] => (slot.connector ? series.get(slot.connector) : undefined) ?? seen.get(keyOf(slot)) ?? [];
   const forecastOf = (slot: Slot) => forecast(pointsOf(slot), slot.safe_bytes, slot.wal_status);
   return (
-    <Page title="Slots" lead="What keeps WAL on the database servers. A slot that nobody reads fills the server's disk, unless it has a limit.">
+    <Page title="Slots" lead="What keeps WAL on the database servers. A slot that nobody reads fills the server's disk, unless it has a limit. One that is in use cannot be dropped.">
       <Loaded of={polled}>
         {({ items, unreached }) => {
           const shown = items.filter((slot) => holds(`${slot.slot} ${slot.server} ${slot.connector ?? ""}`, text));
@@ -101,11 +101,15 @@ const columns = (forecastOf: (slot: Slot) => Forecast, onDrop: (slot: Slot) => v
   {
     id: "drop",
     title: "Action",
-    cell: (slot) => (
-      <button type="button" class="danger" aria-label={`Drop ${slot.slot} …`} onClick={() => onDrop(slot)}>
-        Drop …
-      </button>
-    ),
+    // The server refuses to drop what is being read.
+    cell: (slot) =>
+      slot.active ? (
+        <span class="muted">in use by pid {slot.active_pid ?? "?"}</span>
+      ) : (
+        <button type="button" class="danger" aria-label={`Drop ${slot.slot} …`} onClick={() => onDrop(slot)}>
+          Drop …
+        </button>
+      ),
   },
 ];
 
@@ -153,7 +157,8 @@ function Drop({ slot, onClose, onDone }: { slot: Slot; onClose: () => void; onDo
 function NoSlots() {
   return (
     <Empty title="No replication slots" actions={<a class="button primary" href={ui.newConnector()}>New connector</a>}>
-      <p>The slots of the servers that connectors read stand here, those of others among them. A connector makes its own when it starts.</p>
+      <p>A slot keeps WAL for its reader until that has read it. Those of the servers that connectors read stand here, other programs' too.</p>
+      <p>A connector makes its own when it starts: connect a database.</p>
     </Empty>
   );
 }

@@ -25,7 +25,7 @@ export function Barrier({ of }: { of: Subscription }) {
   const wait = (event: SubmitEvent) => {
     event.preventDefault();
     setPassed(undefined);
-    void run(async () => setPassed(await get<Passed>(path)));
+    run(async () => setPassed(await get<Passed>(path)));
   };
   return (
     <>

@@ -1,7 +1,7 @@
 // The last times that a key was taken away, the newest first, with what the change was.
 
-import { useEffect, useState } from "preact/hooks";
-import { at, get, seg } from "../../api/client";
+import { at, seg } from "../../api/client";
+import { usePolled } from "../../api/polled";
 import { ui } from "../../app/paths";
 import { type DiffView, diffOfView, opWord, summary } from "../../text/diff";
 import { duration } from "../../text/format";
@@ -46,17 +46,9 @@ interface Records {
 
 /** The change on one line, read from the log; nothing where it is not kept any more. */
 function What({ of: { topic, partition, offset } }: { of: Invalidation }) {
-  const [text, setText] = useState("…");
-  useEffect(() => {
-    const asking = new AbortController();
-    const path = at(seg`/v1/topics/${topic}/records`, { format: "json", partition, from: `offset:${offset}`, direction: "forward", limit: 1, view: "diff" });
-    get<Records>(path, { signal: asking.signal })
-      .then(({ items: [record] }) => {
-        if (record?.offset !== offset || !record.value) return setText("not kept any more");
-        setText(`${opWord(record.op)} ${summary(record.op ?? "", diffOfView(record.value))}`);
-      })
-      .catch(() => asking.signal.aborted || setText("not known"));
-    return () => asking.abort();
-  }, [topic, partition, offset]);
-  return <span>{text}</span>;
+  const path = at(seg`/v1/topics/${topic}/records`, { format: "json", partition, from: `offset:${offset}`, direction: "forward", limit: 1, view: "diff" });
+  const { data, problem } = usePolled<Records>(path);
+  const record = data?.items[0];
+  if (record?.offset === offset && record.value) return <span>{`${opWord(record.op)} ${summary(record.op ?? "", diffOfView(record.value))}`}</span>;
+  return <span>{data ? "not kept any more" : problem ? "not known" : "…"}</span>;
 }

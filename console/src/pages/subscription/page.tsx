@@ -54,7 +54,7 @@ export default function Subscription({ name }: { name: string }) {
   useActions(`${name} ${sub?.type} ${rests}`, () =>
     sub
       ? [
-          rests ? { title: `Resume ${name}`, run: () => void resume() } : { title: `Pause ${name}`, run: () => setOpen("pause") },
+          rests ? { title: `Resume ${name}`, run: resume } : { title: `Pause ${name}`, run: () => setOpen("pause") },
           { title: `Replay ${name}`, run: () => setOpen("replay") },
           ...(sub.type === "webhook" ? [{ title: `Test ${name}`, words: "fire", run: () => setOpen("test") }] : []),
         ]

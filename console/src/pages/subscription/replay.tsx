@@ -41,7 +41,7 @@ export function Replay({ of, onClose, onDone }: { of: Subscription; onClose: () 
       onDone();
     });
   const button = (
-    <button type="button" class="primary" disabled={busy || mistakes.some(Boolean)} onClick={() => void send()}>
+    <button type="button" class="primary" disabled={busy || mistakes.some(Boolean)} onClick={send}>
       {busy ? "…" : isWebhook ? "Send again" : "Go back"}
     </button>
   );

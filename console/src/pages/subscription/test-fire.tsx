@@ -38,7 +38,7 @@ export function TestFire({ of, onClose }: { of: Subscription; onClose: () => voi
   const path = `${seg`/v1/subscriptions/${of.name}`}/test`;
   const send = () => {
     setAttempt(undefined);
-    void run(async () => {
+    run(async () => {
       const made = await post<Attempt>(path, undefined, { timeoutMs: WAIT_MS });
       setAttempt(made);
       if (succeeded(made)) told(`Test of ${of.name}: answered ${made.response?.status}`);

@@ -38,7 +38,7 @@ export function SubscriptionForm({ of, kind, onKind }: Props) {
   const path = seg`/v1/subscriptions/${name || "NAME"}`;
   const save = (event: SubmitEvent) => {
     event.preventDefault();
-    void run(async () => {
+    run(async () => {
       await put(path, config);
       told(of ? `${name} is changed` : `${name} is made`);
       route(ui.subscription(name));

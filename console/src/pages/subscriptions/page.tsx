@@ -104,6 +104,7 @@ function None() {
         </a>
       ))}
     >
+      <p>A subscription delivers the changes of topics to a receiver that does not read them by itself. It keeps its place, and tries again. What is it for?</p>
       {KINDS.map(([kind, title, help]) => (
         <p key={kind}>
           <b>{title}.</b> {help}

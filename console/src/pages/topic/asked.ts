@@ -3,6 +3,7 @@
 
 import { at, seg } from "../../api/client";
 import { command } from "../../text/command";
+import { isRow } from "../../text/diff";
 import { parseExact } from "../../text/exact";
 
 export interface Asked {
@@ -34,7 +35,7 @@ export const isBackward = (from: string) => /^(latest|end)$/i.test(from.trim());
 export function keyParam(text: string, known: unknown): string {
   const asked = text.trim();
   if (asked === "" || /^[[{]/.test(asked)) return asked;
-  const columns = known !== null && typeof known === "object" && !Array.isArray(known) ? Object.keys(known) : [];
+  const columns = isRow(known) ? Object.keys(known) : [];
   if (columns.length !== 1) return asked;
   const column = columns[0] ?? "";
   const isText = typeof (known as Record<string, unknown>)[column] === "string";
@@ -61,7 +62,7 @@ function keyCondition(key: string): string {
   } catch {
     return "";
   }
-  if (row === null || typeof row !== "object" || Array.isArray(row)) return "";
+  if (!isRow(row)) return "";
   return Object.entries(row)
     .map(([name, value]) => {
       const column = `key.${/^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`}`;

@@ -7,8 +7,8 @@ import { ui } from "../../app/paths";
 import { command } from "../../text/command";
 import { count, duration } from "../../text/format";
 import { AsCommand } from "../../ui/as-command";
-import { Code } from "../../ui/code";
 import { Empty } from "../../ui/empty";
+import { Kcat } from "../../ui/kcat";
 
 const ASKED_MS = 3000;
 /** Groups that are asked of one by one. */
@@ -88,7 +88,7 @@ function None({ name }: { name: string }) {
   return (
     <Empty title="No group reads this topic">
       <p>A consumer of Kafka's clients is seen here as soon as it commits its place. To try one:</p>
-      <Code text={command("kcat", "-b", `${location.hostname}:9092`, "-G", "my-group", name)} what="the command" />
+      <Kcat topic={name} />
     </Empty>
   );
 }

@@ -60,7 +60,7 @@ export function useFound(topic: string, asked: Asked) {
         if (!stop.signal.aborted) setState({ question, problem: asProblem(error) });
       }
     };
-    void ask();
+    ask();
     return () => stop.abort();
   }, [question]);
   const isLoading = state.question !== question;

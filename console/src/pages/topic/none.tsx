@@ -50,15 +50,21 @@ export function NoRecords({ topic, asked, isLive, onClear }: Props) {
   );
 }
 
-/** A statement that changes nothing and is a change all the same: PostgreSQL writes the row again. */
+/** A statement that changes nothing and is a change all the same: PostgreSQL writes the row again. The API tells no columns but the key's. */
 function Try({ table, connector }: { table: string; connector: string }) {
   const tables = usePolled<Tables>(seg`/v1/sources/${connector}/tables`);
-  const key = tables.data?.items.find((one) => one.table === table)?.primary_key?.[0];
-  const name = sqlTable(table);
+  const columns = (tables.data?.items.find((one) => one.table === table)?.primary_key ?? []).map(sqlName);
+  const [key] = columns;
+  const [name, all] = [sqlTable(table), columns.join(", ")];
   return (
     <>
       <p>Each change of {table} comes here. {key ? "To see one, write a row again as it is:" : "Insert, update or delete a row of it to see one."}</p>
-      {key && <Code text={`update ${name} set ${sqlName(key)} = ${sqlName(key)} where ctid = (select ctid from ${name} limit 1);`} what="the statement" />}
+      {key && (
+        <>
+          <Code text={`UPDATE ${name} SET ${key} = ${key} WHERE (${all}) = (SELECT ${all} FROM ${name} LIMIT 1);`} what="the statement" />
+          <p>Of a key that is GENERATED ALWAYS, set another column to itself. An empty table has no row to write: insert one.</p>
+        </>
+      )}
     </>
   );
 }

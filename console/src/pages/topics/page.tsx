@@ -99,7 +99,9 @@ function None({ filter, any }: { filter: string; any: boolean }) {
         </a>
       }
     >
-      Each table that a connector captures gets a topic of its own, with its first record. Make a connector, or look at those there are.
+      <p>
+        Each table that a connector captures gets a topic of its own, with its first record. Make a connector, or look whether <a href={ui.connectors()}>those there are</a> stream.
+      </p>
     </Empty>
   );
 }
