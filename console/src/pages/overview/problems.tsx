@@ -82,7 +82,7 @@ function Row({ of: { who, href, problem, tone, connector } }: { of: Trouble }) {
         <span>
           <b>{who}</b>: {problem.what}
           {since !== null && since !== undefined && since > 0 && <>, {duration(since * 1000)}</>}.
-          {connector && <Slot of={connector} />}
+          {connector && !problem.code.startsWith("slot/") && <Slot of={connector} />}
         </span>
         <span class="trouble-fix">Fix</span>
       </summary>
@@ -90,6 +90,12 @@ function Row({ of: { who, href, problem, tone, connector } }: { of: Trouble }) {
       {href && (
         <p>
           <a href={href}>To {who}</a>
+          {problem.code.startsWith("slot/") && (
+            <>
+              {" · "}
+              <a href={ui.slots()}>all slots</a>
+            </>
+          )}
         </p>
       )}
     </details>
