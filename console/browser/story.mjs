@@ -41,10 +41,12 @@ if (shots) mkdirSync(shots, { recursive: true });
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
 async function ask(word, value = null) {
+  const began = Date.now();
   console.log(`ask: ${word} ${JSON.stringify(value)}`);
   let timer;
   const late = new Promise((_, refuse) => (timer = setTimeout(() => refuse(new Error(`nobody answered "${word}" within ${CHANGE_MS} ms`)), CHANGE_MS)));
   const { value: line } = await Promise.race([answers.next(), late]).finally(() => clearTimeout(timer));
+  console.log(`  done within ${((Date.now() - began) / 1000).toFixed(1)} s`);
   if (!line?.startsWith("done ")) throw new Error(`"${word}" was answered with: ${line ?? "nothing"}`);
   return JSON.parse(line.slice("done ".length));
 }
