@@ -180,6 +180,10 @@ pub struct Progress {
     pub points: Vec<Points>,
     /// Rows to read again, because an event came without their large values.
     pub repairs: Vec<(RelationId, Key)>,
+    /// How many rows were read of the table that is being read, and of all before it: for people, not for what is read next.
+    pub rows: u64,
+    /// See `rows`.
+    pub rows_before: u64,
 }
 
 impl Progress {
@@ -207,6 +211,7 @@ impl Progress {
     pub fn next_table(&mut self) {
         self.at += 1;
         self.cursor = None;
+        self.rows_before += std::mem::take(&mut self.rows);
         self.forget_passed();
     }
 
@@ -247,6 +252,8 @@ impl Progress {
             "chunks": self.chunks.iter().map(chunk).collect::<Vec<_>>(),
             "points": self.points.iter().map(point).collect::<Vec<_>>(),
             "repairs": self.repairs.iter().map(|(id, key)| json!([id.0, key])).collect::<Vec<_>>(),
+            "rows": self.rows,
+            "rows_before": self.rows_before,
         })
     }
 
@@ -254,6 +261,7 @@ impl Progress {
     pub fn from_json(value: &Value) -> Option<Self> {
         let list = |name: &str| value.get(name)?.as_array();
         let number = |name: &str| u32::try_from(value.get(name)?.as_u64()?).ok();
+        let count = |name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
         let id = |value: &Value| Some(RelationId(u32::try_from(value.as_u64()?).ok()?));
         let seen = |value: &Value| Visibility::parse(value.as_str()?);
         let lsn = |value: &Value| value.as_str()?.parse::<Lsn>().ok();
@@ -283,6 +291,9 @@ impl Progress {
             chunks: list("chunks")?.iter().map(chunk).collect::<Option<_>>()?,
             points: list("points")?.iter().map(points).collect::<Option<_>>()?,
             repairs: list("repairs")?.iter().map(repair).collect::<Option<_>>()?,
+            // Older ones did not count.
+            rows: count("rows"),
+            rows_before: count("rows_before"),
         };
         (progress.first <= progress.at).then_some(progress)
     }
@@ -358,8 +369,13 @@ mod tests {
             chunks: vec![Chunk { table: 2, after: None, seen: seen.clone(), until: Lsn(77) }],
             points: vec![Points { id: RelationId(8), keys: vec![vec!["x".into()]], seen, until: Lsn(78) }],
             repairs: vec![(RelationId(8), vec!["y".into()])],
+            rows: 9,
+            rows_before: 900,
         };
         assert_eq!(Progress::from_json(&progress.to_json()), Some(progress.clone()));
+        let mut older = progress.to_json();
+        older.as_object_mut().expect("an object").retain(|name, _| !name.starts_with("rows"));
+        assert_eq!(Progress::from_json(&older), Some(Progress { rows: 0, rows_before: 0, ..progress.clone() }));
         assert_eq!(Progress::from_json(&json!({})), None);
     }
 

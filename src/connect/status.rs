@@ -67,6 +67,8 @@ pub struct TableRows {
     pub name: String,
     /// Rows read.
     pub rows: u64,
+    /// Those of them that an earlier run read: they say nothing of how fast it goes now.
+    pub before: u64,
     /// Rows the table has, by the server's statistics.
     pub estimated: Option<u64>,
     /// It was read to its end, since the last snapshot began.
@@ -79,8 +81,9 @@ impl TableRows {
     /// Rows read a second; `None` before the first.
     pub fn rate(&self) -> Option<f64> {
         let seconds = self.took?.as_secs_f64();
+        let rows = self.rows.saturating_sub(self.before);
         #[expect(clippy::cast_precision_loss, reason = "a rate needs a few digits")]
-        (self.rows > 0 && seconds > 0.0).then(|| self.rows as f64 / seconds)
+        (rows > 0 && seconds > 0.0).then(|| rows as f64 / seconds)
     }
 
     /// Seconds until it is read, by the estimate; `None` where nothing says so.
@@ -118,6 +121,10 @@ pub struct SnapshotProgress {
     pub tables_done: u32,
     /// Rows read.
     pub rows: u64,
+    /// Those of them that an earlier run read, where this one goes on with its snapshot.
+    pub rows_earlier: u64,
+    /// The tables that it read whole, and their rows.
+    pub whole_earlier: (u32, u64),
     /// There was one since the process started.
     pub begun: bool,
     /// How long it took, or has taken so far.
@@ -294,6 +301,9 @@ struct Tables {
     reading: Option<Reading>,
     /// When the table before the one that is read was read to its end.
     last_ended: Option<Instant>,
+    /// As [`SnapshotProgress`] has them.
+    rows_earlier: u64,
+    whole_earlier: (u32, u64),
 }
 
 /// The table that is read now.
@@ -527,8 +537,9 @@ impl TaskStatus {
             tables.began = Some(Instant::now());
             (tables.ended, tables.reading, tables.last_ended) = (None, None, None);
             runs.begin(Kind::Snapshot, now);
+            (tables.rows_earlier, tables.whole_earlier) = (0, (0, 0));
             for table in &mut tables.rows {
-                (table.done, table.took) = (false, None);
+                (table.done, table.before, table.took) = (false, 0, None);
             }
         }
         runs.is_at(u64::from(tables_done), rows, tables_done >= tables_total, now);
@@ -538,11 +549,31 @@ impl TaskStatus {
         }
     }
 
+    /// A snapshot goes on that an earlier run began: so many of its tables are read, which had so many rows, and of the next one
+    /// (by name, the tables that are left having these estimates) so many rows.
+    pub fn resume_snapshot(&self, done: u32, rows_done: u64, rows: u64, left: &[(String, Option<u64>)]) {
+        {
+            let mut tables = self.tables();
+            let entry =
+                |(name, estimated): &(String, Option<u64>)| TableRows { name: name.clone(), estimated: *estimated, ..TableRows::default() };
+            tables.rows = left.iter().take(TABLES_MAX).map(entry).collect();
+            if let Some(first) = tables.rows.first_mut() {
+                (first.rows, first.before) = (rows, rows);
+            }
+            (tables.began, tables.ended, tables.reading, tables.last_ended) = (Some(Instant::now()), None, None, None);
+            (tables.rows_earlier, tables.whole_earlier) = (rows_done + rows, (done, rows_done));
+        }
+        let total = done.saturating_add(u32::try_from(left.len()).unwrap_or(u32::MAX));
+        self.tables_total.store(total, Relaxed);
+        self.tables_done.store(done, Relaxed);
+        self.rows.store(rows_done + rows, Relaxed);
+    }
+
     /// A plain copy for REST and metrics.
     pub fn snapshot(&self) -> StatusSnapshot {
-        let (tables, began, ended) = {
+        let (tables, began, ended, rows_earlier, whole_earlier) = {
             let tables = self.tables();
-            (tables.copied(Instant::now()), tables.began, tables.ended)
+            (tables.copied(Instant::now()), tables.began, tables.ended, tables.rows_earlier, tables.whole_earlier)
         };
         let now_us = now_us();
         let since = |last: u64| (last > 0).then(|| Duration::from_micros(now_us.saturating_sub(last)));
@@ -560,6 +591,8 @@ impl TaskStatus {
                 tables_total: self.tables_total.load(Relaxed),
                 tables_done: self.tables_done.load(Relaxed),
                 rows: self.rows.load(Relaxed),
+                rows_earlier,
+                whole_earlier,
                 begun: began.is_some(),
                 took: began.map(|began| ended.unwrap_or_else(Instant::now).saturating_duration_since(began)),
             },
@@ -655,6 +688,24 @@ mod tests {
         assert!(status.snapshot().tables.iter().all(|table| table.done));
         status.set_snapshot(1, 0, 0);
         assert!(status.snapshot().tables.iter().all(|table| !table.done && table.took.is_none()));
+    }
+
+    #[test]
+    fn a_snapshot_that_goes_on_counts_what_was_read_and_is_as_fast_as_it_is_now() {
+        let status = TaskStatus::new();
+        status.resume_snapshot(2, 900, 60, &[("public.c".to_owned(), Some(100)), ("public.d".to_owned(), None)]);
+        let copy = status.snapshot();
+        assert_eq!((copy.snapshot.tables_total, copy.snapshot.tables_done, copy.snapshot.rows), (4, 2, 960));
+        assert_eq!((copy.snapshot.whole_earlier, copy.snapshot.rows_earlier, copy.tables[0].rows), ((2, 900), 960, 60));
+        assert_eq!((copy.tables[0].rate(), copy.tables.len()), (None, 2));
+        std::thread::sleep(Duration::from_millis(10));
+        status.set_table_rows("public.c", 61);
+        status.set_snapshot(4, 2, 961);
+        let copy = status.snapshot();
+        assert!(copy.tables[0].rate().is_some_and(|rate| rate <= 100.0), "{copy:?}");
+        assert_eq!((copy.snapshot.rows, copy.tables[0].rows), (961, 61));
+        status.set_snapshot(1, 0, 0);
+        assert_eq!(status.snapshot().snapshot.whole_earlier, (0, 0));
     }
 
     #[test]

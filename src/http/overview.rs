@@ -40,7 +40,7 @@ pub fn routes() -> Routes {
                 "slot": "debezium", "lag_ms~": 12, "changes": 100, "transactions": 40, "restarts": 0, "failing_seconds~": 3,
                 "problem~": "@ProblemInfo", "warning~": "@ProblemInfo", "file_problem~": "@ProblemInfo", "changes_per_second~": 12.5, "slot_retained_bytes~": 16_777_216,
                 "slot_safe_bytes~": 8_589_934_592_u64, "checks": [{ "id": "pg/wal-unlimited", "status": "warn|fail", "title": "WAL limit", "observed": "-1" }],
-                "snapshot": { "tables_total": 3, "tables_done": 3, "rows_done": 1000, "took_seconds~": 4,
+                "snapshot": { "tables_total": 3, "tables_done": 3, "rows_done": 1000, "rows_earlier": 0, "took_seconds~": 4,
                     "rows_estimated~": 1000, "rows_per_second~": 250.5, "eta_seconds~": 0,
                     "tables": [{ "table": "public.orders", "state": "queued|running|completed", "rows_done": 1000, "rows_estimated~": 1000,
                         "rows_per_second~": 250.5, "eta_seconds~": 0 }] }, "incremental~": "@Incremental",
@@ -217,6 +217,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "slot_safe_bytes": status.slot.as_ref().and_then(|slot| slot.safe_bytes),
         "snapshot": {
             "tables_total": status.snapshot.tables_total, "tables_done": status.snapshot.tables_done, "rows_done": status.snapshot.rows,
+            "rows_earlier": status.snapshot.rows_earlier,
             "took_seconds": status.snapshot.took.map(|took| took.as_secs()), "rows_estimated": whole.estimated,
             "rows_per_second": whole.rate(), "eta_seconds": whole.seconds_left(),
             "tables": status.tables.iter().map(|rows| table(rows, whole.done)).collect::<Vec<_>>(),
@@ -229,12 +230,13 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
 
 /// All tables of a snapshot as one. How many rows there are is known when it is of each of them.
 fn whole(progress: &SnapshotProgress, tables: &[TableRows]) -> TableRows {
-    let known = u32::try_from(tables.len()).is_ok_and(|tables| tables == progress.tables_total) && progress.tables_total > 0;
+    let (whole, rows_of_them) = progress.whole_earlier;
+    let known = u32::try_from(tables.len()).is_ok_and(|tables| tables + whole == progress.tables_total) && progress.tables_total > 0;
     // What was read counts with what it was: the estimates are of what is to come.
     let rows = |table: &TableRows| if table.done { Some(table.rows) } else { table.estimated.map(|rows| rows.max(table.rows)) };
-    let estimated = if known { tables.iter().map(rows).sum() } else { None };
+    let estimated = if known { tables.iter().map(rows).chain([Some(rows_of_them)]).sum() } else { None };
     let done = progress.tables_done >= progress.tables_total;
-    TableRows { name: String::new(), rows: progress.rows, estimated, done, took: progress.took }
+    TableRows { name: String::new(), rows: progress.rows, before: progress.rows_earlier, estimated, done, took: progress.took }
 }
 
 fn table(table: &TableRows, over: bool) -> Json {

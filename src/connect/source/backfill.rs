@@ -17,7 +17,7 @@ use super::snapshot::{self, ROWS_PER_LOOK, Source, copy_problem, push_read};
 use super::stream::Stream;
 use super::task::{Context, now_ns};
 use super::work::HEARTBEAT_PREFIX;
-use crate::change::progress::{Key, KeyColumn, Progress, signature};
+use crate::change::progress::{Key, KeyColumn, Progress, TableLeft, signature};
 use crate::change::{Lsn, Position, RelationId, SnapshotMark};
 use crate::log::LogWriter;
 use crate::postgres::catalog::{self, Table};
@@ -64,7 +64,6 @@ pub(super) struct Backfill {
     began_us: i64,
     xid: u32,
     nudged: Instant,
-    rows: u64,
     /// How it is told of on the channels of notifications.
     notices: Told,
     /// That it goes on is told.
@@ -118,8 +117,19 @@ impl Backfill {
                 gate.describe(number, table.id, key, mode);
             }
         }
-        let left = progress.left().len();
-        tracing::info!(connector = context.config.name, tables = left, "the snapshot goes on where it was, beside the stream");
+        let left = progress.left();
+        tracing::info!(connector = context.config.name, tables = left.len(), "the snapshot goes on where it was, beside the stream");
+        // A table without a cursor is read from its beginning.
+        let rows = if progress.cursor.is_some() { progress.rows } else { 0 };
+        gate.progress_mut().rows = rows;
+        let estimates = catalog::analysed_rows(client, &left.iter().map(|table| table.id).collect::<Vec<_>>()).await.map_err(wrong)?;
+        let named = |table: &TableLeft| {
+            let found = chosen.iter().find(|(chosen, _)| chosen.id == table.id);
+            (found.map_or_else(|| format!("table {}", table.id.0), |(chosen, _)| chosen.name()), estimates.get(&table.id).copied())
+        };
+        if !left.is_empty() {
+            context.status.resume_snapshot(progress.at, progress.rows_before, rows, &left.iter().map(named).collect::<Vec<_>>());
+        }
         let backfill = Self {
             server_version,
             session: None,
@@ -132,7 +142,6 @@ impl Backfill {
             // The lower half is what the stream carries.
             xid: floor as u32,
             nudged: Instant::now(),
-            rows: 0,
             notices: snapshot::told(context, &chosen),
             is_started: false,
             being_read: None,
@@ -327,7 +336,7 @@ impl Backfill {
         let sql = source.copy(&stream.context.config.snapshot, rows);
         let begun = stream.keep_alive(session.copy_out(&sql)).await?;
         begun.map_err(|error| copy_problem(error, stream.context, &source.table))?;
-        let mut chunk = Written { mode, again: matches!(wanted, Wanted::Again(..)), last: None, keys: Vec::new() };
+        let mut chunk = Written { mode, again: matches!(wanted, Wanted::Again(..)), last: None, keys: Vec::new(), rows: 0 };
         let (mut held, mut current): (Option<CopyRow>, _) = (None, CopyRow::default());
         let mut got = 0u64;
         let mut first = cursor.is_none();
@@ -344,7 +353,6 @@ impl Backfill {
                 let mark = if mem::take(&mut first) && !chunk.again { SnapshotMark::FirstInDataCollection } else { SnapshotMark::True };
                 let at = position(stream, self.began_us, self.xid, mark);
                 push_read(&stream.context.config, &mut stream.work.encoder, &mut source.plan, row, at, &mut stream.work.commits).await?;
-                self.rows += 1;
                 chunk.note(source, row);
                 if stream.work.commits.bytes() >= COMMIT_BYTES_MAX {
                     chunk.keep(gate_of(stream)?, source, opened);
@@ -371,20 +379,20 @@ impl Backfill {
             };
             let at = position(stream, self.began_us, self.xid, mark);
             push_read(&stream.context.config, &mut stream.work.encoder, &mut source.plan, &row, at, &mut stream.work.commits).await?;
-            self.rows += 1;
             chunk.note(source, &row);
         }
         chunk.keep(gate_of(stream)?, source, opened);
+        let (rows, rows_before) = (gate_of(stream)?.progress().rows, gate_of(stream)?.progress().rows_before);
         if stopped {
             // The rest of the answer is not read.
             self.session = None;
             return Ok(());
         }
-        if let (Wanted::Next(_), Some((_, rows))) = (wanted, &mut self.being_read) {
-            *rows += if more { got.saturating_sub(1) } else { got };
-            stream.context.status.set_table_rows(&source.table.name(), *rows);
+        if let (Wanted::Next(_), Some((_, told))) = (wanted, &mut self.being_read) {
+            *told += if more { got.saturating_sub(1) } else { got };
+            stream.context.status.set_table_rows(&source.table.name(), rows);
             if !more {
-                let read = self.notices.read(source.table.name(), *rows);
+                let read = self.notices.read(source.table.name(), *told);
                 notices::tell(stream.context, &mut stream.work.commits, &read).await?;
             }
         }
@@ -395,7 +403,7 @@ impl Backfill {
             Wanted::Again(id, keys) => progress.repairs.retain(|(of, key)| of != id || !keys.contains(key)),
         }
         let (done, total) = (progress.at, progress.first + progress.tables.len() as u32);
-        stream.context.status.set_snapshot(total, done, self.rows);
+        stream.context.status.set_snapshot(total, done, rows_before + rows);
         Ok(())
     }
 
@@ -441,10 +449,13 @@ struct Written {
     again: bool,
     last: Option<Key>,
     keys: Vec<Key>,
+    /// Rows for the first time.
+    rows: u64,
 }
 
 impl Written {
     fn note(&mut self, source: &Source, row: &CopyRow) {
+        self.rows += u64::from(!self.again);
         if self.again || self.mode == Mode::Keyed {
             self.keys.push(source.key_of(row.tuple()));
         } else if self.mode == Mode::Ordered {
@@ -460,6 +471,7 @@ impl Written {
                 gate.progress_mut().cursor = last;
             }
         }
+        gate.progress_mut().rows += mem::take(&mut self.rows);
         if !self.keys.is_empty() {
             gate.add_points(source.table.id, mem::take(&mut self.keys), opened.seen.clone(), opened.until);
         }
@@ -514,7 +526,8 @@ impl<W: LogWriter> Stream<'_, W> {
         let gate = gate_of(self)?;
         gate.pass(passed);
         if gate.progress().is_over() {
-            tracing::info!(connector = self.context.config.name, rows = backfill.rows, "snapshot finished");
+            let rows = gate.progress().rows_before;
+            tracing::info!(connector = self.context.config.name, rows, "snapshot finished");
             self.work.gate = None;
             self.work.resume.note(None, false);
             if !self.open_commit().await? {

@@ -412,9 +412,10 @@ impl Reader {
         self.current = self.held.replace(Held { source, row, first_in_table }).map(|old| old.row).unwrap_or_default();
     }
 
-    /// Notes that the held row was written, and that table `index` is being read.
-    fn note(&self, sources: &[Source], index: usize, progress: &mut Progress) {
+    /// Notes that the held row was written, and that table `index` is being read, behind so many rows of others.
+    fn note(&self, sources: &[Source], index: usize, rows_before: u64, progress: &mut Progress) {
         come_to(progress, index);
+        (progress.rows_before, progress.rows) = (rows_before, self.rows - rows_before);
         let held = self.held.as_ref().filter(|held| held.source == index && !sources[index].key.is_empty());
         progress.cursor = held.map(|held| sources[index].key_of(held.row.tuple()));
     }
@@ -482,7 +483,7 @@ impl Reader {
                 self.emit_held(&context.config, sources, Some(index), commits).await?;
                 if commits.bytes() >= COMMIT_BYTES_MAX {
                     if let Some(progress) = &mut pending.progress {
-                        self.note(sources, index, progress);
+                        self.note(sources, index, rows_before, progress);
                     }
                     commits.hand_over(pending, self.encoder.now_ms(), &context.status).await?;
                 }
@@ -600,6 +601,7 @@ impl Reader {
                 if commits.bytes() >= COMMIT_BYTES_MAX {
                     if let Some(progress) = &mut pending.progress {
                         come_to(progress, index);
+                        (progress.rows_before, progress.rows) = (rows_before, self.rows - rows_before);
                         progress.cursor = (!sources[index].key.is_empty()).then_some(last);
                     }
                     commits.hand_over(pending, self.encoder.now_ms(), &context.status).await?;

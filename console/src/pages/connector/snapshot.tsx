@@ -113,7 +113,8 @@ function Reconciling({ of }: { of: NonNullable<NonNullable<Connector["incrementa
 /** The initial snapshot. */
 function Initial({ of }: { of: Connector }) {
   const { snapshot } = of;
-  const isOver = snapshot.took_seconds !== null;
+  // took_seconds runs from the beginning on.
+  const isOver = snapshot.tables_done >= snapshot.tables_total;
   if (snapshot.tables_total === 0) {
     return (
       <Empty title="No initial snapshot">
@@ -130,8 +131,9 @@ function Initial({ of }: { of: Connector }) {
         <span>
           {snapshot.tables_done} of {counted(snapshot.tables_total, "table")} · {count(snapshot.rows_done)} rows
           {!isOver && snapshot.rows_estimated !== null && ` of ~${count(snapshot.rows_estimated)}`}
+          {snapshot.rows_earlier > 0 && ` · ${count(snapshot.rows_earlier)} read before it was interrupted`}
           {snapshot.rows_per_second !== null && ` · ${rate(snapshot.rows_per_second)} rows/s`}
-          {isOver && ` · took ${tookText(snapshot.took_seconds ?? 0)}`}
+          {isOver && ` · took ${tookText(snapshot.took_seconds ?? 0)}${snapshot.rows_earlier > 0 ? " since" : ""}`}
         </span>
       </p>
       {!isOver && <p class="muted">Totals and what is left are estimated from table statistics.</p>}
