@@ -5,8 +5,9 @@ import { bytes, count, counted, longDuration } from "../../text/format";
 import { Field } from "../../ui/field";
 import { type Draft, chosenOf } from "./draft";
 import { Radios } from "./events";
+import { Lacking } from "./lacking";
 import { useRelations } from "./relations";
-import { change, draft } from "./store";
+import { change, draft, lack } from "./store";
 
 const KINDS: readonly (readonly [Draft["snapshot"], string, string])[] = [
   ["initial", "All rows", "Each row as an event with op r, then the changes. No change is missed, none comes twice."],
@@ -22,12 +23,12 @@ const SHOWN_MAX = 100;
 export function Snapshot() {
   const relations = useRelations();
   const of = draft.value;
-  const isAll = of.tables.length + of.schemas.length === 0;
-  const tables = isAll ? relations.items.filter((one) => one.capturable) : chosenOf(of, relations.items);
+  const tables = chosenOf(of, relations.items);
   return (
     <div class="stack">
       <Radios label="Rows that exist already" of={KINDS} value={of.snapshot} onChange={(snapshot) => change({ snapshot })} />
       {of.snapshot !== "no_data" && tables.length > 0 && <Estimate of={tables} />}
+      <Lacking what={lack(4, "where")} />
       {of.snapshot === "filtered" && <Conditions tables={tables.map((one) => one.table)} />}
       {of.snapshot !== "no_data" && (
         <p class="muted">
