@@ -13,6 +13,7 @@ import { PAGES } from "./pages.mjs";
 import { REST } from "./rest.mjs";
 import { STATES } from "./states.mjs";
 import { TROUBLES } from "./troubles.mjs";
+import { watch } from "./watch.mjs";
 
 const [base, shots, ...only] = process.argv.slice(2);
 if (!base) {
@@ -22,7 +23,6 @@ if (!base) {
 if (shots) mkdirSync(shots, { recursive: true });
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const origin = new URL(base).origin;
 const THEMES = ["light", "dark"];
 /** A 1280 px wide window at 100 % and at 200 %. */
 const SIZES = [
@@ -54,16 +54,7 @@ async function visit(browser, one, theme) {
   const page = await context.newPage();
   const where = `${one.name} ${theme}`;
   console.log(where);
-  page.on("console", (message) => {
-    // A browser reports each 404 and 401 there; that of the session says that there are no logins, or that one is needed.
-    if (message.type() !== "error" || message.location().url.endsWith("/v1/session")) return;
-    if (!(one.mayLog ?? []).some((text) => message.text().includes(text))) fail(where, `console: ${message.text()}`);
-  });
-  page.on("pageerror", (error) => fail(where, `error: ${error.message}`));
-  page.on("request", (request) => {
-    const url = new URL(request.url());
-    if (/^https?:|^wss?:/.test(url.protocol) && url.host !== new URL(origin).host) fail(where, `asks another origin: ${request.url()}`);
-  });
+  watch(page, base, (what) => fail(where, what), one.mayLog);
   try {
     const path = typeof one.path === "function" ? await one.path(base) : one.path;
     if (path === null) {

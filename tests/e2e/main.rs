@@ -24,6 +24,8 @@ mod connect_fixtures;
 #[cfg(feature = "kafka")]
 mod console;
 #[cfg(feature = "kafka")]
+mod console_stories;
+#[cfg(feature = "kafka")]
 mod demo;
 #[cfg(feature = "kafka")]
 mod disk;

@@ -20,7 +20,7 @@ use crate::support::{long_form, missing, wait_at_most, wait_for};
 
 const TABLE: &str = "create table orders(id int primary key, status text, seq int); alter table orders replica identity full";
 /// The secrets of the tests: 32 bytes each.
-const SECRETS: [&str; 2] = ["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "whsec_Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA="];
+pub const SECRETS: [&str; 2] = ["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "whsec_Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA="];
 
 fn scene(name: &str) -> Option<Scene> {
     Scene::start(name, TABLE, &json!({}))
@@ -65,7 +65,7 @@ fn row(hook: &Hook) -> (i64, i64) {
     (number("id"), number("seq"))
 }
 
-fn is_signed(hook: &Hook, secret: &str) -> bool {
+pub fn is_signed(hook: &Hook, secret: &str) -> bool {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").expect("a secret")).expect("base64");
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key);
     let signed = [hook.id().as_bytes(), b".", hook.header("webhook-timestamp").as_bytes(), b".", &hook.body].concat();

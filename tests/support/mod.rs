@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod apicurio;
+pub mod browser;
 pub mod events;
 pub mod http;
 pub mod kafka_broker;

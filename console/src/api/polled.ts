@@ -3,7 +3,7 @@
 
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { type Signal, signal } from "@preact/signals";
-import { found, lost } from "../app/connection";
+import { found, lost, returns } from "../app/connection";
 import { asProblem, get, needsLogin } from "./client";
 import type { ApiProblem } from "./problem";
 
@@ -79,9 +79,11 @@ export function usePolledBy<T>(path: string | null, load: (signal: AbortSignal) 
     };
     askAgain.current = () => void ask();
     document.addEventListener("visibilitychange", seen);
+    const quit = returns.subscribe(() => failures > 0 && state.peek().problem?.status === 0 && seen());
     void ask();
     return () => {
       over = true;
+      quit();
       clearTimeout(timer);
       asking?.abort();
       found(who);

@@ -10,6 +10,9 @@ const losses = signal<ReadonlyMap<string, number>>(new Map());
 /** When somebody tries again, milliseconds since 1970. */
 const nextTry = signal<number | null>(null);
 
+/** Counts how often one of the ways worked again: the others try at once then, and do not wait for their turn. */
+export const returns = signal(0);
+
 /** How long a loss lasts before it is told: a page that is being left loses its socket, too. */
 const PATIENCE_MS = 1500;
 
@@ -26,6 +29,7 @@ export function found(who: string) {
   const left = new Map(losses.peek());
   left.delete(who);
   losses.value = left;
+  returns.value += 1;
 }
 
 /** Since when the service has not been there; null when it is. */

@@ -5,14 +5,14 @@ import { signal } from "@preact/signals";
 import { needsLogin } from "../api/client";
 import { type Polled, usePolled } from "../api/polled";
 import type { Connector, Items } from "../api/types";
-import { found, lost } from "../app/connection";
+import { found, lost, returns } from "../app/connection";
 import type { Ear, Wish } from "./messages";
 import { Socket, type Subscription } from "./socket";
 
 /** Whether this is seen by the connection bar. */
 const WHO = "socket";
 
-/** The connectors once a second while somebody watches; null while they are not told. */
+/** The connectors once a second while somebody watches, the last that were told; null before, and where they are not told. */
 export const connectors = signal<Connector[] | null>(null);
 
 /** True while the socket is lost: live lists stand still, and say so. */
@@ -35,7 +35,6 @@ const socket = new Socket(
     },
     lost: (retryAt) => {
       isAway.value = true;
-      connectors.value = null;
       lost(WHO, retryAt);
     },
     found: () => {
@@ -51,18 +50,23 @@ const socket = new Socket(
   },
 );
 
-document.addEventListener("visibilitychange", () => socket.seen(document.visibilityState === "visible"));
-window.addEventListener("online", () => socket.seen(document.visibilityState === "visible"));
+const look = () => socket.seen(document.visibilityState === "visible");
+document.addEventListener("visibilitychange", look);
+window.addEventListener("online", look);
+returns.subscribe(look);
 
 /** Asked now and then beside the socket: where there is none (a proxy without WebSockets, no right) it is all there is. */
 const POLLED_MS = 10_000;
 
-/** All connectors: at once by a request, then each second by the socket. */
+/** All connectors: at once by a request, then each second by the socket. Whichever came last: nothing goes back when one of them is lost. */
 export function useConnectors(): Polled<Connector[]> {
   useEffect(() => socket.watch(), []);
   const polled = usePolled<Items<Connector>>("/v1/connectors", POLLED_MS);
-  const told = connectors.value;
-  const data = told ?? polled.data?.items;
+  const [told, asked] = [connectors.value, polled.data?.items];
+  const last = useRef<{ told: unknown; asked: unknown; data: Connector[] | undefined }>({ told: null, asked: undefined, data: undefined });
+  const before = last.current;
+  if (told !== before.told || asked !== before.asked) last.current = { told, asked, data: told && told !== before.told ? told : (asked ?? told ?? undefined) };
+  const { data } = last.current;
   return { ...polled, data, loading: data === undefined && polled.loading };
 }
 

@@ -1,10 +1,11 @@
 //! The delivery log: what became of the newest deliveries, and of all that wait.
 //!
-//! Owns one list in memory, shared by the dispatcher that writes it and HTTP that shows it. Promises that it is bounded: the newest
-//! [`RECENT_MAX`] tries, and one entry for each record that waits for another try. It outlives no restart; what waits is put in
-//! again from what is stored ([`super::waiting`]).
+//! Owns one list in memory, shared by the dispatcher that writes it and HTTP that shows it. Promises that it has a record once, as its
+//! last try left it: one that was given up and then arrived by a replay is given up no more. And that it is bounded: the newest
+//! [`RECENT_MAX`] records, and those that wait for another try. It outlives no restart; what waits is put in again from what is
+//! stored ([`super::waiting`]).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::lanes::At;
 use crate::event::view::rfc3339;
 
-/// Tries that are remembered.
+/// Records that are remembered, beside those that wait.
 pub const RECENT_MAX: usize = 1_000;
 /// A key longer than this is cut where it is shown.
 const KEY_BYTES_MAX: usize = 256;
@@ -153,7 +154,11 @@ pub struct History(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    recent: VecDeque<Entry>,
+    /// By a number that rises with each try.
+    recent: BTreeMap<u64, Entry>,
+    /// The numbers of records in it, by their ids: places are numbered anew with each run.
+    numbers: HashMap<String, u64>,
+    next: u64,
     waiting: BTreeMap<At, Entry>,
 }
 
@@ -162,19 +167,26 @@ impl History {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a try. What waited is what it is now.
+    /// Adds a try. What waited, was given up or had arrived is what it is now.
     pub fn add(&self, at: At, entry: Entry) {
         let entry = entry.cut();
         let mut kept = self.kept();
+        if let Some(number) = kept.numbers.remove(&entry.id) {
+            kept.recent.remove(&number);
+        }
         if entry.state == State::Waiting {
             kept.waiting.insert(at, entry);
             return;
         }
         kept.waiting.remove(&at);
         if kept.recent.len() >= RECENT_MAX {
-            kept.recent.pop_front();
+            let oldest = kept.recent.pop_first();
+            oldest.and_then(|(_, oldest)| kept.numbers.remove(&oldest.id));
         }
-        kept.recent.push_back(entry);
+        let number = kept.next;
+        kept.next += 1;
+        kept.numbers.insert(entry.id.clone(), number);
+        kept.recent.insert(number, entry);
     }
 
     /// Forgets what waits: there is nothing to send any more.
@@ -190,7 +202,7 @@ impl History {
     /// Deliveries, the newest first; `max` of them.
     pub fn list(&self, wanted: Wanted, max: usize) -> Vec<Value> {
         let kept = self.kept();
-        let mut fitting: Vec<&Entry> = kept.waiting.values().chain(&kept.recent).filter(|entry| wanted.fits(entry.state)).collect();
+        let mut fitting: Vec<&Entry> = kept.waiting.values().chain(kept.recent.values()).filter(|entry| wanted.fits(entry.state)).collect();
         fitting.sort_by_key(|entry| std::cmp::Reverse(entry.at_ms));
         fitting.into_iter().take(max).map(Entry::json).collect()
     }
@@ -235,6 +247,16 @@ mod tests {
         }
         let list = history.list(Wanted::All, 5_000);
         assert_eq!((list.len(), list[0]["offset"].as_u64()), (RECENT_MAX, Some(1_999)));
+    }
+
+    #[test]
+    fn a_record_that_arrives_by_a_replay_is_given_up_no_more() {
+        let history = History::default();
+        let states = || history.list(Wanted::All, 10).iter().map(|entry| entry["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        for state in [State::Dead, State::Delivered, State::Delivered, State::Waiting, State::Dead] {
+            history.add(at(1), entry(1, state));
+            assert_eq!(states(), [state.name()]);
+        }
     }
 
     #[test]

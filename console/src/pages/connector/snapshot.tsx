@@ -113,7 +113,8 @@ function Reconciling({ of }: { of: NonNullable<NonNullable<Connector["incrementa
 /** The initial snapshot. */
 function Initial({ of }: { of: Connector }) {
   const { snapshot } = of;
-  const isOver = snapshot.took_seconds !== null;
+  // took_seconds runs from the beginning on.
+  const isOver = snapshot.tables_done >= snapshot.tables_total;
   if (snapshot.tables_total === 0 && of.problem) {
     return <Empty title="No snapshot now">The connector does not get that far: see above. Mended, it begins with it, if it has not had one.</Empty>;
   }

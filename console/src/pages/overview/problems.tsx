@@ -7,6 +7,7 @@ import { ui } from "../../app/paths";
 import { bytes, counted, duration } from "../../text/format";
 import { growth, timeLeft } from "../../text/series";
 import { ProblemBox } from "../../ui/problem-box";
+import { useFailing } from "./failing";
 
 interface Trouble {
   key: string;
@@ -28,7 +29,7 @@ interface Props {
 }
 
 export function Problems({ connectors, subscriptions, log }: Props) {
-  const all = troubles(connectors, subscriptions, log);
+  const all = troubles(connectors, subscriptions, useFailing(subscriptions), log);
   if (all.length === 0) return null;
   return (
     <section aria-label="Problems" class="troubles">
@@ -46,7 +47,7 @@ export function Problems({ connectors, subscriptions, log }: Props) {
 }
 
 /** All that is wrong, failures before warnings. */
-function troubles(connectors: readonly Connector[], subscriptions: readonly Subscription[], log: Problem | null | undefined): Trouble[] {
+function troubles(connectors: Props["connectors"], subscriptions: Props["subscriptions"], failing: ReadonlyMap<string, Problem>, log: Props["log"]): Trouble[] {
   const found: Trouble[] = [];
   if (log) found.push({ key: "log", who: "The log", href: null, problem: log, tone: "error" });
   for (const connector of connectors) {
@@ -61,9 +62,10 @@ function troubles(connectors: readonly Connector[], subscriptions: readonly Subs
     add("slot", connector.warning, "warn");
   }
   for (const one of subscriptions) {
-    if (one.problem) {
-      const href = ui.subscription(one.name);
-      found.push({ key: `subscription ${one.name}`, who: one.name, href, problem: one.problem, tone: one.state === "failed" ? "error" : "warn" });
+    const problem = one.problem ?? failing.get(one.name);
+    if (problem) {
+      const href = `${ui.subscription(one.name)}${one.problem ? "" : "?tab=deliveries&state=failed"}`;
+      found.push({ key: `subscription ${one.name}`, who: one.name, href, problem, tone: one.state === "failed" ? "error" : "warn" });
     }
   }
   return found.sort((a, b) => Number(a.tone === "warn") - Number(b.tone === "warn"));

@@ -1,4 +1,4 @@
-// The latest changes of all topics, as they come: a sample of a few a second. Stands still while it is pointed at, focused or selected in.
+// The latest changes of all topics but internal ones, as they come: a sample of a few a second. Stands still while it is pointed at, focused or selected in.
 
 import { useRef, useState } from "preact/hooks";
 import { ui } from "../../app/paths";
@@ -25,7 +25,9 @@ export function Ticker() {
   // By time: the topics' last records, which come first, are in the order of the topics.
   const show = (items: LiveRecord[]) => setRows((before) => newest([...[...items].reverse(), ...before]).slice(0, ROWS_MAX));
   useSubscription(wish, {
-    records: (items) => {
+    records: (all) => {
+      // Dead letters and the like are changes that are shown already.
+      const items = all.filter((one) => !one.topic.startsWith("__"));
       if (held.current) missed.current = [...missed.current, ...items].slice(-ROWS_MAX);
       else show(items);
     },

@@ -8,8 +8,8 @@ export type Point = Seen<number | null>;
 /** What is looked at. */
 const LOOK_MS = 15 * 60_000;
 /** A shorter look, or fewer points, says nothing. */
-const LOOK_MS_MIN = 60_000;
-const POINTS_MIN = 4;
+const LOOK_MS_MIN = 15_000;
+const POINTS_MIN = 3;
 /** Farther away is no estimate any more. */
 const FAR_MS = 7 * 24 * 3_600_000;
 

@@ -7,7 +7,7 @@ import type { Point } from "./forecast";
 
 /** Connectors whose series is asked for. */
 const CONNECTORS_MAX = 12;
-const ASK_MS = 30_000;
+const ASK_MS = 10_000;
 
 export const keyOf = (slot: Slot): string => `${slot.server} ${slot.slot}`;
 
@@ -17,7 +17,7 @@ export function useSeries(slots: readonly Slot[] | undefined): ReadonlyMap<strin
   const polled = usePolledBy(
     names.length === 0 ? null : names.join("\n"),
     async (signal) => {
-      const all = await seriesOf("retained_bytes", names, "now-1h", "1m", signal);
+      const all = await seriesOf("retained_bytes", names, "now-1h", "10s", signal);
       return new Map([...all].map(([name, points]) => [name, points.map((point): Point => ({ at: Date.parse(point.ts), value: point.value }))]));
     },
     ASK_MS,

@@ -33,8 +33,12 @@ export default function SlotsPage() {
   const seen = useSeen(polled.data?.items, keyOf, (slot) => slot.retained_bytes);
   const [text] = useQuery("q");
   const [drop, setDrop] = useState<Slot>();
-  const pointsOf = (slot: Slot): readonly Point[] => (slot.connector ? series.get(slot.connector) : undefined) ?? seen.get(keyOf(slot)) ?? [];
-  const forecastOf = (slot: Slot) => forecast(pointsOf(slot), slot.safe_bytes, slot.wal_status);
+  const by = (points: readonly Point[] | undefined, { safe_bytes, wal_status }: Slot) => forecast(points ?? [], safe_bytes, wal_status);
+  // What the service remembers; else what this page has seen itself.
+  const forecastOf = (slot: Slot) => {
+    const known = by(series.get(slot.connector ?? ""), slot);
+    return known.is === "unknown" ? by(seen.get(keyOf(slot)), slot) : known;
+  };
   return (
     <Page title="Slots" lead="What keeps WAL on the database servers. A slot that nobody reads fills the server's disk, unless it has a limit.">
       <Loaded of={polled}>

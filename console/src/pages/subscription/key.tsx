@@ -7,7 +7,7 @@ import { usePolled } from "../../api/polled";
 import type { Subscription } from "../../api/types";
 import { useQuery } from "../../app/query";
 import { command } from "../../text/command";
-import { bytes, count, duration } from "../../text/format";
+import { bytes, count, counted, duration } from "../../text/format";
 import { AsCommand } from "../../ui/as-command";
 import { Empty } from "../../ui/empty";
 import { Facts } from "../../ui/facts";
@@ -77,7 +77,7 @@ export function KeyStory({ of }: { of: Subscription }) {
                   ["Being filled", told.lease ? "a reader holds a lease" : "no"],
                   ["Generation", told.generation],
                   ["Version", told.version],
-                  ["Whole cache dropped", `${count(told.doubts)} times in doubt`],
+                  ["Whole cache dropped", `${counted(told.doubts, "time")} in doubt`],
                   ["Inspected", told.inspected > 0 ? `${count(told.inspected)} keys, ${count(told.inconsistent)} did not agree` : null],
                 ]}
               />
