@@ -21,6 +21,13 @@ describe("a fix of one text", () => {
     expect(pieces('GRANT USAGE ON SCHEMA "a" TO "r";\nGRANT SELECT ON "a"."b" TO "r";')).toEqual([run('GRANT USAGE ON SCHEMA "a" TO "r";\nGRANT SELECT ON "a"."b" TO "r";')]);
     expect(pieces("start over, then:  rowfeed tokens create NAME --scope admin")).toEqual([read("start over, then:"), run("rowfeed tokens create NAME --scope admin")]);
   });
+  it("finds statements behind words", () => {
+    expect(pieces("let it catch up; ALTER SYSTEM SET a = '50GB'; SELECT pg_reload_conf();")).toEqual([
+      read("let it catch up;"),
+      run("ALTER SYSTEM SET a = '50GB'; SELECT pg_reload_conf();"),
+    ]);
+    expect(pieces('DROP PUBLICATION "p"; (it is made anew), or change the mode')).toEqual([run('DROP PUBLICATION "p";'), read("(it is made anew), or change the mode")]);
+  });
   it("leaves what cannot be run as words", () => {
     for (const words of [
       "create the publication, then a new slot: changes before it cannot be decoded",
@@ -37,7 +44,6 @@ describe("a fix of one text", () => {
 describe("a script", () => {
   it("has each statement once, and notes as comments", () => {
     const grant = { sql: "GRANT a TO b;" };
-    expect(script([[grant], [{ note: "restart" }, { sql: "ALTER x;" }], [grant], [{ note: "choose another slot" }]])).toBe("GRANT a TO b;\n-- restart\nALTER x;");
-    expect(script([[{ note: "only words" }]])).toBe("");
+    expect(script([[grant], [{ note: "restart" }, { sql: "ALTER x;" }], [grant]])).toBe("GRANT a TO b;\n-- restart\nALTER x;");
   });
 });

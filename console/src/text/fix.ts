@@ -10,7 +10,7 @@ export interface Piece {
 /** A whole statement, quoted semicolons left alone; none with dots for what a person must write. */
 const STATEMENT = `(?:ALTER|CREATE|DROP|GRANT|REVOKE|SELECT) (?:[^;'"]|'[^']*'|"[^"]*")*;`;
 /** "if nobody needs it:  SELECT ...;   then restart". */
-const LINE = new RegExp(`^(?:(.*[:,])\\s+)??((?:${STATEMENT}\\s*)+|rowfeed .*)(.*)$`);
+const LINE = new RegExp(`^(?:(.*?[:,;])\\s+)??((?:${STATEMENT}\\s*)+|rowfeed .*)(.*)$`);
 
 /** The pieces of a fix that is one text, line by line: SQL or a command with words around it is taken out of them. */
 export function pieces(fix: string): Piece[] {
@@ -39,9 +39,8 @@ interface Step {
   note?: string;
 }
 
-/** One script of many fixes: each statement once, notes as comments. "" where there is nothing to run. */
+/** One script of many fixes: each statement once, notes as comments. */
 export function script(fixes: readonly (readonly Step[])[]): string {
-  const steps = fixes.filter((steps) => steps.some(({ sql }) => sql)).flat();
-  const lines = steps.map(({ sql, note }) => sql ?? `-- ${note ?? ""}`);
+  const lines = fixes.flat().map(({ sql, note }) => sql ?? `-- ${note ?? ""}`);
   return [...new Set(lines)].join("\n");
 }

@@ -69,7 +69,8 @@ interface Props {
 export function Findings({ of, label, brief }: Props) {
   const shown = brief ? of.findings.filter((finding) => finding.status !== "ok") : of.findings;
   const groups = [...new Set(shown.map((finding) => finding.group))];
-  const sql = of.isRunning ? "" : script(of.findings.map((finding) => finding.fix));
+  const fixes = of.findings.map(({ fix }) => fix).filter((steps) => steps.some(({ sql }) => sql));
+  const all = fixes.length > 1 && !of.isRunning ? script(fixes) : "";
   return (
     <div class="findings" aria-busy={of.isRunning}>
       <p role="status" class="findings-sum">
@@ -87,10 +88,10 @@ export function Findings({ of, label, brief }: Props) {
           </ul>
         </section>
       ))}
-      {sql && (
+      {all && (
         <section aria-label="All fixes">
-          <h3>All of it as one script, for a superuser</h3>
-          <Code text={sql} what="the script" />
+          <h3>All of it as one script, for psql as a superuser</h3>
+          <Code text={all} what="the script" />
         </section>
       )}
     </div>

@@ -8,11 +8,11 @@ export function FirstConnector() {
   return (
     <Empty title="No connector yet">
       <p>A connector reads the changes of one PostgreSQL database and writes them to topics, a topic for each table. All you need is its URL.</p>
-      <p>
+      <div>
         <a class="button primary" href={ui.newConnector()}>
           Connect a database
         </a>
-      </p>
+      </div>
       <p>On the command line, whether a database can be captured, and what mends it:</p>
       <Code text="rowfeed check postgres://user@host/database" what="the command" />
       <p>Only want to look around? This starts a throwaway PostgreSQL with changes of its own:</p>
