@@ -2,6 +2,8 @@
 // the page offers, and it runs as it is, as a superuser would run it.
 
 export const hands = ["mouse"];
+/** What hinders one thing may hide another behind it: a publication is tried once its tables are fit for it. */
+const ROUNDS_MAX = 3;
 // The sample of a table that the role may not read yet.
 export const mayLog = ["422"];
 
@@ -12,9 +14,10 @@ export default async function ({ page, hand, step, sees, ask, shot }) {
   const next = (what) => hand.press(main.getByRole("link", { name: `On to ${what}` }));
   const name = (table) => table.split(".")[1];
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-  /** Copies the whole script, and has it run. */
+  /** Copies the script, or the one fix that there is, and has it run. */
   const heal = async () => {
-    await hand.press(main.getByRole("button", { name: "Copy the script" }));
+    const whole = main.getByRole("button", { name: "Copy the script" });
+    await hand.press((await whole.count()) > 0 ? whole : main.getByRole("button", { name: /^Copy the fix of/ }));
     await sees(main.getByRole("button", { name: "Copied" }));
     const sql = await page.evaluate(() => navigator.clipboard.readText());
     await ask("sql", sql);
@@ -26,6 +29,7 @@ export default async function ({ page, hand, step, sees, ask, shot }) {
     await hand.fill(main.getByRole("textbox", { name: "URL of the database" }), url);
     await page.keyboard.press("Enter");
     await sees(main.getByText(/It cannot be captured yet: \d+ things? must be mended/), main.getByText(`role ${role} has no REPLICATION attribute`));
+    await main.getByRole("button", { name: "Copy the script" }).scrollIntoViewIfNeeded();
     await shot("database");
   });
   await step("runs what is printed, and looks again", async () => {
@@ -50,11 +54,17 @@ export default async function ({ page, hand, step, sees, ask, shot }) {
     if (await create.isEnabled()) throw new Error("it can be made");
     await shot("review");
   });
-  await step("runs what is printed for these two, and all is green", async () => {
-    const sql = await heal();
-    if (!sql.includes(`"${name(keyed)}"`) || !sql.includes(`"${name(keyless)}"`) || sql.includes("untouched")) throw new Error(`not for the chosen tables alone:\n${sql}`);
-    await hand.press(main.getByRole("button", { name: "Check again" }));
-    await sees(main.getByText("It can be captured."), main.getByText("All is well."));
+  await step("runs what is printed for these two, until all is green", async () => {
+    const [green, red] = [main.getByText("All is well."), main.getByText("It would not start:")];
+    for (let round = 1; round === 1 || (await red.count()) > 0; round++) {
+      if (round > ROUNDS_MAX) throw new Error(`not healed after ${ROUNDS_MAX} rounds`);
+      const sql = await heal();
+      if (!sql.includes(`"${name(keyed)}"`) || !sql.includes(`"${name(keyless)}"`) || sql.includes("untouched")) throw new Error(`not for the chosen tables alone:\n${sql}`);
+      await hand.press(main.getByRole("button", { name: "Check again" }));
+      await sees(main.getByText("It is being checked."));
+      await sees(green.or(red));
+    }
+    await sees(main.getByText("It can be captured."), green);
     await shot("healed");
     await hand.press(main.getByRole("button", { name: `Create ${connector}`, exact: true }));
   });

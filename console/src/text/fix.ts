@@ -9,34 +9,34 @@ export interface Piece {
 
 /** A whole statement, quoted semicolons left alone; none with dots for what a person must write. */
 const STATEMENT = `(?:ALTER|CREATE|DROP|GRANT|REVOKE|SELECT) (?:[^;'"]|'[^']*'|"[^"]*")*;`;
-/** "if nobody needs it:  SELECT ...;   then restart". */
-const LINE = new RegExp(`^(?:(.*?[:,;])\\s+)??((?:${STATEMENT}\\s*)+|rowfeed .*)(.*)$`);
+/** "SELECT ...;      -- if nobody needs it". */
+const LINE = new RegExp(`^((?:${STATEMENT}\\s*)+|rowfeed .*)(.*)$`);
 
-/** The pieces of a fix that is one text, line by line: SQL or a command with words around it is taken out of them. */
+/** The pieces of a fix that is one text: a line is SQL or a command, maybe with words behind it, or words. */
 export function pieces(fix: string): Piece[] {
-  const found: Piece[] = [];
-  const add = (run: boolean, text = "") => {
-    const last = found.at(-1);
-    const said = run ? text.trim() : text.trim().replace(/^-- ?/, "");
-    if (said === "") return;
-    if (last?.run === run) last.text += `\n${said}`;
-    else found.push({ run, text: said });
-  };
-  for (const line of fix.split("\n")) {
-    const parts = LINE.exec(line.trim());
-    if (!parts || /\.\.\./.test(parts[2] ?? "")) add(false, line);
-    else {
-      add(false, parts[1]);
-      add(true, parts[2]);
-      add(false, parts[3]);
-    }
-  }
-  return found;
+  const steps = fix.split("\n").flatMap((line): Step[] => {
+    const [, sql, note] = LINE.exec(line.trim()) ?? [];
+    return sql && !sql.includes("...") ? [{ sql: sql.trim() }, { note }] : [{ note: line }];
+  });
+  return piecesOf(steps);
 }
 
-interface Step {
-  sql?: string;
-  note?: string;
+export interface Step {
+  sql?: string | undefined;
+  note?: string | undefined;
+}
+
+/** The pieces of a fix that is told step by step, in its order; those of a kind are one. */
+export function piecesOf(steps: readonly Step[]): Piece[] {
+  const found: Piece[] = [];
+  for (const { sql, note = "" } of steps) {
+    const [run, text] = [sql !== undefined, sql ?? note.trim().replace(/^-- ?/, "")];
+    const last = found.at(-1);
+    if (text === "") continue;
+    if (last?.run === run) last.text += `\n${text}`;
+    else found.push({ run, text });
+  }
+  return found;
 }
 
 /** One script of many fixes: each statement once, notes as comments. */

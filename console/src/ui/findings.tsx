@@ -6,7 +6,7 @@ import { asProblem } from "../api/client";
 import type { ApiProblem } from "../api/problem";
 import type { Finding } from "../api/types";
 import { command } from "../text/command";
-import { script } from "../text/fix";
+import { piecesOf, script } from "../text/fix";
 import { counted } from "../text/format";
 import { Code } from "./code";
 
@@ -121,8 +121,6 @@ function said(of: Examination) {
 
 function One({ finding }: { finding: Finding }) {
   const { sign, word, tone } = MARKS[finding.status] ?? MARKS.note;
-  const sql = finding.fix.map((step) => step.sql).filter(Boolean).join("\n");
-  const notes = finding.fix.map((step) => step.note).filter(Boolean);
   const isFine = finding.status === "ok";
   return (
     <li class="finding">
@@ -136,12 +134,15 @@ function One({ finding }: { finding: Finding }) {
       <span class="finding-said">
         {finding.observed}
         {finding.expected && !isFine && <span class="muted"> (wanted: {finding.expected})</span>}
-        {notes.map((note) => (
-          <span key={note} class="finding-note">
-            → {note}
-          </span>
-        ))}
-        {sql && <Code text={sql} what={`the fix of ${finding.title}`} />}
+        {piecesOf(finding.fix).map(({ run, text }) =>
+          run ? (
+            <Code key={text} text={text} what={`the fix of ${finding.title}`} />
+          ) : (
+            <span key={text} class="finding-note">
+              → {text}
+            </span>
+          ),
+        )}
         {!isFine && <code class="muted finding-id">{command("rowfeed", "explain", finding.id)}</code>}
       </span>
     </li>
