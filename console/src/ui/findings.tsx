@@ -98,8 +98,8 @@ export function Findings({ of, label, brief }: Props) {
   );
 }
 
-/** How many findings have this mark. */
-export const marked = (of: Examination, status: Finding["status"]): number => of.findings.filter((finding) => finding.status === status).length;
+/** How many things have this mark: one can be found at several places. */
+export const marked = (of: Examination, status: Finding["status"]): number => new Set(of.findings.filter((one) => one.status === status).map(({ id }) => id)).size;
 
 function said(of: Examination) {
   const [fails, warns] = [marked(of, "fail"), marked(of, "warn")];

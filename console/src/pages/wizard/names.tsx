@@ -1,5 +1,6 @@
 // Names in the database that few change: slot, publication, and who makes the publication. Opened where one of them is wrong.
 
+import { useRef } from "preact/hooks";
 import { Field } from "../../ui/field";
 import { PUBLISHING, nameOf, usualNames } from "./draft";
 import { change, draft } from "./store";
@@ -15,9 +16,12 @@ interface Props {
 
 export function Names({ open, mistakes }: Props) {
   const of = draft.value;
+  // Once open it stays so: what is wrong is not known while somebody types.
+  const opened = useRef(open);
+  opened.current ||= open;
   const usual = usualNames(nameOf(of));
   return (
-    <details open={open || undefined}>
+    <details open={opened.current || undefined}>
       <summary>Advanced names: slot and publication</summary>
       <div class="fields">
         {(["slot", "publication"] as const).map((name) => (
