@@ -30,7 +30,7 @@ export function Database() {
   const shown = { ...examination, findings: examination.findings.filter(({ group }) => group !== "tables") };
   return (
     <div class="stack">
-      <Url onRead={() => void look()} />
+      <Url onRead={(isAsked) => (isAsked || missing(draft.peek()) === "") && void look()} />
       <div class="fields">
         <Text label="Host" of="host" placeholder="db.internal" />
         <Text label="Port" of="port" placeholder="5432" numeric />
@@ -69,10 +69,10 @@ export function Database() {
 }
 
 /** The one field for those who have a URL. A password in it goes to its own field, and out of sight. */
-function Url({ onRead }: { onRead: () => void }) {
+function Url({ onRead }: { onRead: (isAsked: boolean) => void }) {
   const [typed, setTyped] = useState<string | null>(null);
   const [mistake, setMistake] = useState("");
-  const read = () => {
+  const read = (isAsked: boolean) => {
     if (typed === null || typed.trim() === "") return setTyped(null);
     const parsed = parseUrl(typed);
     if ("mistake" in parsed) return setMistake(parsed.mistake);
@@ -84,7 +84,7 @@ function Url({ onRead }: { onRead: () => void }) {
       password.value = parsed.password;
       change({ secret: "typed" });
     }
-    onRead();
+    onRead(isAsked);
   };
   return (
     <Field label="URL of the database" help="Paste it as you have it. The fields below are the same." mistake={mistake || undefined}>
@@ -99,8 +99,8 @@ function Url({ onRead }: { onRead: () => void }) {
           spellcheck={false}
           value={typed ?? shownUrl(draft.value)}
           onInput={(event) => setTyped(event.currentTarget.value)}
-          onBlur={read}
-          onKeyDown={(event) => event.key === "Enter" && read()}
+          onBlur={() => read(false)}
+          onKeyDown={(event) => event.key === "Enter" && read(true)}
         />
       )}
     </Field>

@@ -66,7 +66,8 @@ export function Review() {
     unknown: (doctor.problem ?? validated.problem)?.detail ?? "",
     mistakes: mistakes.size,
     fails: marked(seen, "fail"),
-    warns: marked(seen, "warn"),
+    // The identity is told for itself.
+    warns: marked(seen, "warn") - Number(isSet && findings.some(({ id, status }) => id === IDENTITY && status === "warn")),
     autoset: isSet ? lacking.map((one) => one.table) : [],
   });
   const isPublication = findings.some(({ id, status }) => id === "pg/publication" && (status === "fail" || status === "warn"));
@@ -146,7 +147,7 @@ function Mistakes({ of }: { of: ReadonlyMap<string, string> }) {
             ) : (
               <a href={`${ui.newConnector()}?step=${stepOf(option)}`}>{option}</a>
             )}
-            : {said}
+            : {isName(option) ? said.split("\n")[0] : said}
           </li>
         ))}
       </ul>

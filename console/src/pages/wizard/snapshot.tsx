@@ -1,13 +1,14 @@
 // Step 4: whether the rows that exist are read first, which of them, and about how long that takes.
 
 import type { Relation } from "../../api/types";
-import { bytes, count, counted, longDuration } from "../../text/format";
+import { count, longDuration } from "../../text/format";
 import { Field } from "../../ui/field";
 import { type Draft, chosenOf } from "./draft";
 import { Radios } from "./events";
 import { Lacking } from "./lacking";
 import { useRelations } from "./relations";
 import { change, draft, lack } from "./store";
+import { sizeText } from "./tables";
 
 const KINDS: readonly (readonly [Draft["snapshot"], string, string])[] = [
   ["initial", "All rows", "Each row as an event with op r, then the changes. No change is missed, none comes twice."],
@@ -41,15 +42,16 @@ export function Snapshot() {
 
 function Estimate({ of }: { of: readonly Relation[] }) {
   const rows = of.reduce((total, one) => total + (one.rows_estimated ?? 0), 0);
-  const size = of.reduce((total, one) => total + (one.size_bytes_estimated ?? 0), 0);
   const [slow, fast] = RATES.map((rate) => longDuration(Math.max(1000, (rows / rate) * 1000)));
   return (
     <p role="status">
-      <b>
-        {counted(of.length, "table")}, ~{count(rows)} rows, ~{bytes(size)}
-      </b>
-      : {slow === fast ? `about ${slow}` : `between ${fast} and ${slow}`}{" "}
-      <span class="muted">(estimated from table statistics, at {RATES.map(count).join(" to ")} rows a second)</span>
+      <b>{sizeText(of)}</b>
+      {of.some((one) => one.rows_estimated !== null) && (
+        <>
+          : {slow === fast ? `about ${slow}` : `between ${fast} and ${slow}`}{" "}
+          <span class="muted">(estimated from table statistics, at {RATES.map(count).join(" to ")} rows a second)</span>
+        </>
+      )}
     </p>
   );
 }

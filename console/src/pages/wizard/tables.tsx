@@ -48,16 +48,17 @@ export function Tables() {
   );
 }
 
-/** "14 tables, ~2.1 M rows, ~1.3 GiB". */
-export function Chosen({ all }: { all: readonly Relation[] }) {
+/** "14 tables, ~2.1 M rows, ~1.3 GiB", as far as the server has statistics. */
+export function sizeText(of: readonly Relation[]): string {
+  const sum = (size: (one: Relation) => number | null) => of.reduce((total, one) => total + (size(one) ?? 0), 0);
+  const known = of.some((one) => one.rows_estimated !== null);
+  return `${counted(of.length, "table")}, ${known ? `~${count(sum((one) => one.rows_estimated))} rows, ~${bytes(sum((one) => one.size_bytes_estimated))}` : "not analyzed yet"}`;
+}
+
+function Chosen({ all }: { all: readonly Relation[] }) {
   const chosen = chosenOf(draft.value, all);
-  const sum = (of: (one: Relation) => number | null) => chosen.reduce((total, one) => total + (of(one) ?? 0), 0);
   if (chosen.length === 0) return <span class="muted">No table is chosen yet.</span>;
-  return (
-    <b role="status">
-      {counted(chosen.length, "table")}, ~{count(sum((one) => one.rows_estimated))} rows, ~{bytes(sum((one) => one.size_bytes_estimated))}
-    </b>
-  );
+  return <b role="status">{sizeText(chosen)}</b>;
 }
 
 const without = (list: readonly string[], out: readonly string[]): string[] => list.filter((one) => !out.includes(one));
