@@ -22,10 +22,11 @@ export const CONNECTOR_PAGES = [
   { name: "connector-delete", path: connector(""), ready: ".band", then: deleteDialog },
   { name: "connector-none", path: "/ui/connectors/no%2Fsuch", ready: ".empty" },
   { name: "wizard", path: "/ui/connectors/new", ready: ".fields", then: pasted },
+  { name: "wizard-empty", path: "/ui/connectors/new", ready: ".fields", then: lacking },
   { name: "wizard-tables", path: "/ui/connectors/new?step=2", before: drafted, mayLog: ["422"], ready: ".step-foot" },
   { name: "wizard-events", path: "/ui/connectors/new?step=3", before: drafted, mayLog: ["422"], ready: ".checks" },
   { name: "wizard-snapshot", path: "/ui/connectors/new?step=4", before: drafted, mayLog: ["422"], ready: ".checks" },
-  { name: "wizard-review", path: "/ui/connectors/new?step=5", before: drafted, ready: "section .code", then: reviewed },
+  { name: "wizard-review", path: "/ui/connectors/new?step=5", before: drafted, mayLog: ["422"], ready: "section .code", then: reviewed },
 ];
 
 /** The arrow keys go along the band, and what is chosen is in the address. */
@@ -72,6 +73,17 @@ async function pasted(page, fail) {
   if ((seen + kept).includes("hunter2")) fail("the password is seen, or kept");
 }
 
+/** Going on with nothing written says at the fields what is missing, and goes to the first. */
+async function lacking(page, fail) {
+  await page.getByRole("link", { name: "On to tables" }).click();
+  const host = page.getByRole("textbox", { name: "Host" });
+  await host.and(page.locator("[aria-invalid=true]:focus")).waitFor({ timeout: 5000 }).catch(() => fail("the first field that lacks something has not the focus"));
+  if (new URL(page.url()).searchParams.has("step")) fail("it went on without a host");
+  await page.getByRole("navigation", { name: "Steps" }).getByRole("link", { name: "Review" }).click();
+  const create = page.getByRole("button", { name: /^Create/ });
+  if (await create.isEnabled()) fail("a connector without a connection can be made");
+}
+
 /** A draft as the tab keeps it. */
 async function drafted(page) {
   const draft = { host: "127.0.0.1", port: "1", user: "cdc", database: "shop", name: "no-such", tables: ["public.orders"] };
@@ -83,4 +95,9 @@ async function reviewed(page, fail) {
   for (const part of ["connectors/no-such.toml", "connectors/no-such.json", 'tables = ["public.orders"]']) {
     if (!text.includes(part)) fail(`the review lacks ${part}`);
   }
+  const create = page.getByRole("button", { name: "Create no-such" });
+  await page.getByText("It would not start").waitFor({ timeout: 20_000 }).catch(() => fail("it is not said why it cannot be made"));
+  if (await create.isEnabled()) fail("a connector that would fail can be made");
+  const why = await create.evaluate((button) => document.getElementById(button.getAttribute("aria-describedby") ?? "")?.textContent ?? "");
+  if (!why.includes("must be")) fail(`the reason is not tied to the button: ${why}`);
 }

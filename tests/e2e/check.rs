@@ -98,10 +98,14 @@ fn as_role(database: &Database, role: &str) -> String {
 /// Runs the script of `rowfeed check --sql` as a superuser would.
 fn mend(database: &Database, target: &str) {
     let said = Command::new(env!("CARGO_BIN_EXE_rowfeed")).args(["check", target, "--sql"]).output().expect("rowfeed starts");
-    let script = String::from_utf8_lossy(&said.stdout).into_owned();
+    run_script(database, &String::from_utf8_lossy(&said.stdout));
+}
+
+/// Runs a script as a superuser would, with psql; panics where a statement fails.
+pub fn run_script(database: &Database, script: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("fix.sql");
-    std::fs::write(&file, &script).expect("a file");
+    std::fs::write(&file, script).expect("a file");
     let done =
         Command::new("psql").arg(database.url()).args(["-X", "-v", "ON_ERROR_STOP=1", "-f"]).arg(&file).output().expect("psql starts");
     assert!(done.status.success(), "{script}\n{}", String::from_utf8_lossy(&done.stderr));

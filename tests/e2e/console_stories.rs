@@ -10,6 +10,7 @@ use std::time::Duration;
 use rowfeed::demo::cluster::Cluster;
 use serde_json::{Value, json};
 
+use crate::check::run_script;
 use crate::support::browser::{browse_and_answer, is_there, shots};
 use crate::support::http::{get, request};
 use crate::support::postgres::{Database, Sql, fresh_database, own_server, shared_server};
@@ -17,7 +18,7 @@ use crate::support::reader::{Reader, Record};
 use crate::support::receiver::{Receiver, Reply, ids};
 use crate::support::redis::Redis;
 use crate::support::service::{Rowfeed, connector_config, with};
-use crate::support::{wait_at_most, wait_for};
+use crate::support::{missing, wait_at_most, wait_for};
 use crate::webhooks::{SECRETS, is_signed};
 
 /// The connector of a story, and the prefix of its topics.
@@ -72,6 +73,74 @@ impl Shop {
         let address = format!("http://{}", self.rowfeed.http());
         browse_and_answer("story.mjs", &[story, &address, &shots(), &known.to_string()], |word, what| answer(self, word, what));
     }
+}
+
+#[test]
+fn a_person_makes_the_first_connector_out_of_a_url_and_sees_their_rows() {
+    if !is_there() {
+        return;
+    }
+    let Some(server) = shared_server() else { return };
+    let mut shop = Shop::prepared(server, "");
+    shop.play("first-connector", &json!({}), |shop, word, _| match word {
+        "nothing" => {
+            // The wizard calls the connector after the database.
+            shop.database = fresh_database(server, SHOP);
+            shop.sql = shop.database.sql();
+            let (name, port) = (&shop.database.name, shop.database.port);
+            let value = format!("Ada of {name}");
+            shop.sql.run(&format!(
+                "create role owner_of_{name} login replication; alter database {name} owner to owner_of_{name}; set role owner_of_{name};
+                create schema sales; create table sales.orders(id int primary key, customer text, total numeric(10, 2));
+                insert into sales.orders select id, 'Customer ' || id, id from generate_series(1, 300) id;
+                insert into sales.orders values (1000, '{value}', 12.30);
+                create table sales.other(id int primary key); reset role"
+            ));
+            json!({ "url": format!("postgres://owner_of_{name}:hunter2@127.0.0.1:{port}/{name}"), "password": "hunter2",
+                "connector": name, "table": "sales.orders", "value": value })
+        }
+        "streams" => {
+            let path = format!("/connectors/{}", shop.database.name);
+            assert_eq!(shop.ask(&format!("/v1{path}"))["state"], "streaming");
+            assert_eq!(shop.read(&format!("{}.sales.orders", shop.database.name)).len(), 301);
+            let deleted = request(&shop.rowfeed.http(), "DELETE", &path, None).expect("an answer");
+            assert_eq!(deleted.status, 204, "{}", deleted.body);
+            Value::Null
+        }
+        other => panic!("{other}"),
+    });
+}
+
+#[test]
+fn a_person_heals_a_database_with_the_printed_sql_and_nothing_else() {
+    if !is_there() {
+        return;
+    }
+    if std::process::Command::new("psql").arg("--version").output().is_err() {
+        return missing("psql (postgresql-client)");
+    }
+    // The script changes a setting of the server, too.
+    let Some(server) = own_server(false, &[]) else { return };
+    let tables = "create table customers(id int primary key, name text); insert into customers values (1, 'Ada');
+        create table visits(at timestamptz default now(), path text); alter table visits replica identity nothing;
+        insert into visits(path) values ('/first'); create table untouched(id int primary key); create role cdc login";
+    let mut ill = Shop::prepared(&server, tables);
+    ill.play("healed", &json!({}), |ill, word, what| match word {
+        "broken" => {
+            let Database { port, name } = &ill.database;
+            json!({ "url": format!("postgres://cdc@127.0.0.1:{port}/{name}"), "role": "cdc", "connector": name,
+                "keyed": "public.customers", "keyless": "public.visits" })
+        }
+        "sql" => {
+            run_script(&ill.database, what.as_str().expect("a script"));
+            Value::Null
+        }
+        "changes" => {
+            ill.sql.run("update visits set path = '/healed'");
+            json!("/healed")
+        }
+        other => panic!("{other}"),
+    });
 }
 
 const PRODUCTS: &str =

@@ -8,14 +8,14 @@ import type { Finding } from "./types";
 export interface Asked {
   url?: string;
   connector?: string;
+  /** A connector that is not made yet: its options. */
+  config?: Readonly<Record<string, string>>;
   tables?: readonly string[];
   slot_test?: boolean;
 }
 
 export interface Sum {
-  ok: boolean;
   target: string;
-  fix_sql: string;
 }
 
 /** Examines; longer than the service's own limit for it. */

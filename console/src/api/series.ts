@@ -3,7 +3,7 @@
 import { type Aligned, align } from "../text/series";
 import { at, get } from "./client";
 import { type Polled, usePolledBy } from "./polled";
-import type { Series } from "./types";
+import type { Connector, Series } from "./types";
 
 export type Metric = Series["metric"];
 export type Range = "15m" | "1h" | "24h";
@@ -48,6 +48,18 @@ export function useSeries(metric: Metric, connectors: readonly string[], range: 
     },
     everyMs,
   );
+}
+
+/** Why a chart has no line. A sample is taken every ten seconds; a rate needs two, lag needs a change. */
+export function noLine({ loading, problem }: Polled<Drawn>, metric: Metric, of: readonly Connector[]): string {
+  if (loading) return "Loading …";
+  if (problem) return `Not known: ${problem.detail}`;
+  const [one] = of;
+  if (of.every(({ state }) => state !== "streaming" && state !== "snapshot")) {
+    return of.length === 1 ? `Nothing to measure: it is ${one?.state}.` : "Nothing to measure: no connector runs.";
+  }
+  if (metric === "lag_ms" && of.every(({ lag_ms }) => lag_ms === null)) return "Lag is measured with each change: none has come since the start.";
+  return "The first value comes within twenty seconds.";
 }
 
 const ask = (metric: Metric, names: readonly string[], from: string, step: string, signal: AbortSignal) =>

@@ -6,6 +6,7 @@ import { asProblem } from "../api/client";
 import type { ApiProblem } from "../api/problem";
 import type { Finding } from "../api/types";
 import { command } from "../text/command";
+import { piecesOf, script } from "../text/fix";
 import { counted } from "../text/format";
 import { Code } from "./code";
 
@@ -61,10 +62,15 @@ interface Props {
   of: Examination;
   /** What is examined, for the heading of the list. */
   label: string;
+  /** Only what is not fine. */
+  brief?: boolean;
 }
 
-export function Findings({ of, label }: Props) {
-  const groups = [...new Set(of.findings.map((finding) => finding.group))];
+export function Findings({ of, label, brief }: Props) {
+  const shown = brief ? of.findings.filter((finding) => finding.status !== "ok") : of.findings;
+  const groups = [...new Set(shown.map((finding) => finding.group))];
+  const fixes = of.findings.map(({ fix }) => fix).filter((steps) => steps.some(({ sql }) => sql));
+  const all = fixes.length > 1 && !of.isRunning ? script(fixes) : "";
   return (
     <div class="findings" aria-busy={of.isRunning}>
       <p role="status" class="findings-sum">
@@ -74,7 +80,7 @@ export function Findings({ of, label }: Props) {
         <section key={group} aria-label={`${label}: ${GROUPS[group] ?? group}`}>
           <h3>{GROUPS[group] ?? group}</h3>
           <ul>
-            {of.findings
+            {shown
               .filter((finding) => finding.group === group)
               .map((finding, i) => (
                 <One key={`${finding.id} ${i}`} finding={finding} />
@@ -82,23 +88,25 @@ export function Findings({ of, label }: Props) {
           </ul>
         </section>
       ))}
-      {of.sum?.fix_sql && (
+      {all && (
         <section aria-label="All fixes">
-          <h3>All of it as one script</h3>
-          <Code text={of.sum.fix_sql} what="the script" />
+          <h3>All of it as one script, for psql as a superuser</h3>
+          <Code text={all} what="the script" />
         </section>
       )}
     </div>
   );
 }
 
+/** How many things have this mark: one can be found at several places. */
+export const marked = (of: Examination, status: Finding["status"]): number => new Set(of.findings.filter((one) => one.status === status).map(({ id }) => id)).size;
+
 function said(of: Examination) {
-  const count = (status: Finding["status"]) => of.findings.filter((finding) => finding.status === status).length;
-  const [fails, warns] = [count("fail"), count("warn")];
+  const [fails, warns] = [marked(of, "fail"), marked(of, "warn")];
   if (of.isRunning) return `Looking … ${counted(of.findings.length, "answer")} so far.`;
   if (!of.sum) return "";
   const advice = warns > 0 ? ` ${counted(warns, "recommendation")}.` : "";
-  const verdict = of.sum.ok ? (
+  const verdict = fails === 0 ? (
     <b class="say-ok">✓ It can be captured.</b>
   ) : (
     <b class="say-error">✗ It cannot be captured yet: {counted(fails, "thing")} must be mended.</b>
@@ -113,11 +121,9 @@ function said(of: Examination) {
 
 function One({ finding }: { finding: Finding }) {
   const { sign, word, tone } = MARKS[finding.status] ?? MARKS.note;
-  const sql = finding.fix.map((step) => step.sql).filter(Boolean).join("\n");
-  const notes = finding.fix.map((step) => step.note).filter(Boolean);
   const isFine = finding.status === "ok";
   return (
-    <li class={`finding ${finding.status}`}>
+    <li class="finding">
       <span class={`finding-sign tone-${tone}`} aria-hidden="true">
         {sign}
       </span>
@@ -128,12 +134,15 @@ function One({ finding }: { finding: Finding }) {
       <span class="finding-said">
         {finding.observed}
         {finding.expected && !isFine && <span class="muted"> (wanted: {finding.expected})</span>}
-        {notes.map((note) => (
-          <span key={note} class="finding-note">
-            → {note}
-          </span>
-        ))}
-        {sql && <Code text={sql} what={`the fix of ${finding.title}`} />}
+        {piecesOf(finding.fix).map(({ run, text }) =>
+          run ? (
+            <Code key={text} text={text} what={`the fix of ${finding.title}`} />
+          ) : (
+            <span key={text} class="finding-note">
+              → {text}
+            </span>
+          ),
+        )}
         {!isFine && <code class="muted finding-id">{command("rowfeed", "explain", finding.id)}</code>}
       </span>
     </li>

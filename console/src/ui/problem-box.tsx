@@ -4,6 +4,7 @@ import { ApiProblem } from "../api/problem";
 import { sameOrigin } from "../api/problem";
 import type { Problem } from "../api/types";
 import { command } from "../text/command";
+import { pieces } from "../text/fix";
 import { Code } from "./code";
 
 interface Props {
@@ -25,9 +26,6 @@ function parts(problem: Problem | ApiProblem) {
   }
   return { code: problem.code, what: problem.what, at: problem.at, why: problem.why, fix: problem.fix, docs: "", id: "" };
 }
-
-/** A fix that is statements or a command is copied as it is; a sentence is read. */
-const isCode = (fix: string) => /\n|;\s*$|^(alter|create|grant|select|rowfeed)\s/i.test(fix);
 
 export function ProblemBox({ problem, what, tone = "error", rest, onRetry }: Props) {
   const { code, what: said, at, why, fix, docs, id } = parts(problem);
@@ -58,7 +56,7 @@ export function ProblemBox({ problem, what, tone = "error", rest, onRetry }: Pro
         {fix && (
           <>
             <dt>Fix</dt>
-            <dd>{isCode(fix) ? <Code text={fix} what="the fix" /> : fix}</dd>
+            <dd>{pieces(fix).map(({ run, text }) => (run ? <Code key={text} text={text} what="the fix" /> : <p key={text}>{text}</p>))}</dd>
           </>
         )}
         {code && !code.startsWith("console/") && (

@@ -2,7 +2,7 @@
 
 import { seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
-import { type Metric, RANGES, type Range, rangeOf, useSeries } from "../../api/series";
+import { type Metric, RANGES, type Range, noLine, rangeOf, useSeries } from "../../api/series";
 import type { Connector, Status, Timeline } from "../../api/types";
 import { now } from "../../app/now";
 import { useQuery, withQuery } from "../../app/query";
@@ -25,7 +25,6 @@ const TIMELINE_MS = 5000;
 export function Overview({ of }: { of: Connector }) {
   return (
     <div class="stack">
-      {of.problem && <ProblemBox problem={of.problem} />}
       {of.file_problem && <ProblemBox problem={of.file_problem} what="Its file was not taken over" tone="warn" />}
       {of.warning && <ProblemBox problem={of.warning} tone="warn" />}
       {of.checks.length > 0 && <Warned of={of} />}
@@ -89,15 +88,15 @@ function Charts({ of }: { of: Connector }) {
       </div>
       <div class="charts three">
         {METRICS.map((one) => (
-          <OneChart key={one.metric} name={of.name} range={rangeOf(asked)} {...one} />
+          <OneChart key={one.metric} of={of} range={rangeOf(asked)} {...one} />
         ))}
       </div>
     </section>
   );
 }
 
-function OneChart({ name, range, metric, title, format }: { name: string; range: Range } & (typeof METRICS)[number]) {
-  const polled = useSeries(metric, [name], range);
+function OneChart({ of, range, metric, title, format }: { of: Connector; range: Range } & (typeof METRICS)[number]) {
+  const polled = useSeries(metric, [of.name], range);
   const drawn = polled.data;
   return (
     <Chart
@@ -107,7 +106,7 @@ function OneChart({ name, range, metric, title, format }: { name: string; range:
       format={format}
       sync="connector"
       range={drawn?.range}
-      none={polled.loading ? "Loading …" : (polled.problem?.detail ?? "No values in this time.")}
+      none={noLine(polled, metric, [of])}
     />
   );
 }

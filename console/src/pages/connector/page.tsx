@@ -8,6 +8,7 @@ import type { Connector } from "../../api/types";
 import { percent } from "../../text/format";
 import { Empty } from "../../ui/empty";
 import { Loaded } from "../../ui/loading";
+import { ProblemBox } from "../../ui/problem-box";
 import { State } from "../../ui/state";
 import { type Tab, Tabs, useTab } from "../../ui/tabs";
 import { Actions } from "./actions";
@@ -71,6 +72,17 @@ export default function ConnectorPage({ name }: { name: string }) {
   );
 }
 
+/** What stops it, whichever tab is looked at. */
+function Trouble({ of, problem }: { of: Connector; problem: NonNullable<Connector["problem"]> }) {
+  const then = of.state === "failed" ? "It does not try again by itself: mend it, then press Restart." : "It tries again by itself until it succeeds.";
+  return (
+    <div class="trouble-now">
+      <ProblemBox problem={problem} what={of.state} />
+      <p class="muted">{then}</p>
+    </div>
+  );
+}
+
 function Lead({ of }: { of: Connector }) {
   const file = fileOf(of);
   return (
@@ -86,6 +98,7 @@ function Tabbed({ of }: { of: Connector }) {
   return (
     <>
       <Tabs tabs={tabs} label={`Views of ${of.name}`} />
+      {of.problem && <Trouble of={of} problem={of.problem} />}
       {tab === "overview" && <Overview of={of} />}
       {tab === "tables" && <Tables of={of} />}
       {tab === "snapshot" && <Snapshot of={of} />}

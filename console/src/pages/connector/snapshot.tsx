@@ -17,14 +17,14 @@ import { Start } from "./snapshot-start";
 
 export function Snapshot({ of }: { of: Connector }) {
   const [starting, setStarting] = useState(false);
-  const isWorking = of.target === "running";
+  const isWorking = of.state === "streaming" || of.state === "snapshot";
   return (
     <div class="stack">
       <div class="bar-row">
         <button type="button" class="primary" disabled={!isWorking} onClick={() => setStarting(true)}>
           New snapshot …
         </button>
-        {!isWorking && <span class="muted">The connector must run for that: resume it first.</span>}
+        {!isWorking && <span class="muted">The connector must run for that: now it is {of.state}.</span>}
       </div>
       <Asked of={of} />
       <Initial of={of} />
@@ -115,6 +115,9 @@ function Initial({ of }: { of: Connector }) {
   const { snapshot } = of;
   // took_seconds runs from the beginning on.
   const isOver = snapshot.tables_done >= snapshot.tables_total;
+  if (snapshot.tables_total === 0 && of.problem) {
+    return <Empty title="No snapshot now">The connector does not get that far: see above. Mended, it begins with it, if it has not had one.</Empty>;
+  }
   if (snapshot.tables_total === 0) {
     return (
       <Empty title="No initial snapshot">

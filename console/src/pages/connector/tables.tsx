@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
-import type { Connector, Items, Relation, Topic } from "../../api/types";
+import type { Answer, Connector, Items, Relation, Topic } from "../../api/types";
 import { ui } from "../../app/paths";
 import { useQuery } from "../../app/query";
 import { count, counted, rate } from "../../text/format";
@@ -23,9 +23,12 @@ const SHOWN = [
 ] as const;
 const TOPICS_MS = 10_000;
 
+type Changes = Answer<"/v1/connectors/{name}/tables">["items"][number];
+
 interface Row extends Relation {
   topic: Topic | undefined;
   snapshot: Connector["snapshot"]["tables"][number] | undefined;
+  changes: Changes | undefined;
   warnings: string[];
 }
 
@@ -33,6 +36,7 @@ export function Tables({ of }: { of: Connector }) {
   const path = seg`/v1/sources/${of.name}/tables`;
   const polled = usePolled<{ items: Relation[] }>(path);
   const topics = usePolled<Items<Topic>>("/v1/topics", TOPICS_MS).data?.items ?? [];
+  const changes = usePolled<{ items: Changes[] }>(seg`/v1/connectors/${of.name}/tables`, TOPICS_MS).data?.items ?? [];
   const [shown, show] = useQuery("show", "captured");
   const [text] = useQuery("q");
   const [asked, ask] = useState<string | null>(null);
@@ -41,7 +45,7 @@ export function Tables({ of }: { of: Connector }) {
       {({ items }) => {
         const rows = items
           .filter((one) => (shown === "all" || one.captured) && one.table.toLowerCase().includes(text.toLowerCase()))
-          .map((one): Row => rowOf(one, of, topics));
+          .map((one): Row => ({ ...rowOf(one, of, topics), changes: changes.find(({ table }) => table === one.table) }));
         return (
           <div class="stack">
             <div class="bar-row">
@@ -71,8 +75,7 @@ export function Tables({ of }: { of: Connector }) {
               }
             />
             <p class="muted">
-              Rows are estimated from table statistics. Records are those that the topic holds now; changes by table and operation are not counted
-              by this service.
+              Rows are estimated from table statistics. Records are those that the topic holds now; changes are counted since the service started.
             </p>
             <AsCommand call={{ path }} />
             {asked !== null && <Start of={of} tables={[asked]} onClose={() => ask(null)} />}
@@ -83,7 +86,7 @@ export function Tables({ of }: { of: Connector }) {
   );
 }
 
-function rowOf(relation: Relation, of: Connector, topics: readonly Topic[]): Row {
+function rowOf(relation: Relation, of: Connector, topics: readonly Topic[]): Omit<Row, "changes"> {
   const bare = relation.table;
   return {
     ...relation,
@@ -124,6 +127,14 @@ function columns(onSnapshot: (table: string) => void): Column<Row>[] {
     },
     { id: "topic", title: "Topic", cell: (row) => (row.topic ? <a class="nowrap" href={ui.topic(row.topic.name)}>{row.topic.name}</a> : <span class="muted nowrap">none yet</span>) },
     { id: "records", title: "Records", num: true, by: (row) => row.topic?.records },
+    {
+      id: "changes",
+      title: "C/U/D",
+      help: "Inserts, updates, deletes since the service started",
+      num: true,
+      by: (row) => row.changes && row.changes.inserts + row.changes.updates + row.changes.deletes,
+      cell: ({ changes }) => (changes ? [changes.inserts, changes.updates, changes.deletes].map(count).join(" / ") : "–"),
+    },
     { id: "rate", title: "In/s", num: true, by: (row) => row.topic?.records_per_second, as: rate },
     { id: "rows", title: "Rows", num: true, by: (row) => row.rows_estimated, cell: (row) => (row.rows_estimated === null ? "–" : `~${count(row.rows_estimated)}`) },
     { id: "snapshot", title: "Snapshot", cell: (row) => <SnapshotCell row={row} /> },

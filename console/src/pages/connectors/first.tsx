@@ -6,16 +6,14 @@ import { Empty } from "../../ui/empty";
 
 export function FirstConnector() {
   return (
-    <Empty
-      title="No connector yet"
-      actions={
+    <Empty title="No connector yet">
+      <p>A connector reads the changes of one PostgreSQL database and writes them to topics, a topic for each table. All you need is its URL.</p>
+      <div>
         <a class="button primary" href={ui.newConnector()}>
           Connect a database
         </a>
-      }
-    >
-      <p>A connector reads the changes of one PostgreSQL database and writes them to topics, a topic for each table.</p>
-      <p>First see whether the database can be captured; nothing in it is changed by this:</p>
+      </div>
+      <p>On the command line, whether a database can be captured, and what mends it:</p>
       <Code text="rowfeed check postgres://user@host/database" what="the command" />
       <p>Only want to look around? This starts a throwaway PostgreSQL with changes of its own:</p>
       <Code text="rowfeed demo" what="the command" />

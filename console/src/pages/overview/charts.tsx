@@ -1,8 +1,7 @@
 // Lag and throughput side by side, of the connectors that matter most, with one cursor. The range is in the address.
 
-import type { ApiProblem } from "../../api/problem";
 import type { Connector } from "../../api/types";
-import { CONNECTORS_MAX, RANGES, rangeOf, useSeries } from "../../api/series";
+import { CONNECTORS_MAX, RANGES, noLine, rangeOf, useSeries } from "../../api/series";
 import { useQuery } from "../../app/query";
 import { duration, rate } from "../../text/format";
 import { Chart } from "../../ui/chart";
@@ -19,7 +18,6 @@ export function Charts({ connectors }: { connectors: readonly Connector[] }) {
     .sort();
   const lag = useSeries("lag_ms", names, range);
   const changes = useSeries("changes_per_second", names, range);
-  const none = (problem: ApiProblem | undefined) => (problem ? `Not known: ${problem.detail}` : "The first value comes within ten seconds.");
   return (
     <section aria-labelledby="charts-title">
       <div class="bar-row">
@@ -39,7 +37,7 @@ export function Charts({ connectors }: { connectors: readonly Connector[] }) {
           format={duration}
           sync="overview"
           range={lag.data?.range}
-          none={none(lag.problem)}
+          none={noLine(lag, "lag_ms", connectors)}
         />
         <Chart
           title="Throughput"
@@ -48,7 +46,7 @@ export function Charts({ connectors }: { connectors: readonly Connector[] }) {
           format={(value) => `${rate(value)}/s`}
           sync="overview"
           range={changes.data?.range}
-          none={none(changes.problem)}
+          none={noLine(changes, "changes_per_second", connectors)}
         />
       </div>
     </section>

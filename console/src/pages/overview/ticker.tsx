@@ -12,7 +12,8 @@ const ROWS_MAX = 10;
 /** Records a second. */
 const RATE = 4;
 
-const WISH = { match: ["*"], view: "diff", sample: RATE, from: "-1", credit: 50 } as const;
+/** The last two of each topic: behind a delete comes its tombstone, which is no change. */
+const WISH = { match: ["*"], view: "diff", sample: RATE, from: "-2", credit: 50 } as const;
 
 export function Ticker() {
   const [rows, setRows] = useState<LiveRecord[]>([]);
@@ -35,7 +36,8 @@ export function Ticker() {
     refused: (_, message) => setRefused(message),
   });
   const hold = (is: boolean) => {
-    held.current = is;
+    // Nothing to read yet is nothing to hold still.
+    held.current = is && rows.length > 0;
     if (!is && missed.current.length > 0) {
       show(missed.current);
       missed.current = [];
@@ -53,7 +55,7 @@ export function Ticker() {
       </div>
       {refused && <p class="muted">Not shown: {refused}.</p>}
       {rows.length === 0 && !refused ? (
-        <p class="muted">Waiting for the next change …</p>
+        <p class="muted">No change has come yet: the next one stands here at once.</p>
       ) : (
         <div class="table-wrap scrolls ticker" role="region" aria-label="Latest changes" aria-live="off" tabIndex={0}>
           <table>

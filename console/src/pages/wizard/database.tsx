@@ -9,7 +9,7 @@ import { Field } from "../../ui/field";
 import { Findings, useExamination } from "../../ui/findings";
 import { ProblemBox } from "../../ui/problem-box";
 import { type Draft, SSL_MODES, missing, nameOf, parseUrl, urlFor } from "./draft";
-import { change, connectionKey, draft, examined, password } from "./store";
+import { change, draft, isWhole, lack, password } from "./store";
 
 /** The URL as it may be seen: without its password. */
 const shownUrl = (of: Draft): string => (of.host === "" ? "" : urlFor({ ...of, secret: "typed" }, "").replace(/\?sslmode=prefer$/, ""));
@@ -24,15 +24,13 @@ export function Database() {
   const examination = useExamination();
   const lacks = missing(of);
   const look = async () => {
-    const now = draft.peek();
-    if (missing(now) !== "" || examination.isRunning) return;
-    const key = connectionKey(now);
-    const sum = await examination.run({ url: urlFor(now, password.peek()), slot_test: true });
-    if (sum) examined.value = { of: key, sum };
+    if (isWhole(1)) await examination.run({ url: urlFor(draft.peek(), password.peek()), slot_test: true });
   };
+  // Which tables are meant is said in the next step: what they lack stands behind it, for those alone.
+  const shown = { ...examination, findings: examination.findings.filter(({ group }) => group !== "tables") };
   return (
     <div class="stack">
-      <Url onRead={() => void look()} />
+      <Url onRead={(isAsked) => (isAsked || missing(draft.peek()) === "") && void look()} />
       <div class="fields">
         <Text label="Host" of="host" placeholder="db.internal" />
         <Text label="Port" of="port" placeholder="5432" numeric />
@@ -52,13 +50,14 @@ export function Database() {
         <Secret onEnter={() => void look()} />
       </div>
       <div class="row">
-        <button type="button" class="primary" disabled={lacks !== "" || examination.isRunning} onClick={() => void look()}>
+        <button type="button" class="primary" disabled={examination.isRunning} onClick={() => void look()}>
           {examination.isRunning ? "Looking …" : "Check the database"}
         </button>
-        <span class="muted">{lacks ? `Missing: ${lacks}.` : "It connects, looks around, and makes a temporary slot that is dropped at once."}</span>
+        <span class="muted">It reads the catalogue, and makes a temporary slot that is dropped at once: nothing else is written.</span>
       </div>
       {examination.problem && <ProblemBox problem={examination.problem} what="Not examined" onRetry={() => void look()} />}
-      {examination.findings.length + Number(examination.isRunning) > 0 && <Findings of={examination} label="Database" />}
+      {shown.findings.length + Number(shown.isRunning) > 0 && <Findings of={shown} label="Database" />}
+      {shown.sum && <p class="muted">What tables lack is looked at once you chose them.</p>}
       {lacks === "" && (
         <AsCommand
           line={command("rowfeed", "check", urlFor({ ...of, secret: "reference", variable: of.variable || passwordVariable(nameOf(of)) }, ""))}
@@ -70,10 +69,10 @@ export function Database() {
 }
 
 /** The one field for those who have a URL. A password in it goes to its own field, and out of sight. */
-function Url({ onRead }: { onRead: () => void }) {
+function Url({ onRead }: { onRead: (isAsked: boolean) => void }) {
   const [typed, setTyped] = useState<string | null>(null);
   const [mistake, setMistake] = useState("");
-  const read = () => {
+  const read = (isAsked: boolean) => {
     if (typed === null || typed.trim() === "") return setTyped(null);
     const parsed = parseUrl(typed);
     if ("mistake" in parsed) return setMistake(parsed.mistake);
@@ -85,7 +84,7 @@ function Url({ onRead }: { onRead: () => void }) {
       password.value = parsed.password;
       change({ secret: "typed" });
     }
-    onRead();
+    onRead(isAsked);
   };
   return (
     <Field label="URL of the database" help="Paste it as you have it. The fields below are the same." mistake={mistake || undefined}>
@@ -100,8 +99,8 @@ function Url({ onRead }: { onRead: () => void }) {
           spellcheck={false}
           value={typed ?? shownUrl(draft.value)}
           onInput={(event) => setTyped(event.currentTarget.value)}
-          onBlur={read}
-          onKeyDown={(event) => event.key === "Enter" && read()}
+          onBlur={() => read(false)}
+          onKeyDown={(event) => event.key === "Enter" && read(true)}
         />
       )}
     </Field>
@@ -118,7 +117,7 @@ interface TextProps {
 
 function Text({ label, of, placeholder, help, numeric }: TextProps) {
   return (
-    <Field label={label} help={help}>
+    <Field label={label} help={help} mistake={lack(1, of)}>
       {(ids) => (
         <input
           {...ids}
@@ -144,6 +143,7 @@ function Secret({ onEnter }: { onEnter: () => void }) {
     <div class="stack-small">
       <Field
         label="Password"
+        mistake={lack(1, "variable")}
         help={
           isTyped ? (
             "Kept in this page's memory alone until the connector is made. Better: a variable, so that no file and no API ever holds it."

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import type { Relation } from "../../api/types";
-import { EMPTY, chosenOf, includeList, missing, nameMistake, nameOf, optionsOf, parseUrl, urlFor } from "./draft";
+import { EMPTY, chosenOf, includeList, lacksIn, missing, nameMistake, nameOf, optionsOf, parseUrl, urlFor } from "./draft";
 
 const shop = { ...EMPTY, host: "db", user: "cdc", database: "Shop" };
 
@@ -40,12 +40,11 @@ describe("a connector's name", () => {
 describe("tables", () => {
   it("are a list of expressions", () => {
     expect(includeList({ ...shop, schemas: ["sales"], tables: ["public.a", "sales.b"] })).toBe("sales\\..*,public\\.a");
-    expect(includeList({ ...shop, patterns: "public.order_*, x.y" })).toBe("public\\.order_.*,x\\.y");
     expect(includeList(shop)).toBe("");
   });
-  it("of a schema are those that can be captured", () => {
-    const of = (table: string, capturable: boolean) => ({ table, capturable }) as Relation;
-    const all = [of("a.x", true), of("a.y", false), of("b.x", true)];
+  it("of a schema are those that do no harm", () => {
+    const of = (table: string, ...codes: string[]) => ({ table, reasons: codes.map((code) => ({ code, text: "" })) }) as unknown as Relation;
+    const all = [of("a.x", "pg/select"), of("a.y", "pg/identity-missing"), of("a.z", "pg/view"), of("b.x")];
     expect(chosenOf({ ...shop, schemas: ["a"] }, all).map((one) => one.table)).toEqual(["a.x"]);
     expect(chosenOf({ ...shop, schemas: ["a"], full: ["a.y"] }, all).map((one) => one.table)).toEqual(["a.x", "a.y"]);
   });
@@ -70,7 +69,18 @@ describe("options", () => {
     });
     expect(options).not.toHaveProperty("snapshot.mode");
   });
+  it("have names of their own where they are written", () => {
+    expect(optionsOf({ ...shop, slot: "mine", publication: "theirs", publishing: "disabled" }, "")).toMatchObject({
+      "slot.name": "mine",
+      "publication.name": "theirs",
+      "publication.autocreate.mode": "disabled",
+    });
+  });
   it("are asked for while something is missing", () => {
+    expect(lacksIn(1, { ...shop, port: "x" })).toEqual({ port: "a number" });
+    expect(lacksIn(2, shop)).toHaveProperty("tables");
+    expect(lacksIn(2, { ...shop, schemas: ["a"] })).toEqual({});
+    expect(lacksIn(4, { ...shop, snapshot: "filtered", where: { a: " " } })).toHaveProperty("where");
     expect(missing(EMPTY)).toBe("the host, the user, the database");
     expect(missing({ ...shop, secret: "reference" })).toBe("the variable");
     expect(missing(shop)).toBe("");

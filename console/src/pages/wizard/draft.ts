@@ -5,8 +5,19 @@ import type { Relation } from "../../api/types";
 import { sqlTable } from "../../text/command";
 import { type Options, exactly, legalName, passwordVariable } from "../../text/native";
 
+export const PUBLISHING = [
+  ["filtered", "filtered: made for the chosen tables"],
+  ["disabled", "disabled: somebody else makes it"],
+  ["all_tables", "all_tables: made for all, by a superuser"],
+] as const;
+
 export interface Draft {
   name: string;
+  /** Names that are made of the connector's unless others are written. */
+  slot: string;
+  publication: string;
+  /** publication.autocreate.mode */
+  publishing: (typeof PUBLISHING)[number][0];
   host: string;
   port: string;
   user: string;
@@ -20,8 +31,6 @@ export interface Draft {
   schemas: readonly string[];
   /** Tables by name. */
   tables: readonly string[];
-  /** Patterns of tables, where the service cannot list them. */
-  patterns: string;
   /** Tables whose replica identity is set to FULL at the start. */
   full: readonly string[];
   envelope: "debezium" | "flat" | "cloudevents";
@@ -37,6 +46,9 @@ export interface Draft {
 
 export const EMPTY: Draft = {
   name: "",
+  slot: "",
+  publication: "",
+  publishing: "filtered",
   host: "",
   port: "5432",
   user: "",
@@ -46,7 +58,6 @@ export const EMPTY: Draft = {
   variable: "",
   schemas: [],
   tables: [],
-  patterns: "",
   full: [],
   envelope: "debezium",
   decimals: "string",
@@ -91,11 +102,30 @@ function decode(text: string): string {
   }
 }
 
-/** What is missing to ask the database, in words; "" when nothing is. */
-export function missing({ host, user, database, secret, variable }: Draft): string {
-  const without = [host === "" && "the host", user === "" && "the user", database === "" && "the database", secret === "reference" && variable === "" && "the variable"];
-  return without.filter(Boolean).join(", ");
+/** What a step lacks, by its field. */
+export type Lacks = Partial<Record<"host" | "port" | "user" | "database" | "variable" | "tables" | "where", string>>;
+
+export function lacksIn(step: number, { host, port, user, database, secret, variable, tables, schemas, snapshot, where }: Draft): Lacks {
+  const lacks: Lacks = {};
+  if (step === 1) {
+    if (host === "") lacks.host = "which server?";
+    if (!/^\d{1,5}$/.test(port)) lacks.port = "a number";
+    if (user === "") lacks.user = "as which role?";
+    if (database === "") lacks.database = "which database?";
+    if (secret === "reference" && variable === "") lacks.variable = "which variable?";
+  }
+  if (step === 2 && tables.length + schemas.length === 0) lacks.tables = "No table is chosen: choose one at least, or a whole schema.";
+  if (step === 4 && snapshot === "filtered" && !Object.values(where).some((one) => one.trim() !== "")) {
+    lacks.where = "No condition is written: write one at least, or choose all rows.";
+  }
+  return lacks;
 }
+
+/** What is missing to ask the database, in words; "" when nothing is. */
+export const missing = (draft: Draft): string =>
+  Object.keys(lacksIn(1, draft))
+    .map((field) => `the ${field}`)
+    .join(", ");
 
 /** The name that a connector gets unless another is written: the database's. */
 export const nameOf = (draft: Draft): string => draft.name || legalName(draft.database || "default");
@@ -121,19 +151,24 @@ export function urlFor(draft: Draft, typed: string): string {
 
 export const schemaOf = (table: string): string => table.slice(0, Math.max(0, table.indexOf(".")));
 
+const has = ({ reasons }: Relation, ...codes: readonly string[]): boolean => reasons.some(({ code }) => codes.includes(code));
+
+/** Once it is published, the application's own UPDATE and DELETE fail. */
+export const breaks = (one: Relation): boolean => has(one, "pg/identity-missing");
+
+/** Nothing of it is in the WAL, or publishing it would do harm. What the role may not read yet can be chosen: a statement mends it. */
+export const mayChoose = ({ full }: Draft, one: Relation): boolean =>
+  !has(one, "pg/view", "pg/foreign", "pg/unlogged") && (!breaks(one) || full.includes(one.table));
+
 /** Which tables are meant, of those that are there. */
 export const chosenOf = (draft: Draft, relations: readonly Relation[]): Relation[] =>
-  relations.filter((one) => draft.tables.includes(one.table) || (draft.schemas.includes(schemaOf(one.table)) && (one.capturable || draft.full.includes(one.table))));
-
-/** A glob of `schema.table` as an expression. */
-const globToRegex = (glob: string): string => glob.split(/([*?])/).map((part) => (part === "*" ? ".*" : part === "?" ? "." : exactly(part))).join("");
+  relations.filter((one) => draft.tables.includes(one.table) || (draft.schemas.includes(schemaOf(one.table)) && mayChoose(draft, one)));
 
 /** The tables as Debezium's list; "" is all of them. */
 export function includeList(draft: Draft): string {
-  const written = draft.patterns.split(/[\s,]+/).filter(Boolean).map(globToRegex);
   const schemas = draft.schemas.map((schema) => `${exactly(schema)}\\..*`);
   const tables = draft.tables.filter((table) => !draft.schemas.includes(schemaOf(table))).map(exactly);
-  return [...written, ...schemas, ...tables].join(",");
+  return [...schemas, ...tables].join(",");
 }
 
 const ENVELOPES: Record<Draft["envelope"], Options> = {
@@ -149,6 +184,12 @@ const ENVELOPES: Record<Draft["envelope"], Options> = {
 /** How many stars stand for a masked value. */
 const MASK_STARS = 8;
 
+/** What slot and publication are called after a connector. */
+export function usualNames(name: string) {
+  const legal = legalName(name).slice(0, 58);
+  return { slot: `${legal}_slot`, publication: `${legal}_pub` };
+}
+
 /** The connection alone: what listing tables needs. */
 export function connectionOptions(draft: Draft, typed: string): Options {
   const name = nameOf(draft);
@@ -163,9 +204,9 @@ export function connectionOptions(draft: Draft, typed: string): Options {
     "database.dbname": draft.database,
     "database.sslmode": draft.sslmode,
     ...(password === "" ? {} : { "database.password": password }),
-    "slot.name": `${legalName(name).slice(0, 58)}_slot`,
-    "publication.name": `${legalName(name).slice(0, 58)}_pub`,
-    "publication.autocreate.mode": "filtered",
+    "slot.name": draft.slot || usualNames(name).slot,
+    "publication.name": draft.publication || usualNames(name).publication,
+    "publication.autocreate.mode": draft.publishing,
     "heartbeat.interval.ms": "10000",
   };
 }

@@ -12,15 +12,15 @@ import { missing } from "./draft";
 import { Events } from "./events";
 import { Review } from "./review";
 import { Snapshot } from "./snapshot";
-import { draft } from "./store";
+import { draft, isWhole } from "./store";
 import { Tables } from "./tables";
 
 const STEPS: readonly { title: string; lead: string; part: FunctionComponent }[] = [
-  { title: "Database", lead: "Which database? The doctor looks whether it can be captured; nothing in it is changed.", part: Database },
+  { title: "Database", lead: "Which database? The doctor looks whether it can be captured.", part: Database },
   { title: "Tables", lead: "Which tables become topics?", part: Tables },
   { title: "Events", lead: "What does an event look like? The sample is a row of your own table.", part: Events },
   { title: "Snapshot", lead: "Are the rows that exist already read first?", part: Snapshot },
-  { title: "Review", lead: "The same connector as a file, as a command, or made here.", part: Review },
+  { title: "Review", lead: "Is all well? Then it is made here, or as a file, or by a command.", part: Review },
 ];
 
 const href = (step: number): string => `${ui.newConnector()}${step === 1 ? "" : `?step=${step}`}`;
@@ -64,7 +64,7 @@ export default function Wizard() {
             </a>
           )}
           {step < STEPS.length && (
-            <a class={missing(draft.value) === "" ? "button primary" : "button"} href={href(step + 1)}>
+            <a class="button primary" href={href(step + 1)} onClick={(event) => !isWhole(step) && event.preventDefault()}>
               On to {STEPS[step]?.title.toLowerCase()}
             </a>
           )}

@@ -14,8 +14,6 @@ const TIMEOUT_MS = 40_000;
 interface Known {
   of: string;
   items: readonly Relation[];
-  /** The service has no such question. */
-  isUntold: boolean;
   problem: ApiProblem | null;
 }
 
@@ -24,7 +22,6 @@ const known = signal<Known | null>(null);
 export interface Relations {
   items: readonly Relation[];
   isLoading: boolean;
-  isUntold: boolean;
   problem: ApiProblem | null;
   again: () => void;
 }
@@ -39,12 +36,9 @@ export function useRelations(): Relations {
     const asking = new AbortController();
     const config = connectionOptions(draft.peek(), typed);
     post<{ items: Relation[] }>("/v1/sources/tables", { config }, { signal: asking.signal, timeoutMs: TIMEOUT_MS }).then(
-      ({ items }) => (known.value = { of: key, items, isUntold: false, problem: null }),
+      ({ items }) => (known.value = { of: key, items, problem: null }),
       (error: unknown) => {
-        if (asking.signal.aborted) return;
-        const problem = asProblem(error);
-        const isUntold = problem.status === 404 || problem.status === 405;
-        known.value = { of: key, items: [], isUntold, problem: isUntold ? null : problem };
+        if (!asking.signal.aborted) known.value = { of: key, items: [], problem: asProblem(error) };
       },
     );
     return () => asking.abort();
@@ -53,7 +47,6 @@ export function useRelations(): Relations {
   return {
     items: is?.items ?? [],
     isLoading: may && is === null,
-    isUntold: is?.isUntold ?? false,
     problem: is?.problem ?? null,
     again: () => setAsked(asked + 1),
   };

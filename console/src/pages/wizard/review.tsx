@@ -1,11 +1,10 @@
-// Step 5: the connector as both files side by side, what is wrong with it, what the database still lacks, and making it.
+// Step 5: its name, what the doctor and the service say of it as a whole, both files side by side, and making it.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 import { route } from "../../app/place";
 import { useAct } from "../../api/act";
-import { asProblem, put, seg } from "../../api/client";
+import { put, seg } from "../../api/client";
 import { usePolled } from "../../api/polled";
-import type { ApiProblem } from "../../api/problem";
 import type { Connector, Items } from "../../api/types";
 import { ui } from "../../app/paths";
 import { told } from "../../app/toasts";
@@ -14,12 +13,19 @@ import { commandOptions, debeziumJson, isReference, nativeToml } from "../../tex
 import { AsCommand } from "../../ui/as-command";
 import { Code } from "../../ui/code";
 import { Field } from "../../ui/field";
+import { Findings, marked, useExamination } from "../../ui/findings";
 import { ProblemBox } from "../../ui/problem-box";
-import { missing, nameMistake, nameOf, optionsOf } from "./draft";
-import { change, connectionKey, draft, examined, forget, password } from "./store";
+import { breaks, chosenOf, lacksIn, missing, nameMistake, nameOf, optionsOf } from "./draft";
+import { Names, isName } from "./names";
+import { useRelations } from "./relations";
+import { type Standing, standing } from "./standing";
+import { change, draft, forget, password } from "./store";
+import { untold, useValidated } from "./validated";
 
-/** The service asks the database while it makes one, and longer while it checks. */
+/** The service asks the database while it makes one. */
 const TIMEOUT_MS = 20_000;
+const RESTS_MS = 500;
+const IDENTITY = "pg/identity-missing";
 
 export function Review() {
   const of = draft.value;
@@ -27,32 +33,65 @@ export function Review() {
   const taken = (usePolled<Items<Connector>>("/v1/connectors").data?.items ?? []).map((one) => one.name);
   const mistake = nameMistake(name, taken);
   const options = optionsOf(of, password.value);
-  const sum = examined.value?.of === connectionKey(of) ? examined.value.sum : null;
-  const verdict = useVerdict(JSON.stringify(options), missing(of) === "");
+  const key = JSON.stringify(options);
+  const lacks = missing(of) ? "The connection is not whole: see step 1." : [lacksIn(2, of).tables, lacksIn(4, of).where, mistake && `The name cannot be taken: ${mistake}.`].find(Boolean);
+  const mayAsk = !missing(of) && !lacksIn(2, of).tables;
+  const [round, setRound] = useState(0);
+  const validated = useValidated(mayAsk ? key : null, round);
+  const doctor = useExamination();
+  const { run, clear } = doctor;
+  useEffect(() => {
+    clear();
+    if (!mayAsk) return;
+    // Without a slot: the proof of that was step 1, and options rest often.
+    const timer = setTimeout(() => void run({ config: JSON.parse(key) as Record<string, string>, slot_test: false }), RESTS_MS);
+    return () => clearTimeout(timer);
+  }, [key, mayAsk, round, run, clear]);
+  const relations = useRelations();
+  const again = () => {
+    relations.again();
+    setRound(round + 1);
+  };
+
+  // An identity that is set at the start is only lacking until then.
+  const lacking = chosenOf(of, relations.items).filter(breaks);
+  const isSet = lacking.length > 0 && lacking.every((one) => of.full.includes(one.table));
+  const findings = doctor.findings.map((one) => (isSet && one.id === IDENTITY && one.status === "fail" ? { ...one, status: "warn" as const } : one));
+  const seen = { ...doctor, findings };
+  const mistakes = untold(validated, findings.filter(({ status }) => status !== "ok").map(({ id }) => id));
+  const isChecking = mayAsk && !((doctor.sum || doctor.problem) && (validated.errors || validated.problem));
+  const stands = standing({
+    lacks: lacks ?? "",
+    isChecking,
+    unknown: (doctor.problem ?? validated.problem)?.detail ?? "",
+    mistakes: mistakes.size,
+    fails: marked(seen, "fail"),
+    // The identity is told for itself.
+    warns: marked(seen, "warn") - Number(isSet && findings.some(({ id, status }) => id === IDENTITY && status === "warn")),
+    autoset: isSet ? lacking.map((one) => one.table) : [],
+  });
+  const isPublication = findings.some(({ id, status }) => id === "pg/publication" && (status === "fail" || status === "warn"));
   return (
     <div class="stack">
-      <Field label="Name" help="Its topics begin with it, and its slot and publication are called after it." mistake={mistake || undefined}>
+      <Field label="Name" help="Topics, slot and publication are called after it." mistake={mistake || undefined}>
         {(ids) => (
           <input {...ids} type="text" class="mono name" autocomplete="off" spellcheck={false} placeholder={name} value={of.name} onInput={(event) => change({ name: event.currentTarget.value.trim() })} />
         )}
       </Field>
-      {sum === null && (
-        <p class="say-warn">
-          ▲ The doctor has not seen this database yet: <a href={ui.newConnector()}>check it first</a>.
-        </p>
-      )}
-      {sum && !sum.ok && <p class="say-error">✗ The doctor found something that must be mended first.</p>}
-      {sum?.fix_sql && (
-        <section aria-label="What the database still lacks">
-          <h3>{sum.ok ? "Recommended in the database" : "To be mended in the database"}</h3>
-          <Code text={sum.fix_sql} what="the script" />
+      <Names open={isPublication || [...mistakes.keys()].some(isName)} mistakes={mistakes} />
+      {mayAsk && (
+        <section class="stack" aria-label="Is all well?">
+          {doctor.problem && <ProblemBox problem={doctor.problem} what="The database was not examined" tone="warn" />}
+          {validated.problem && <ProblemBox problem={validated.problem} what="The options were not validated" tone="warn" />}
+          <Findings of={seen} label="Before it is made" brief />
+          {mistakes.size > 0 && <Mistakes of={mistakes} />}
+          <div class="row">
+            <button type="button" disabled={isChecking} onClick={again}>
+              Check again
+            </button>
+            <span class="muted">With these tables and this publication. Nothing is kept of the try.</span>
+          </div>
         </section>
-      )}
-      {verdict && <Verdict of={verdict} />}
-      {of.full.length > 0 && (
-        <p class="muted">
-          {of.full.join(", ")}: REPLICA IDENTITY FULL is set when the connector starts. What is said above looks at the database as it is now.
-        </p>
       )}
       <div class="two">
         <section>
@@ -73,17 +112,13 @@ export function Review() {
           No password is written. If the database wants one, <a href={ui.newConnector()}>write it again</a>: it is not kept over a reload.
         </p>
       )}
-      <Make name={name} isReady={mistake === "" && missing(of) === ""} />
+      <Make name={name} stands={stands} />
       <AsCommand
         line={command("rowfeed", "connectors", "apply", "-f", `${name}.json`)}
         call={{ method: "PUT", path: seg`/connectors/${name}/config`, body: commandOptions(name, options) }}
       />
     </div>
   );
-}
-
-interface Infos {
-  configs: { value: { name: string; errors: string[] } }[];
 }
 
 /** Which step an option is chosen in. */
@@ -94,41 +129,25 @@ const stepOf = (option: string): number => {
   return option === "name" || option === "topic.prefix" ? 5 : 1;
 };
 
-type Checked = { errors: [option: string, said: string][] } | { problem: ApiProblem } | null;
+const goTo = (option: string) => document.querySelector<HTMLElement>(`[name="${CSS.escape(option)}"]`)?.focus();
 
-/** What the service says of the options as they are when the step is come to; asked again when they change and rest. */
-function useVerdict(key: string, may: boolean): Checked {
-  const [checked, setChecked] = useState<Checked>(null);
-  useEffect(() => {
-    setChecked(null);
-    if (!may) return;
-    const asking = new AbortController();
-    const timer = setTimeout(() => {
-      put<Infos>("/connector-plugins/PostgresConnector/config/validate", key, { signal: asking.signal, timeoutMs: TIMEOUT_MS, headers: { "Content-Type": "application/json" } }).then(
-        ({ configs }) => setChecked({ errors: configs.filter(({ value }) => value.errors.length > 0).map(({ value }) => [value.name, value.errors.join("\n")]) }),
-        (error: unknown) => !asking.signal.aborted && setChecked({ problem: asProblem(error) }),
-      );
-    }, 500);
-    return () => {
-      clearTimeout(timer);
-      asking.abort();
-    };
-  }, [key, may]);
-  return checked;
-}
-
-function Verdict({ of }: { of: NonNullable<Checked> }) {
-  if ("problem" in of) return <ProblemBox problem={of.problem} what="Not validated" tone="warn" />;
-  if (of.errors.length === 0) return <p class="say-ok">✓ The configuration is valid, and the database lets it in.</p>;
+function Mistakes({ of }: { of: ReadonlyMap<string, string> }) {
   return (
     <section class="problem error" aria-label="Mistakes">
       <p class="problem-what">
         <span aria-hidden="true">■</span> The configuration is not right yet
       </p>
       <ul class="plain">
-        {of.errors.map(([option, said]) => (
+        {[...of].map(([option, said]) => (
           <li key={option} class="pre">
-            <a href={`${ui.newConnector()}?step=${stepOf(option)}`}>{option}</a>: {said}
+            {isName(option) ? (
+              <button type="button" onClick={() => goTo(option)}>
+                {option}
+              </button>
+            ) : (
+              <a href={`${ui.newConnector()}?step=${stepOf(option)}`}>{option}</a>
+            )}
+            : {isName(option) ? said.split("\n")[0] : said}
           </li>
         ))}
       </ul>
@@ -136,8 +155,9 @@ function Verdict({ of }: { of: NonNullable<Checked> }) {
   );
 }
 
-function Make({ name, isReady }: { name: string; isReady: boolean }) {
+function Make({ name, stands }: { name: string; stands: Standing }) {
   const { busy, problem, run } = useAct();
+  const why = useId();
   const make = () =>
     run(async () => {
       const options = optionsOf(draft.peek(), password.peek());
@@ -152,11 +172,14 @@ function Make({ name, isReady }: { name: string; isReady: boolean }) {
     <div class="stack-small">
       {problem && <ProblemBox problem={problem} what="Not made" />}
       <div class="row">
-        <button type="button" class="primary" disabled={busy || !isReady} onClick={() => void make()}>
-          {busy ? "Making it …" : `Create ${name}`}
+        <button type="button" class={stands.isRisk ? undefined : "primary"} disabled={busy || !stands.may} aria-describedby={why} onClick={() => void make()}>
+          {busy ? "Making it …" : `Create ${name}${stands.isRisk ? " all the same" : ""}`}
         </button>
-        {isTyped && <span class="muted">The service keeps the password with the connector, and shows it to nobody.</span>}
+        <span id={why} role="status" class={stands.may ? "muted" : "say-warn"}>
+          {stands.why || "All is well."}
+        </span>
       </div>
+      {isTyped && <p class="muted">The service keeps the password with the connector, and shows it to nobody.</p>}
     </div>
   );
 }

@@ -20,7 +20,6 @@ export interface Preview {
 export interface Sample {
   preview: Preview | null;
   problem: ApiProblem | null;
-  isUntold: boolean;
   isLoading: boolean;
 }
 
@@ -31,7 +30,7 @@ const TIMEOUT_MS = 20_000;
 const CHARS_MAX = 20_000;
 
 export function useSample(table: string): Sample {
-  const [state, setState] = useState<Sample>({ preview: null, problem: null, isUntold: false, isLoading: false });
+  const [state, setState] = useState<Sample>({ preview: null, problem: null, isLoading: false });
   const key = JSON.stringify(draft.value);
   const typed = password.value;
   useEffect(() => {
@@ -42,13 +41,9 @@ export function useSample(table: string): Sample {
       // The snapshot's own wishes change no event.
       const config = optionsOf({ ...draft.peek(), snapshot: "initial" }, typed);
       post<Preview>("/v1/sources/preview", { config, table }, { signal: asking.signal, timeoutMs: TIMEOUT_MS }).then(
-        (preview) => setState({ preview, problem: null, isUntold: false, isLoading: false }),
+        (preview) => setState({ preview, problem: null, isLoading: false }),
         (error: unknown) => {
-          if (asking.signal.aborted) return;
-          const problem = asProblem(error);
-          // No such question, not: no such table, which has a code.
-          const isUntold = (problem.status === 404 || problem.status === 405) && problem.code === "" && !problem.detail.includes("table");
-          setState({ preview: null, problem: isUntold ? null : problem, isUntold, isLoading: false });
+          if (!asking.signal.aborted) setState({ preview: null, problem: asProblem(error), isLoading: false });
         },
       );
     }, RESTS_MS);
@@ -67,7 +62,6 @@ const cut = (value: unknown): string => {
 
 export function SampleView({ of, table }: { of: Sample; table: string }) {
   if (table === "") return <Empty title="No table to show">Choose a table, and one of its rows stands here as the event that it becomes.</Empty>;
-  if (of.isUntold) return <Empty title="This service shows no sample">The events come as chosen all the same; see them in the topic once the connector runs.</Empty>;
   if (of.problem) return <ProblemBox problem={of.problem} what="No sample" />;
   const preview = of.preview;
   if (!preview) return <p class="muted">{of.isLoading ? "Reading a row …" : ""}</p>;

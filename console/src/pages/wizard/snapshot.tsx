@@ -1,12 +1,14 @@
 // Step 4: whether the rows that exist are read first, which of them, and about how long that takes.
 
 import type { Relation } from "../../api/types";
-import { bytes, count, counted, longDuration } from "../../text/format";
+import { count, longDuration } from "../../text/format";
 import { Field } from "../../ui/field";
 import { type Draft, chosenOf } from "./draft";
 import { Radios } from "./events";
+import { Lacking } from "./lacking";
 import { useRelations } from "./relations";
-import { change, draft } from "./store";
+import { change, draft, lack } from "./store";
+import { sizeText } from "./tables";
 
 const KINDS: readonly (readonly [Draft["snapshot"], string, string])[] = [
   ["initial", "All rows", "Each row as an event with op r, then the changes. No change is missed, none comes twice."],
@@ -22,12 +24,12 @@ const SHOWN_MAX = 100;
 export function Snapshot() {
   const relations = useRelations();
   const of = draft.value;
-  const isAll = of.tables.length + of.schemas.length === 0;
-  const tables = isAll ? relations.items.filter((one) => one.capturable) : chosenOf(of, relations.items);
+  const tables = chosenOf(of, relations.items);
   return (
     <div class="stack">
       <Radios label="Rows that exist already" of={KINDS} value={of.snapshot} onChange={(snapshot) => change({ snapshot })} />
       {of.snapshot !== "no_data" && tables.length > 0 && <Estimate of={tables} />}
+      <Lacking what={lack(4, "where")} />
       {of.snapshot === "filtered" && <Conditions tables={tables.map((one) => one.table)} />}
       {of.snapshot !== "no_data" && (
         <p class="muted">
@@ -40,15 +42,16 @@ export function Snapshot() {
 
 function Estimate({ of }: { of: readonly Relation[] }) {
   const rows = of.reduce((total, one) => total + (one.rows_estimated ?? 0), 0);
-  const size = of.reduce((total, one) => total + (one.size_bytes_estimated ?? 0), 0);
   const [slow, fast] = RATES.map((rate) => longDuration(Math.max(1000, (rows / rate) * 1000)));
   return (
     <p role="status">
-      <b>
-        {counted(of.length, "table")}, ~{count(rows)} rows, ~{bytes(size)}
-      </b>
-      : {slow === fast ? `about ${slow}` : `between ${fast} and ${slow}`}{" "}
-      <span class="muted">(estimated from table statistics, at {RATES.map(count).join(" to ")} rows a second)</span>
+      <b>{sizeText(of)}</b>
+      {of.some((one) => one.rows_estimated !== null) && (
+        <>
+          : {slow === fast ? `about ${slow}` : `between ${fast} and ${slow}`}{" "}
+          <span class="muted">(estimated from table statistics, at {RATES.map(count).join(" to ")} rows a second)</span>
+        </>
+      )}
     </p>
   );
 }

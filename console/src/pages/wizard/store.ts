@@ -1,8 +1,7 @@
 // The wizard's draft as long as the tab is open: in sessionStorage, so that a reload loses nothing but the password, which is in memory alone.
 
 import { effect, signal } from "@preact/signals";
-import type { Sum } from "../../api/check";
-import { type Draft, EMPTY } from "./draft";
+import { type Draft, EMPTY, type Lacks, lacksIn } from "./draft";
 
 const KEY = "rowfeed.new-connector";
 /** Longer drafts are not kept over a reload. */
@@ -22,8 +21,19 @@ export const draft = signal<Draft>(kept());
 /** Never kept. */
 export const password = signal("");
 
-/** How the last examination of this very connection ended. */
-export const examined = signal<{ of: string; sum: Sum } | null>(null);
+/** The step that somebody wanted to leave though it lacks something: its fields say what. */
+const tried = signal(0);
+
+/** What a field of a step lacks, once somebody wanted to go on. */
+export const lack = (step: number, field: keyof Lacks): string | undefined => (tried.value === step ? lacksIn(step, draft.value)[field] : undefined);
+
+/** Whether a step has all that it needs; if not, its fields say so, and the first of them gets the focus. */
+export function isWhole(step: number): boolean {
+  const is = Object.keys(lacksIn(step, draft.peek())).length === 0;
+  tried.value = is ? 0 : step;
+  if (!is) setTimeout(() => document.querySelector<HTMLElement>("main [aria-invalid], main [data-lacks]")?.focus());
+  return is;
+}
 
 effect(() => {
   const text = JSON.stringify(draft.value);
@@ -42,7 +52,7 @@ export const change = (some: Partial<Draft>) => {
 export function forget() {
   draft.value = EMPTY;
   password.value = "";
-  examined.value = null;
+  tried.value = 0;
 }
 
 /** The name of a connection, without its password. */

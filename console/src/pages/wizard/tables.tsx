@@ -4,14 +4,14 @@ import { useQuery } from "../../app/query";
 import type { Relation } from "../../api/types";
 import { bytes, count, counted } from "../../text/format";
 import { Empty } from "../../ui/empty";
-import { Field } from "../../ui/field";
 import { Filter } from "../../ui/filter";
 import { Identity, Key, hasWal } from "../../ui/identity";
 import { Loading } from "../../ui/loading";
 import { ProblemBox } from "../../ui/problem-box";
-import { chosenOf, missing, schemaOf } from "./draft";
+import { breaks, chosenOf, mayChoose, missing, schemaOf } from "./draft";
+import { Lacking } from "./lacking";
 import { useRelations } from "./relations";
-import { change, draft } from "./store";
+import { change, draft, lack } from "./store";
 
 /** Tables of a schema that are drawn; the filter finds the others. */
 const SHOWN_MAX = 300;
@@ -22,7 +22,6 @@ export function Tables() {
   if (missing(draft.value) !== "") return null;
   if (relations.isLoading) return <Loading />;
   if (relations.problem) return <ProblemBox problem={relations.problem} what="The tables cannot be listed" onRetry={relations.again} />;
-  if (relations.isUntold) return <Patterns />;
   if (relations.items.length === 0) {
     return (
       <Empty title="There is no table yet" actions={<button type="button" onClick={relations.again}>Look again</button>}>
@@ -41,36 +40,37 @@ export function Tables() {
         </button>
         <Chosen all={relations.items} />
       </div>
+      <Lacking what={lack(2, "tables")} />
       {schemas.map((schema) => (
-        <Schema key={schema} name={schema} tables={found.filter((one) => schemaOf(one.table) === schema)} />
+        <Schema key={schema} name={schema} tables={found.filter((one) => schemaOf(one.table) === schema)} all={relations.items} />
       ))}
     </div>
   );
 }
 
-/** "14 tables, ~2.1 M rows, ~1.3 GiB". */
-export function Chosen({ all }: { all: readonly Relation[] }) {
+/** "14 tables, ~2.1 M rows, ~1.3 GiB", as far as the server has statistics. */
+export function sizeText(of: readonly Relation[]): string {
+  const sum = (size: (one: Relation) => number | null) => of.reduce((total, one) => total + (size(one) ?? 0), 0);
+  const known = of.some((one) => one.rows_estimated !== null);
+  return `${counted(of.length, "table")}, ${known ? `~${count(sum((one) => one.rows_estimated))} rows, ~${bytes(sum((one) => one.size_bytes_estimated))}` : "not analyzed yet"}`;
+}
+
+function Chosen({ all }: { all: readonly Relation[] }) {
   const chosen = chosenOf(draft.value, all);
-  const sum = (of: (one: Relation) => number | null) => chosen.reduce((total, one) => total + (of(one) ?? 0), 0);
-  if (chosen.length === 0) return <span class="muted">None chosen: that is all tables, new ones too.</span>;
-  return (
-    <b role="status">
-      {counted(chosen.length, "table")}, ~{count(sum((one) => one.rows_estimated))} rows, ~{bytes(sum((one) => one.size_bytes_estimated))}
-    </b>
-  );
+  if (chosen.length === 0) return <span class="muted">No table is chosen yet.</span>;
+  return <b role="status">{sizeText(chosen)}</b>;
 }
 
 const without = (list: readonly string[], out: readonly string[]): string[] => list.filter((one) => !out.includes(one));
 
-/** May be published without harm, or is made so at the start. */
-const mayChoose = (one: Relation): boolean => one.capturable || draft.value.full.includes(one.table);
-
-function Schema({ name, tables }: { name: string; tables: readonly Relation[] }) {
+function Schema({ name, tables, all }: { name: string; tables: readonly Relation[]; all: readonly Relation[] }) {
   const of = draft.value;
   const isWhole = of.schemas.includes(name);
-  const names = tables.filter(mayChoose).map((one) => one.table);
-  const areAll = isWhole || (names.length > 0 && names.every((table) => of.tables.includes(table)));
-  const chooseAll = (on: boolean) => change({ tables: on ? [...new Set([...of.tables, ...names])] : without(of.tables, names), schemas: on ? of.schemas : without(of.schemas, [name]) });
+  const names = tables.filter((one) => mayChoose(of, one)).map((one) => one.table);
+  const chosen = isWhole ? names.length : names.filter((table) => of.tables.includes(table)).length;
+  // A new table is published by itself, and so would be one that must not be.
+  const harmful = all.filter((one) => schemaOf(one.table) === name && breaks(one) && !of.full.includes(one.table));
+  const chooseAll = (on: boolean) => change({ tables: on ? [...new Set([...of.tables, ...names])] : without(of.tables, names) });
   const chooseWhole = (on: boolean) => change({ schemas: on ? [...of.schemas, name] : without(of.schemas, [name]) });
   return (
     <details class="schema" open>
@@ -79,12 +79,30 @@ function Schema({ name, tables }: { name: string; tables: readonly Relation[] })
       </summary>
       <div class="bar-row">
         <label>
-          <input type="checkbox" checked={areAll} onChange={(event) => chooseAll(event.currentTarget.checked)} /> All of these
+          <input
+            type="checkbox"
+            disabled={isWhole || names.length === 0}
+            checked={chosen > 0 && chosen === names.length}
+            indeterminate={chosen > 0 && chosen < names.length}
+            onChange={(event) => chooseAll(event.currentTarget.checked)}
+          />{" "}
+          All of these
         </label>
         <label>
-          <input type="checkbox" role="switch" checked={isWhole} onChange={(event) => chooseWhole(event.currentTarget.checked)} /> New tables in this
-          schema automatically
+          <input
+            type="checkbox"
+            role="switch"
+            disabled={!isWhole && harmful.length > 0}
+            checked={isWhole}
+            onChange={(event) => chooseWhole(event.currentTarget.checked)}
+          />{" "}
+          New tables in this schema automatically
         </label>
+        {harmful.length > 0 && (
+          <span class={isWhole ? "say-warn" : "muted"}>
+            {isWhole ? "▲ It would publish" : "Not while there is"} {harmful[0]?.table}: it lacks a replica identity.
+          </span>
+        )}
       </div>
       <div class="table-wrap" role="region" aria-label={`Tables of ${name}`} tabIndex={0}>
         <table>
@@ -119,9 +137,8 @@ function Schema({ name, tables }: { name: string; tables: readonly Relation[] })
 
 function Row({ of, isWhole }: { of: Relation; isWhole: boolean }) {
   const { tables, full } = draft.value;
-  const may = mayChoose(of);
+  const may = mayChoose(draft.value, of);
   const isFull = full.includes(of.table);
-  const breaks = of.reasons.some((reason) => reason.code === "pg/identity-missing");
   const choose = (on: boolean) => change({ tables: on ? [...tables, of.table] : without(tables, [of.table]) });
   const setFull = (on: boolean) =>
     change(on ? { full: [...full, of.table], tables: [...new Set([...tables, of.table])] } : { full: without(full, [of.table]), tables: without(tables, [of.table]) });
@@ -149,35 +166,16 @@ function Row({ of, isWhole }: { of: Relation; isWhole: boolean }) {
           <p key={reason.code} class={isFull && reason.code === "pg/identity-missing" ? "muted" : "say-warn"}>
             <span aria-hidden="true">▲ </span>
             {reason.text}
+            {reason.code === "pg/select" && ": step 5 has the statement that lets it"}
           </p>
         ))}
-        {breaks && (
+        {breaks(of) && (
           <label>
-            <input type="checkbox" checked={isFull} onChange={(event) => setFull(event.currentTarget.checked)} /> Set REPLICA IDENTITY FULL when it starts
+            <input type="checkbox" checked={isFull} onChange={(event) => setFull(event.currentTarget.checked)} /> Choose it with REPLICA IDENTITY FULL: set when it starts, if
+            the role owns it
           </label>
         )}
       </td>
     </tr>
-  );
-}
-
-/** Where the service cannot list the tables. */
-function Patterns() {
-  return (
-    <div class="stack">
-      <Empty title="This service does not list the tables of a new database">Write which ones you want. The doctor of step 1 says how many there are.</Empty>
-      <Field
-        label="Tables"
-        help={
-          <>
-            schema.table, with * for any letters, a comma or a line between: <code>public.orders, public.order_*</code>. Empty: all of them, new ones too.
-          </>
-        }
-      >
-        {(ids) => (
-          <textarea {...ids} class="mono" rows={4} spellcheck={false} value={draft.value.patterns} onInput={(event) => change({ patterns: event.currentTarget.value })} />
-        )}
-      </Field>
-    </div>
   );
 }
