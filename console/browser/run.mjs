@@ -1,5 +1,5 @@
 // Visits each page of the console in a real browser, in both themes, and fails on what must not be: serious or critical findings of
-// axe-core, requests of another origin, errors on the page's console, a page that is wider than its window.
+// axe-core, requests of another origin, a second WebSocket, errors on the page's console, a page that is wider than its window.
 //
 //   node browser/run.mjs BASE_URL [SHOTS_FOLDER] [PAGE ...]        node browser/run.mjs http://127.0.0.1:8083 shots overview topics
 //
@@ -63,6 +63,13 @@ async function visit(browser, one, theme) {
   page.on("request", (request) => {
     const url = new URL(request.url());
     if (/^https?:|^wss?:/.test(url.protocol) && url.host !== new URL(origin).host) fail(where, `asks another origin: ${request.url()}`);
+  });
+  // One a tab, however many parts of a page are live.
+  let sockets = 0;
+  page.on("websocket", (socket) => {
+    sockets += 1;
+    if (sockets > 1) fail(where, `${sockets} WebSockets at once`);
+    socket.on("close", () => (sockets -= 1));
   });
   try {
     const path = typeof one.path === "function" ? await one.path(base) : one.path;
