@@ -1,5 +1,5 @@
 // Visits each page of the console in a real browser, in both themes, and fails on what must not be: serious or critical findings of
-// axe-core, requests of another origin, errors on the page's console, a page that is wider than its window.
+// axe-core, requests of another origin, a second WebSocket, errors on the page's console, a page that is wider than its window.
 //
 //   node browser/run.mjs BASE_URL [SHOTS_FOLDER] [PAGE ...]        node browser/run.mjs http://127.0.0.1:8083 shots overview topics
 //

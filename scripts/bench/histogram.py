@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""histogram.py NAME BEFORE AFTER  - percentiles of a Prometheus histogram between two pages of metrics.
+"""histogram.py NAME BEFORE AFTER [WHAT [OBSERVATIONS]]  - percentiles of a Prometheus histogram between two pages of metrics.
 
 Within a bucket the values are taken as evenly spread; the shares at the bounds are exact.
 """
@@ -19,6 +19,8 @@ def buckets(page, name):
 
 def main():
     name, before, after = sys.argv[1:4]
+    what = sys.argv[4] if len(sys.argv) > 4 else "commit to fenced delete"
+    observations = sys.argv[5] if len(sys.argv) > 5 else "keys"
     old, new = buckets(before, name), buckets(after, name)
     counts = [(bound, new[bound] - old.get(bound, 0)) for bound in sorted(new)]
     total = counts[-1][1]
@@ -36,7 +38,7 @@ def main():
         return "?"
 
     upto = dict(counts)
-    print(f"commit to fenced delete p50 {percentile(.5)}, p99 {percentile(.99)}; {upto[.005] / total:.2%} within 5 ms, {upto[.025] / total:.2%} within 25 ms, {total:.0f} keys")
+    print(f"{what} p50 {percentile(.5)}, p99 {percentile(.99)}; {upto[.005] / total:.2%} within 5 ms, {upto[.025] / total:.2%} within 25 ms, {total:.0f} {observations}")
 
 
 main()

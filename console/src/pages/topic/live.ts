@@ -13,8 +13,10 @@ import { Meter, ROWS_MOST, type Tail, came, shown, tailOf, watched } from "./tai
 
 /** Rows a second that a person can still see come; what is beyond is counted. */
 const SAMPLE = 200;
-/** Rows that a frame draws: a second's sample comes at once, and drawn at once it would hold up the page. */
+/** Rows that a frame adds, once somebody reads. */
 const DRAWN_MOST = 20;
+/** Between two drawings: a second's sample comes at once, and each drawing moves every row. */
+const DRAW_MS = 100;
 /** What happened to the tail, told above it. */
 const NOTES_MAX = 3;
 /** How often the rate is looked at, and what came told to a screen reader. */
@@ -66,7 +68,7 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
   const isHeld = useRef(false);
   const more = useRef(0);
   const queue = useRef<LiveRecord[]>([]);
-  const frame = useRef(0);
+  const timer = useRef<ReturnType<typeof setTimeout> | 0>(0);
   const sinceSaid = useRef(0);
   const awayAt = useRef(0);
   const isFollowing = wish !== null;
@@ -110,8 +112,8 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
       sinceSaid.current = 0;
     }, SAID_MS);
     return () => {
-      cancelAnimationFrame(frame.current);
-      frame.current = 0;
+      clearTimeout(timer.current);
+      timer.current = 0;
       tail.value = came(tail.peek(), queue.current.map(line), isHeld.current);
       queue.current = [];
       clearInterval(reads);
@@ -122,13 +124,13 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
     };
   }, [isFollowing]);
 
-  /** Draws some of what waits, and the rest in the next frames. Of more than the list holds only the newest are drawn. */
+  /** Draws what waits at once: only as many rows as the window shows are in the page, and those that would be pushed out at once never are. */
   const draw = () => {
-    const most = isHeld.current ? queue.current.length : DRAWN_MOST;
-    const some = queue.current.slice(0, most);
-    queue.current = queue.current.slice(most);
-    frame.current = queue.current.length > 0 ? requestAnimationFrame(draw) : 0;
-    tail.value = came(tail.peek(), some.map(line), isHeld.current);
+    timer.current = 0;
+    if (queue.current.length === 0) return;
+    tail.value = came(tail.peek(), queue.current.map(line), isHeld.current);
+    queue.current = [];
+    timer.current = setTimeout(draw, DRAW_MS);
   };
 
   // The moment of the loss, for the note when it is over.
@@ -145,7 +147,7 @@ export function useLiveTail(page: Found | undefined, wish: Wish | null): LiveTai
       meter.current.add(items.length, 0, Date.now());
       sinceSaid.current += items.length;
       queue.current = [...queue.current, ...items].slice(-ROWS_MOST);
-      if (frame.current === 0) draw();
+      if (timer.current === 0) draw();
     },
     skipped: (n) => {
       meter.current.add(0, n, Date.now());

@@ -71,9 +71,9 @@ export class Meter {
     }
   }
 
-  /** Records a second, over the last few whole seconds. */
+  /** Records a second, over the last few seconds whose count of what was left out has come. */
   read(now: number): { shown: number; all: number } {
-    const end = Math.floor(now / 1000);
+    const end = Math.floor(now / 1000) - 1;
     let shownCount = 0;
     let all = 0;
     for (let second = end - WINDOW_S; second < end; second += 1) {
