@@ -79,7 +79,7 @@ export function usePolledBy<T>(path: string | null, load: (signal: AbortSignal) 
     };
     askAgain.current = ask;
     document.addEventListener("visibilitychange", seen);
-    ask();
+    void ask();
     return () => {
       over = true;
       clearTimeout(timer);

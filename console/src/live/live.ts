@@ -51,8 +51,8 @@ const socket = new Socket(
   },
 );
 
-document.addEventListener("visibilitychange", () => socket.seen(!document.hidden));
-window.addEventListener("online", () => socket.seen(!document.hidden));
+document.addEventListener("visibilitychange", () => socket.seen(document.visibilityState === "visible"));
+window.addEventListener("online", () => socket.seen(document.visibilityState === "visible"));
 
 /** Asked now and then beside the socket: where there is none (a proxy without WebSockets, no right) it is all there is. */
 const POLLED_MS = 10_000;
