@@ -6,16 +6,16 @@ import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/pieces.css";
 import { render } from "preact";
-// What follows is in this order in the file: like beside like compresses better, by a hundredth.
+// What follows is in this order in the file: like beside like compresses better, by a hundredth (scripts/order.mjs finds it).
 import { needsLogin } from "./api/client";
 import { BASE } from "./app/paths";
+import { begin } from "./app/session";
 import { Shell } from "./app/shell";
 import { Boundary } from "./app/broken";
 import { Login } from "./app/login";
 import Record from "./pages/record/page";
 import { Pages, type Route } from "./app/pages";
 import { place } from "./app/place";
-import { begin } from "./app/session";
 import Api from "./pages/api/page";
 import Topic from "./pages/topic/page";
 import Settings from "./pages/settings/page";
