@@ -50,6 +50,19 @@ async function findings(page) {
     .map((one) => `axe ${one.id} (${one.impact}): ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
 }
 
+/** Within the page: how many WebSockets it had at once. One that was lost is over. */
+function countSockets() {
+  const all = [];
+  globalThis.socketsMost = 0;
+  globalThis.WebSocket = class extends WebSocket {
+    constructor(...asked) {
+      super(...asked);
+      all.push(this);
+      globalThis.socketsMost = Math.max(globalThis.socketsMost, all.filter((one) => one.readyState <= WebSocket.OPEN).length);
+    }
+  };
+}
+
 async function visit(browser, one, theme) {
   const context = await browser.newContext({ colorScheme: theme, viewport: SIZES[0], reducedMotion: "reduce", locale: "en-GB" });
   const page = await context.newPage();
@@ -63,10 +76,13 @@ async function visit(browser, one, theme) {
       return;
     }
     await one.before?.(page);
+    await page.addInitScript(countSockets);
     await page.goto(new URL(path, base).href, { timeout: PAGE_MS_MAX });
     await page.waitForSelector("main h1", { timeout: PAGE_MS_MAX });
     if (one.ready) await page.waitForSelector(one.ready, { timeout: PAGE_MS_MAX });
     await one.then?.(page, (what) => fail(where, what));
+    const sockets = await page.evaluate(() => globalThis.socketsMost);
+    if (sockets > 1) fail(where, `${sockets} WebSockets at once`);
     const headings = await page.locator("h1").count();
     if (headings !== 1) fail(where, `${headings} h1, not one`);
     if (!(await page.title()).endsWith("rowfeed")) fail(where, `the tab is called "${await page.title()}"`);
