@@ -13,11 +13,4 @@ export function watch(page, base, fail, mayLog = []) {
     const url = new URL(request.url());
     if (/^https?:|^wss?:/.test(url.protocol) && url.host !== host) fail(`asks another origin: ${request.url()}`);
   });
-  // One a tab, however many parts of a page are live.
-  let sockets = 0;
-  page.on("websocket", (socket) => {
-    sockets += 1;
-    if (sockets > 1) fail(`${sockets} WebSockets at once`);
-    socket.on("close", () => (sockets -= 1));
-  });
 }

@@ -292,7 +292,10 @@ impl Doctor<'_> {
         let observed = if problem.why.is_empty() { problem.what } else { format!("{}\n{}", problem.what, problem.why) };
         // A finding before may have said the same with a better remedy. These are in a connector's words, not SQL.
         let known = self.has_failed(problem.code);
-        let is_sql = |line: &str| line.ends_with(';') && line.starts_with(|first: char| first.is_ascii_uppercase());
+        let is_sql = |line: &str| {
+            let (statement, _) = line.split_once("; ").filter(|(_, note)| note.trim_start().starts_with("-- ")).unwrap_or((line, ""));
+            (statement.len() < line.len() || line.ends_with(';')) && line.starts_with(|first: char| first.is_ascii_uppercase())
+        };
         let comment = |line: &str| if is_sql(line) { format!("{line}\n") } else { format!("-- {line}\n") };
         let advice = if known { String::new() } else { problem.fix.lines().map(comment).collect() };
         self.found(problem.code, title, Mark::Fail, observed, advice.trim_end());

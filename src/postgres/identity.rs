@@ -17,6 +17,24 @@ async fn uses_index(client: &Client, table: &Table, name: &str) -> Result<bool, 
     Ok(client.query_one(sql, &[&table.id.0, &name]).await?.try_get(0)?)
 }
 
+/// The tables as [`ensure`] leaves them, where it may alter them.
+pub fn as_wanted(config: &PostgresConfig, tables: Vec<Table>) -> Vec<Table> {
+    let wanted = |mut table: Table| {
+        if let (true, Ok(Some(wanted))) =
+            (config.tables.includes(&table.schema, &table.table), config.replica_identities.of(&table.schema, &table.table))
+        {
+            table.identity = match wanted {
+                WantedIdentity::Default => ReplicaIdentity::Default,
+                WantedIdentity::Full => ReplicaIdentity::Full,
+                WantedIdentity::Nothing => ReplicaIdentity::Nothing,
+                WantedIdentity::Index(_) => ReplicaIdentity::Index,
+            };
+        }
+        table
+    };
+    tables.into_iter().map(wanted).collect()
+}
+
 /// Alters the captured tables that are named; true when one was altered, so that what is known of the tables is old.
 pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) -> Result<bool, PostgresError> {
     if config.replica_identities.is_empty() {

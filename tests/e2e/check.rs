@@ -466,6 +466,12 @@ fn the_service_examines_a_database_and_lists_its_tables() {
     let found = examined(&draft);
     found.is("ok", &["pg/publication"]);
     assert_eq!(found.json["ok"], true, "{:#}", found.json);
+    // What a start would set is as good as set.
+    let mut keyless = scene.config().clone();
+    keyless["table.include.list"] = "public.clicks".into();
+    examined(&keyless).is("fail", &["pg/identity-missing"]);
+    keyless["replica.identity.autoset.values"] = "public.clicks:FULL".into();
+    examined(&keyless).is("ok", &["pg/identity-missing", "pg/publication"]);
     // What is wrong elsewhere does not keep anybody from asking; without an address there is nobody to ask.
     draft["snapshot.mode"] = "nonsense".into();
     assert_eq!(examined(&draft).json["ok"], true);

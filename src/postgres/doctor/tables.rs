@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use super::super::catalog::{self, Table};
-use super::super::{identifier, publication};
+use super::super::{identifier, identity, publication};
 use super::{Depth, Doctor, Mark, first_of, names, truth};
 use crate::change::ReplicaIdentity;
 use crate::config::postgres::PostgresConfig;
@@ -23,6 +23,11 @@ impl Doctor<'_> {
         let all = match catalog::tables(client).await {
             Ok(all) => all,
             Err(error) => return self.failed("tables", &error),
+        };
+        // A start sets them, and publishes then.
+        let all = match self.connector {
+            Some(connector) => identity::as_wanted(connector, all),
+            None => all,
         };
         let filter = self.filter;
         let tables: Vec<&Table> = all.iter().filter(|table| filter.includes(&table.schema, &table.table)).collect();
@@ -258,6 +263,10 @@ impl Doctor<'_> {
         let unsafe_tables: Vec<&Table> = tables.iter().copied().filter(|table| table.breaks_updates()).collect();
         if unsafe_tables.is_empty() {
             return self.ok("pg/identity-missing", TITLE, "every table has a key or a full replica identity");
+        }
+        if self.has_failed("pg/identity-missing") {
+            // The publication was refused for it, with what mends it.
+            return;
         }
         let observed = format!(
             "{}: no primary key, or REPLICA IDENTITY NOTHING; publishing updates makes\nthe application's own UPDATE and DELETE fail",
