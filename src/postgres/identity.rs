@@ -3,6 +3,8 @@
 //! Owns finding the tables whose identity is another one and altering them. The role must own them; where it does not, the
 //! server's refusal is told with the statement, and the connector goes on with what the tables have, as Debezium does.
 
+use std::collections::HashSet;
+
 use tokio_postgres::Client;
 
 use super::catalog::Table;
@@ -17,22 +19,26 @@ async fn uses_index(client: &Client, table: &Table, name: &str) -> Result<bool, 
     Ok(client.query_one(sql, &[&table.id.0, &name]).await?.try_get(0)?)
 }
 
-/// The tables as [`ensure`] leaves them, where it may alter them.
-pub fn as_wanted(config: &PostgresConfig, tables: Vec<Table>) -> Vec<Table> {
-    let wanted = |mut table: Table| {
-        if let (true, Ok(Some(wanted))) =
-            (config.tables.includes(&table.schema, &table.table), config.replica_identities.of(&table.schema, &table.table))
-        {
-            table.identity = match wanted {
-                WantedIdentity::Default => ReplicaIdentity::Default,
-                WantedIdentity::Full => ReplicaIdentity::Full,
-                WantedIdentity::Nothing => ReplicaIdentity::Nothing,
-                WantedIdentity::Index(_) => ReplicaIdentity::Index,
-            };
+/// The tables as [`ensure`] leaves them: those that the role owns have the identities that it would set.
+pub async fn as_wanted(client: &Client, config: &PostgresConfig, mut tables: Vec<Table>) -> Result<Vec<Table>, PostgresError> {
+    if config.replica_identities.is_empty() {
+        return Ok(tables);
+    }
+    let ids: Vec<u32> = tables.iter().map(|table| table.id.0).collect();
+    let sql = "select c.oid from pg_class c where c.oid = any($1) and pg_has_role(c.relowner, 'USAGE')";
+    let rows = client.query(sql, &[&ids]).await?;
+    let own: HashSet<u32> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+    for table in tables.iter_mut().filter(|table| own.contains(&table.id.0) && config.tables.includes(&table.schema, &table.table)) {
+        match config.replica_identities.of(&table.schema, &table.table) {
+            Ok(Some(WantedIdentity::Default)) => table.identity = ReplicaIdentity::Default,
+            Ok(Some(WantedIdentity::Full)) => table.identity = ReplicaIdentity::Full,
+            Ok(Some(WantedIdentity::Nothing)) => table.identity = ReplicaIdentity::Nothing,
+            Ok(Some(WantedIdentity::Index(_))) => table.identity = ReplicaIdentity::Index,
+            // A start refuses what is wrong with the option.
+            Ok(None) | Err(_) => {}
         }
-        table
-    };
-    tables.into_iter().map(wanted).collect()
+    }
+    Ok(tables)
 }
 
 /// Alters the captured tables that are named; true when one was altered, so that what is known of the tables is old.

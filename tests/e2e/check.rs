@@ -472,6 +472,8 @@ fn the_service_examines_a_database_and_lists_its_tables() {
     examined(&keyless).is("fail", &["pg/identity-missing"]);
     keyless["replica.identity.autoset.values"] = "public.clicks:FULL".into();
     examined(&keyless).is("ok", &["pg/identity-missing", "pg/publication"]);
+    keyless["database.user"] = "reader".into();
+    examined(&keyless).is("fail", &["pg/identity-missing"]);
     // What is wrong elsewhere does not keep anybody from asking; without an address there is nobody to ask.
     draft["snapshot.mode"] = "nonsense".into();
     assert_eq!(examined(&draft).json["ok"], true);

@@ -26,8 +26,12 @@ impl Doctor<'_> {
         };
         // A start sets them, and publishes then.
         let all = match self.connector {
-            Some(connector) => identity::as_wanted(connector, all),
-            None => all,
+            Some(connector) => identity::as_wanted(client, connector, all).await,
+            None => Ok(all),
+        };
+        let all = match all {
+            Ok(all) => all,
+            Err(error) => return self.failed("tables", &error),
         };
         let filter = self.filter;
         let tables: Vec<&Table> = all.iter().filter(|table| filter.includes(&table.schema, &table.table)).collect();

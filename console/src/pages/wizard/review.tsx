@@ -15,7 +15,7 @@ import { Code } from "../../ui/code";
 import { Field } from "../../ui/field";
 import { Findings, marked, useExamination } from "../../ui/findings";
 import { ProblemBox } from "../../ui/problem-box";
-import { breaks, chosenOf, lacksIn, missing, nameMistake, nameOf, optionsOf } from "./draft";
+import { lacksIn, missing, nameMistake, nameOf, optionsOf } from "./draft";
 import { Names, isName } from "./names";
 import { useRelations } from "./relations";
 import { type Standing, standing } from "./standing";
@@ -25,7 +25,6 @@ import { untold, useValidated } from "./validated";
 /** The service asks the database while it makes one. */
 const TIMEOUT_MS = 20_000;
 const RESTS_MS = 500;
-const IDENTITY = "pg/identity-missing";
 
 export function Review() {
   const of = draft.value;
@@ -53,11 +52,7 @@ export function Review() {
     setRound(round + 1);
   };
 
-  // An identity that is set at the start is only lacking until then.
-  const lacking = chosenOf(of, relations.items).filter(breaks);
-  const isSet = lacking.length > 0 && lacking.every((one) => of.full.includes(one.table));
-  const findings = doctor.findings.map((one) => (isSet && one.id === IDENTITY && one.status === "fail" ? { ...one, status: "warn" as const } : one));
-  const seen = { ...doctor, findings };
+  const { findings } = doctor;
   const mistakes = untold(validated, findings.filter(({ status }) => status !== "ok").map(({ id }) => id));
   const isChecking = mayAsk && !((doctor.sum || doctor.problem) && (validated.errors || validated.problem));
   const stands = standing({
@@ -65,10 +60,8 @@ export function Review() {
     isChecking,
     unknown: (doctor.problem ?? validated.problem)?.detail ?? "",
     mistakes: mistakes.size,
-    fails: marked(seen, "fail"),
-    // The identity is told for itself.
-    warns: marked(seen, "warn") - Number(isSet && findings.some(({ id, status }) => id === IDENTITY && status === "warn")),
-    autoset: isSet ? lacking.map((one) => one.table) : [],
+    fails: marked(doctor, "fail"),
+    warns: marked(doctor, "warn"),
   });
   const isPublication = findings.some(({ id, status }) => id === "pg/publication" && (status === "fail" || status === "warn"));
   return (
@@ -83,7 +76,7 @@ export function Review() {
         <section class="stack" aria-label="Is all well?">
           {doctor.problem && <ProblemBox problem={doctor.problem} what="The database was not examined" tone="warn" />}
           {validated.problem && <ProblemBox problem={validated.problem} what="The options were not validated" tone="warn" />}
-          <Findings of={seen} label="Before it is made" brief />
+          <Findings of={doctor} label="Before it is made" brief />
           {mistakes.size > 0 && <Mistakes of={mistakes} />}
           <div class="row">
             <button type="button" disabled={isChecking} onClick={again}>

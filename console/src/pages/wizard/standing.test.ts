@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { type Known, standing } from "./standing";
 
-const well: Known = { lacks: "", isChecking: false, unknown: "", mistakes: 0, fails: 0, warns: 0, autoset: [] };
+const well: Known = { lacks: "", isChecking: false, unknown: "", mistakes: 0, fails: 0, warns: 0 };
 
 describe("a connector", () => {
   it("may be made when all is well", () => {
@@ -22,7 +22,7 @@ describe("a connector", () => {
     }
   });
   it("may be made all the same where it is only advised, or not known", () => {
-    for (const known of [{ warns: 1 }, { unknown: "the database took too long" }, { autoset: ["public.a"] }]) {
+    for (const known of [{ warns: 1 }, { unknown: "the database took too long" }]) {
       expect(standing({ ...well, ...known })).toMatchObject({ may: true, isRisk: true });
     }
   });

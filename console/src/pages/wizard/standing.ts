@@ -14,8 +14,6 @@ export interface Known {
   /** The doctor's findings. */
   fails: number;
   warns: number;
-  /** Tables whose identity is set at the start, which only their owner may. */
-  autoset: readonly string[];
 }
 
 export interface Standing {
@@ -27,7 +25,7 @@ export interface Standing {
 
 const list = (parts: readonly (string | false)[]): string => parts.filter(Boolean).join("; ");
 
-export function standing({ lacks, isChecking, unknown, mistakes, fails, warns, autoset }: Known): Standing {
+export function standing({ lacks, isChecking, unknown, mistakes, fails, warns }: Known): Standing {
   const against = list([
     mistakes > 0 && `${counted(mistakes, "option")} must be corrected`,
     fails > 0 && `${counted(fails, "thing")} must be mended in the database`,
@@ -36,7 +34,6 @@ export function standing({ lacks, isChecking, unknown, mistakes, fails, warns, a
   if (no) return { may: false, isRisk: false, why: no };
   const risk = list([
     unknown !== "" && `it could not be checked (${unknown})`,
-    autoset.length > 0 && `REPLICA IDENTITY FULL of ${autoset.join(", ")} is set when it starts, which works only if the role owns it`,
     warns > 0 && `${counted(warns, "recommendation")} of the doctor's, above`,
   ]);
   return { may: true, isRisk: risk !== "", why: risk && `To be weighed: ${risk}.` };
