@@ -289,6 +289,10 @@ impl Service {
             (false, true) => Open::ThisMachine,
             (false, false) => Open::Everybody,
         };
+        let kafka_address = match &broker {
+            Some(broker) => Some(broker.settings.advertised.to_string()),
+            None => Some(self.config.log.bootstrap.clone()).filter(|bootstrap| !bootstrap.is_empty()),
+        };
         let settings = http::Settings {
             own_host: host.filter(|_| self.config.http_loopback),
             open,
@@ -297,6 +301,7 @@ impl Service {
             tls,
             max_streams: self.config.max_streams,
             jwt,
+            kafka_address,
             first_link,
             ..http::Settings::default()
         };

@@ -21,6 +21,7 @@ pub mod groups;
 mod listener;
 pub mod router;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -38,6 +39,12 @@ pub struct HostPort {
     pub host: String,
     /// TCP port.
     pub port: u16,
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+    }
 }
 
 /// Settings of the Kafka listener.

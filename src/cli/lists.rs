@@ -72,7 +72,7 @@ fn row(connector: &Json, indent: &str, wide: bool, trouble: bool) -> Vec<String>
     };
     let lag = failing().or_else(|| connector.get("lag_ms").and_then(Json::as_u64)).map_or_else(dash, view::millis);
     let rate = connector.get("changes_per_second").and_then(Json::as_f64).map_or_else(dash, |rate| view::count(whole(rate)));
-    let tables = Some(number_at(connector, "/snapshot/tables_total")).filter(|tables| *tables > 0);
+    let tables = connector.get("tables").and_then(Json::as_u64);
     let mut row = vec![
         format!("{indent}{}", text_at(connector, "/name")),
         text("/state"),

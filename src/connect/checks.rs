@@ -92,13 +92,19 @@ pub fn prepare(registry: &Registry, asked: Asked) -> Result<Examination, Refused
             (Arc::new(config.map_err(|problems| Refused::Malformed(super::definitions::combine(problems)))?), false)
         }
         (None, Some(name)) => (source(registry, &name)?.config, true),
-        _ => return Err(Refused::Malformed(Problem::refuse("config/missing", "one of url and connector is needed"))),
+        _ => return Err(Refused::Malformed(Problem::refuse("config/missing", "one of url, connector and config is needed"))),
     };
     let filter = match list.filter(|_| is_connector) {
         Some(list) => TableFilter::of_list(&list).map_err(Refused::Malformed)?,
         None => config.tables.clone(),
     };
     Ok(Examination { config, filter, is_connector, role: asked.role, slot_test: asked.slot_test, _room: room()? })
+}
+
+/// A connector that does not exist yet: whether it would start.
+pub(super) fn prepare_proposed(config: PostgresConfig, slot_test: bool) -> Result<Examination, Refused> {
+    let filter = config.tables.clone();
+    Ok(Examination { config: Arc::new(config), filter, is_connector: true, role: None, slot_test, _room: room()? })
 }
 
 fn source(registry: &Registry, name: &str) -> Result<SourceView, Refused> {

@@ -20,6 +20,7 @@ pub mod state;
 pub mod status;
 pub mod store;
 pub mod supervisor;
+pub mod tallies;
 pub mod tokens;
 pub mod validation;
 pub mod watch;

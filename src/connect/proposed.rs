@@ -1,13 +1,16 @@
 //! A connector that does not exist yet, as the person sees it who writes its configuration.
 //!
-//! Owns reading a configuration that was not given yet, the relations of its database, and a row of a table as the event that it would
+//! Owns reading a configuration that was not given yet, whether its database would let it start, the relations there, and a row of a table as the event that it would
 //! become. Promises an answer in bounded time to a bounded number at once, that nothing is made anywhere, and that a secret which is kept
 //! for a connector of that name goes to no other server. Leaves the event to [`super::source::preview`], and who may ask to [`crate::http`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::checks::{self, Refused, Relation};
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
+
+use super::checks::{self, Examination, Refused, Relation};
 use super::definitions::{check_size, combine};
 use super::registry::Registry;
 use super::source::preview;
@@ -60,11 +63,23 @@ pub async fn relations(registry: &Registry, proposal: Proposal) -> Result<Vec<Re
         }
         Proposal::Options(options) => proposed(registry, options)?,
     };
-    let config = match parse(&options, topics) {
+    checks::relations_of(&reaching(&options, topics)?).await?.map_err(Declined::Source)
+}
+
+/// An examination of whether a connector with these options would start. Options that have nothing to do with the database may be missing
+/// or wrong.
+pub fn examination(registry: &Registry, options: Options, slot_test: bool) -> Result<Examination, Declined> {
+    let (options, topics) = proposed(registry, options)?;
+    Ok(checks::prepare_proposed(reaching(&options, topics)?, slot_test)?)
+}
+
+/// Enough of a configuration to ask its database.
+fn reaching(options: &Options, topics: TopicDefaults) -> Result<PostgresConfig, Declined> {
+    let config = match parse(options, topics) {
         Ok(config) => config,
-        Err(problems) => reachable(&options, &problems, topics).ok_or(Declined::Mistakes(problems))?,
+        Err(problems) => reachable(options, &problems, topics).ok_or(Declined::Mistakes(problems))?,
     };
-    checks::relations_of(&without_statements(config)).await?.map_err(Declined::Source)
+    Ok(without_statements(config))
 }
 
 /// A row of this table as the event that these options would make of it.
@@ -72,7 +87,9 @@ pub async fn preview(registry: &Registry, options: Options, table: &str) -> Resu
     let (options, topics) = proposed(registry, options)?;
     let config = Arc::new(without_statements(parse(&options, topics).map_err(Declined::Mistakes)?));
     let _room = checks::room()?;
-    let looked = tokio::time::timeout(PREVIEW_MAX, Box::pin(preview::look(config, table))).await;
+    // What a connector logs once at its start is not to be logged for each row that somebody looks at.
+    let looking = Box::pin(preview::look(config, table)).with_subscriber(NoSubscriber::default());
+    let looked = tokio::time::timeout(PREVIEW_MAX, looking).await;
     looked.map_err(|_| Refused::Late)?.map_err(Declined::Source)
 }
 

@@ -19,6 +19,7 @@ use super::state::{Phase, Rest};
 use super::status::{StateChange, StatusSnapshot, TaskStatus};
 use super::store::{DroppedSlot, Kept, Store, TargetState, TopicEnds};
 use super::supervisor::{Goal, OnFatal, RunTask, Supervisor, Work};
+use super::tallies::TableChanges;
 use super::validation::{self, Validation};
 use crate::change::Signal;
 use crate::config::postgres::effect::{self, Effect};
@@ -281,6 +282,12 @@ impl Registry {
     pub fn changes(&self, name: &str) -> Result<Vec<StateChange>, RegistryError> {
         let connectors = self.connectors();
         connectors.get(name).map(|known| known.status.changes()).ok_or_else(|| RegistryError::NotFound(name.to_owned()))
+    }
+
+    /// How many changes each of a connector's tables had.
+    pub fn table_changes(&self, name: &str) -> Result<Vec<TableChanges>, RegistryError> {
+        let tallies = self.connectors().get(name).map(|known| known.status.tallies());
+        tallies.map(|tallies| tallies.all()).ok_or_else(|| RegistryError::NotFound(name.to_owned()))
     }
 
     /// All connectors.

@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::signals::Signals;
 use super::state::{self, Event, Phase};
+use super::tallies::Tallies;
 use crate::problem::Problem;
 
 /// What a commit adds to the counters.
@@ -212,6 +213,10 @@ pub struct StatusSnapshot {
     pub checks: Vec<CheckResult>,
     /// Its slot; `None` when it has none, or the server could not be asked.
     pub slot: Option<SlotHealth>,
+    /// Tables that its lists name; `None` before it asked the database.
+    pub captured: Option<u64>,
+    /// When its state became what it is.
+    pub since: Option<SystemTime>,
 }
 
 /// The status of one connector's task.
@@ -220,7 +225,6 @@ pub struct TaskStatus {
     slow: Mutex<Slow>,
     counts: [AtomicU64; 10],
     positions: [AtomicU64; 4],
-    /// -1 before the first transaction.
     lag_us: AtomicI64,
     has_lag: AtomicBool,
     tables_total: AtomicU32,
@@ -232,6 +236,9 @@ pub struct TaskStatus {
     last_event_us: [AtomicU64; 2],
     tables: Mutex<Tables>,
     ended_tables: Mutex<VecDeque<EndedTable>>,
+    tallies: Arc<Tallies>,
+    /// How many tables are captured, and 1; 0 while it is not known.
+    captured: AtomicU64,
     signals: Signals,
 }
 
@@ -390,6 +397,16 @@ impl TaskStatus {
         self.slow().starts
     }
 
+    /// How many tables its lists name, of those that are there.
+    pub fn set_captured(&self, tables: usize) {
+        self.captured.store(u64::try_from(tables).unwrap_or(u64::MAX - 1) + 1, Relaxed);
+    }
+
+    /// The changes of each table.
+    pub fn tallies(&self) -> Arc<Tallies> {
+        Arc::clone(&self.tallies)
+    }
+
     /// What a look at its database said.
     pub fn set_checks(&self, checks: Vec<CheckResult>) {
         self.slow().checks = checks;
@@ -538,6 +555,8 @@ impl TaskStatus {
             has_worked: slow.has_worked,
             checks: slow.checks.clone(),
             slot: slow.slot.clone(),
+            captured: self.captured.load(Relaxed).checked_sub(1),
+            since: slow.changes.back().map(|change| change.at),
         }
     }
 }

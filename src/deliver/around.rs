@@ -13,12 +13,14 @@ use tokio::sync::watch;
 use super::state::{self, Store};
 use super::{DEAD_PREFIX, Definition, GROUP_PREFIX, Places, Source, Sources, Status};
 use crate::change::Lsn;
-use crate::event::Event;
 use crate::event::filter::Judgement;
+use crate::event::value::Value;
+use crate::event::{Event, Op};
 use crate::log::builtin::BuiltinLog;
 use crate::log::subscription::Place;
 use crate::log::topic::TopicInfo;
 use crate::log::{Commit as _, LogWriter, StartAt, Subscription, TopicSpec};
+use crate::postgres::identifier;
 use crate::problem::Problem;
 use crate::record::compression::Compression;
 use crate::record::{HeaderBlock, RecordRef, RecordSink};
@@ -100,7 +102,27 @@ impl Around {
 
     /// Whether the filter lets an event through.
     pub fn judge(&self, event: &Event<'_>) -> Judgement {
-        self.definition.filter.as_ref().map_or(Judgement::Matches, |filter| filter.judge(event))
+        let Some(filter) = &self.definition.filter else { return Judgement::Matches };
+        let judgement = filter.judge(event);
+        if judgement == Judgement::No && event.op() == Some(Op::Update) && filter.asks_of_old_rows() && !event.is_before_complete() {
+            self.tell_of_old_rows(event);
+        }
+        judgement
+    }
+
+    /// An update was left out perhaps because nobody knows what it changed: said once, until something else is.
+    fn tell_of_old_rows(&self, event: &Event<'_>) {
+        if self.status.noted().is_some() {
+            return;
+        }
+        let [schema, table] = [event.schema_name(), event.table_name()].map(|name| name.and_then(Value::text).unwrap_or_default());
+        let table = if schema.is_empty() { identifier(&table) } else { format!("{}.{}", identifier(&schema), identifier(&table)) };
+        let filter = self.definition.filter.as_ref().map_or("", |filter| filter.text());
+        let problem = Problem::refuse("filter/old-row", format!("updates of {table} have no old row: {filter} is not known of them"))
+            .why("PostgreSQL sends old rows of tables with REPLICA IDENTITY FULL only; an update of which it is not known is not delivered")
+            .fix(format!("ALTER TABLE {table} REPLICA IDENTITY FULL;\nor take a filter that asks of the new row alone"));
+        tracing::warn!(subscription = self.name(), code = problem.code, "{}", problem.what);
+        self.status.note(Some(problem));
     }
 
     /// The topics that it reads, as there are now.

@@ -70,7 +70,7 @@ pub fn routes() -> Routes {
 }
 
 /// What a request needs, each of these; empty: nothing, not even a token.
-fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<Need> {
+pub(super) fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<Need> {
     let or = |safe, change| vec![if method.is_safe() { safe } else { change }];
     match route {
         "/livez" | "/health" => Vec::new(),
@@ -95,6 +95,8 @@ fn needs(route: &str, method: &Method, query: &str, topic: Option<&str>) -> Vec<
         },
         // It shows a row of a table, as a topic would.
         "/v1/sources/preview" => vec![Need::Connectors, Need::Topic("*".to_owned())],
+        // Whoever may make a connector asks first whether it would start.
+        "/v1/check" => vec![Need::Connectors],
         _ if CONNECTORS.iter().any(|area| is_within(route, area)) => or(Need::SeeConnectors, Need::Connectors),
         "/v1/status" | "/v1/slots" | "/v1/series" => or(Need::SeeConnectors, Need::Admin),
         "/v1/groups" | "/v1/groups/{group}" => or(Need::Topics, Need::Admin),

@@ -8,10 +8,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
+use super::connectors::options;
 use super::described::{Routes, does};
 use super::topics::Chunks;
-use super::{ApiError, App, json_body};
-use crate::connect::checks::{self, Asked, Refused, Relation};
+use super::{ApiError, App, json_body, object};
+use crate::connect::checks::{self, Asked, Examination, Refused, Relation};
+use crate::connect::proposed;
+use crate::connect::registry::Registry;
 
 /// More findings than a database has: a reader that is slow loses none.
 const FINDINGS_MAX: usize = 4096;
@@ -34,15 +37,15 @@ pub fn routes() -> Routes {
             "/v1/check",
             check,
             does("Examines a database: can it be captured?")
-                .detail("With Accept: application/x-ndjson each finding is a line as soon as it is known, and the last line is the sum of all.")
-                .takes(json!({ "url?": "postgres://cdc@db.internal:5432/shop", "connector?": "shop", "tables?": ["public.*"], "role?": "cdc", "slot_test?": true }))
+                .detail("One of url, connector and config says what is examined: a database, a connector, or one that is not made yet. With a connector or its configuration it is also said whether that one would start, its publication and slot included. With Accept: application/x-ndjson each finding is a line as soon as it is known, and the last line is the sum of all.")
+                .takes(json!({ "url?": "postgres://cdc@db.internal:5432/shop", "connector?": "shop", "config?": "@ConnectorConfig", "tables?": ["public.*"], "role?": "cdc", "slot_test?": true }))
                 .answers(
                     200,
                     "What was found, and the script that mends it.",
                     json!({ "schema": "rowfeed/check@1", "ok": false, "target": "db.internal:5432/shop", "checks": ["@Finding"],
                         "fix_sql": "ALTER SYSTEM SET wal_level = logical;" }),
                 )
-                .fails(400, "the body is an object: {\"url\": ...} or {\"connector\": ...}")
+                .fails(400, "one of url, connector and config is needed")
                 .fails(404, "Connector shop not found")
                 .fails(429, "too many databases are being examined: try again in a moment")
                 .fails(504, "the database took too long to answer"),
@@ -77,7 +80,7 @@ impl From<Refused> for ApiError {
 
 /// As a whole (`rowfeed/check@1`), or line by line: each finding as soon as it is known, then the sum of all.
 async fn check(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
-    let examination = checks::prepare(&app.0.registry, asked(&json_body(&headers, &body)?)?)?;
+    let examination = prepare(&app.0.registry, &json_body(&headers, &body)?)?;
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if !accepts.contains("application/x-ndjson") {
         return Ok(JsonBody(examination.run(|_| {}).await?.json()).into_response());
@@ -100,23 +103,38 @@ async fn check(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Resul
     Ok((headers, Body::from_stream(Chunks(inbox))).into_response())
 }
 
+fn prepare(registry: &Registry, body: &Json) -> Result<Examination, ApiError> {
+    let Some(config) = body.get("config") else { return Ok(checks::prepare(registry, asked(body)?)?) };
+    let body = object(body.clone(), &["config", "slot_test"])?;
+    Ok(proposed::examination(registry, options(config)?, slot_test(body.get("slot_test"))?)?)
+}
+
+/// It is made where nothing else is said.
+fn slot_test(value: Option<&Json>) -> Result<bool, ApiError> {
+    value.map_or(Ok(true), |value| value.as_bool().ok_or_else(|| ApiError::bad_request("slot_test is true or false")))
+}
+
 fn asked(body: &Json) -> Result<Asked, ApiError> {
-    let map = body.as_object().ok_or_else(|| ApiError::bad_request("the body is an object: {\"url\": ...} or {\"connector\": ...}"))?;
-    let mut asked = Asked { slot_test: true, ..Asked::default() };
+    let map = body.as_object().ok_or_else(|| ApiError::bad_request("the body is an object with one of url, connector and config"))?;
+    let mut asked = Asked { slot_test: slot_test(map.get("slot_test"))?, ..Asked::default() };
     for (key, value) in map {
         let text = || value.as_str().map(str::to_owned).ok_or_else(|| ApiError::bad_request(format!("{key} is a text")));
         match key.as_str() {
             "url" => asked.url = Some(text()?),
             "connector" => asked.connector = Some(text()?),
             "role" => asked.role = Some(text()?),
-            "slot_test" => asked.slot_test = value.as_bool().ok_or_else(|| ApiError::bad_request("slot_test is true or false"))?,
+            "slot_test" => {}
             "tables" => {
                 let list = value.as_array().ok_or_else(|| ApiError::bad_request("tables is a list of patterns"))?;
                 let table = |table: &Json| table.as_str().map(str::to_owned);
                 asked.tables =
                     list.iter().map(table).collect::<Option<_>>().ok_or_else(|| ApiError::bad_request("tables is a list of texts"))?;
             }
-            _ => return Err(ApiError::bad_request(format!("unknown key \"{key}\": there are url, connector, tables, role, slot_test"))),
+            _ => {
+                return Err(ApiError::bad_request(format!(
+                    "unknown key \"{key}\": there are url, connector, config, tables, role, slot_test"
+                )));
+            }
         }
     }
     Ok(asked)

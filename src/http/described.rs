@@ -16,7 +16,7 @@ use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, on};
 use serde_json::{Map, Value as Json, json};
 
-use super::App;
+use super::{App, auth, session};
 
 /// What JSON is.
 const JSON: &str = "application/json";
@@ -137,8 +137,10 @@ impl Routes {
             },
             "servers": [{ "url": "/" }],
             "tags": subjects.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
+            // None of them where http.auth lets in everybody, or this machine.
+            "security": [{ "bearer": [] }, { "basic": [] }, { "session": [] }, {}],
             "paths": paths,
-            "components": { "schemas": schemas },
+            "components": { "schemas": schemas, "securitySchemes": session::schemes() },
         })
     }
 }
@@ -158,6 +160,9 @@ impl Described {
             "responses": self.answers(shapes),
         });
         let Some(map) = out.as_object_mut() else { return out };
+        if self.is_open() {
+            map.insert("security".into(), json!([]));
+        }
         if !operation.detail.is_empty() {
             map.insert("description".into(), operation.detail.into());
         }
@@ -182,6 +187,12 @@ impl Described {
 
     fn answers(&self, shapes: &BTreeMap<&'static str, Json>) -> Json {
         let mut answers: BTreeMap<String, Json> = BTreeMap::new();
+        if !self.is_open() {
+            // The same everywhere, so without an example.
+            let (media, shape) = if self.path.starts_with("/v1/") { (PROBLEM, "Problem") } else { (JSON, "Error") };
+            let content = json!({ media: { "schema": { "$ref": format!("#/components/schemas/{shape}") } } });
+            answers.insert("401".to_owned(), json!({ "description": "No token, where one is needed.", "content": content }));
+        }
         for (status, message) in self.usual_errors().into_iter().chain(self.operation.errors.iter().copied()) {
             answers.insert(status.to_string(), self.error(status, message));
         }
@@ -200,6 +211,11 @@ impl Described {
             }
         }
         json!(answers)
+    }
+
+    /// Whether no token is ever needed.
+    fn is_open(&self) -> bool {
+        auth::needs(self.path, &self.method, "", None).is_empty()
     }
 
     /// What every request can meet, before its handler.

@@ -1,6 +1,6 @@
 //! `GET /v1/diagnostics`: one document for a report of a mistake.
 //!
-//! Owns what is in it. Promises no row, no key and no secret: what it says is what other paths say, with configurations masked as they are.
+//! Owns what is in it. Promises no secret: what it says is what other paths say, with configurations masked as they are; and no row, but what the log of info and worse has in it, where a server quoted a value in an error.
 //! It names hosts, users, tables and files, so only `admin` is shown it, and whoever sends it on should read it first.
 
 use axum::extract::State;
@@ -20,7 +20,7 @@ pub fn routes() -> Routes {
         "/v1/diagnostics",
         show,
         does("Gathers what a report of a mistake needs")
-            .detail("Version, settings, state, the connectors with their configurations and changes of state, slots, the last 200 lines of the log that are info or worse. No rows and no secrets; names of hosts, tables and files.")
+            .detail("Version, settings, state, the connectors with their configurations and changes of state, slots, the last 200 lines of the log that are info or worse. No secrets, and no rows but what a server quoted in an error; names of hosts, tables and files.")
             .answers(
                 200,
                 "A file to look through and to send.",

@@ -97,6 +97,8 @@ pub struct Settings {
     pub max_streams: [usize; 2],
     /// Who verifies signed tokens; `None` where there are none to be.
     pub jwt: Option<Arc<jwt::Verifier>>,
+    /// Where Kafka clients find the log.
+    pub kafka_address: Option<String>,
     /// By which the person who started the service first logs in.
     pub first_link: Option<Arc<session::FirstLink>>,
     /// A followed stream sends an empty line after this long without records, so that a reader that is gone is noticed.
@@ -114,6 +116,7 @@ impl Default for Settings {
             tls: None,
             max_streams: [20_000, 50],
             jwt: None,
+            kafka_address: None,
             first_link: None,
             head_wait,
             body_wait,
@@ -635,6 +638,15 @@ fn json_body(headers: &HeaderMap, body: &Bytes) -> Result<Json, ApiError> {
     }
     // serde_json refuses more than 128 levels, so a deep body cannot exhaust the stack.
     serde_json::from_slice(body).map_err(|error| ApiError::bad_request(format!("Malformed JSON: {error}")))
+}
+
+/// A body that is an object with none but these keys.
+fn object(body: Json, known: &[&str]) -> Result<serde_json::Map<String, Json>, ApiError> {
+    let Json::Object(body) = body else { return Err(ApiError::bad_request("the body must be a JSON object")) };
+    match body.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(body),
+        Some(key) => Err(ApiError::bad_request(format!("unknown key \"{key}\": there are {}", known.join(", ")))),
+    }
 }
 
 /// The pairs of a query string.

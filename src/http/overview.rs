@@ -17,6 +17,7 @@ use crate::connect::position;
 use crate::connect::registry::ConnectorView;
 use crate::connect::status::{CheckResult, EndedTable, SnapshotProgress, StateChange, TableRows};
 use crate::connect::store::TargetState;
+use crate::connect::tallies::TableChanges;
 use crate::log::StartAt;
 use crate::problem::Problem;
 
@@ -34,7 +35,7 @@ pub fn routes() -> Routes {
         )
         .shape(
             "ConnectorOverview",
-            json!({ "name": "shop", "state": "streaming", "target": "running|paused|stopped", "managed_by": "api", "source": "db:5432/shop",
+            json!({ "name": "shop", "state": "streaming", "state_since~": "2026-11-21T13:02:11.482Z", "tables~": 3, "target": "running|paused|stopped", "managed_by": "api", "source": "db:5432/shop",
                 "slot": "debezium", "lag_ms~": 12, "changes": 100, "transactions": 40, "restarts": 0, "failing_seconds~": 3,
                 "problem~": "@ProblemInfo", "warning~": "@ProblemInfo", "file_problem~": "@ProblemInfo", "changes_per_second~": 12.5, "slot_retained_bytes~": 16_777_216,
                 "slot_safe_bytes~": 8_589_934_592_u64, "checks": [{ "id": "pg/wal-unlimited", "status": "warn|fail", "title": "WAL limit", "observed": "-1" }],
@@ -50,7 +51,7 @@ pub fn routes() -> Routes {
             does("Shows the service and all connectors").answers(
                 200,
                 "What `rowfeed status` shows.",
-                json!({ "version": "0.1.0", "commit": "4f2c1ab", "address": "127.0.0.1:8083", "uptime_seconds": 12,
+                json!({ "version": "0.1.0", "commit": "4f2c1ab", "address": "127.0.0.1:8083", "kafka~": { "address": "127.0.0.1:9092" }, "uptime_seconds": 12,
                     "log": { "kind": "builtin|kafka", "size_bytes?": 4096, "topics?": 3, "problem?~": "@ProblemInfo" },
                     "connectors": ["@ConnectorOverview"] }),
             ),
@@ -65,6 +66,19 @@ pub fn routes() -> Routes {
             "/v1/connectors/{name}",
             show,
             does("Shows a connector in Rowfeed's words").answers(200, "It.", json!("@ConnectorOverview")).fails(404, "Connector shop not found"),
+        )
+        .get(
+            "/v1/connectors/{name}/tables",
+            tables,
+            does("Counts a connector's changes by table")
+                .detail("Since the service started, of the tables that had any, 10,000 at most; the rows of snapshots are told with the snapshot.")
+                .answers(
+                    200,
+                    "The tables, by name.",
+                    json!({ "items": [{ "table": "public.orders", "inserts": 40, "updates": 55, "deletes": 5, "truncates": 0 }],
+                        "next_cursor~": "" }),
+                )
+                .fails(404, "Connector shop not found"),
         )
         .get(
             "/v1/connectors/{name}/timeline",
@@ -82,6 +96,16 @@ pub fn routes() -> Routes {
                 .fails(400, "from=yesterday is not a time")
                 .fails(404, "Connector shop not found"),
         )
+}
+
+/// Which tables change, and how.
+async fn tables(State(app): State<App>, Path(name): Path<String>) -> Result<Response, ApiError> {
+    let one = |table: TableChanges| {
+        let [inserts, updates, deletes, truncates] = table.counts;
+        json!({ "table": table.table, "inserts": inserts, "updates": updates, "deletes": deletes, "truncates": truncates })
+    };
+    let items: Vec<Json> = app.0.registry.table_changes(&name)?.into_iter().map(one).collect();
+    Ok(JsonBody(json!({ "items": items, "next_cursor": null })).into_response())
 }
 
 /// What happened to a connector, and why.
@@ -139,6 +163,7 @@ pub(super) fn whole_status(app: &App) -> Json {
         "version": env!("CARGO_PKG_VERSION"),
         "commit": admin::COMMIT,
         "address": app.0.worker_id,
+        "kafka": app.0.settings.kafka_address.as_ref().map(|address| json!({ "address": address })),
         "uptime_seconds": app.0.started.elapsed().as_secs(),
         "log": log,
         "connectors": all(app),
@@ -165,6 +190,8 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
     json!({
         "name": view.name,
         "state": status.state(),
+        "state_since": status.since.map(|since| rfc3339(unix_ms(since))),
+        "tables": status.captured,
         "target": match view.target {
             TargetState::Running => "running",
             TargetState::Paused => "paused",

@@ -33,9 +33,19 @@ const LINK_HOLDS: Duration = Duration::from_secs(3600);
 /// What its secret begins with.
 const LINK_PREFIX: &str = "once_";
 
+/// How a token is shown, in OpenAPI's words.
+pub fn schemes() -> Json {
+    json!({
+        "bearer": { "type": "http", "scheme": "bearer", "description": "Authorization: Bearer and the token." },
+        "basic": { "type": "http", "scheme": "basic", "description": "The token as the password, of any user." },
+        "session": { "type": "apiKey", "in": "cookie", "name": PLAIN,
+            "description": "For pages of this origin: POST /v1/session gives it, over TLS as __Host-rowfeed." },
+    })
+}
+
 /// The routes of sessions.
 pub fn routes() -> Routes {
-    let session = json!({ "authenticated": true, "auth": "token|loopback|none", "name?~": "admin", "scopes": ["admin"] });
+    let session = json!({ "authenticated": true, "auth": "token|loopback|none", "name~": "admin", "scopes": ["admin"] });
     Routes::of("Tokens")
         .shape("Session", session)
         .get(

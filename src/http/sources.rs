@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use super::check::item;
 use super::connectors::options;
 use super::described::{Routes, does};
-use super::{ApiError, App, json_body};
+use super::{ApiError, App, json_body, object};
 use crate::config::define::KeyProblem;
 use crate::connect::proposed::{self, Declined, Preview, Proposal, SampleRow};
 
@@ -145,12 +145,4 @@ fn told(preview: Preview) -> Json {
 fn as_json(bytes: Option<Vec<u8>>) -> Json {
     let Some(bytes) = bytes else { return Json::Null };
     serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into())
-}
-
-fn object(body: Json, known: &[&str]) -> Result<Map<String, Json>, ApiError> {
-    let Json::Object(body) = body else { return Err(ApiError::bad_request("the body must be a JSON object")) };
-    match body.keys().find(|key| !known.contains(&key.as_str())) {
-        None => Ok(body),
-        Some(key) => Err(ApiError::bad_request(format!("unknown key \"{key}\": there are {}", known.join(", ")))),
-    }
 }

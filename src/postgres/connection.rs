@@ -276,6 +276,13 @@ impl Connection {
         }
     }
 
+    /// Messages of more bytes end the session, for those who ask a server that nobody chose with care.
+    #[must_use]
+    pub fn with_messages_up_to(mut self, bytes_max: usize) -> Self {
+        self.frames = self.frames.limited_to(bytes_max);
+        self
+    }
+
     /// Asks after so much silence, and there, whether the session is still worked on. For a session for SQL.
     #[must_use]
     pub fn with_patience(mut self, limit: Duration, config: &ConnectionConfig) -> Self {

@@ -166,12 +166,12 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
         }
         "28000" => Problem::fail("pg/auth", format!("user \"{user}\" may not log in"))
             .why(text)
-            .fix(format!("CREATE ROLE \"{user}\" LOGIN REPLICATION PASSWORD '...';   or correct database.user")),
+            .fix(format!("CREATE ROLE \"{user}\" LOGIN REPLICATION PASSWORD '...';\nor correct database.user")),
         "3D000" => Problem::fail("pg/database", format!("database \"{database}\" does not exist")).fix("correct database.dbname"),
         "42501" if text.contains("replication") || text.contains("walsender") => {
             Problem::fail("pg/role-replication", format!("role \"{user}\" may not replicate"))
                 .why(text)
-                .fix(format!("ALTER ROLE \"{user}\" REPLICATION;      on Amazon RDS: GRANT rds_replication TO \"{user}\";"))
+                .fix(format!("ALTER ROLE \"{user}\" REPLICATION;      -- on Amazon RDS: GRANT rds_replication TO \"{user}\";"))
         }
         "42501" => Problem::fail("pg/permission", format!("role \"{user}\" lacks a privilege"))
             .why(text)
@@ -217,7 +217,7 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
 }
 
 /// What makes a server write logical WAL.
-pub const LOGICAL_WAL: &str = "ALTER SYSTEM SET wal_level = logical;      then restart PostgreSQL (reload is not enough)\n\
+pub const LOGICAL_WAL: &str = "ALTER SYSTEM SET wal_level = logical;      -- then restart PostgreSQL (reload is not enough)\n\
      Docker: command: [\"postgres\", \"-c\", \"wal_level=logical\"]     Amazon RDS: rds.logical_replication = 1, and reboot";
 
 /// The server has another password. What is odd about ours is told, what it is never.

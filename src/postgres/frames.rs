@@ -25,7 +25,7 @@ pub struct Frame<'a> {
 }
 
 /// The buffer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameBuffer {
     bytes: Vec<u8>,
     /// Unread bytes are `start..end`; what is behind `end` is room.
@@ -33,9 +33,23 @@ pub struct FrameBuffer {
     end: usize,
     /// Where the body of the frame lent last is.
     last: std::ops::Range<usize>,
+    /// A longer one is refused.
+    frame_bytes_max: usize,
+}
+
+impl Default for FrameBuffer {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), start: 0, end: 0, last: 0..0, frame_bytes_max: FRAME_BYTES_MAX }
+    }
 }
 
 impl FrameBuffer {
+    /// The same, with messages of at most so many bytes.
+    #[must_use]
+    pub fn limited_to(self, frame_bytes_max: usize) -> Self {
+        Self { frame_bytes_max, ..self }
+    }
+
     /// Unread bytes.
     pub fn buffered(&self) -> usize {
         self.end - self.start
@@ -83,7 +97,7 @@ impl FrameBuffer {
         let unread = &self.bytes[self.start..self.end];
         let Some((head, rest)) = unread.split_first_chunk::<5>() else { return Ok(None) };
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
-        if !(4..=FRAME_BYTES_MAX).contains(&length) {
+        if !(4..=self.frame_bytes_max).contains(&length) {
             return Err(PostgresError::Protocol(format!("a message of {length} bytes")));
         }
         let Some(body) = rest.get(..length - 4) else { return Ok(None) };
@@ -151,5 +165,8 @@ mod tests {
         runtime.block_on(buffer.fill(&mut &bytes[..])).unwrap();
         assert_eq!(buffer.next_frame().unwrap(), None);
         assert!(buffer.bytes.len() <= BUFFER_BYTES);
+        let mut buffer = FrameBuffer::default().limited_to(1 << 20);
+        runtime.block_on(buffer.fill(&mut &bytes[..])).unwrap();
+        assert!(buffer.next_frame().is_err(), "one beyond the limit is not waited for");
     }
 }

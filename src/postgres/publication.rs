@@ -46,7 +46,7 @@ async fn existing(client: &Client, name: &str) -> Result<Option<Existing>, Postg
 pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) -> Result<(), PostgresError> {
     let name = &config.publication_name;
     let found = existing(client, name).await?;
-    let via_root = if config.publish_via_partition_root { " with (publish_via_partition_root = true)" } else { "" };
+    let via_root = if config.publish_via_partition_root { " WITH (publish_via_partition_root = true)" } else { "" };
     let wanted: Vec<_> = tables.iter().filter(|table| config.tables.includes(&table.schema, &table.table)).collect();
     if !found.as_ref().map_or(config.publish_via_partition_root, |found| found.via_root) {
         refuse_unnamed(name, tables, &wanted)?;
@@ -55,15 +55,18 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
         PublicationAutocreate::Disabled if found.is_none() => Err(PostgresError::Problem(
             Problem::fail("pg/publication", format!("publication \"{name}\" does not exist"))
                 .why("publication.autocreate.mode is disabled")
-                .fix(format!("CREATE PUBLICATION {} FOR TABLE ...;", identifier(name))),
+                .fix(format!(
+                    "{}\nor set publication.autocreate.mode=filtered: it is made at the start, where the role may",
+                    made_for(name, &wanted, via_root)
+                )),
         )),
         PublicationAutocreate::NoTables if found.is_none() => {
-            run(client, &format!("create publication {}{via_root}", identifier(name))).await
+            run(client, &format!("CREATE PUBLICATION {}{via_root}", identifier(name))).await
         }
         PublicationAutocreate::AllTables if found.is_none() => {
             let instead = "or set publication.autocreate.mode=filtered: only the captured tables are published then";
             refuse_breaking(&tables.iter().collect::<Vec<_>>(), " (FOR ALL TABLES publishes every table of the database)", instead)?;
-            run(client, &format!("create publication {} for all tables{via_root}", identifier(name))).await
+            run(client, &format!("CREATE PUBLICATION {} FOR ALL TABLES{via_root}", identifier(name))).await
         }
         PublicationAutocreate::Filtered => {
             if wanted.is_empty() {
@@ -72,7 +75,7 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
             match found {
                 None => {
                     refuse_breaking(&with_partitions(tables, &wanted), "", LEAVE_OUT)?;
-                    run(client, &format!("create publication {} for table {}{via_root}", identifier(name), list(&wanted))).await
+                    run(client, made_for(name, &wanted, via_root).trim_end_matches(';')).await
                 }
                 Some(found) if found.all_tables => Err(PostgresError::Problem(
                     Problem::fail(
@@ -80,7 +83,7 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
                         format!("publication \"{name}\" is FOR ALL TABLES, publication.autocreate.mode is filtered"),
                     )
                     .fix(format!(
-                        "DROP PUBLICATION {}; (it is then created for the captured tables), or set publication.autocreate.mode=disabled",
+                        "DROP PUBLICATION {};\n(it is then created for the captured tables), or set publication.autocreate.mode=disabled",
                         identifier(name)
                     )),
                 )),
@@ -118,11 +121,11 @@ async fn update(client: &Client, name: &str, tables: &[Table], wanted: &[&Table]
     tracing::info!(publication = name, added = add.len(), dropped = drop.len(), "the publication's tables change");
     let mut sql = Vec::new();
     if !add.is_empty() {
-        sql.push(format!("alter publication {} add table {}", identifier(name), list(&add)));
+        sql.push(format!("ALTER PUBLICATION {} ADD TABLE {}", identifier(name), list(&add)));
     }
     if !drop.is_empty() {
         let names: Vec<_> = drop.iter().map(|(schema, table)| format!("{}.{}", identifier(schema), identifier(table))).collect();
-        sql.push(format!("alter publication {} drop table {}", identifier(name), names.join(", ")));
+        sql.push(format!("ALTER PUBLICATION {} DROP TABLE {}", identifier(name), names.join(", ")));
     }
     // In one transaction.
     run(client, &sql.join("; ")).await
@@ -146,12 +149,17 @@ fn refuse_unnamed(name: &str, tables: &[Table], wanted: &[&Table]) -> Result<(),
         Problem::fail("pg/partitions", format!("{} is partitioned, and none of its partitions is captured", root.name()))
             .why(format!("publication \"{name}\" sends changes under the partitions' names: there would never be an event"))
             .fix(format!(
-                "ALTER PUBLICATION {} SET (publish_via_partition_root = true);      and publish.via.partition.root=true\nor name the partitions in table.include.list, for example {}.{}.*",
+                "ALTER PUBLICATION {} SET (publish_via_partition_root = true);\nand publish.via.partition.root=true\nor name the partitions in table.include.list, for example {}.{}.*",
                 identifier(name),
                 root.schema,
                 root.table
             )),
     ))
+}
+
+/// The statement that makes it for these tables.
+fn made_for(name: &str, tables: &[&Table], via_root: &str) -> String {
+    format!("CREATE PUBLICATION {} FOR TABLE {}{via_root};", identifier(name), list(tables))
 }
 
 fn list(tables: &[&Table]) -> String {
@@ -167,8 +175,9 @@ async fn run(client: &Client, sql: &str) -> Result<(), PostgresError> {
     client.batch_execute(&limited).await.map_err(|error| match PostgresError::from(error) {
         PostgresError::Server(message) if message.code == "42501" => PostgresError::Problem(
             Problem::fail("pg/publication", "the role may not make or change the publication").why(message.message).fix(format!(
-                "{sql};\nas the tables' owner (a superuser for all tables), then publication.autocreate.mode=disabled here;\n\
-                 or let the role do it: GRANT CREATE ON DATABASE, and GRANT the tables' owner TO it"
+                "{};\nas the tables' owner (a superuser for all tables), then publication.autocreate.mode=disabled here;\n\
+                 or let the role do it: GRANT CREATE ON DATABASE, and GRANT the tables' owner TO it",
+                sql.replace("; ", ";\n")
             )),
         ),
         other => other,

@@ -199,7 +199,7 @@ async fn full(client: &Client, error: PostgresError) -> PostgresError {
     let shown = |slot: &&SlotReport| format!("{} ({})", slot.name, slot.idle());
     let list = idle.iter().take(IDLE_MAX).map(shown).collect::<Vec<_>>().join("   ");
     let used = reports.len();
-    let more = format!("ALTER SYSTEM SET max_replication_slots = {};      then restart PostgreSQL", used + 10);
+    let more = format!("ALTER SYSTEM SET max_replication_slots = {};      -- then restart PostgreSQL", used + 10);
     let problem = Problem::fail("pg/slots-full", format!("no replication slot is free ({used} of {used} used)"));
     PostgresError::Problem(match idle.first() {
         None => problem.why("all of them are being read").fix(more),
@@ -208,7 +208,7 @@ async fn full(client: &Client, error: PostgresError) -> PostgresError {
                 "nobody reads {}:  {list}",
                 if idle.len() == 1 { "one of them".to_owned() } else { format!("{} of them", idle.len()) }
             ))
-            .fix(format!("if nobody needs it:  SELECT pg_drop_replication_slot('{}');\nor:  {more}", first.name)),
+            .fix(format!("SELECT pg_drop_replication_slot('{}');      -- if nobody needs it\nor\n{more}", first.name)),
     })
 }
 

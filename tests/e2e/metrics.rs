@@ -126,3 +126,34 @@ fn prometheus_takes_the_rules_and_they_fire_when_they_should() {
         assert_eq!(said, Ok(()), "promtool {arguments:?}");
     }
 }
+
+/// What a screen begins with is known again as soon as the service is.
+#[test]
+fn tables_and_their_changes_are_told_and_the_first_also_after_a_restart() {
+    let setup = "create table t(id int primary key, v text); create table u(id int primary key); insert into t values (1, 'x')";
+    let Some(mut scene) = Scene::start("told", setup, &json!({ "skipped.operations": "none" })) else { return };
+    scene.sql.run("insert into t values (2, 'a'); update t set v = 'b'; delete from t where id = 2; truncate t");
+    scene.fence();
+    let ask = |scene: &Scene, path: &str| get(&scene.rowfeed.http(), path).expect("an answer").json();
+    let counts = wait_for("the changes to be counted", || {
+        let items = ask(&scene, "/v1/connectors/scene/tables")["items"].take();
+        items.as_array()?.iter().find(|item| item["table"] == "public.t").cloned()
+    });
+    assert_eq!(counts, json!({ "table": "public.t", "inserts": 1, "updates": 2, "deletes": 1, "truncates": 1 }));
+    assert_eq!(get(&scene.rowfeed.http(), "/v1/connectors/none/tables").expect("an answer").status, 404);
+    let kafka = scene.rowfeed.kafka();
+    for started in ["first", "again"] {
+        let status = ask(&scene, "/v1/status");
+        let connector = &status["connectors"][0];
+        assert_eq!((&connector["state"], &connector["tables"]), (&json!("streaming"), &json!(3)), "{started}: {connector:#}");
+        assert!(connector["state_since"].as_str().is_some_and(|since| since.ends_with('Z')), "{connector:#}");
+        assert!(status["kafka"]["address"].is_string(), "{status:#}");
+        if started == "first" {
+            assert_eq!(status["kafka"]["address"], kafka.as_str());
+            scene.rowfeed.kill();
+            scene.rowfeed.run();
+            scene.rowfeed.wait_until_ready();
+            scene.wait_until_streaming();
+        }
+    }
+}

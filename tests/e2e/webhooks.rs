@@ -379,6 +379,23 @@ fn a_test_a_replay_and_a_new_secret() {
     assert!(!scene.rowfeed.log().contains("t0ken") && SECRETS.iter().all(|secret| !scene.rowfeed.log().contains(&secret[6..])));
 }
 
+/// A filter that asks of old rows which nobody sends says so, and what mends it does.
+#[test]
+fn a_filter_that_cannot_know_what_changed_is_told_with_what_mends_it() {
+    let Some(scene) = scene("old_rows") else { return };
+    let receiver = Receiver::start(|_| Reply::Status(204));
+    subscribe(&scene, &receiver.url(), &json!({"where": "changed(status)"}));
+    scene
+        .sql
+        .run("alter table orders replica identity default; insert into orders values (1, 'new', 1); update orders set status = 'paid'");
+    let note = wait_for("the note", || Some(state(&scene)["note"].take()).filter(Value::is_object));
+    assert_eq!((&note["code"], state(&scene)["delivered"].as_u64()), (&json!("filter/old-row"), Some(0)), "{note:#}");
+    let fix = note["fix"].as_str().and_then(|fix| fix.lines().next()).expect("a statement").to_owned();
+    assert!(fix.starts_with("ALTER TABLE"), "{note:#}");
+    scene.sql.run(&format!("{fix} insert into orders values (2, 'new', 1); update orders set status = 'paid' where id = 2"));
+    wait_for("the update", || (receiver.taken().len() == 1).then_some(()));
+}
+
 #[test]
 fn addresses_that_are_not_the_worlds_are_refused() {
     let Some(scene) = scene("hook_ssrf") else { return };

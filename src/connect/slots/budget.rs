@@ -100,7 +100,7 @@ pub fn worry(report: &SlotReport, budget: &SlotBudget, trend: &Trend) -> Option<
         let problem = Problem::retry("slot/wal-growing", what).why("max_slot_wal_keep_size is -1");
         return some(
             1,
-            problem.fix("let the connector run and catch up; ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf();"),
+            problem.fix("let the connector run and catch up, and set a limit:\nALTER SYSTEM SET max_slot_wal_keep_size = '50GB';\nSELECT pg_reload_conf();"),
         );
     };
     let level = match kept {

@@ -28,6 +28,8 @@ use crate::record::{RecordRef, RecordSink, Route, SinkFull, TopicHandle, TopicIn
 
 /// A row that takes more than this in its table is not shown.
 const ROW_BYTES_MAX: usize = 256 << 10;
+/// As text, unpacked, it may be larger; a server that sends more is not believed.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// What `pg_stat_activity` shows.
 const APPLICATION: &str = "rowfeed preview";
 /// Nobody waits for a lock, or for a table that has no row which fits.
@@ -94,7 +96,7 @@ pub async fn look(config: Arc<PostgresConfig>, table: &str) -> Result<Preview, P
     let key = reading::keys(&client, &[found.id]).await.map_err(wrong)?.remove(&found.id).unwrap_or_default();
 
     let mut topics = Vec::new();
-    let mut relations = Relations::new(Arc::clone(&config), Arc::clone(&context.events), registrar);
+    let mut relations = Relations::new(Arc::clone(&config), Arc::clone(&context.events), registrar, Arc::default());
     let columns = of_it.as_ref().and_then(|published| published.columns.as_deref());
     let mut plan = relations.sample_plan(&client, &found, columns, &mut topics).await?;
 
@@ -165,7 +167,8 @@ async fn place(client: &Client) -> Result<(Position, u32), PostgresError> {
 
 /// The row that this statement gives, if it gives one.
 async fn read(context: &Context, sql: &str) -> Result<Option<Vec<u8>>, PostgresError> {
-    let mut session = Connection::open(&context.config.connection, Session::Sql, APPLICATION).await?;
+    let session = Connection::open(&context.config.connection, Session::Sql, APPLICATION).await?;
+    let mut session = session.with_messages_up_to(MESSAGE_BYTES_MAX);
     session.query(&format!("begin isolation level repeatable read, read only; {LIMITS}")).await?;
     session.copy_out(sql).await?;
     let row = session.copy_row().await?.map(<[u8]>::to_vec);

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::preview;
 use super::registrar::Registrar;
-use crate::change::{Column, Relation, RelationId, TypeKind};
+use crate::change::{Column, Op, Relation, RelationId, TypeKind};
 use crate::config::postgres::{ColumnMask, Language, PostgresConfig, TopicDefaults};
+use crate::connect::tallies::{Tallies, Tally};
 use crate::encode::transform::Unfit;
 use crate::encode::wire::NoForm;
 use crate::encode::{Draft, EventSettings, RelationPlan, values};
@@ -28,6 +29,8 @@ struct Known {
     described: Box<[u8]>,
     /// How its events are written; `None`: it is in the publication, but not in the include lists.
     plan: Option<Box<RelationPlan>>,
+    /// Its changes.
+    tally: Arc<Tally>,
 }
 
 /// Whose events a topic has: the table's object id, schema and name.
@@ -45,11 +48,12 @@ pub struct Relations {
     last: Option<(RelationId, usize)>,
     topics: HashMap<String, Owner>,
     told: HashSet<String>,
+    tallies: Arc<Tallies>,
 }
 
 impl Relations {
     /// None yet.
-    pub fn new(config: Arc<PostgresConfig>, settings: Arc<EventSettings>, registrar: Arc<Registrar>) -> Self {
+    pub fn new(config: Arc<PostgresConfig>, settings: Arc<EventSettings>, registrar: Arc<Registrar>, tallies: Arc<Tallies>) -> Self {
         Self {
             config,
             settings,
@@ -60,6 +64,7 @@ impl Relations {
             last: None,
             topics: HashMap::new(),
             told: HashSet::new(),
+            tallies,
         }
     }
 
@@ -145,7 +150,8 @@ impl Relations {
         } else {
             None
         };
-        let known = Known { described: payload.into(), plan };
+        let tally = plan.as_ref().map(|_| self.tallies.of(format!("{schema}.{table}")));
+        let known = Known { described: payload.into(), plan, tally: tally.unwrap_or_default() };
         self.last = None;
         match self.by_id.get(&message.id) {
             Some(index) => self.known[*index] = known,
@@ -314,6 +320,14 @@ impl Relations {
             }
         };
         Ok(self.known[index].plan.as_deref_mut())
+    }
+
+    /// Counts a change of the table that was asked for last.
+    #[inline]
+    pub fn count(&self, op: Op) {
+        if let Some((_, index)) = self.last {
+            self.known[index].tally.count(op);
+        }
     }
 
     fn problem(&self, error: &PostgresError) -> Problem {

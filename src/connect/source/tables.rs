@@ -44,15 +44,16 @@ pub(super) async fn publish(context: &Context, client: &Client, server_version: 
     if identity::ensure(client, config, &tables).await.map_err(wrong)? {
         tables = catalog::tables(client).await.map_err(wrong)?;
     }
-    check_guardrail(config, &tables)?;
+    let captured = tables.iter().filter(|table| config.tables.includes(&table.schema, &table.table)).count();
+    context.status.set_captured(captured);
+    check_guardrail(config, captured)?;
     publication::ensure(client, config, &tables).await.map_err(wrong)?;
     check_topics(context, client, server_version, &tables).await
 }
 
 /// More tables than `guardrail.collections.max` are told, or fail the connector.
-fn check_guardrail(config: &PostgresConfig, tables: &[Table]) -> Result<(), Problem> {
+fn check_guardrail(config: &PostgresConfig, captured: usize) -> Result<(), Problem> {
     let Some(guardrail) = config.guardrail else { return Ok(()) };
-    let captured = tables.iter().filter(|table| config.tables.includes(&table.schema, &table.table)).count();
     if captured <= guardrail.tables_max {
         return Ok(());
     }

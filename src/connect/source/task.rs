@@ -282,7 +282,12 @@ impl Prepared {
             }
             return commits.settle().await;
         }
-        let mut relations = Relations::new(Arc::clone(&context.config), Arc::clone(&context.events), Arc::clone(&context.registrar));
+        let mut relations = Relations::new(
+            Arc::clone(&context.config),
+            Arc::clone(&context.events),
+            Arc::clone(&context.registrar),
+            context.status.tallies(),
+        );
         let mut stop = context.stop.clone();
         // Where a wait is given up, nothing is half done: a snapshot that was interrupted begins again.
         let begun = tokio::select! {
@@ -602,7 +607,7 @@ async fn slot_active(context: &Context, client: &Client, error: &PostgresError) 
     let (problem, slot) = (context.problem(error), &context.config.slot_name);
     let Some(holder) = slot::holder(client, slot).await else { return problem };
     let (pid, shown) = (holder.pid, &holder.shown);
-    let end = format!("to end its session now: SELECT pg_terminate_backend({pid});");
+    let end = format!("to end its session now:\nSELECT pg_terminate_backend({pid});");
     const GOES_ON: &str = "this connector goes on by itself when that one is gone (a session that was cut ends after wal_sender_timeout)";
     let (who, why, fix) = match application::owner(&holder.application, &context.config.name) {
         Owner::Own => ("a session of this process that has not ended yet".to_owned(), GOES_ON.to_owned(), format!("nothing; {end}")),

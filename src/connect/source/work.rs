@@ -344,6 +344,7 @@ impl<W: LogWriter> Work<W> {
             Err(error) => return Err(error.problem()),
         }
         counts.events += 1;
+        self.relations.count(op);
         match op {
             Op::Create => counts.inserts += 1,
             Op::Update => counts.updates += 1,

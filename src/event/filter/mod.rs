@@ -294,6 +294,12 @@ impl Filter {
         self.event.is_none()
     }
 
+    /// Whether what it says of an update depends on the old row, which is known with `REPLICA IDENTITY FULL` only.
+    pub fn asks_of_old_rows(&self) -> bool {
+        let is_present = |operand: &Operand| !matches!(operand, Operand::Column(column) if column.side == Side::Before);
+        self.event.as_ref().is_some_and(|event| !event.has_only(&is_present))
+    }
+
     /// A condition that all its events fulfil: a column has one of some values. An index of these finds the filters that an
     /// event could be for.
     pub fn equality(&self) -> Option<Equality> {
@@ -320,13 +326,18 @@ impl Operand {
 impl Expression {
     /// Whether it is about the row, so that it can be asked of the old one as of the new one.
     fn is_of_row(&self) -> bool {
+        self.has_only(&Operand::is_of_row)
+    }
+
+    /// Whether it compares nothing but such operands, and nothing with the old row.
+    fn has_only(&self, fits: &impl Fn(&Operand) -> bool) -> bool {
         match self {
             Self::Constant(_) => true,
-            Self::And(parts) | Self::Or(parts) => parts.iter().all(Self::is_of_row),
-            Self::Not(inner) => inner.is_of_row(),
-            Self::Compare(_, left, right) | Self::Distinct(left, right) => left.is_of_row() && right.is_of_row(),
-            Self::OneOf(of, list) => of.is_of_row() && list.iter().all(Operand::is_of_row),
-            Self::Fits(of, ..) | Self::IsNull(of) | Self::Holds(of) | Self::Is(of, _) => of.is_of_row(),
+            Self::And(parts) | Self::Or(parts) => parts.iter().all(|part| part.has_only(fits)),
+            Self::Not(inner) => inner.has_only(fits),
+            Self::Compare(_, left, right) | Self::Distinct(left, right) => fits(left) && fits(right),
+            Self::OneOf(of, list) => fits(of) && list.iter().all(fits),
+            Self::Fits(of, ..) | Self::IsNull(of) | Self::Holds(of) | Self::Is(of, _) => fits(of),
             Self::Changed(_) | Self::WasNull(_) => false,
         }
     }

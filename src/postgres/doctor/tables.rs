@@ -228,8 +228,8 @@ impl Doctor<'_> {
             "CREATE PUBLICATION {PROPOSED} FOR TABLE {};\n-- and use it: publication.name = {PROPOSED}, publication.autocreate.mode = disabled",
             list.join(", ")
         );
-        // A publication that a database administrator makes is as good.
-        self.found("pg/publication", TITLE, Mark::Warn, observed, fix);
+        // Nothing begins without one. A publication that a database administrator makes is as good.
+        self.found("pg/publication", TITLE, Mark::Fail, observed, fix);
     }
 
     async fn readable(&mut self, client: &Client, tables: &[&Table]) {
