@@ -113,7 +113,7 @@ function Reconciling({ of }: { of: NonNullable<NonNullable<Connector["incrementa
 /** The initial snapshot. */
 function Initial({ of }: { of: Connector }) {
   const { snapshot } = of;
-  // The time is told while it runs, too: how long it has taken so far.
+  // took_seconds runs from the beginning on.
   const isOver = snapshot.tables_done >= snapshot.tables_total;
   if (snapshot.tables_total === 0) {
     return (
