@@ -1,0 +1,23 @@
+-- A warehouse that nobody prepared for change data capture: a role without rights, tables without keys.
+create schema stock;
+create schema staff;
+create table stock.bins(id int primary key, aisle text not null, shelf int not null);
+create table stock.items(id int primary key, sku text not null unique, bin int references stock.bins, quantity int not null);
+create table stock.movements(item int not null, quantity int not null, at timestamptz not null default now());
+create table stock.counts(item int not null, counted int not null, at timestamptz not null);
+create table stock.deliveries(id int primary key, supplier text not null, arrived date);
+create table staff.shifts(id int primary key, person text not null, starts timestamptz not null, ends timestamptz not null);
+create table staff.badges(id int primary key, person text not null);
+alter table stock.items replica identity full;
+alter table stock.counts replica identity full;
+alter table staff.badges replica identity nothing;
+insert into stock.bins select g, chr(65 + g % 12), g % 9 from generate_series(1, 1200) g;
+insert into stock.items select g, 'SKU-' || g, 1 + g % 1200, g % 90 from generate_series(1, 90000) g;
+insert into stock.movements select 1 + g % 90000, g % 7 - 3 from generate_series(1, 400000) g;
+insert into stock.counts select g, g % 90, now() from generate_series(1, 20000) g;
+insert into stock.deliveries select g, 'Supplier ' || g % 30, date '2026-01-01' + g % 300 from generate_series(1, 6000) g;
+insert into staff.shifts select g, 'Person ' || g % 60, now(), now() + interval '8 hours' from generate_series(1, 9000) g;
+insert into staff.badges select g, 'Person ' || g from generate_series(1, 60) g;
+analyze;
+grant usage on schema stock, staff to warehouse_app;
+grant select on all tables in schema stock to warehouse_app;
