@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::Streams;
+use super::layout::Part;
 use super::page::{Note, Page};
 use super::reader::{Reader, Step, Wishes};
 use super::subscriber::{Outlet, Phase, Subscriber};
@@ -224,6 +225,36 @@ impl Feed {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl Feed {
+    /// Passes over what waits, or, where it has fallen behind its channel, over all that there is: how many records that were, by their
+    /// offsets there. For one whose page is not on its way.
+    pub fn skip(&mut self) -> u64 {
+        let mut state = self.subscriber.state();
+        match state.phase {
+            Phase::Joined => {
+                let mut skipped = 0;
+                while state.front().is_some_and(|page| page.note.is_none()) {
+                    skipped += state.pop().map_or(0, |page| u64::from(page.records));
+                }
+                skipped
+            }
+            Phase::Reads => {
+                let log = self.streams.log();
+                let end = |(part, after): (&Part, &u64)| {
+                    log.offsets(part.topic.index, part.partition).map_or(*after, |range| range.end.max(*after))
+                };
+                let ends: Arc<[u64]> = self.subscriber.channel.layout.parts().iter().zip(state.after.iter()).map(end).collect();
+                let skipped = ends.iter().zip(state.after.iter()).map(|(end, after)| end - after).sum();
+                (state.after, state.own) = (ends, None);
+                drop(state);
+                (self.reading, self.read) = (Reading::Not, None);
+                skipped
+            }
+            Phase::Asks | Phase::Closes(_) | Phase::Over => 0,
+        }
     }
 }
 

@@ -88,6 +88,12 @@ impl Lens {
         equality.and_then(Filter::equality).map_or(Handle::Every, Handle::Column)
     }
 
+    /// Whether it shows every event, tombstones aside.
+    pub fn is_plain(&self) -> bool {
+        let is_open = |(_, sight): &(TopicIndex, Sight)| sight.both.is_none();
+        self.ops.is_empty() && self.key.is_none() && !self.without_snapshot && self.sights.iter().all(is_open)
+    }
+
     /// Whether an event is shown, and as what.
     pub fn judge(&self, topic: TopicIndex, event: &Event<'_>) -> Option<Judgement> {
         let sight = self.sight(topic)?;

@@ -146,7 +146,7 @@ struct Subscribed {
     sample: Option<Sample>,
 }
 
-/// At most so many records a second; the rest is counted.
+/// At most so many records a second; the rest is counted. Where nothing has to be judged it is not even read: its offsets say how much it is.
 struct Sample {
     rate: u64,
     left: u64,
@@ -155,12 +155,18 @@ struct Sample {
 
 impl Subscribed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Page>>> {
-        if self.paused || self.credit == 0 {
+        if self.paused || self.credit == 0 || self.rests() {
             return Poll::Pending;
         }
         // Of a sample all is looked at.
         let most = if self.sample.is_some() { u32::MAX } else { u32::try_from(self.credit).unwrap_or(u32::MAX) };
         self.feed.poll_page_of(cx, most)
+    }
+
+    /// It has shown what it may of this second, and the rest need not be looked at.
+    fn rests(&self) -> bool {
+        let has_shown = self.sample.as_ref().is_some_and(|sample| sample.left == 0);
+        has_shown && self.feed.subscriber().channel.lens.is_plain()
     }
 
     fn cursor(&self) -> String {
@@ -349,7 +355,9 @@ impl Session {
         }
         let mut told = Vec::new();
         for subscribed in &mut self.subscriptions {
+            let passed = if subscribed.rests() && !subscribed.paused { subscribed.feed.skip() } else { 0 };
             if let Some(sample) = &mut subscribed.sample {
+                sample.skipped += passed;
                 sample.left = sample.rate;
                 let skipped = std::mem::take(&mut sample.skipped);
                 if skipped > 0 {
