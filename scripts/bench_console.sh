@@ -7,7 +7,7 @@
 #   paint    LOADS (10) cold loads of the overview: first paint, first content, the table, the charts
 #   frames   the page's frames for SECONDS_EACH (30) as `closed`, `tail`, `person` and `overview`, ROUNDS (1) times
 #   capture  in alternation, CAPTURE_ROUNDS (3) times: no console, the tail of a tab without its browser, a tail in the browser: commit to durable at
-#            RATE for CAPTURE_SECONDS (10), and rows a second out of a backlog of BACKLOG (400000)
+#            RATE for CAPTURE_SECONDS (10), and rows a second out of a backlog of BACKLOG (600000)
 #   memory   of the service with 0, 1 and 20 tabs that watch the topic at RATE
 # Needs: PostgreSQL 14+ server programs with pgbench, curl, chromium, Node 20+, Python 3.9+, the built console (scripts/build_console.sh).
 #   RATE (5000)  BENCH_WORK (/tmp/rowfeed-bench-console)  ROWFEED_BIN (default: the release build, made first)
@@ -77,17 +77,13 @@ late() {
   said=$(python3 ./histogram.py rowfeed_commit_to_log_seconds "$BENCH_WORK/before" "$BENCH_WORK/after" "commit to durable" batches)
 }
 
+# Until the changes are durable, as the service counts them: what it confirms to PostgreSQL comes in steps of half a second.
 drain() {
-  local target began
   curl -sf -X PUT "$base/connectors/shop/pause" >/dev/null
   for _ in $(seq 100); do [ "$(sql "select active from pg_replication_slots where slot_name = 'shop'")" = f ] && break; sleep 0.1; done
-  PGOPTIONS="-c synchronous_commit=off" sql "call backlog(${BACKLOG:-400000})"
-  target=$(sql "select pg_current_wal_insert_lsn()")
+  PGOPTIONS="-c synchronous_commit=off" sql "call backlog(${BACKLOG:-600000})"
   sql "checkpoint"
-  began=$(date +%s.%N)
-  curl -sf -X PUT "$base/connectors/shop/resume" >/dev/null
-  sql "do \$\$ begin while (select confirmed_flush_lsn < '$target' from pg_replication_slots where slot_name = 'shop') loop perform pg_sleep(0.01); end loop; end \$\$"
-  drained=$(python3 -c "print(round(${BACKLOG:-400000} / ($(date +%s.%N) - $began)))")
+  drained=$(python3 console/drain.py "$http_port" shop "${BACKLOG:-600000}" "$service")
 }
 
 resident() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$service/status" | awk '{printf "%.0f MiB", $1 / 1024}'; }
@@ -132,7 +128,7 @@ for work in "$@"; do
       for ((round = 1; round <= ${CAPTURE_ROUNDS:-3}; round++)); do
         for kind in none tab browser; do
           watched "$kind" eval 'late; drain'
-          echo "capture, $kind: $drained rows/s out of the backlog; at $rate a second $said"
+          echo "capture, $kind: $drained; at $rate a second $said"
         done
       done ;;
     memory)
