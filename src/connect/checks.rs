@@ -77,6 +77,7 @@ pub struct Examination {
     filter: TableFilter,
     is_connector: bool,
     role: Option<String>,
+    is_draft: bool,
     slot_test: bool,
     _room: tokio::sync::SemaphorePermit<'static>,
 }
@@ -98,13 +99,13 @@ pub fn prepare(registry: &Registry, asked: Asked) -> Result<Examination, Refused
         Some(list) => TableFilter::of_list(&list).map_err(Refused::Malformed)?,
         None => config.tables.clone(),
     };
-    Ok(Examination { config, filter, is_connector, role: asked.role, slot_test: asked.slot_test, _room: room()? })
+    Ok(Examination { config, filter, is_connector, role: asked.role, is_draft: false, slot_test: asked.slot_test, _room: room()? })
 }
 
 /// A connector that does not exist yet: whether it would start.
 pub(super) fn prepare_proposed(config: PostgresConfig, slot_test: bool) -> Result<Examination, Refused> {
     let filter = config.tables.clone();
-    Ok(Examination { config: Arc::new(config), filter, is_connector: true, role: None, slot_test, _room: room()? })
+    Ok(Examination { config: Arc::new(config), filter, is_connector: true, role: None, is_draft: true, slot_test, _room: room()? })
 }
 
 fn source(registry: &Registry, name: &str) -> Result<SourceView, Refused> {
@@ -123,6 +124,7 @@ impl Examination {
             connector: self.is_connector.then_some(&*self.config),
             depth: if self.slot_test { Depth::Slot } else { Depth::Try },
             role: self.role.as_deref(),
+            is_draft: self.is_draft,
         };
         tokio::time::timeout(EXAMINATION_MAX, Box::pin(doctor::examine_patient(patient, tell))).await.map_err(|_| Refused::Late)
     }
@@ -217,7 +219,14 @@ pub async fn watch(registry: Arc<Registry>, service: ServiceConfig, mut stop: wa
 
 /// Each half has its own end: one that is slow takes nothing away from the other.
 async fn look(config: &PostgresConfig, service: &ServiceConfig) -> Looked {
-    let patient = Patient { config: &config.connection, filter: &config.tables, connector: Some(config), depth: Depth::Look, role: None };
+    let patient = Patient {
+        config: &config.connection,
+        filter: &config.tables,
+        connector: Some(config),
+        depth: Depth::Look,
+        role: None,
+        is_draft: false,
+    };
     let about = [config];
     let database = tokio::time::timeout(LOOK_MAX, doctor::examine_patient(patient, |_| {}));
     let ground = tokio::time::timeout(LOOK_MAX, ground::examine(service, &about, Depth::Look));

@@ -179,13 +179,15 @@ pub struct Patient<'a> {
     pub depth: Depth,
     /// The role that will capture, when it is not the one that asks: whether that one could.
     pub role: Option<&'a str>,
+    /// The connector has not been made: what its start sets on tables is as good as set.
+    pub is_draft: bool,
 }
 
 /// Examines a database as this role would see it when it captures these tables; with a connector's configuration, whether
 /// that one would start.
 pub async fn examine(config: &ConnectionConfig, filter: &TableFilter, connector: Option<&PostgresConfig>, slot_test: bool) -> Diagnosis {
     let depth = if slot_test { Depth::Slot } else { Depth::Try };
-    examine_patient(Patient { config, filter, connector, depth, role: None }, |_| {}).await
+    examine_patient(Patient { config, filter, connector, depth, role: None, is_draft: false }, |_| {}).await
 }
 
 /// Examines; each finding is handed to `tell` as soon as its group is done.
@@ -195,13 +197,14 @@ pub async fn examine_patient(patient: Patient<'_>, mut tell: impl FnMut(&Finding
         doctor.findings.iter().skip(told).for_each(&mut tell);
         told = doctor.findings.len();
     };
-    let Patient { config, filter, connector, depth, role } = patient;
+    let Patient { config, filter, connector, depth, role, is_draft } = patient;
     let mut doctor = Doctor {
         config,
         filter,
         connector,
         depth,
         role,
+        is_draft,
         provider: Provider::of_host(&config.host),
         version: 0,
         is_standby: false,
@@ -244,6 +247,7 @@ struct Doctor<'a> {
     connector: Option<&'a PostgresConfig>,
     depth: Depth,
     role: Option<&'a str>,
+    is_draft: bool,
     provider: Provider,
     /// As `server_version_num`.
     version: i64,
@@ -292,11 +296,7 @@ impl Doctor<'_> {
         let observed = if problem.why.is_empty() { problem.what } else { format!("{}\n{}", problem.what, problem.why) };
         // A finding before may have said the same with a better remedy. These are in a connector's words, not SQL.
         let known = self.has_failed(problem.code);
-        let is_sql = |line: &str| {
-            let (statement, _) = line.split_once("; ").filter(|(_, note)| note.trim_start().starts_with("-- ")).unwrap_or((line, ""));
-            (statement.len() < line.len() || line.ends_with(';')) && line.starts_with(|first: char| first.is_ascii_uppercase())
-        };
-        let comment = |line: &str| if is_sql(line) { format!("{line}\n") } else { format!("-- {line}\n") };
+        let comment = |line: &str| if runs_as_it_is(line) { format!("{line}\n") } else { format!("-- {line}\n") };
         let advice = if known { String::new() } else { problem.fix.lines().map(comment).collect() };
         self.found(problem.code, title, Mark::Fail, observed, advice.trim_end());
     }
@@ -378,6 +378,16 @@ impl Doctor<'_> {
     }
 }
 
+/// Statements that a person who runs the whole script means: they add a right, a setting, a publication. What takes something away, or has a
+/// place to be filled in, stays a comment.
+const MENDING: [&str; 6] =
+    ["ALTER TABLE ", "ALTER ROLE ", "ALTER SYSTEM SET ", "CREATE PUBLICATION ", "GRANT ", "SELECT pg_reload_conf();"];
+
+fn runs_as_it_is(line: &str) -> bool {
+    let ends = line.ends_with(';') || line.split_once("; ").is_some_and(|(_, note)| note.trim_start().starts_with("-- "));
+    ends && !line.contains("...") && MENDING.iter().any(|begin| line.starts_with(begin))
+}
+
 /// The first few names.
 fn names(tables: &[&Table]) -> String {
     first_of(&tables.iter().map(|table| table.name()).collect::<Vec<_>>())
@@ -422,5 +432,27 @@ mod tests {
                 Step::Note("or not"),
             ]
         );
+    }
+
+    #[test]
+    fn a_script_adds_what_is_missing_and_takes_nothing_away() {
+        for line in [
+            "ALTER TABLE \"public\".\"t\" REPLICA IDENTITY FULL;",
+            "ALTER ROLE \"cdc\" REPLICATION;      -- on Amazon RDS: GRANT rds_replication TO \"cdc\";",
+            "CREATE PUBLICATION \"p\" FOR TABLE \"public\".\"t\";",
+            "GRANT SELECT ON \"public\".\"t\" TO \"cdc\";",
+        ] {
+            assert!(runs_as_it_is(line), "{line}");
+        }
+        for line in [
+            "DROP PUBLICATION \"dbz_publication\";",
+            "CREATE ROLE \"cdc\" LOGIN REPLICATION PASSWORD '...';",
+            "ALTER PUBLICATION \"p\" SET (publish_via_partition_root = true);",
+            "SELECT pg_drop_replication_slot('old');      -- if nobody needs it",
+            "GRANT what it lacks",
+            "or leave it out: table.exclude.list",
+        ] {
+            assert!(!runs_as_it_is(line), "{line}");
+        }
     }
 }

@@ -33,9 +33,8 @@ pub async fn as_wanted(client: &Client, config: &PostgresConfig, mut tables: Vec
             Ok(Some(WantedIdentity::Default)) => table.identity = ReplicaIdentity::Default,
             Ok(Some(WantedIdentity::Full)) => table.identity = ReplicaIdentity::Full,
             Ok(Some(WantedIdentity::Nothing)) => table.identity = ReplicaIdentity::Nothing,
-            Ok(Some(WantedIdentity::Index(_))) => table.identity = ReplicaIdentity::Index,
-            // A start refuses what is wrong with the option.
-            Ok(None) | Err(_) => {}
+            // Nobody has looked whether it is there and fit. A start refuses what is wrong with the option.
+            Ok(None | Some(WantedIdentity::Index(_))) | Err(_) => {}
         }
     }
     Ok(tables)

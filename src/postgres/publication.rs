@@ -52,14 +52,19 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
         refuse_unnamed(name, tables, &wanted)?;
     }
     match config.publication_autocreate {
-        PublicationAutocreate::Disabled if found.is_none() => Err(PostgresError::Problem(
-            Problem::fail("pg/publication", format!("publication \"{name}\" does not exist"))
-                .why("publication.autocreate.mode is disabled")
-                .fix(format!(
-                    "{}\nor set publication.autocreate.mode=filtered: it is made at the start, where the role may",
-                    made_for(name, &wanted, via_root)
-                )),
-        )),
+        PublicationAutocreate::Disabled if found.is_none() && wanted.is_empty() => Err(no_tables(config, tables)),
+        PublicationAutocreate::Disabled if found.is_none() => {
+            Err(refuse_breaking(&with_partitions(tables, &wanted), "", LEAVE_OUT).err().unwrap_or_else(|| {
+                PostgresError::Problem(
+                    Problem::fail("pg/publication", format!("publication \"{name}\" does not exist"))
+                        .why("publication.autocreate.mode is disabled")
+                        .fix(format!(
+                            "{}\nor set publication.autocreate.mode=filtered: it is made at the start, where the role may",
+                            made_for(name, &wanted, via_root)
+                        )),
+                )
+            }))
+        }
         PublicationAutocreate::NoTables if found.is_none() => {
             run(client, &format!("CREATE PUBLICATION {}{via_root}", identifier(name))).await
         }

@@ -176,7 +176,14 @@ impl Ground {
     }
 
     async fn diagnose(&self, depth: Depth) -> Result<(), Failure> {
-        let patient = Patient { config: self.connection(), filter: &self.config.tables, connector: Some(&self.config), depth, role: None };
+        let patient = Patient {
+            config: self.connection(),
+            filter: &self.config.tables,
+            connector: Some(&self.config),
+            depth,
+            role: None,
+            is_draft: false,
+        };
         failure(&doctor::examine_patient(patient, |_| {}).await)
     }
 

@@ -26,8 +26,8 @@ impl Doctor<'_> {
         };
         // A start sets them, and publishes then.
         let all = match self.connector {
-            Some(connector) => identity::as_wanted(client, connector, all).await,
-            None => Ok(all),
+            Some(connector) if self.is_draft => identity::as_wanted(client, connector, all).await,
+            _ => Ok(all),
         };
         let all = match all {
             Ok(all) => all,
