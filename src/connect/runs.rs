@@ -52,13 +52,22 @@ pub struct Runs(VecDeque<Run>);
 impl Runs {
     /// One begins.
     pub fn begin(&mut self, kind: Kind, now: SystemTime) {
-        if let Some(before) = self.last(kind).filter(|before| before.ended.is_none()) {
-            (before.ended, before.status) = (Some(now), "ABORTED");
-        }
+        self.abort(kind, now);
         if self.0.len() >= RUNS_MAX {
             self.0.pop_front();
         }
         self.0.push_back(Run { kind, began: now, ended: None, tables: 0, rows: 0, status: "IN_PROGRESS" });
+    }
+
+    /// The one that the stream waits for is given up.
+    pub fn aborted(&mut self, now: SystemTime) {
+        self.abort(Kind::Snapshot, now);
+    }
+
+    fn abort(&mut self, kind: Kind, now: SystemTime) {
+        if let Some(run) = self.last(kind).filter(|run| run.ended.is_none()) {
+            (run.ended, run.status) = (Some(now), "ABORTED");
+        }
     }
 
     /// How far the one is that the stream waits for.

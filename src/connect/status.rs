@@ -562,11 +562,28 @@ impl TaskStatus {
             }
             (tables.began, tables.ended, tables.reading, tables.last_ended) = (Some(Instant::now()), None, None, None);
             (tables.rows_earlier, tables.whole_earlier) = (rows_done + rows, (done, rows_done));
+            self.runs().begin(Kind::Snapshot, SystemTime::now());
         }
         let total = done.saturating_add(u32::try_from(left.len()).unwrap_or(u32::MAX));
         self.tables_total.store(total, Relaxed);
         self.tables_done.store(done, Relaxed);
         self.rows.store(rows_done + rows, Relaxed);
+    }
+
+    /// A table that the snapshot was to read is not there to be read any more; so many are left.
+    pub fn leave_table_out(&self, left: u32, rows: u64) {
+        let total = self.tables_total.load(Relaxed).saturating_sub(1);
+        self.set_snapshot(total, total.saturating_sub(left), rows);
+    }
+
+    /// A snapshot that the stream waits for is given up.
+    pub fn give_snapshot_up(&self) {
+        let mut tables = self.tables();
+        if tables.ended.is_none() && tables.began.is_some() {
+            tables.end_reading(Instant::now());
+            tables.ended = Some(Instant::now());
+        }
+        self.runs().aborted(SystemTime::now());
     }
 
     /// A plain copy for REST and metrics.

@@ -122,7 +122,9 @@ impl Backfill {
         // A table without a cursor is read from its beginning.
         let rows = if progress.cursor.is_some() { progress.rows } else { 0 };
         gate.progress_mut().rows = rows;
-        let estimates = catalog::analysed_rows(client, &left.iter().map(|table| table.id).collect::<Vec<_>>()).await.map_err(wrong)?;
+        let estimates = catalog::analysed_rows(client, &left.iter().map(|table| table.id).collect::<Vec<_>>()).await;
+        // They are for showing only.
+        let estimates = estimates.unwrap_or_default();
         let named = |table: &TableLeft| {
             let found = chosen.iter().find(|(chosen, _)| chosen.id == table.id);
             (found.map_or_else(|| format!("table {}", table.id.0), |(chosen, _)| chosen.name()), estimates.get(&table.id).copied())
@@ -190,7 +192,10 @@ impl Backfill {
         let Some(wanted) = wanted(progress) else { return Ok(Outcome::NotYet) };
         let (Wanted::Next(id) | Wanted::Again(id, _)) = &wanted;
         let Some((table, published)) = self.find(stream, *id).await? else {
-            leave_out(gate_of(stream)?, &wanted);
+            let gate = gate_of(stream)?;
+            leave_out(gate, &wanted);
+            let (left, rows) = (gate.progress().left().len(), gate.progress().rows_before);
+            stream.context.status.leave_table_out(u32::try_from(left).unwrap_or(u32::MAX), rows);
             return Ok(Outcome::Read);
         };
         if !stream.open_commit().await? {

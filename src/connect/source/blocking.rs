@@ -191,6 +191,7 @@ impl<W: LogWriter> Stream<'_, W> {
             Err(Broken::Stopped) => {
                 // It begins again after the next start.
                 if self.work.commits.is_open() {
+                    self.context.status.give_snapshot_up();
                     self.notice("ABORTED").await?;
                 }
                 Ok(Outcome::Stopped)
