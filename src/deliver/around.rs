@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use super::state::{self, Store};
 use super::{DEAD_PREFIX, Definition, GROUP_PREFIX, Places, Source, Sources, Status};
 use crate::change::Lsn;
-use crate::event::filter::Judgement;
+use crate::event::filter::{Filter, Judgement};
 use crate::event::value::Value;
-use crate::event::{Event, Op};
+use crate::event::{Event, Kind, Op};
 use crate::log::builtin::BuiltinLog;
 use crate::log::subscription::Place;
 use crate::log::topic::TopicInfo;
@@ -102,26 +102,45 @@ impl Around {
 
     /// Whether the filter lets an event through.
     pub fn judge(&self, event: &Event<'_>) -> Judgement {
-        let Some(filter) = &self.definition.filter else { return Judgement::Matches };
-        let judgement = filter.judge(event);
-        if judgement == Judgement::No && event.op() == Some(Op::Update) && filter.asks_of_old_rows() && !event.is_before_complete() {
-            self.tell_of_old_rows(event);
+        self.definition.filter.as_ref().map_or(Judgement::Matches, |filter| filter.judge(event))
+    }
+
+    /// The same for one that comes now: a person is told of updates that are left out because nobody knows what they changed, until one of that
+    /// table says all of its old row.
+    pub fn judge_live(&self, event: &Event<'_>) -> Judgement {
+        let judgement = self.judge(event);
+        let Some(filter) = self.definition.filter.as_ref().filter(|filter| filter.asks_of_old_rows()) else { return judgement };
+        if event.kind() != Kind::Change || event.op() != Some(Op::Update) {
+            return judgement;
+        }
+        let is_whole = event.is_before_complete();
+        if is_whole || (judgement == Judgement::No && filter.is_unknown(event)) {
+            self.tell_of_old_rows(event, filter, is_whole);
         }
         judgement
     }
 
-    /// An update was left out perhaps because nobody knows what it changed: said once, until something else is.
-    fn tell_of_old_rows(&self, event: &Event<'_>) {
-        if self.status.noted().is_some() {
+    fn tell_of_old_rows(&self, event: &Event<'_>, filter: &Filter, is_whole: bool) {
+        const CODE: &str = "filter/old-row";
+        let noted = self.status.noted();
+        // What else is noted stays.
+        if noted.as_ref().map_or(is_whole, |noted| !is_whole || noted.code != CODE) {
             return;
         }
-        let [schema, table] = [event.schema_name(), event.table_name()].map(|name| name.and_then(Value::text).unwrap_or_default());
-        let table = if schema.is_empty() { identifier(&table) } else { format!("{}.{}", identifier(&schema), identifier(&table)) };
-        let filter = self.definition.filter.as_ref().map_or("", |filter| filter.text());
-        let problem = Problem::refuse("filter/old-row", format!("updates of {table} have no old row: {filter} is not known of them"))
+        let name = |value: Option<Value<'_>>| value.and_then(Value::text).map(|name| identifier(&name));
+        let (Some(schema), Some(table)) = (name(event.schema_name()), name(event.table_name())) else { return };
+        let table = format!("{schema}.{table}");
+        if is_whole {
+            if noted.is_some_and(|noted| noted.at == table) {
+                self.status.note(None);
+            }
+            return;
+        }
+        let problem = Problem::refuse(CODE, format!("updates have no old row: {} is not known of them", filter.text()))
+            .at(&*table)
             .why("PostgreSQL sends old rows of tables with REPLICA IDENTITY FULL only; an update of which it is not known is not delivered")
             .fix(format!("ALTER TABLE {table} REPLICA IDENTITY FULL;\nor take a filter that asks of the new row alone"));
-        tracing::warn!(subscription = self.name(), code = problem.code, "{}", problem.what);
+        tracing::warn!(subscription = self.name(), table, code = problem.code, "{}", problem.what);
         self.status.note(Some(problem));
     }
 

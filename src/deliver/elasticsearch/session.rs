@@ -247,7 +247,7 @@ impl Session<'_> {
     /// document is there, and taking away what is not there does no harm. So it is with an update whose old row is not known.
     fn wanted(&self, event: &Event<'_>) -> Option<Wanted> {
         let is_gone = event.op() == Some(Op::Delete) || event.value.is_none();
-        let leaves = match self.around.judge(event) {
+        let leaves = match self.around.judge_live(event) {
             Judgement::Leaves => true,
             Judgement::No if is_gone => false,
             Judgement::No if event.op() == Some(Op::Update) && event.before().is_none() => true,

@@ -256,7 +256,7 @@ impl Session {
                 let mut wrong = None;
                 chunk.records(|record| {
                     let event = Event::new(&place.topic.name, place.route.partition, &record);
-                    let judgement = self.around.judge(&event);
+                    let judgement = self.around.judge_live(&event);
                     wrong = batch.take(&event, judgement, &place.topic, self.settings(), reading).err();
                     wrong.is_none()
                 });

@@ -159,6 +159,7 @@ impl Dispatcher {
             );
             self.around.put_states(gone).await?;
         }
+        self.webhook.history.forget_waiting();
         for (at, stored) in found {
             let lane = match self.webhook.order {
                 Order::Topic => lane_of(&stored.topic, b""),
@@ -283,7 +284,7 @@ impl Dispatcher {
                 let mut filtered = 0;
                 chunk.records(|record| {
                     let event = Event::new(&partition.topic, partition.route.partition, &record);
-                    let judgement = around.judge(&event);
+                    let judgement = around.judge_live(&event);
                     match judgement.is_wanted().then(|| webhook.body(&event, judgement)).flatten() {
                         Some(body) => {
                             lanes.push(partition.at(record.offset), partition.lane(webhook.order, &record), payload(&record, body));

@@ -167,6 +167,11 @@ impl History {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A run begins, and restores what waits under the places that it has.
+    pub fn forget_waiting(&self) {
+        self.kept().waiting.clear();
+    }
+
     /// Adds a try. What waited, was given up or had arrived is what it is now.
     pub fn add(&self, at: At, entry: Entry) {
         let entry = entry.cut();

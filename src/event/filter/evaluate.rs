@@ -33,6 +33,11 @@ pub fn judge(filter: &Filter, event: &Event<'_>) -> Judgement {
     }
 }
 
+/// Whether what it asks of the event cannot be said.
+pub fn is_unknown(filter: &Filter, event: &Event<'_>) -> bool {
+    filter.event.as_ref().is_some_and(|expression| Look { event, row: Row::Event }.at(expression).is_none())
+}
+
 fn judge_row(expression: &Expression, event: &Event<'_>) -> Judgement {
     let at = |row: Row| Look { event, row }.at(expression);
     let plain = |said: Option<bool>| if said == Some(true) { Judgement::Matches } else { Judgement::No };

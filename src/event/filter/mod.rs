@@ -283,6 +283,11 @@ impl Filter {
         evaluate::judge(self, event)
     }
 
+    /// Whether it leaves an event out because nobody knows what it asks: the old row of an update, where that was not sent.
+    pub fn is_unknown(&self, event: &Event<'_>) -> bool {
+        evaluate::is_unknown(self, event)
+    }
+
     /// Whether it looks at a row, and not only at the key or the source.
     pub fn looks_at_a_row(&self) -> bool {
         let of_row = |column: &Column| matches!(column.side, Side::Row | Side::Before | Side::After);
