@@ -89,7 +89,12 @@ async fn check(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Resul
     let line = |value: &Json| Ok(Bytes::from(format!("{value}\n")));
     let findings = lines.clone();
     tokio::spawn(async move {
-        let done = examination.run(|finding| drop(findings.try_send(line(&finding.json())))).await;
+        let examined = examination.run(|finding| drop(findings.try_send(line(&finding.json()))));
+        let done = tokio::select! {
+            done = examined => done,
+            // Nobody waits for it: others may.
+            () = lines.closed() => return,
+        };
         let last = match done {
             Ok(diagnosis) => {
                 json!({ "schema": "rowfeed/check@1", "ok": diagnosis.is_ok(), "target": diagnosis.title, "fix_sql": diagnosis.fix_sql() })

@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::Streams;
-use super::layout::Part;
 use super::page::{Note, Page};
 use super::reader::{Reader, Step, Wishes};
 use super::subscriber::{Outlet, Phase, Subscriber};
@@ -229,8 +228,8 @@ impl Feed {
 }
 
 impl Feed {
-    /// Passes over what waits, or, where it has fallen behind its channel, over all that there is: how many records that were, by their
-    /// offsets there. For one whose page is not on its way.
+    /// Passes over what waits, or, where it has fallen behind its channel, over all that there is: how many records that were; there by their
+    /// offsets, tombstones and what compaction took among them. For one whose page is not on its way.
     pub fn skip(&mut self) -> u64 {
         let mut state = self.subscriber.state();
         match state.phase {
@@ -241,12 +240,19 @@ impl Feed {
                 }
                 skipped
             }
+            // A gap or an error that waits is told first.
+            Phase::Reads if state.own.as_ref().or(self.read.as_ref()).is_some_and(|page| page.note.is_some()) => 0,
             Phase::Reads => {
                 let log = self.streams.log();
-                let end = |(part, after): (&Part, &u64)| {
-                    log.offsets(part.topic.index, part.partition).map_or(*after, |range| range.end.max(*after))
+                let layout = &self.subscriber.channel.layout;
+                let ranges: Option<Vec<_>> = layout.parts().iter().map(|part| log.offsets(part.topic.index, part.partition)).collect();
+                // What retention took, and a topic that is gone, its own reading finds and tells.
+                let Some(ranges) =
+                    ranges.filter(|ranges| ranges.iter().zip(state.after.iter()).all(|(range, after)| range.start <= *after))
+                else {
+                    return 0;
                 };
-                let ends: Arc<[u64]> = self.subscriber.channel.layout.parts().iter().zip(state.after.iter()).map(end).collect();
+                let ends: Arc<[u64]> = ranges.iter().zip(state.after.iter()).map(|(range, after)| range.end.max(*after)).collect();
                 let skipped = ends.iter().zip(state.after.iter()).map(|(end, after)| end - after).sum();
                 (state.after, state.own) = (ends, None);
                 drop(state);
