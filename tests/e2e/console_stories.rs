@@ -5,6 +5,8 @@
 //! look at the truth (the topic, the receiver, PostgreSQL's own views).
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rowfeed::demo::cluster::Cluster;
@@ -282,6 +284,7 @@ fn a_person_sees_slots_fill_the_disk_and_has_the_wal_released() {
         shop.sql.one(&sql).parse::<u64>().ok()
     };
     let known = json!({ "connector": SHOP, "slot": slot, "left": left });
+    let (ends, mut grows) = (Arc::new(AtomicBool::new(false)), None);
     shop.play("full-slot", &known, |shop, word, _| {
         match word {
             "fills" => {
@@ -291,15 +294,25 @@ fn a_person_sees_slots_fill_the_disk_and_has_the_wal_released() {
                 wait_for("the slot to be left", || (shop.sql.one("select bool_or(active) from pg_replication_slots") == "f").then_some(()));
                 (0..9).for_each(|_| segment(&shop.sql));
                 // It goes on growing while it is looked at, and stops before it is lost.
-                let sql = shop.database.sql();
-                std::thread::spawn(move || {
-                    for _ in 0..5 {
-                        std::thread::sleep(Duration::from_secs(8));
-                        let _ = sql.try_run("insert into orders select max(id) + 1 from orders; select pg_switch_wal()");
+                let (sql, ends) = (shop.database.sql(), Arc::clone(&ends));
+                grows = Some(std::thread::spawn(move || {
+                    for tick in 1..=400 {
+                        if ends.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        std::thread::sleep(Duration::from_millis(100));
+                        if tick % 80 == 0 {
+                            let _ = sql.try_run("insert into orders select max(id) + 1 from orders; select pg_switch_wal()");
+                        }
                     }
-                });
+                }));
             }
-            "dropped" => assert_eq!((held(shop, left), held(shop, &slot) > Some(128)), (None, true)),
+            "dropped" => {
+                assert_eq!(shop.sql.one(&format!("select count(*) from pg_replication_slots where slot_name = '{left}'")), "0");
+                assert!(held(shop, &slot) > Some(128), "{:?} MiB", held(shop, &slot));
+                ends.store(true, Ordering::Relaxed);
+                grows.take().map(|grows| grows.join().expect("the writer ends"));
+            }
             "released" => wait_at_most(Duration::from_secs(60), "the WAL to be released", || {
                 shop.sql.run("insert into orders select max(id) + 1 from orders; checkpoint");
                 (held(shop, &slot)? < 32).then_some(())
@@ -308,5 +321,5 @@ fn a_person_sees_slots_fill_the_disk_and_has_the_wal_released() {
         }
         Value::Null
     });
-    assert!(held(&shop, &slot) < Some(64));
+    assert!(held(&shop, &slot).is_some_and(|mib| mib < 64), "{:?} MiB", held(&shop, &slot));
 }
