@@ -223,7 +223,7 @@ const TABLE: &[(Input, &str)] = &[
     (JsonFile("{\"connector.class\": \"Postgres\", \"database.hostname\": \"db\", \"database.user\": \"cdc\", \"database.dbname\": \"shop\",\n\"topic.prefix\": \"sh op\"}"),
         "error[config/value]: topic.prefix = \"sh op\" is not allowed\n  → shop.json:2:1\n  2 | \"topic.prefix\": \"sh op\"}\n    | ^^^^^^^^^^^^^^\n  why:  it must be letters, digits, dot, dash and underscore, at most 120"),
     (JsonFile("{\"connector.class\": \"io.debezium.connector.mysql.MySqlConnector\"}"),
-        "error[config/value]: connector.class = \"io.debezium.connector.mysql.MySqlConnector\" is not allowed\n  → shop.json:1:2\n  1 | {\"connector.class\": \"io.debezium.connector.mysql.MySqlConnector\"}\n    |  ^^^^^^^^^^^^^^^^^\n  why:  it must be one of io.debezium.connector.postgresql.PostgresConnector, PostgresConnector, Postgres\n  fix:  rowfeed captures PostgreSQL"),
+        "error[config/value]: connector.class = \"io.debezium.connector.mysql.MySqlConnector\" is not allowed\n  → shop.json:1:2\n  1 | {\"connector.class\": \"io.debezium.connector.mysql.MySqlConnector\"}\n    |  ^^^^^^^^^^^^^^^^^\n  why:  it must be one of io.debezium.connector.postgresql.PostgresConnector, PostgresConnector, Postgres\n  fix:  Rowfeed captures PostgreSQL"),
 ];
 
 fn shown(input: &Input) -> String {

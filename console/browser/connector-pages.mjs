@@ -13,7 +13,7 @@ const connector = (search) => async (base) => {
 export const CONNECTOR_PAGES = [
   { name: "connector", path: connector(""), ready: ".band [role=option]", then: band },
   { name: "connector-tables", path: connector("?tab=tables"), ready: "tbody tr, .empty", then: snapshotDialog },
-  { name: "connector-snapshot", path: connector("?tab=snapshot"), ready: "h2" },
+  { name: "connector-snapshot", path: connector("?tab=snapshot"), ready: "h2", then: runs },
   { name: "connector-timeline", path: connector("?tab=timeline"), ready: "tbody tr" },
   { name: "connector-offsets", path: connector("?tab=offsets"), ready: ".facts, .empty" },
   { name: "connector-config", path: connector("?tab=config"), ready: ".options", then: planned },
@@ -38,6 +38,14 @@ async function band(page, fail) {
   await page.locator(".band-table summary").click();
   const [drawn, listed] = [await page.locator(".band [role=option]").count(), await page.locator(".band-table tbody tr").count()];
   if (drawn !== listed) fail(`${drawn} stretches are drawn, ${listed} are in the table`);
+}
+
+/** As many as the service remembers. */
+async function runs(page, fail) {
+  const all = await page.evaluate(async () => (await (await fetch("/v1/connectors")).json()).items);
+  const one = all.find((item) => new URL(page.url()).pathname.endsWith(`/${name(item.name)}`));
+  const rows = await page.locator("[aria-labelledby=runs] tbody tr").count();
+  if (rows !== one.snapshots.length) fail(`${rows} snapshots are listed, not ${one.snapshots.length}`);
 }
 
 async function snapshotDialog(page, fail) {

@@ -29,8 +29,9 @@ async function teaches(page, fail) {
 
 function halfDone(one) {
   const snapshot = { ...one.snapshot, tables_total: 3, tables_done: 1, rows_done: 6_100, rows_estimated: 10_000, eta_seconds: 240 };
-  const billing = { ...one, name: "billing", state: "snapshot", target: "running", lag_ms: null, problem: null, failing_seconds: null, snapshot };
-  return [billing, { ...billing, name: "unknown-size", snapshot: { ...snapshot, rows_estimated: null, eta_seconds: null } }];
+  const state_since = new Date(Date.now() - 250_000).toISOString();
+  const billing = { ...one, name: "billing", state: "snapshot", target: "running", lag_ms: null, problem: null, failing_seconds: null, tables: 12, state_since, snapshot };
+  return [billing, { ...billing, name: "unknown-size", tables: null, snapshot: { ...snapshot, rows_estimated: null, eta_seconds: null } }];
 }
 
 async function tellsProgress(page, fail) {
@@ -38,7 +39,7 @@ async function tellsProgress(page, fail) {
   if ((await bar.count()) !== 1) fail("a snapshot of unknown size has a bar");
   if ((await bar.getAttribute("aria-valuenow")) !== "61") fail(`the bar says ${await bar.getAttribute("aria-valuenow")}`);
   const text = await page.locator("tbody").innerText();
-  for (const part of ["61 %", "~4 min left", "6,100 rows"]) if (!text.includes(part)) fail(`nothing says "${part}"`);
+  for (const part of ["61 %", "~4 min left", "6,100 rows", "snapshot 4 min", "12", "–"]) if (!text.includes(part)) fail(`nothing says "${part}"`);
 }
 
 function inTrouble(one) {

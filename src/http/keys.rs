@@ -396,7 +396,7 @@ fn answer(topic: &TopicInfo, asked: &Asked, standing: &Standing, unmet: Option<&
         Standing::Cut => {
             let problem = Problem::refuse("key/cut", format!("{name} has no record of the key {key}, and its first records are gone"))
                 .why("retention has removed them, and nobody can tell whether one of them was it")
-                .fix("rowfeed snapshot start CONNECTOR --table SCHEMA.TABLE brings every row to the topic again");
+                .fix("bring every row to the topic again:\nrowfeed snapshot start CONNECTOR --table SCHEMA.TABLE");
             Err(refused(StatusCode::GONE, problem))
         }
         Standing::Never => {

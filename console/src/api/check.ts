@@ -1,7 +1,7 @@
 // The doctor's findings, as they come: one line each, then the sum of all. Promises that a reader which leaves ends the request, and that
-// an answer without an end is told as a problem.
+// an answer without an end is told as a problem; where others are examined, asks again a few times.
 
-import { send } from "./client";
+import { asProblem, send } from "./client";
 import { ApiProblem } from "./problem";
 import type { Finding } from "./types";
 
@@ -24,7 +24,7 @@ const TIMEOUT_MS = 75_000;
 const FINDINGS_MAX = 5000;
 
 export async function examine(asked: Asked, tell: (finding: Finding) => void, signal: AbortSignal): Promise<Sum> {
-  const response = await send("POST", "/v1/check", asked, { signal, timeoutMs: TIMEOUT_MS, headers: { Accept: "application/x-ndjson" } });
+  const response = await whenFree(() => send("POST", "/v1/check", asked, { signal, timeoutMs: TIMEOUT_MS, headers: { Accept: "application/x-ndjson" } }), signal);
   let sum: Sum | null = null;
   let found = 0;
   for await (const line of linesOf(response)) {
@@ -34,6 +34,22 @@ export async function examine(asked: Asked, tell: (finding: Finding) => void, si
   }
   if (!sum) throw new ApiProblem({ code: "console/unreachable", title: "Not examined", detail: "the answer ended before it was whole", fix: "ask again" });
   return sum;
+}
+
+const BUSY_MS = 2000;
+const AGAIN_MAX = 3;
+
+/** Asks again while the service examines too many others, so many times at most. */
+export async function whenFree<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let again = 0; ; again++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (again === AGAIN_MAX || asProblem(error).status !== 429) throw error;
+    }
+    await new Promise((done) => setTimeout(done, BUSY_MS));
+    signal.throwIfAborted();
+  }
 }
 
 /** The lines of an answer of JSON lines. */

@@ -33,6 +33,25 @@ describe("a fix of one text", () => {
   });
 });
 
+describe("a command", () => {
+  it("is a line that begins with the program's name, whole", () => {
+    expect(pieces("when it wants them again:\nrowfeed subscriptions resume NAME\nor delete the subscription")).toEqual([
+      read("when it wants them again:"),
+      run("rowfeed subscriptions resume NAME"),
+      read("or delete the subscription"),
+    ]);
+    expect(pieces("bring every row again:\nrowfeed snapshot start CONNECTOR --table SCHEMA.TABLE")).toEqual([
+      read("bring every row again:"),
+      run("rowfeed snapshot start CONNECTOR --table SCHEMA.TABLE"),
+    ]);
+  });
+  it("is none within words", () => {
+    for (const words of ["Rowfeed captures PostgreSQL", "start one:  rowfeed run", "correct the file, or `rowfeed config reload`", "rowfeed"]) {
+      expect(pieces(words)).toEqual([read(words)]);
+    }
+  });
+});
+
 describe("a script", () => {
   it("has each statement once, and notes as comments", () => {
     const grant = { sql: "GRANT a TO b;" };

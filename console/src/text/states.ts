@@ -15,6 +15,7 @@ const LOOKS: Record<string, Look> = {
   waiting: { shape: "▲", tone: "warn", word: "waiting", rank: 1 },
   starting: { shape: "◌", tone: "info", word: "starting", rank: 2 },
   snapshot: { shape: "◐", tone: "snapshot", word: "snapshot", rank: 3 },
+  reading: { shape: "◐", tone: "snapshot", word: "reading", rank: 3 },
   draining: { shape: "◌", tone: "info", word: "draining", rank: 2 },
   paused: { shape: "Ⅱ", tone: "muted", word: "paused", rank: 4 },
   stopped: { shape: "○", tone: "muted", word: "stopped", rank: 5 },

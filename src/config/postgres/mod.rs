@@ -451,7 +451,7 @@ impl Reader<'_> {
             && let Err(problem) = key.check(key.name, class)
         {
             let of_cloud = class.to_ascii_lowercase().contains("postgrescdcsource");
-            return self.refuse("connector.class", problem.fix(if of_cloud { OF_CONFLUENT } else { "rowfeed captures PostgreSQL" }));
+            return self.refuse("connector.class", problem.fix(if of_cloud { OF_CONFLUENT } else { "Rowfeed captures PostgreSQL" }));
         }
         let names = table::names();
         for (name, value) in self.options.clone() {

@@ -161,7 +161,7 @@ impl Registry {
         let name = definition.name.clone();
         if self.is_ending(&name) {
             return Err(Problem::retry("config/ending", "a deleted connector of this name has not ended yet")
-                .fix("rowfeed config reload, in a moment"));
+                .fix("in a moment:\nrowfeed config reload"));
         }
         let (tables, mistakes) = match definition.config(self.topics) {
             Ok(config) => (Some(config.tables), Vec::new()),

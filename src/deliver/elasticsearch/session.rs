@@ -185,7 +185,7 @@ impl Session<'_> {
             Delivery::Gap { place, from, to } => {
                 let topic = reader.places().get(place).map_or("", |place| &place.topic.name).to_owned();
                 let what = format!("{} records of {topic} were removed by retention before they reached the index", to - from);
-                let fix = "rowfeed snapshot start CONNECTOR --table SCHEMA.TABLE brings every row again";
+                let fix = "bring every row again:\nrowfeed snapshot start CONNECTOR --table SCHEMA.TABLE";
                 tracing::warn!(subscription = self.around.name(), code = "search/gap", "{what}");
                 self.around.status().note(Some(Problem::refuse("search/gap", what).fix(fix)));
                 Ok(Goes::On)

@@ -401,7 +401,7 @@ impl Dispatcher {
                 self.ends = Some(
                     Problem::refuse("webhook/gone", format!("{host} wants no more webhooks"))
                         .why("it answered 410 Gone; the place is kept, and so is what waits")
-                        .fix("rowfeed subscriptions resume NAME, when it wants them again; or delete the subscription"),
+                        .fix("when it wants them again:\nrowfeed subscriptions resume NAME\nor delete the subscription"),
                 );
             }
             Meaning::Again { slow } => {
@@ -502,7 +502,7 @@ impl Dispatcher {
             let full =
                 Problem::retry("webhook/waiting", format!("{waiting} deliveries to {host} wait: nothing more is read until some are done"))
                     .why("max_waiting says how many may wait")
-                    .fix("rowfeed subscriptions deliveries NAME --state failed; a receiver that answers");
+                    .fix("mend the receiver; what it answered:\nrowfeed subscriptions deliveries NAME --state failed");
             self.trouble(full);
         }
     }

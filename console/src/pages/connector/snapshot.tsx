@@ -1,4 +1,4 @@
-// Snapshots of a connector: the initial one table by table, the one that was asked for, and how the last ones ended.
+// Snapshots of a connector: the initial one table by table, the one that was asked for, how its tables ended, and the last runs.
 
 import { useState } from "preact/hooks";
 import { asProblem, post } from "../../api/client";
@@ -12,12 +12,15 @@ import { Empty } from "../../ui/empty";
 import { Progress } from "../../ui/progress";
 import { State } from "../../ui/state";
 import { Table } from "../../ui/table";
+import { Clock } from "../../ui/time";
 import { call, path, simple } from "./signals";
 import { Start } from "./snapshot-start";
 
+const works = ({ state }: Connector): boolean => state === "streaming" || state === "snapshot";
+
 export function Snapshot({ of }: { of: Connector }) {
   const [starting, setStarting] = useState(false);
-  const isWorking = of.state === "streaming" || of.state === "snapshot";
+  const isWorking = works(of);
   return (
     <div class="stack">
       <div class="bar-row">
@@ -29,6 +32,7 @@ export function Snapshot({ of }: { of: Connector }) {
       <Asked of={of} />
       <Initial of={of} />
       <Ended of={of} />
+      <Runs of={of} />
       <AsCommand line={command("rowfeed", "snapshot", "status", of.name)} call={{ path: `/v1/connectors/${encodeURIComponent(of.name)}` }} />
       {starting && <Start of={of} onClose={() => setStarting(false)} />}
     </div>
@@ -169,6 +173,8 @@ export const tookText = (seconds: number): string => (seconds === 0 ? "less than
 const ms = (seconds: number | null): number | null => (seconds === null ? null : seconds * 1000);
 
 const ENDS: Record<string, string> = {
+  COMPLETED: "✓ completed",
+  ABORTED: "○ broken off",
   SUCCEEDED: "✓ succeeded",
   STOPPED: "stopped",
   NO_PRIMARY_KEY: "▲ no key to read it by",
@@ -178,13 +184,13 @@ const ENDS: Record<string, string> = {
   EMPTY: "✓ it is empty",
 };
 
-/** Snapshots that were asked for and are over. */
+/** Tables of the snapshot that was asked for, those that are over. */
 function Ended({ of }: { of: Connector }) {
   if (of.incremental_ended.length === 0) return null;
   return (
     <section aria-labelledby="ended">
       <h2 id="ended">Over</h2>
-      <p class="muted">Tables that were read again since the service started, in the order they ended.</p>
+      <p class="muted">Tables of the last snapshot that was asked for, in the order they ended.</p>
       <Table
         caption={`Snapshots of ${of.name} that are over`}
         param="ended"
@@ -196,6 +202,35 @@ function Ended({ of }: { of: Connector }) {
           { id: "rows", title: "Rows", num: true, cell: (row) => count(row.rows_done) },
           { id: "deleted", title: "Told gone", num: true, cell: (row) => count(row.rows_deleted) },
           { id: "why", title: "Why", cell: (row) => row.why ?? "" },
+        ]}
+      />
+    </section>
+  );
+}
+
+const WAYS = { snapshot: "while the stream waits", incremental: "beside the stream" };
+
+/** Where one is that has not ended: it stands still with its connector. */
+const stateOf = (kind: string, of: Connector): string => (!works(of) ? of.state : kind === "incremental" && of.incremental?.state === "paused" ? "paused" : "reading");
+
+/** Each snapshot that the service remembers, the newest first. */
+function Runs({ of }: { of: Connector }) {
+  if (of.snapshots.length === 0) return null;
+  return (
+    <section aria-labelledby="runs">
+      <h2 id="runs">Snapshots since the service started</h2>
+      <Table
+        caption={`Snapshots of ${of.name} since the service started`}
+        param="runs"
+        rows={of.snapshots}
+        keyOf={(row) => row.kind + row.began_at}
+        columns={[
+          { id: "began", title: "Began", cell: (row) => <Clock at={row.began_at} exact={false} /> },
+          { id: "kind", title: "Read", cell: (row) => WAYS[row.kind] },
+          { id: "status", title: "State", cell: (row) => (row.status === "IN_PROGRESS" ? <State state={stateOf(row.kind, of)} /> : (ENDS[row.status] ?? row.status)) },
+          { id: "took", title: "Took", num: true, cell: (row) => (row.ended_at === null ? "–" : tookText(Math.floor((Date.parse(row.ended_at) - Date.parse(row.began_at)) / 1000))) },
+          { id: "tables", title: "Tables", num: true, cell: (row) => count(row.tables) },
+          { id: "rows", title: "Rows", num: true, cell: (row) => count(row.rows_done) },
         ]}
       />
     </section>

@@ -12,9 +12,7 @@ import type { Column } from "../../ui/table";
 
 export type Id = "name" | "state" | "tables" | "lag" | "rate" | "snapshot" | "slot";
 
-type Since = ReadonlyMap<string, number>;
-
-const all = (since: Since): Record<Id, Column<Connector>> => ({
+const ALL: Record<Id, Column<Connector>> = {
   name: {
     id: "name",
     title: "Connector",
@@ -24,7 +22,7 @@ const all = (since: Since): Record<Id, Column<Connector>> => ({
   state: {
     id: "state",
     title: "State",
-    cell: (one) => <ConnectorState of={one} since={since.get(one.name)} />,
+    cell: (one) => <ConnectorState of={one} />,
     by: (one) => look(one.state).rank,
     help: "Sorted by trouble, the worst first",
   },
@@ -32,8 +30,7 @@ const all = (since: Since): Record<Id, Column<Connector>> => ({
     id: "tables",
     title: "Tables",
     num: true,
-    cell: (one) => (one.snapshot.tables_total > 0 ? one.snapshot.tables_total : "–"),
-    by: (one) => one.snapshot.tables_total,
+    by: (one) => one.tables,
   },
   lag: { id: "lag", title: "Lag", num: true, cell: (one) => duration(behind(one)), by: behind },
   rate: { id: "rate", title: "Changes/s", num: true, cell: (one) => rate(one.changes_per_second), by: (one) => one.changes_per_second },
@@ -48,17 +45,14 @@ const all = (since: Since): Record<Id, Column<Connector>> => ({
     ),
     by: (one) => one.slot_retained_bytes,
   },
-});
+};
 
-/** The columns of these names. `since`: when each connector came into its state, where that is known. */
-export function columns(ids: readonly Id[], since: Since): Column<Connector>[] {
-  const of = all(since);
-  return ids.map((id) => of[id]);
-}
+/** The columns of these names. */
+export const columns = (ids: readonly Id[]): Column<Connector>[] => ids.map((id) => ALL[id]);
 
 /** "● streaming 2 d", "▲ waiting 12 min · pg/auth". */
-export function ConnectorState({ of, since }: { of: Connector; since?: number | undefined }) {
-  const ms = of.failing_seconds ? of.failing_seconds * 1000 : since === undefined ? null : Math.max(0, now.value - since);
+function ConnectorState({ of }: { of: Connector }) {
+  const ms = of.failing_seconds ? of.failing_seconds * 1000 : of.state_since === null ? null : Math.max(0, now.value - Date.parse(of.state_since));
   const wants = of.target !== "running" && of.state !== of.target ? `to be ${of.target}` : "";
   const more = [ms === null ? "" : ms < 1000 ? "now" : duration(ms), of.problem?.code ?? "", wants].filter(Boolean).join(" · ");
   return <State state={of.state} more={more || undefined} title={of.problem?.what} />;

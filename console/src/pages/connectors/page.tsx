@@ -3,7 +3,6 @@
 import { useState } from "preact/hooks";
 import { act, DONE } from "../../api/connectors";
 import { asProblem } from "../../api/client";
-import { useSince } from "../../api/since";
 import type { Connector } from "../../api/types";
 import { useActions } from "../../app/actions";
 import { Page } from "../../app/page";
@@ -64,7 +63,7 @@ function List({ all, again }: { all: readonly Connector[]; again: () => void }) 
         : { title: `Pause ${one.name}`, words: "connector stop", run: () => setPausing(one.name) },
     ),
   );
-  const [name, ...rest] = columns(["name", "state", "tables", "lag", "rate", "snapshot", "slot"], useSince(shown));
+  const [name, ...rest] = columns(["name", "state", "tables", "lag", "rate", "snapshot", "slot"]);
   const source: Column<Connector> = { id: "source", title: "Database", cell: (one) => <span class="muted">{one.source}</span>, by: (one) => one.source };
   const actions: Column<Connector> = {
     id: "actions",

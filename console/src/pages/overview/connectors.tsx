@@ -1,6 +1,5 @@
 // The connectors in short, the worst first; all about them is on their own page.
 
-import { useSince } from "../../api/since";
 import type { Connector } from "../../api/types";
 import { ui } from "../../app/paths";
 import { columns } from "../connectors/columns";
@@ -20,7 +19,7 @@ export function Connectors({ of }: { of: readonly Connector[] }) {
       <Table
         caption="Connectors"
         rows={of}
-        columns={columns(["name", "state", "lag", "rate", "snapshot"], useSince(of.slice(0, SHOWN_MAX)))}
+        columns={columns(["name", "state", "lag", "rate", "snapshot"])}
         keyOf={(one) => one.name}
         sort="state"
         most={SHOWN_MAX}

@@ -1,19 +1,23 @@
-// The latest changes of all topics but internal ones, as they come: a sample of a few a second. Stands still while it is pointed at, focused or selected in.
+// The latest changes of all topics but internal ones: the last of each at first, then as they come, a sample of a few a second. Stands still
+// while it is pointed at, focused or selected in.
 
 import { useRef, useState } from "preact/hooks";
 import { ui } from "../../app/paths";
 import { useSubscription } from "../../live/live";
-import type { LiveRecord } from "../../live/messages";
+import type { Ear, LiveRecord, Wish } from "../../live/messages";
 import { diffOfView, keyText, opWord, summary } from "../../text/diff";
 import { count } from "../../text/format";
 import { Clock } from "../../ui/time";
 
 const ROWS_MAX = 10;
-/** Records a second. */
-const RATE = 4;
+/** Records a second: as many as there is room for. */
+const RATE = 10;
+/** Records of all topics at first: the most that the service samples. */
+const FIRST_MAX = 1000;
 
-/** The last two of each topic: behind a delete comes its tombstone, which is no change. */
-const WISH = { match: ["*"], view: "diff", sample: RATE, from: "-2", credit: 50 } as const;
+const LIVE: Wish = { match: ["*"], view: "diff", sample: RATE, credit: 50 };
+/** The last two of each topic: behind a delete comes its tombstone, which is no change. At the rate of what follows, the first topics would use it up. */
+const FIRST: Wish = { ...LIVE, from: "-2", sample: FIRST_MAX, credit: FIRST_MAX };
 
 export function Ticker() {
   const [rows, setRows] = useState<LiveRecord[]>([]);
@@ -21,20 +25,21 @@ export function Ticker() {
   const [refused, setRefused] = useState("");
   const held = useRef(false);
   const missed = useRef<LiveRecord[]>([]);
-  const wish = useRef({ ...WISH, match: [...WISH.match] }).current;
-  // By time: the topics' last records, which come first, are in the order of the topics.
-  const show = (items: LiveRecord[]) => setRows((before) => newest([...[...items].reverse(), ...before]).slice(0, ROWS_MAX));
-  useSubscription(wish, {
+  const [isFirst, setIsFirst] = useState(true);
+  const show = (items: LiveRecord[]) => setRows((before) => latest([...[...items].reverse(), ...before]));
+  const ear: Ear = {
     records: (all) => {
       // Dead letters and the like are changes that are shown already.
       const items = all.filter((one) => !one.topic.startsWith("__"));
       if (held.current) missed.current = [...missed.current, ...items].slice(-ROWS_MAX);
       else show(items);
     },
-    skipped: setSkipped,
     began: () => setRefused(""),
     refused: (_, message) => setRefused(message),
-  });
+  };
+  // What comes is asked for before what was: nothing is missed between them.
+  useSubscription(LIVE, { ...ear, skipped: setSkipped });
+  useSubscription(isFirst ? FIRST : null, { ...ear, caughtUp: () => setIsFirst(false) });
   const hold = (is: boolean) => {
     // Nothing to read yet is nothing to hold still.
     held.current = is && rows.length > 0;
@@ -70,7 +75,7 @@ export function Ticker() {
             </thead>
             <tbody>
               {rows.map((record) => (
-                <Row key={`${record.topic} ${record.partition}:${record.offset}`} of={record} />
+                <Row key={placeOf(record)} of={record} />
               ))}
             </tbody>
           </table>
@@ -80,7 +85,11 @@ export function Ticker() {
   );
 }
 
-const newest = (rows: LiveRecord[]) => rows.sort((a, b) => ((b.ts ?? "") > (a.ts ?? "") ? 1 : (b.ts ?? "") < (a.ts ?? "") ? -1 : 0));
+const placeOf = ({ topic, partition, offset }: LiveRecord) => `${topic} ${partition}:${offset}`;
+
+/** The newest of these, each once: records come by topic, and from both subscriptions. */
+const latest = (rows: LiveRecord[]) =>
+  [...new Map(rows.map((one) => [placeOf(one), one])).values()].sort((a, b) => ((b.ts ?? "") > (a.ts ?? "") ? 1 : (b.ts ?? "") < (a.ts ?? "") ? -1 : 0)).slice(0, ROWS_MAX);
 
 function Row({ of }: { of: LiveRecord }) {
   const op = of.op ?? "";

@@ -52,7 +52,7 @@ export function About() {
       </Loaded>
       <div>
         <h2>Diagnostics</h2>
-        <p class="muted">One JSON document for a report of a mistake: version, settings, states, slots. No rows and no secrets; names of hosts, tables and files are in it, so look through it first.</p>
+        <p class="muted">One JSON document for a report of a mistake: version, settings, states, slots. No secrets, and no rows but what a server quoted in an error; names of hosts, tables and files are in it, so look through it first.</p>
         <p>
           <button type="button" disabled={busy} onClick={download}>
             {busy ? "Gathering …" : "Download diagnostics"}

@@ -2,7 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
-import { asProblem, post } from "../../api/client";
+import { asking } from "../../api/asking";
+import { post } from "../../api/client";
 import type { ApiProblem } from "../../api/problem";
 import type { Relation } from "../../api/types";
 import { connectionOptions, missing } from "./draft";
@@ -33,15 +34,12 @@ export function useRelations(): Relations {
   const typed = password.value;
   useEffect(() => {
     if (!may || (known.peek()?.of === key && !known.peek()?.problem)) return;
-    const asking = new AbortController();
     const config = connectionOptions(draft.peek(), typed);
-    post<{ items: Relation[] }>("/v1/sources/tables", { config }, { signal: asking.signal, timeoutMs: TIMEOUT_MS }).then(
+    return asking(
+      (signal) => post<{ items: Relation[] }>("/v1/sources/tables", { config }, { signal, timeoutMs: TIMEOUT_MS }),
       ({ items }) => (known.value = { of: key, items, problem: null }),
-      (error: unknown) => {
-        if (!asking.signal.aborted) known.value = { of: key, items: [], problem: asProblem(error) };
-      },
+      (problem) => (known.value = { of: key, items: [], problem }),
     );
-    return () => asking.abort();
   }, [key, may, typed]);
   const is = known.value?.of === key ? known.value : null;
   return {

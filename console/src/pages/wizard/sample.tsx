@@ -1,7 +1,8 @@
 // A real row of the person's own table, as the event that the draft's options make of it. Asked again when the draft rests.
 
 import { useEffect, useState } from "preact/hooks";
-import { asProblem, post } from "../../api/client";
+import { asking } from "../../api/asking";
+import { post } from "../../api/client";
 import type { ApiProblem } from "../../api/problem";
 import { Code } from "../../ui/code";
 import { Empty } from "../../ui/empty";
@@ -35,22 +36,17 @@ export function useSample(table: string): Sample {
   const typed = password.value;
   useEffect(() => {
     if (table === "" || missing(draft.peek()) !== "") return;
-    const asking = new AbortController();
-    const timer = setTimeout(() => {
-      setState((was) => ({ ...was, isLoading: true }));
-      // The snapshot's own wishes change no event.
-      const config = optionsOf({ ...draft.peek(), snapshot: "initial" }, typed);
-      post<Preview>("/v1/sources/preview", { config, table }, { signal: asking.signal, timeoutMs: TIMEOUT_MS }).then(
-        (preview) => setState({ preview, problem: null, isLoading: false }),
-        (error: unknown) => {
-          if (!asking.signal.aborted) setState({ preview: null, problem: asProblem(error), isLoading: false });
-        },
-      );
-    }, RESTS_MS);
-    return () => {
-      clearTimeout(timer);
-      asking.abort();
-    };
+    return asking(
+      (signal) => {
+        setState((was) => ({ ...was, isLoading: true }));
+        // The snapshot's own wishes change no event.
+        const config = optionsOf({ ...draft.peek(), snapshot: "initial" }, typed);
+        return post<Preview>("/v1/sources/preview", { config, table }, { signal, timeoutMs: TIMEOUT_MS });
+      },
+      (preview) => setState({ preview, problem: null, isLoading: false }),
+      (problem) => setState({ preview: null, problem, isLoading: false }),
+      RESTS_MS,
+    );
   }, [key, table, typed]);
   return state;
 }

@@ -1,7 +1,8 @@
 // What the service says of the draft's options, asked when they rest. Promises that what the doctor says of the database is not told twice.
 
 import { useEffect, useState } from "preact/hooks";
-import { asProblem, put } from "../../api/client";
+import { asking } from "../../api/asking";
+import { put } from "../../api/client";
 import type { ApiProblem } from "../../api/problem";
 
 /** The service asks the database while it checks. */
@@ -26,17 +27,12 @@ export function useValidated(key: string | null, round: number): Validated {
   useEffect(() => {
     setValidated(UNKNOWN);
     if (key === null) return;
-    const asking = new AbortController();
-    const timer = setTimeout(() => {
-      put<Infos>("/connector-plugins/PostgresConnector/config/validate", key, { signal: asking.signal, timeoutMs: TIMEOUT_MS }).then(
-        ({ configs }) => setValidated({ errors: configs.filter(({ value }) => value.errors.length > 0).map(({ value }) => [value.name, value.errors]), problem: null }),
-        (error: unknown) => !asking.signal.aborted && setValidated({ errors: null, problem: asProblem(error) }),
-      );
-    }, RESTS_MS);
-    return () => {
-      clearTimeout(timer);
-      asking.abort();
-    };
+    return asking(
+      (signal) => put<Infos>("/connector-plugins/PostgresConnector/config/validate", key, { signal, timeoutMs: TIMEOUT_MS }),
+      ({ configs }) => setValidated({ errors: configs.filter(({ value }) => value.errors.length > 0).map(({ value }) => [value.name, value.errors]), problem: null }),
+      (problem) => setValidated({ errors: null, problem }),
+      RESTS_MS,
+    );
   }, [key, round]);
   return validated;
 }
