@@ -311,7 +311,9 @@ fn a_person_sees_slots_fill_the_disk_and_has_the_wal_released() {
                 assert_eq!(shop.sql.one(&format!("select count(*) from pg_replication_slots where slot_name = '{left}'")), "0");
                 assert!(held(shop, &slot) > Some(128), "{:?} MiB", held(shop, &slot));
                 ends.store(true, Ordering::Relaxed);
-                grows.take().map(|grows| grows.join().expect("the writer ends"));
+                if let Some(grows) = grows.take() {
+                    grows.join().expect("the writer ends");
+                }
             }
             "released" => wait_at_most(Duration::from_secs(60), "the WAL to be released", || {
                 shop.sql.run("insert into orders select max(id) + 1 from orders; checkpoint");
