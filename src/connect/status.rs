@@ -78,12 +78,12 @@ pub struct TableRows {
 }
 
 impl TableRows {
-    /// Rows read a second; `None` before the first.
+    /// Rows read a second; `None` before the first, and of so short a time that chance would say it.
     pub fn rate(&self) -> Option<f64> {
         let seconds = self.took?.as_secs_f64();
         let rows = self.rows.saturating_sub(self.before);
         #[expect(clippy::cast_precision_loss, reason = "a rate needs a few digits")]
-        (rows > 0 && seconds > 0.0).then(|| rows as f64 / seconds)
+        (rows > 0 && seconds >= 0.001).then(|| rows as f64 / seconds)
     }
 
     /// Seconds until it is read, by the estimate; `None` where nothing says so.
@@ -253,7 +253,20 @@ pub struct TaskStatus {
     signals: Signals,
 }
 
+/// A stream without a change for so long, of which all is durable, is behind nothing.
+const IDLE: Duration = Duration::from_secs(3);
+
 impl StatusSnapshot {
+    /// How far it is behind: the age of the last transaction when it was published, none once nothing came for a while and all that was received is
+    /// durable, and not known while nobody reads.
+    pub fn lag_now(&self) -> Option<Duration> {
+        if !matches!(self.phase, Phase::Streaming | Phase::Snapshotting) || self.waiting.is_some() {
+            return None;
+        }
+        let is_idle = self.since_event[0].is_some_and(|since| since > IDLE) && self.positions.durable >= self.positions.received;
+        if is_idle { self.lag.map(|_| Duration::ZERO) } else { self.lag }
+    }
+
     /// One word: where in its life, and `waiting` while something holds it back.
     pub fn state(&self) -> &'static str {
         self.phase.name_while(self.waiting.is_some())
@@ -749,5 +762,21 @@ mod tests {
         assert!(status.snapshot().failing_for.is_some() && status.snapshot().restarts == 1);
         status.set_phase(Phase::Streaming);
         assert!(status.snapshot().failing_for.is_none() && status.snapshot().has_worked);
+    }
+
+    #[test]
+    fn a_stream_that_has_nothing_to_do_is_behind_nothing() {
+        let copy = |phase: Phase, since: u64, durable: u64| StatusSnapshot {
+            phase,
+            lag: Some(Duration::from_secs(56)),
+            since_event: [Some(Duration::from_secs(since)), None],
+            positions: Positions { received: 10, durable, ..Positions::default() },
+            ..StatusSnapshot::default()
+        };
+        assert_eq!(copy(Phase::Streaming, 60, 10).lag_now(), Some(Duration::ZERO));
+        assert_eq!(copy(Phase::Streaming, 1, 10).lag_now(), Some(Duration::from_secs(56)), "it came just now");
+        assert_eq!(copy(Phase::Streaming, 60, 9).lag_now(), Some(Duration::from_secs(56)), "something is on its way");
+        assert_eq!(copy(Phase::Created, 60, 10).lag_now(), None);
+        assert_eq!(StatusSnapshot { phase: Phase::Streaming, ..StatusSnapshot::default() }.lag_now(), None, "nothing came yet");
     }
 }

@@ -203,7 +203,7 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "managed_by": view.file.as_deref().map_or_else(|| "api".to_owned(), |file| format!("file:{}", file.display())),
         "source": format!("{host}:{port}/{}", option("database.dbname", "?")),
         "slot": option("slot.name", "debezium"),
-        "lag_ms": status.lag.map(millis),
+        "lag_ms": status.lag_now().map(millis),
         "changes": status.counts.events,
         "transactions": status.counts.transactions,
         "restarts": status.restarts,

@@ -167,7 +167,7 @@ impl Series {
         all.retain(|name, _| views.iter().any(|view| view.name == *name));
         for view in views {
             let rings = all.entry(view.name.clone()).or_default();
-            let lag = view.status.lag.map_or(f32::NAN, |lag| lag.as_secs_f32() * 1000.0);
+            let lag = view.status.lag_now().map_or(f32::NAN, |lag| lag.as_secs_f32() * 1000.0);
             let retained = view.status.slot.as_ref().and_then(|slot| slot.retained_bytes);
             let rate = rings.rate(at_ms, view.status.counts.events);
             rings.push(Sample { at_ms, values: [lag, rate, retained.map_or(f32::NAN, approximate)] });

@@ -193,7 +193,10 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
         "42704" if text.contains("publication") => {
             Problem::fail("pg/publication-missing", "the publication does not exist at this place in the log")
                 .why(text)
-                .fix("create the publication, then a new slot: changes before it cannot be decoded")
+                .fix(
+                    "create the publication again (rowfeed check NAME --sql prints the statement), then begin anew, for changes before it cannot be \
+                     decoded:\nstop the connector, forget its position (DELETE /connectors/NAME/offsets), drop its slot, resume it",
+                )
         }
         "22021" | "22P05" => Problem::fail("row/encoding", "a value is not valid text in the database's encoding")
             .why(text)

@@ -49,7 +49,7 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
     let via_root = if config.publish_via_partition_root { " WITH (publish_via_partition_root = true)" } else { "" };
     let wanted: Vec<_> = tables.iter().filter(|table| config.tables.includes(&table.schema, &table.table)).collect();
     if !found.as_ref().map_or(config.publish_via_partition_root, |found| found.via_root) {
-        refuse_unnamed(name, tables, &wanted)?;
+        refuse_unnamed(name, found.is_some(), tables, &wanted)?;
     }
     match config.publication_autocreate {
         PublicationAutocreate::Disabled if found.is_none() && wanted.is_empty() => Err(no_tables(config, tables)),
@@ -144,20 +144,23 @@ pub fn with_partitions<'a>(tables: &'a [Table], wanted: &[&'a Table]) -> Vec<&'a
 
 /// Without `publish_via_partition_root` changes come under the partitions' names: a captured root none of whose partitions
 /// is captured would never have an event.
-fn refuse_unnamed(name: &str, tables: &[Table], wanted: &[&Table]) -> Result<(), PostgresError> {
+fn refuse_unnamed(name: &str, is_there: bool, tables: &[Table], wanted: &[&Table]) -> Result<(), PostgresError> {
     let silent = wanted.iter().filter(|root| root.partitioned).find(|root| {
         let under = |table: &Table| table.ancestors.contains(&root.id) && !table.partitioned;
         tables.iter().any(under) && !wanted.iter().any(|table| under(table))
     });
     let Some(root) = silent else { return Ok(()) };
+    let (alter, made) = if is_there {
+        (format!("ALTER PUBLICATION {} SET (publish_via_partition_root = true);\nand ", identifier(name)), "")
+    } else {
+        (String::new(), ": the publication is then made so, where the role may")
+    };
     Err(PostgresError::Problem(
         Problem::fail("pg/partitions", format!("{} is partitioned, and none of its partitions is captured", root.name()))
             .why(format!("publication \"{name}\" sends changes under the partitions' names: there would never be an event"))
             .fix(format!(
-                "ALTER PUBLICATION {} SET (publish_via_partition_root = true);\nand publish.via.partition.root=true\nor name the partitions in table.include.list, for example {}.{}.*",
-                identifier(name),
-                root.schema,
-                root.table
+                "{alter}publish.via.partition.root=true{made}\nor name the partitions in table.include.list, for example {}.{}.*",
+                root.schema, root.table
             )),
     ))
 }

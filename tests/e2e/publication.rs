@@ -43,7 +43,7 @@ fn a_root_whose_changes_would_have_other_names_is_refused() {
     let scene = Scene::prepared(server, "rootonly", PARTITIONED, &json!({"table.include.list": "public.p"}));
     scene.connect();
     let trace = scene.rowfeed.wait_until_failed("scene");
-    assert!(trace.contains("pg/partitions") && trace.contains("publish_via_partition_root = true"), "{trace}");
+    assert!(trace.contains("pg/partitions") && trace.contains("publish.via.partition.root=true") && !trace.contains("ALTER"), "{trace}");
 }
 
 #[test]
