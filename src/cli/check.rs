@@ -48,7 +48,7 @@ pub async fn check(args: CheckArgs) -> Result<(), Failure> {
     let depth = if args.no_slot_test { Depth::Try } else { Depth::Slot };
     let role = args.role.as_deref();
     let patient = Patient { config: &config.connection, filter: &config.tables, connector, depth, role, is_draft: false };
-    let mut diagnosis = doctor::examine_patient(patient, |_| {}).await;
+    let mut diagnosis = doctor::examine(patient, |_| {}).await;
     if let Some(service) = service {
         let connectors: Vec<&PostgresConfig> = connector.into_iter().collect();
         diagnosis.findings.extend(ground::examine(&service, &connectors, depth).await);

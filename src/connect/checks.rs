@@ -126,7 +126,7 @@ impl Examination {
             role: self.role.as_deref(),
             is_draft: self.is_draft,
         };
-        tokio::time::timeout(EXAMINATION_MAX, Box::pin(doctor::examine_patient(patient, tell))).await.map_err(|_| Refused::Late)
+        tokio::time::timeout(EXAMINATION_MAX, Box::pin(doctor::examine(patient, tell))).await.map_err(|_| Refused::Late)
     }
 }
 
@@ -228,7 +228,7 @@ async fn look(config: &PostgresConfig, service: &ServiceConfig) -> Looked {
         is_draft: false,
     };
     let about = [config];
-    let database = tokio::time::timeout(LOOK_MAX, doctor::examine_patient(patient, |_| {}));
+    let database = tokio::time::timeout(LOOK_MAX, doctor::examine(patient, |_| {}));
     let ground = tokio::time::timeout(LOOK_MAX, ground::examine(service, &about, Depth::Look));
     let (database, ground) = tokio::join!(database, ground);
     Looked { database: database.ok().map(|diagnosis| diagnosis.findings), ground: ground.ok() }

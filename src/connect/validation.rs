@@ -13,7 +13,7 @@ use crate::config::postgres::{ConnectionConfig, PostgresConfig, TopicDefaults};
 use crate::config::{Options, secrets};
 use crate::postgres::catalog;
 use crate::postgres::choices::{self, Choices};
-use crate::postgres::doctor::{self, Finding, Mark};
+use crate::postgres::doctor::{self, Depth, Finding, Mark, Patient};
 use crate::problem::Problem;
 
 /// The database has this long to answer: a form waits for it, and the clients of Kafka Connect wait 30 s at least.
@@ -106,7 +106,8 @@ pub(super) fn reachable(options: &Options, problems: &[KeyProblem], topics: Topi
 async fn look(config: &PostgresConfig, whole: bool) -> (Vec<Finding>, Option<Choices>) {
     let connector = whole.then_some(config);
     // A temporary slot would wait for long transactions, and a form is sent often.
-    let examined = doctor::examine(&config.connection, &config.tables, connector, false);
+    let patient = Patient { config: &config.connection, filter: &config.tables, connector, depth: Depth::Try, role: None, is_draft: true };
+    let examined = doctor::examine(patient, |_| {});
     let (diagnosis, choices) = tokio::join!(examined, choices::look(&config.connection));
     // Why it could not be asked is among the findings.
     (diagnosis.findings, choices.ok())

@@ -183,15 +183,9 @@ pub struct Patient<'a> {
     pub is_draft: bool,
 }
 
-/// Examines a database as this role would see it when it captures these tables; with a connector's configuration, whether
-/// that one would start.
-pub async fn examine(config: &ConnectionConfig, filter: &TableFilter, connector: Option<&PostgresConfig>, slot_test: bool) -> Diagnosis {
-    let depth = if slot_test { Depth::Slot } else { Depth::Try };
-    examine_patient(Patient { config, filter, connector, depth, role: None, is_draft: false }, |_| {}).await
-}
-
-/// Examines; each finding is handed to `tell` as soon as its group is done.
-pub async fn examine_patient(patient: Patient<'_>, mut tell: impl FnMut(&Finding) + Send) -> Diagnosis {
+/// Examines a database as this role would see it when it captures these tables; with a connector's configuration, whether that one would
+/// start. Each finding is handed to `tell` as soon as its group is done.
+pub async fn examine(patient: Patient<'_>, mut tell: impl FnMut(&Finding) + Send) -> Diagnosis {
     let mut told = 0;
     let mut tell = |doctor: &Doctor<'_>| {
         doctor.findings.iter().skip(told).for_each(&mut tell);

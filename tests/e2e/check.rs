@@ -472,6 +472,11 @@ fn the_service_examines_a_database_and_lists_its_tables() {
     examined(&keyless).is("fail", &["pg/identity-missing"]);
     keyless["replica.identity.autoset.values"] = "public.clicks:FULL".into();
     examined(&keyless).is("ok", &["pg/identity-missing", "pg/publication"]);
+    let validate = "/connector-plugins/PostgresConnector/config/validate";
+    let validated = http::request(&address, "PUT", validate, Some(&keyless)).expect("rowfeed answers").json();
+    let lists =
+        validated["configs"].as_array().expect("options").iter().find(|option| option["definition"]["name"] == "table.include.list");
+    assert_eq!(lists.expect("it is listed")["value"]["errors"], json!([]), "a form says the same");
     keyless["database.user"] = "reader".into();
     examined(&keyless).is("fail", &["pg/identity-missing"]);
     // What is wrong elsewhere does not keep anybody from asking; without an address there is nobody to ask.

@@ -1,7 +1,7 @@
 //! What is looked at before a slot is read: the publication's partitions, keys and columns, the encoding, the slot itself.
 
 use rowfeed::config::postgres::{ConnectionConfig, TableFilter};
-use rowfeed::postgres::doctor::examine;
+use rowfeed::postgres::doctor::{Depth, Diagnosis, Patient, examine};
 use serde_json::json;
 
 use crate::support::postgres::{fresh_database, own_server, runtime, shared_server};
@@ -11,6 +11,12 @@ use crate::support::wait_for;
 
 const PARTITIONED: &str = "create table p(id int primary key) partition by range(id);
     create table p1 partition of p for values from (0) to (100); insert into p values(1)";
+
+fn examined(connection: &ConnectionConfig, depth: Depth) -> Diagnosis {
+    let filter = TableFilter::everything();
+    let patient = Patient { config: connection, filter: &filter, connector: None, depth, role: None, is_draft: false };
+    runtime().block_on(examine(patient, |_| {}))
+}
 
 #[test]
 fn partitions_are_read_and_streamed_under_their_own_names() {
@@ -201,7 +207,7 @@ fn a_slot_that_cannot_be_made_leaves_nothing_behind() {
     open.run("begin");
     open.run("create table t(id int)");
     let connection = ConnectionConfig::from_url(&database.url()).expect("a URL");
-    let diagnosis = runtime().block_on(examine(&connection, &TableFilter::everything(), None, true));
+    let diagnosis = examined(&connection, Depth::Slot);
     let finding = diagnosis.findings.iter().find(|finding| finding.id == "pg/long-tx").unwrap_or_else(|| panic!("{diagnosis:?}"));
     let said = format!("{finding:?}");
     assert!(said.contains("prepared transaction 'it''s waiting' in database") && said.contains("(idle in transaction"), "{said}");
@@ -220,6 +226,6 @@ fn a_database_without_an_encoding_is_refused() {
     let trace = scene.rowfeed.wait_until_failed("scene");
     assert!(trace.contains("pg/encoding"), "{trace}");
     let connection = ConnectionConfig { database: "any_bytes".into(), ..ConnectionConfig::from_url(&scene.database.url()).expect("a URL") };
-    let diagnosis = runtime().block_on(examine(&connection, &TableFilter::everything(), None, false));
+    let diagnosis = examined(&connection, Depth::Try);
     assert!(diagnosis.findings.iter().any(|finding| finding.id == "pg/encoding"), "{diagnosis:?}");
 }

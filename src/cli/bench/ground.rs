@@ -184,7 +184,7 @@ impl Ground {
             role: None,
             is_draft: false,
         };
-        failure(&doctor::examine_patient(patient, |_| {}).await)
+        failure(&doctor::examine(patient, |_| {}).await)
     }
 
     /// The server's version, and the size of a row in bytes.
