@@ -62,7 +62,7 @@ export default function SlotsPage() {
                   columns={columns(forecastOf, setDrop)}
                   keyOf={keyOf}
                   sort="-retained"
-                  empty={text && items.length > 0 ? <p class="muted">No slot of that name.</p> : <NoSlots />}
+                  empty={text && items.length > 0 ? <p class="muted">No slot of that name.</p> : unreached.length > 0 ? <p class="muted">None of the servers that answered has one.</p> : <NoSlots />}
                 />
               </div>
               <AsCommand line={command("rowfeed", "slots", "list")} call={{ path: "/v1/slots" }} />
@@ -160,8 +160,8 @@ function Drop({ slot, onClose, onDone }: { slot: Slot; onClose: () => void; onDo
 
 function NoSlots() {
   return (
-    <Empty title="No replication slots" actions={<a class="button primary" href={ui.newConnector()}>New connector</a>}>
-      <p>A slot keeps WAL for its reader until that has read it. Those of the servers that connectors read stand here, other programs' too.</p>
+    <Empty title="No replication slots known" actions={<a class="button primary" href={ui.newConnector()}>New connector</a>}>
+      <p>A slot keeps WAL for its reader until that has read it. Only servers that a connector reads are asked; other programs' slots there are told, too.</p>
       <p>A connector makes its own when it starts: connect a database.</p>
     </Empty>
   );
