@@ -149,7 +149,8 @@ function Drop({ slot, onClose, onDone }: { slot: Slot; onClose: () => void; onDo
       </p>
       {slot.connector && (
         <p class="say-warn">
-          ▲ The connector {slot.connector} reads it: without it, it begins with a new snapshot, and deletes that happen between are not told.
+          ▲ The connector {slot.connector} reads it. Resumed without it, it fails with slot/gone: on <a href={`${ui.connector(slot.connector)}?tab=offsets`}>its page</a>, Stop
+          it, Forget the position, and Resume. Then it takes a new snapshot (with snapshot.mode=when_needed it does so by itself); deletes that happened between are not told.
         </p>
       )}
       {slot.active && <p class="say-warn">▲ It is being read now, by {slot.holder ?? "somebody"}. The server refuses to drop it until that ends.</p>}
