@@ -62,7 +62,7 @@ export default function SlotsPage() {
                   columns={columns(forecastOf, setDrop)}
                   keyOf={keyOf}
                   sort="-retained"
-                  empty={text && items.length > 0 ? <p class="muted">No slot of that name.</p> : unreached.length > 0 ? <p class="muted">None of the servers that answered has one.</p> : <NoSlots />}
+                  empty={text && items.length > 0 ? <p class="muted">No slot of that name.</p> : unreached.length > 0 ? <p class="muted">No slot is known.</p> : <NoSlots />}
                 />
               </div>
               <AsCommand line={command("rowfeed", "slots", "list")} call={{ path: "/v1/slots" }} />
