@@ -133,6 +133,8 @@ async function deletes(page, fail) {
   await page.keyboard.press("Escape");
   if (!(await button.evaluate((one) => one === document.activeElement))) fail("Esc does not give the focus back to the button");
   await page.keyboard.press("Enter");
+  // It is open once it has the focus: before, the button takes none.
+  await page.waitForSelector("dialog[open]");
   await page.locator("dialog .danger").focus();
   await page.keyboard.press("Enter");
   await button.waitFor({ state: "detached", timeout: 20_000 }).catch(() => fail("the row does not go"));

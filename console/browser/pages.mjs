@@ -48,6 +48,7 @@ async function pauses(page, fail) {
   if ((await pause.count()) === 0) return;
   await pause.click();
   await page.waitForSelector("dialog[open]");
+  if (!(await page.locator("dialog .primary").evaluate((button) => button === document.activeElement))) fail("the focus is not on the button that does it");
   await page.locator("dialog summary").click();
   const text = await page.locator("dialog").innerText();
   if (!text.includes("rowfeed connectors pause")) fail("the dialog does not show the command");
@@ -64,6 +65,7 @@ async function pausesAndResumes(page, fail) {
   await own.locator("button", { hasText: "Pause" }).click();
   await page.locator("dialog .primary").click();
   await page.waitForSelector(`.toast.ok:has-text("${name} is paused")`, { timeout: 20_000 }).catch(() => fail("no toast tells of the pause"));
+  if (await page.evaluate(() => document.activeElement === document.body)) fail("the focus is lost with the dialog");
   await own.locator(".state", { hasText: "paused" }).waitFor({ timeout: 20_000 }).catch(() => fail("the state does not become paused"));
   await own.locator("button", { hasText: "Resume" }).click();
   await own.locator(".state.ok").waitFor({ timeout: 20_000 }).catch(() => fail("it does not go on"));

@@ -83,6 +83,7 @@ export const REST = [
   { name: "test-fire", path: webhook(""), ready: ".facts", then: fires, ...HOOK },
   { name: "cache-key", path: cache, ready: ".ask", then: explains, after: forget("browser-cache") },
   { name: "slots", path: "/ui/slots", ready: SLOTS },
+  { name: "slots-unknown", path: "/ui/slots", ready: ".say-warn", before: unreachable, then: knowsNone },
   { name: "slots-full", path: "/ui/slots", ready: SLOTS, before: fullSlots, then: drops },
   { name: "settings", path: "/ui/settings", ready: "tbody tr, .empty", mayLog: ["404"] },
   { name: "settings-mistaken", path: "/ui/settings", ready: "tbody tr", before: mistaken, then: tellsMistakes },
@@ -125,6 +126,7 @@ async function fillsIn(page, fail) {
   await field("secret *").fill(SECRET);
   const text = await page.locator(".sub-form aside").innerText();
   for (const part of ["[subscriptions.orders-hook]", 'topics = ["shop.public.orders", "shop.public.customers"]', 'secret = "********"']) if (!text.includes(part)) fail(`the file does not say ${part}`);
+  if (!text.includes("write that again there")) fail("nothing says what the stars stand for");
   await page.locator(".sub-form aside summary").click();
   const all = await page.locator(".sub-form aside").innerText();
   if (all.includes(SECRET) || all.includes("very-secret")) fail("a secret is shown");
@@ -204,6 +206,15 @@ async function fullSlots(page) {
     const points = Array.from({ length: 60 }, (_, i) => ({ ts: new Date(now - (59 - i) * 60_000).toISOString(), value: 3.6 * GIB + i * 0.01 * GIB }));
     await route.fulfill({ json: { metric: "retained_bytes", unit: "bytes", connector: "crm", step_ms: 60_000, points } });
   });
+}
+
+/** No server answers: that is not the same as no slots. */
+async function unreachable(page) {
+  await page.route("**/v1/slots", (route) => route.fulfill({ json: { items: [], unreached: [{ server: "db:5432", problem: "pg/refused: nothing is listening on db:5432" }] } }));
+}
+
+async function knowsNone(page, fail) {
+  if ((await page.locator(".empty").count()) > 0) fail("slots that are not known are said not to be there");
 }
 
 async function drops(page, fail) {

@@ -4,6 +4,7 @@
 export const STATES = [
   { name: "empty", path: "/ui/", ready: ".empty", before: (page) => change(page, () => []), then: teaches, mayLog: ["WebSocket"] },
   { name: "snapshotting", path: "/ui/connectors", ready: "[role=progressbar]", before: (page) => change(page, halfDone), then: tellsProgress, mayLog: NOT_FOUND() },
+  { name: "resting", path: "/ui/", ready: ".tiles", before: (page) => change(page, atRest), then: tellsRest, mayLog: NOT_FOUND() },
   { name: "trouble", path: "/ui/", ready: ".troubles", before: (page) => change(page, inTrouble), then: tellsTrouble, mayLog: NOT_FOUND() },
 ];
 
@@ -40,6 +41,22 @@ async function tellsProgress(page, fail) {
   if ((await bar.getAttribute("aria-valuenow")) !== "61") fail(`the bar says ${await bar.getAttribute("aria-valuenow")}`);
   const text = await page.locator("tbody").innerText();
   for (const part of ["61 %", "~4 min left", "6,100 rows", "snapshot 4 min", "12", "–"]) if (!text.includes(part)) fail(`nothing says "${part}"`);
+}
+
+/** One that was paused and fills up, one with room, one of which nothing is known. */
+function atRest(one) {
+  const MIB = 1024 ** 2;
+  const paused = { ...one, state: "paused", target: "paused", problem: null, warning: null, slot: "shop_slot", slot_retained_bytes: 394 * MIB, slot_safe_bytes: 630 * MIB };
+  return [paused, { ...paused, name: "roomy", slot_safe_bytes: 8000 * MIB }, { ...paused, name: "unknown", slot_retained_bytes: null, slot_safe_bytes: null }];
+}
+
+async function tellsRest(page, fail) {
+  const strip = page.locator(".troubles");
+  await strip.waitFor({ timeout: 20_000 }).catch(() => fail("a slot that fills up is not told"));
+  if ((await page.locator(".trouble:has-text('shop_slot')").count()) !== 1) fail("one with room, or an unknown one, is told, too");
+  await page.locator(".trouble summary").first().click();
+  if (!(await strip.innerText()).includes("394 MiB of WAL; 630 MiB more")) fail("what it holds is not told");
+  if ((await strip.locator("a[href$='/slots']").count()) !== 1) fail("nothing leads to the slots");
 }
 
 function inTrouble(one) {

@@ -10,7 +10,7 @@ interface Props {
   call?: Call | undefined;
   /** Shown open. */
   open?: boolean;
-  summary?: string;
+  summary?: string | undefined;
 }
 
 export function AsCommand({ line, call, open, summary = "As command" }: Props) {

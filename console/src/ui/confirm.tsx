@@ -35,7 +35,7 @@ export function Confirm({ title, children, verb, danger, type, act, done, onClos
       onDone?.();
     });
   const button = (
-    <button type="button" class={danger ? "danger" : "primary"} disabled={busy || (type !== undefined && typed !== type)} onClick={confirm}>
+    <button type="button" class={danger ? "danger" : "primary"} disabled={type !== undefined && typed !== type} aria-disabled={busy} onClick={() => busy || confirm()}>
       {busy ? "…" : verb}
     </button>
   );

@@ -19,13 +19,20 @@ export function Dialog({ title, onClose, children, foot, wide, close = "Cancel" 
   const id = useId();
   useEffect(() => {
     const from = document.activeElement;
-    dialog.current?.showModal();
+    const own = dialog.current;
+    own?.showModal();
+    // Enter does what is harmless: the first field, else the button that does it, else Cancel.
+    if (!document.activeElement?.matches("input, select, textarea")) {
+      (own?.querySelector<HTMLElement>(".dialog-body input:not(details *)") ?? [...(own?.querySelectorAll<HTMLElement>(".dialog-foot > :enabled:not(.danger)") ?? [])].at(-1))?.focus();
+    }
     return () => {
+      // While it is open nothing outside of it takes the focus.
+      own?.close();
       if (from instanceof HTMLElement) giveBack(from);
     };
   }, []);
   return (
-    <dialog ref={dialog} class={wide ? "dialog wide" : "dialog"} aria-labelledby={id} onClose={onClose}>
+    <dialog ref={dialog} class={wide ? "dialog wide" : "dialog"} aria-labelledby={id} onClose={(event) => event.currentTarget.isConnected && onClose()}>
       <h2 id={id}>{title}</h2>
       <div class="dialog-body">{children}</div>
       <div class="dialog-foot">

@@ -30,7 +30,11 @@ const SLOT_KEEPS = "Its slot keeps WAL on the server meanwhile: do not leave it 
 /** What each means for the person who clicks it. */
 const MEANS: Record<ByConnect, ComponentChildren> = {
   pause: <p>It rests, with its position and its session kept ready. {SLOT_KEEPS}</p>,
-  resume: <p>It goes on exactly where it was.</p>,
+  resume: (
+    <p>
+      It goes on from its position. Where it has none, or that was forgotten, it begins like a new one, as <code>snapshot.mode</code> says.
+    </p>
+  ),
   stop: <p>Its task ends, and its position can be changed then. Nothing is lost. {SLOT_KEEPS}</p>,
   restart: <p>Its task begins again from its position. Nothing is lost; the stream stands still for a moment.</p>,
 };

@@ -122,6 +122,9 @@ function Initial({ of }: { of: Connector }) {
   if (snapshot.tables_total === 0 && of.problem) {
     return <Empty title="No snapshot now">The connector does not get that far: see above. Mended, it begins with it, if it has not had one.</Empty>;
   }
+  if (snapshot.tables_total === 0 && (of.state === "snapshot" || of.state === "starting")) {
+    return <Empty title="It begins">The tables that it reads at first stand here in a moment.</Empty>;
+  }
   if (snapshot.tables_total === 0) {
     return (
       <Empty title="No initial snapshot">

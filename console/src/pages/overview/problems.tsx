@@ -59,7 +59,7 @@ function troubles(connectors: Props["connectors"], subscriptions: Props["subscri
     };
     add("connector", connector.problem, connector.state === "failed" ? "error" : "warn");
     add("file", connector.file_problem, "error");
-    add("slot", connector.warning, "warn");
+    add("slot", connector.warning ?? resting(connector), "warn");
   }
   for (const one of subscriptions) {
     const problem = one.problem ?? failing.get(one.name);
@@ -69,6 +69,18 @@ function troubles(connectors: Props["connectors"], subscriptions: Props["subscri
     }
   }
   return found.sort((a, b) => Number(a.tone === "warn") - Number(b.tone === "warn"));
+}
+
+/** A connector that does not run, whose slot fills up: sooner than the service warns, since nobody reads meanwhile. */
+function resting({ target, state, slot, slot_retained_bytes: held, slot_safe_bytes: left }: Connector): Problem | null {
+  if (target === "running" || held === null || left === null || left >= 2 * held) return null;
+  return {
+    code: "slot/wal-limit",
+    what: `it is ${state}, and its slot "${slot}" keeps ${bytes(held)} of WAL; ${bytes(Math.max(0, left))} more and it is lost`,
+    at: "",
+    why: "nobody reads the slot meanwhile",
+    fix: "resume it: let the connector run and catch up",
+  };
 }
 
 function Row({ of: { who, href, problem, tone, connector } }: { of: Trouble }) {

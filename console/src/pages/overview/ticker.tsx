@@ -10,6 +10,8 @@ import { count } from "../../text/format";
 import { Clock } from "../../ui/time";
 
 const ROWS_MAX = 10;
+/** What was left out is told so long. */
+const SKIPPED_MS = 3000;
 /** Records a second: as many as there is room for. */
 const RATE = 10;
 /** Records of all topics at first: the most that the service samples. */
@@ -23,6 +25,7 @@ export function Ticker() {
   const [rows, setRows] = useState<LiveRecord[]>([]);
   const [skipped, setSkipped] = useState(0);
   const [refused, setRefused] = useState("");
+  const lately = useRef(0);
   const held = useRef(false);
   const missed = useRef<LiveRecord[]>([]);
   const [isFirst, setIsFirst] = useState(true);
@@ -38,7 +41,14 @@ export function Ticker() {
     refused: (_, message) => setRefused(message),
   };
   // What comes is asked for before what was: nothing is missed between them.
-  useSubscription(LIVE, { ...ear, skipped: setSkipped });
+  useSubscription(LIVE, {
+    ...ear,
+    skipped: (n) => {
+      setSkipped(n);
+      clearTimeout(lately.current);
+      lately.current = window.setTimeout(() => setSkipped(0), SKIPPED_MS);
+    },
+  });
   useSubscription(isFirst ? FIRST : null, { ...ear, caughtUp: () => setIsFirst(false) });
   const hold = (is: boolean) => {
     // Nothing to read yet is nothing to hold still.

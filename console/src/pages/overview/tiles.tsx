@@ -71,7 +71,7 @@ function Wal({ of }: { of: readonly Connector[] }) {
   const limit = worst ? (worst.slot_retained_bytes ?? 0) + (worst.slot_safe_bytes ?? 0) : null;
   return (
     <Tile title="WAL held" value={held.some(known) ? bytes(sum(held)) : UNKNOWN} href={ui.slots()} tone={worst && used(worst) > WAL_WARN_PART ? "warn" : undefined}>
-      {worst && limit !== null ? `${worst.name}: ${bytes(worst.slot_retained_bytes)} of ${bytes(limit)}` : "no limit is set"}
+      {worst && limit !== null ? `${worst.name}: ${bytes(worst.slot_retained_bytes)} of ${bytes(limit)}` : held.some(known) && "no limit is set"}
     </Tile>
   );
 }

@@ -62,7 +62,7 @@ export default function SlotsPage() {
                   columns={columns(forecastOf, setDrop)}
                   keyOf={keyOf}
                   sort="-retained"
-                  empty={text && items.length > 0 ? <p class="muted">No slot of that name.</p> : <NoSlots />}
+                  empty={text && items.length > 0 ? <p class="muted">No slot of that name.</p> : unreached.length > 0 ? <p class="muted">No slot is known.</p> : <NoSlots />}
                 />
               </div>
               <AsCommand line={command("rowfeed", "slots", "list")} call={{ path: "/v1/slots" }} />
@@ -149,7 +149,8 @@ function Drop({ slot, onClose, onDone }: { slot: Slot; onClose: () => void; onDo
       </p>
       {slot.connector && (
         <p class="say-warn">
-          ▲ The connector {slot.connector} reads it: without it, it begins with a new snapshot, and deletes that happen between are not told.
+          ▲ The connector {slot.connector} reads it. Resumed without it, it fails with slot/gone: on <a href={`${ui.connector(slot.connector)}?tab=offsets`}>its page</a>, Stop
+          it, Forget the position, and Resume. Then it takes a new snapshot (with snapshot.mode=when_needed it does so by itself); deletes that happened between are not told.
         </p>
       )}
       {slot.active && <p class="say-warn">▲ It is being read now, by {slot.holder ?? "somebody"}. The server refuses to drop it until that ends.</p>}
@@ -160,8 +161,8 @@ function Drop({ slot, onClose, onDone }: { slot: Slot; onClose: () => void; onDo
 
 function NoSlots() {
   return (
-    <Empty title="No replication slots" actions={<a class="button primary" href={ui.newConnector()}>New connector</a>}>
-      <p>A slot keeps WAL for its reader until that has read it. Those of the servers that connectors read stand here, other programs' too.</p>
+    <Empty title="No replication slots known" actions={<a class="button primary" href={ui.newConnector()}>New connector</a>}>
+      <p>A slot keeps WAL for its reader until that has read it. Only servers that a connector reads are asked; other programs' slots there are told, too.</p>
       <p>A connector makes its own when it starts: connect a database.</p>
     </Empty>
   );

@@ -35,6 +35,7 @@ export function SubscriptionForm({ of, kind, onKind }: Props) {
   const options = optionsOf(kind);
   const config = configOf(kind, options, typed, before);
   const toShow = shown({ ...config, url: shownUrl(asText(config["url"]), kind === "webhook") }, SECRETS);
+  const isStarred = JSON.stringify(toShow).includes(MASK);
   const path = seg`/v1/subscriptions/${name || "NAME"}`;
   const save = (event: SubmitEvent) => {
     event.preventDefault();
@@ -82,14 +83,14 @@ export function SubscriptionForm({ of, kind, onKind }: Props) {
       <aside class="stack" aria-label="As a file">
         <h2>The same in rowfeed.toml</h2>
         <Code text={toToml(name, toShow)} what="the TOML" />
-        <p class="muted">What stands in the file is changed there: the file has the last word.{hasTyped(config) && " Secrets that were typed are not shown; better name one: ${env:NAME}."}</p>
-        <AsCommand call={{ method: "PUT", path, body: toShow }} />
+        {isStarred && <p class="say-warn">▲ {MASK} stands for what is not shown: write that again there, better as a reference, ${"{env:NAME}"}.</p>}
+        <p class="muted">What stands in the file is changed there: the file has the last word.</p>
+        <AsCommand summary={isStarred ? `As command: write again what is ${MASK}` : undefined} call={{ method: "PUT", path, body: toShow }} />
       </aside>
     </form>
   );
 }
 
-const hasTyped = (config: Config) => ["secret", "password", "api_key"].some((name) => !isReference(asText(config[name])));
 
 /** What is sent: typed options that differ from the usual, and those of before that the form does not offer. */
 function configOf(kind: Kind, options: readonly Option[], typed: Readonly<Record<string, string>>, before: Readonly<Record<string, Value>>): Config {

@@ -19,6 +19,7 @@ import { lacksIn, missing, nameMistake, nameOf, optionsOf } from "./draft";
 import { Names, isName } from "./names";
 import { useRelations } from "./relations";
 import { type Standing, standing } from "./standing";
+import { NoPassword } from "./lacking";
 import { change, draft, forget, password } from "./store";
 import { untold, useValidated } from "./validated";
 
@@ -100,11 +101,7 @@ export function Review() {
           <Code text={debeziumJson(name, options)} what="the JSON file" />
         </section>
       </div>
-      {of.secret === "typed" && password.value === "" && (
-        <p class="muted">
-          No password is written. If the database wants one, <a href={ui.newConnector()}>write it again</a>: it is not kept over a reload.
-        </p>
-      )}
+      <NoPassword />
       <Make name={name} stands={stands} />
       <AsCommand
         line={command("rowfeed", "connectors", "apply", "-f", `${name}.json`)}

@@ -9,7 +9,7 @@ import { Identity, Key, hasWal } from "../../ui/identity";
 import { Loading } from "../../ui/loading";
 import { ProblemBox } from "../../ui/problem-box";
 import { breaks, chosenOf, mayChoose, missing, schemaOf } from "./draft";
-import { Lacking } from "./lacking";
+import { Lacking, NoPassword } from "./lacking";
 import { useRelations } from "./relations";
 import { change, draft, lack } from "./store";
 
@@ -21,7 +21,14 @@ export function Tables() {
   const [text] = useQuery("q");
   if (missing(draft.value) !== "") return null;
   if (relations.isLoading) return <Loading />;
-  if (relations.problem) return <ProblemBox problem={relations.problem} what="The tables cannot be listed" onRetry={relations.again} />;
+  if (relations.problem) {
+    return (
+      <>
+        <NoPassword />
+        <ProblemBox problem={relations.problem} what="The tables cannot be listed" onRetry={relations.again} />
+      </>
+    );
+  }
   if (relations.items.length === 0) {
     return (
       <Empty title="There is no table yet" actions={<button type="button" onClick={relations.again}>Look again</button>}>
