@@ -131,6 +131,8 @@ async function deletes(page, fail) {
     if (await page.evaluate(() => document.activeElement !== document.body && !document.activeElement?.closest("dialog"))) fail("Tab leaves the dialog for the page behind it");
   }
   await page.keyboard.press("Escape");
+  // The browser gives the focus back before the page knows that the dialog is closed.
+  await page.waitForSelector("dialog", { state: "detached" });
   if (!(await button.evaluate((one) => one === document.activeElement))) fail("Esc does not give the focus back to the button");
   await page.keyboard.press("Enter");
   // It is open once it has the focus: before, the button takes none.
