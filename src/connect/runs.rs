@@ -59,12 +59,8 @@ impl Runs {
         self.0.push_back(Run { kind, began: now, ended: None, tables: 0, rows: 0, status: "IN_PROGRESS" });
     }
 
-    /// The one that the stream waits for is given up.
-    pub fn aborted(&mut self, now: SystemTime) {
-        self.abort(Kind::Snapshot, now);
-    }
-
-    fn abort(&mut self, kind: Kind, now: SystemTime) {
+    /// One that has not ended is given up.
+    pub fn abort(&mut self, kind: Kind, now: SystemTime) {
         if let Some(run) = self.last(kind).filter(|run| run.ended.is_none()) {
             (run.ended, run.status) = (Some(now), "ABORTED");
         }

@@ -589,14 +589,14 @@ impl TaskStatus {
         self.set_snapshot(total, total.saturating_sub(left), rows);
     }
 
-    /// A snapshot that the stream waits for is given up.
+    /// A snapshot that the stream waits for is given up: what was read is all there is to read.
     pub fn give_snapshot_up(&self) {
         let mut tables = self.tables();
-        if tables.ended.is_none() && tables.began.is_some() {
-            tables.end_reading(Instant::now());
-            tables.ended = Some(Instant::now());
+        if tables.began.is_some() && tables.ended.is_none() {
+            (tables.reading, tables.ended) = (None, Some(Instant::now()));
+            self.tables_total.store(self.tables_done.load(Relaxed), Relaxed);
         }
-        self.runs().aborted(SystemTime::now());
+        self.runs().abort(Kind::Snapshot, SystemTime::now());
     }
 
     /// A plain copy for REST and metrics.

@@ -85,6 +85,13 @@ fn what_does_not_work_is_told_and_the_stream_goes_on() {
         told(&scene),
         ["SKIPPED", "STARTED", "IN_PROGRESS", "TABLE_SCAN_COMPLETED", "IN_PROGRESS", "TABLE_SCAN_COMPLETED", "ABORTED"]
     );
+    let connector = http::get(&scene.rowfeed.http(), "/v1/connectors/scene").expect("an answer").json();
+    assert_eq!(
+        (&connector["snapshots"][0]["status"], connector["snapshots"][0]["ended_at"].is_string()),
+        (&json!("ABORTED"), true),
+        "{connector:#}"
+    );
+    assert_eq!(connector["snapshot"]["tables_done"], connector["snapshot"]["tables_total"], "it runs no more");
     let last = scene.reader.read("told")[5].json();
     assert_eq!(last["additional_data"]["status"], "SQL_EXCEPTION");
     // The signals are events, too, and the connector works.

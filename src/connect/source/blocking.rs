@@ -191,8 +191,7 @@ impl<W: LogWriter> Stream<'_, W> {
             Err(Broken::Stopped) => {
                 // It begins again after the next start.
                 if self.work.commits.is_open() {
-                    self.context.status.give_snapshot_up();
-                    self.notice("ABORTED").await?;
+                    self.break_off().await?;
                 }
                 Ok(Outcome::Stopped)
             }
@@ -211,13 +210,19 @@ impl<W: LogWriter> Stream<'_, W> {
         notices::tell(self.context, &mut self.work.commits, &notices::snapshot(kind, Vec::new())).await
     }
 
+    /// It does not come to its end. A commit is open.
+    async fn break_off(&mut self) -> Result<(), Problem> {
+        self.context.status.give_snapshot_up();
+        self.notice("ABORTED").await
+    }
+
     /// What was asked for does not work: the stream goes on without it.
     async fn give_up(&mut self, asked: &Asked, why: &str) -> Result<Outcome, Problem> {
         tracing::warn!(id = asked.id, "the blocking snapshot is given up, the stream goes on: {why}");
         if !self.open_commit().await? {
             return Ok(Outcome::Stopped);
         }
-        self.notice("ABORTED").await?;
+        self.break_off().await?;
         self.work.resume.is_done();
         self.hand_over().await?;
         Ok(Outcome::Over)
