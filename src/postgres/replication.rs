@@ -75,6 +75,9 @@ pub enum StreamMessage<'a> {
     },
 }
 
+/// The server answers at once, before it reads any WAL: it may take as long as so many logins.
+const START_LOGINS: u32 = 6;
+
 /// A running stream.
 pub struct ReplicationStream {
     socket: Socket,
@@ -84,7 +87,7 @@ pub struct ReplicationStream {
 }
 
 impl ReplicationStream {
-    /// Starts reading a slot.
+    /// Starts reading a slot. A server that does not answer within six times the connection's limit has not begun.
     pub async fn start(connection: Connection, config: &PostgresConfig, server_version: u32) -> Result<Self, PostgresError> {
         let publication = literal(&identifier(&config.publication_name));
         let mut options = format!("proto_version '1', publication_names {publication}");
@@ -95,7 +98,10 @@ impl ReplicationStream {
             options.push_str(&format!(", {} {}", identifier(name), literal(value)));
         }
         let sql = format!("START_REPLICATION SLOT {} LOGICAL 0/0 ({options})", identifier(&config.slot_name));
-        let (socket, frames, pending_notices) = connection.start_copy_both(&sql).await?;
+        let limit = config.connection.connect_timeout * START_LOGINS;
+        let (socket, frames, pending_notices) = tokio::time::timeout(limit, connection.start_copy_both(&sql))
+            .await
+            .map_err(|_| PostgresError::Timeout(limit, "starting to stream"))??;
         Ok(Self { socket, frames, out: BytesMut::new(), pending_notices })
     }
 

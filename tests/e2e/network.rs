@@ -3,8 +3,10 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rowfeed::config::postgres::ConnectionConfig;
+use rowfeed::config::Options;
+use rowfeed::config::postgres::{ConnectionConfig, PostgresConfig, TopicDefaults};
 use rowfeed::postgres::connection::Session;
+use rowfeed::postgres::replication::ReplicationStream;
 use rowfeed::postgres::{Connection, PostgresError};
 use serde_json::json;
 
@@ -89,6 +91,28 @@ fn a_silent_session_is_given_up_unless_the_server_works_on_it() {
             assert!(matches!(error, PostgresError::Timeout(INSTANT, _)), "{error}");
             assert_eq!(error.problem(&proxied).code, "pg/timeout");
         }
+    });
+}
+
+/// Aim: a server that stands still before it streams is not waited for for ever. Method: the route is lost after the login.
+#[test]
+fn a_server_that_does_not_begin_to_stream_is_given_up() {
+    let Some(server) = own_server(false, &[]) else { return };
+    let proxy = Proxy::start(server.port());
+    let options =
+        [("database.hostname", "127.0.0.1"), ("database.user", "postgres"), ("database.dbname", "postgres"), ("topic.prefix", "p")];
+    let mut options = Options::from(options.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    options.insert("database.port".to_owned(), proxy.port().to_string());
+    let mut config = PostgresConfig::parse("silent", &options, TopicDefaults::default()).expect("valid options");
+    config.connection.connect_timeout = Duration::from_millis(500);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let session = Connection::open(&config.connection, Session::Replication, "silent").await.expect("a session");
+        proxy.freeze(true);
+        let began = Instant::now();
+        let error = ReplicationStream::start(session, &config, 150_000).await.err().expect("nothing answers");
+        assert!(began.elapsed() < Duration::from_secs(30), "it is waited for for ever");
+        assert_eq!(error.problem(&config.connection).code, "pg/timeout", "{error}");
     });
 }
 

@@ -190,14 +190,15 @@ impl Rowfeed {
         http::get(&self.http(), &format!("/connectors/{name}/status")).expect("rowfeed answers").json()
     }
 
-    /// Waits until the connector streams from its slot. A slot is active while it is being made, too; only when it has a
-    /// position are later commits sure to be captured.
+    /// Waits until the connector streams from its slot. A slot is active while it is being made, too, and for the program
+    /// it may be the session before that still streams: both have to say so.
     pub fn wait_until_streaming(&self, name: &str, sql: &Sql, slot: &str) {
         let ready = format!("select active and confirmed_flush_lsn is not null from pg_replication_slots where slot_name = '{slot}'");
-        wait_for("the slot to be active", || {
+        wait_for("the connector to stream", || {
             let status = self.status(name);
             assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
-            (sql.one(&ready) == "t").then_some(())
+            let view = http::get(&self.http(), &format!("/v1/connectors/{name}")).expect("rowfeed answers").json();
+            (view["state"] == "streaming" && sql.one(&ready) == "t").then_some(())
         });
     }
 
