@@ -47,7 +47,7 @@ pub async fn check(args: CheckArgs) -> Result<(), Failure> {
     let connector = (!args.target.contains("://")).then_some(&config);
     let depth = if args.no_slot_test { Depth::Try } else { Depth::Slot };
     let role = args.role.as_deref();
-    let patient = Patient { config: &config.connection, filter: &config.tables, connector, depth, role, is_draft: false };
+    let patient = Patient { connector, role, ..Patient::of(&config, depth) };
     let mut diagnosis = doctor::examine(patient, |_| {}).await;
     if let Some(service) = service {
         let connectors: Vec<&PostgresConfig> = connector.into_iter().collect();

@@ -118,13 +118,13 @@ fn source(registry: &Registry, name: &str) -> Result<SourceView, Refused> {
 impl Examination {
     /// Examines; `tell` gets each finding as soon as its group is done.
     pub async fn run(self, tell: impl FnMut(&Finding) + Send) -> Result<Diagnosis, Refused> {
+        let depth = if self.slot_test { Depth::Slot } else { Depth::Try };
         let patient = Patient {
-            config: &self.config.connection,
             filter: &self.filter,
             connector: self.is_connector.then_some(&*self.config),
-            depth: if self.slot_test { Depth::Slot } else { Depth::Try },
             role: self.role.as_deref(),
             is_draft: self.is_draft,
+            ..Patient::of(&self.config, depth)
         };
         tokio::time::timeout(EXAMINATION_MAX, Box::pin(doctor::examine(patient, tell))).await.map_err(|_| Refused::Late)
     }
@@ -219,14 +219,7 @@ pub async fn watch(registry: Arc<Registry>, service: ServiceConfig, mut stop: wa
 
 /// Each half has its own end: one that is slow takes nothing away from the other.
 async fn look(config: &PostgresConfig, service: &ServiceConfig) -> Looked {
-    let patient = Patient {
-        config: &config.connection,
-        filter: &config.tables,
-        connector: Some(config),
-        depth: Depth::Look,
-        role: None,
-        is_draft: false,
-    };
+    let patient = Patient { connector: Some(config), ..Patient::of(config, Depth::Look) };
     let about = [config];
     let database = tokio::time::timeout(LOOK_MAX, doctor::examine(patient, |_| {}));
     let ground = tokio::time::timeout(LOOK_MAX, ground::examine(service, &about, Depth::Look));

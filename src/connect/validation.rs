@@ -106,7 +106,7 @@ pub(super) fn reachable(options: &Options, problems: &[KeyProblem], topics: Topi
 async fn look(config: &PostgresConfig, whole: bool) -> (Vec<Finding>, Option<Choices>) {
     let connector = whole.then_some(config);
     // A temporary slot would wait for long transactions, and a form is sent often.
-    let patient = Patient { config: &config.connection, filter: &config.tables, connector, depth: Depth::Try, role: None, is_draft: true };
+    let patient = Patient { connector, is_draft: true, ..Patient::of(config, Depth::Try) };
     let examined = doctor::examine(patient, |_| {});
     let (diagnosis, choices) = tokio::join!(examined, choices::look(&config.connection));
     // Why it could not be asked is among the findings.

@@ -183,6 +183,13 @@ pub struct Patient<'a> {
     pub is_draft: bool,
 }
 
+impl<'a> Patient<'a> {
+    /// The database and the tables of this configuration, for the role that it names.
+    pub fn of(config: &'a PostgresConfig, depth: Depth) -> Self {
+        Self { config: &config.connection, filter: &config.tables, connector: None, depth, role: None, is_draft: false }
+    }
+}
+
 /// Examines a database as this role would see it when it captures these tables; with a connector's configuration, whether that one would
 /// start. Each finding is handed to `tell` as soon as its group is done.
 pub async fn examine(patient: Patient<'_>, mut tell: impl FnMut(&Finding) + Send) -> Diagnosis {

@@ -52,26 +52,24 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
         refuse_unnamed(name, found.is_some(), tables, &wanted)?;
     }
     match config.publication_autocreate {
-        PublicationAutocreate::Disabled if found.is_none() && wanted.is_empty() => Err(no_tables(config, tables)),
         PublicationAutocreate::Disabled if found.is_none() => {
-            Err(refuse_breaking(&with_partitions(tables, &wanted), "", LEAVE_OUT).err().unwrap_or_else(|| {
-                PostgresError::Problem(
-                    Problem::fail("pg/publication", format!("publication \"{name}\" does not exist"))
-                        .why("publication.autocreate.mode is disabled")
-                        .fix(format!(
-                            "{}\nor set publication.autocreate.mode=filtered: it is made at the start, where the role may",
-                            made_for(name, &wanted, via_root)
-                        )),
-                )
-            }))
+            if wanted.is_empty() {
+                return Err(no_tables(config, tables));
+            }
+            refuse_breaking(&with_partitions(tables, &wanted), "", LEAVE_OUT)?;
+            let problem = Problem::fail("pg/publication", format!("publication \"{name}\" does not exist"));
+            Err(PostgresError::Problem(problem.why("publication.autocreate.mode is disabled").fix(format!(
+                "{};\nor set publication.autocreate.mode=filtered: it is made at the start, where the role may",
+                made_for(name, &wanted, via_root)
+            ))))
         }
         PublicationAutocreate::NoTables if found.is_none() => {
-            run(client, &format!("CREATE PUBLICATION {}{via_root}", identifier(name))).await
+            run(client, &[format!("CREATE PUBLICATION {}{via_root}", identifier(name))]).await
         }
         PublicationAutocreate::AllTables if found.is_none() => {
             let instead = "or set publication.autocreate.mode=filtered: only the captured tables are published then";
             refuse_breaking(&tables.iter().collect::<Vec<_>>(), " (FOR ALL TABLES publishes every table of the database)", instead)?;
-            run(client, &format!("CREATE PUBLICATION {} FOR ALL TABLES{via_root}", identifier(name))).await
+            run(client, &[format!("CREATE PUBLICATION {} FOR ALL TABLES{via_root}", identifier(name))]).await
         }
         PublicationAutocreate::Filtered => {
             if wanted.is_empty() {
@@ -80,7 +78,7 @@ pub async fn ensure(client: &Client, config: &PostgresConfig, tables: &[Table]) 
             match found {
                 None => {
                     refuse_breaking(&with_partitions(tables, &wanted), "", LEAVE_OUT)?;
-                    run(client, made_for(name, &wanted, via_root).trim_end_matches(';')).await
+                    run(client, &[made_for(name, &wanted, via_root)]).await
                 }
                 Some(found) if found.all_tables => Err(PostgresError::Problem(
                     Problem::fail(
@@ -132,8 +130,7 @@ async fn update(client: &Client, name: &str, tables: &[Table], wanted: &[&Table]
         let names: Vec<_> = drop.iter().map(|(schema, table)| format!("{}.{}", identifier(schema), identifier(table))).collect();
         sql.push(format!("ALTER PUBLICATION {} DROP TABLE {}", identifier(name), names.join(", ")));
     }
-    // In one transaction.
-    run(client, &sql.join("; ")).await
+    run(client, &sql).await
 }
 
 /// These tables and the partitions below them, which are published with their root and have identities of their own.
@@ -167,7 +164,7 @@ fn refuse_unnamed(name: &str, is_there: bool, tables: &[Table], wanted: &[&Table
 
 /// The statement that makes it for these tables.
 fn made_for(name: &str, tables: &[&Table], via_root: &str) -> String {
-    format!("CREATE PUBLICATION {} FOR TABLE {}{via_root};", identifier(name), list(tables))
+    format!("CREATE PUBLICATION {} FOR TABLE {}{via_root}", identifier(name), list(tables))
 }
 
 fn list(tables: &[&Table]) -> String {
@@ -177,15 +174,16 @@ fn list(tables: &[&Table]) -> String {
 /// What alters a table waits behind us as long as we wait for its lock.
 const LOCK_LIMIT_MS: u32 = 2000;
 
-async fn run(client: &Client, sql: &str) -> Result<(), PostgresError> {
+/// Runs these in one transaction.
+async fn run(client: &Client, statements: &[String]) -> Result<(), PostgresError> {
     // Several statements of one message are one transaction: the limit is of this one only.
-    let limited = format!("set local lock_timeout = {LOCK_LIMIT_MS}; {sql}");
+    let limited = format!("set local lock_timeout = {LOCK_LIMIT_MS}; {}", statements.join("; "));
     client.batch_execute(&limited).await.map_err(|error| match PostgresError::from(error) {
         PostgresError::Server(message) if message.code == "42501" => PostgresError::Problem(
             Problem::fail("pg/publication", "the role may not make or change the publication").why(message.message).fix(format!(
                 "{};\nas the tables' owner (a superuser for all tables), then publication.autocreate.mode=disabled here;\n\
                  or let the role do it: GRANT CREATE ON DATABASE, and GRANT the tables' owner TO it",
-                sql.replace("; ", ";\n")
+                statements.join(";\n")
             )),
         ),
         other => other,

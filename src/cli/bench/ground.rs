@@ -176,14 +176,7 @@ impl Ground {
     }
 
     async fn diagnose(&self, depth: Depth) -> Result<(), Failure> {
-        let patient = Patient {
-            config: self.connection(),
-            filter: &self.config.tables,
-            connector: Some(&self.config),
-            depth,
-            role: None,
-            is_draft: false,
-        };
+        let patient = Patient { connector: Some(&self.config), ..Patient::of(&self.config, depth) };
         failure(&doctor::examine(patient, |_| {}).await)
     }
 

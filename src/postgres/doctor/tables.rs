@@ -20,14 +20,10 @@ struct Unsent {
 
 impl Doctor<'_> {
     pub(super) async fn tables(&mut self, client: &Client) {
-        let all = match catalog::tables(client).await {
-            Ok(all) => all,
-            Err(error) => return self.failed("tables", &error),
-        };
-        // A start sets them, and publishes then.
-        let all = match self.connector {
-            Some(connector) if self.is_draft => identity::as_wanted(client, connector, all).await,
-            _ => Ok(all),
+        let all = match (self.connector, catalog::tables(client).await) {
+            // A start sets them, and publishes then.
+            (Some(connector), Ok(all)) if self.is_draft => identity::as_wanted(client, connector, all).await,
+            (_, all) => all,
         };
         let all = match all {
             Ok(all) => all,
