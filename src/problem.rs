@@ -125,6 +125,11 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// A name or text of somebody else's as one line of ours: what is printed as a script must not have lines that we did not write.
+pub fn one_line(text: &str) -> String {
+    text.chars().flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +146,10 @@ mod tests {
              must be \"logical\"\n  fix:  ALTER SYSTEM SET wal_level = logical;\n        then restart PostgreSQL"
         );
         assert!(problem.text().starts_with("pg/wal-level: this server"));
+    }
+
+    #[test]
+    fn a_name_stays_in_its_line() {
+        assert_eq!(one_line("or\u{e4}nge \"x\"\r\nDROP\u{7}"), "or\u{e4}nge \"x\"\\r\\nDROP\\u{7}");
     }
 }

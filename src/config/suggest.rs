@@ -1,5 +1,7 @@
 //! "Did you mean": the nearest known word.
 
+use crate::problem::one_line;
+
 /// The known word nearest to `word`, when it is near enough to be what was meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
@@ -14,7 +16,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// `did you mean "x"?`, or the empty text.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(word, known).map(|name| format!("did you mean \"{name}\"?")).unwrap_or_default()
+    nearest(word, known).map(|name| format!("did you mean \"{}\"?", one_line(name))).unwrap_or_default()
 }
 
 /// Edits between two words; swapping two neighbours counts as one (optimal string alignment).

@@ -21,7 +21,7 @@ use super::slots::SlotReport;
 use super::{PostgresError, identifier};
 use crate::config::postgres::{ConnectionConfig, PostgresConfig, TableFilter};
 use crate::config::suggest;
-use crate::problem::Problem;
+use crate::problem::{Problem, one_line};
 use provider::Provider;
 
 /// How good or bad a finding is; the largest is the worst.
@@ -104,7 +104,6 @@ impl Finding {
     pub fn steps(&self) -> Vec<Step<'_>> {
         let mut steps = Vec::new();
         for line in self.fix.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            // A statement that has a name with " -- " in it is cut in two: the text form shows it whole.
             match line.split_once("-- ") {
                 Some((sql, note)) => {
                     steps.extend(Some(sql.trim()).filter(|sql| !sql.is_empty()).map(Step::Sql));
@@ -395,7 +394,7 @@ fn names(tables: &[&Table]) -> String {
 }
 
 fn first_of(names: &[String]) -> String {
-    let mut out = names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut out = names.iter().take(NAMES_MAX).map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
     if names.len() > NAMES_MAX {
         out.push_str(&format!(" and {} more", names.len() - NAMES_MAX));
     }

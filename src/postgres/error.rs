@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::identifier;
 use crate::config::postgres::ConnectionConfig;
 use crate::problem::Problem;
 
@@ -144,7 +145,7 @@ fn io_problem(error: &std::io::Error, to: &ConnectionConfig) -> Problem {
 
 fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
     let (user, database, place) = (&to.user, &to.database, to.shown());
-    let text = message.message.clone();
+    let (role, text) = (identifier(user), message.message.clone());
     let problem = match message.code.as_str() {
         "28P01" => wrong_password(to),
         "28000" if text.contains("pg_hba.conf") => {
@@ -166,12 +167,12 @@ fn server_problem(message: &ServerMessage, to: &ConnectionConfig) -> Problem {
         }
         "28000" => Problem::fail("pg/auth", format!("user \"{user}\" may not log in"))
             .why(text)
-            .fix(format!("CREATE ROLE \"{user}\" LOGIN REPLICATION PASSWORD '...';\nor correct database.user")),
+            .fix(format!("CREATE ROLE {role} LOGIN REPLICATION PASSWORD '...';\nor correct database.user")),
         "3D000" => Problem::fail("pg/database", format!("database \"{database}\" does not exist")).fix("correct database.dbname"),
         "42501" if text.contains("replication") || text.contains("walsender") => {
             Problem::fail("pg/role-replication", format!("role \"{user}\" may not replicate"))
                 .why(text)
-                .fix(format!("ALTER ROLE \"{user}\" REPLICATION;      -- on Amazon RDS: GRANT rds_replication TO \"{user}\";"))
+                .fix(format!("ALTER ROLE {role} REPLICATION;      -- on Amazon RDS: GRANT rds_replication TO {role};"))
         }
         "42501" => Problem::fail("pg/permission", format!("role \"{user}\" lacks a privilege"))
             .why(text)

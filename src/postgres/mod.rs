@@ -33,8 +33,24 @@ pub use error::{LOGICAL_WAL, PostgresError};
 /// An SQL session, and a statement prepared in it.
 pub use tokio_postgres::{Client, Statement};
 
-/// An SQL identifier, quoted.
+/// An SQL identifier, quoted. It stays in its line and has no `--` in it, whoever named the thing: statements are printed as scripts, in which
+/// the rest of a name must not be read as a statement of its own
+/// (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>).
 pub fn identifier(name: &str) -> String {
+    if !name.contains("--") && !name.contains(char::is_control) {
+        return delimited(name);
+    }
+    let escaped = name.chars().map(|letter| match letter {
+        '"' => "\"\"".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        letter if letter == '-' || letter.is_control() => format!("\\{:04X}", u32::from(letter)),
+        letter => letter.to_string(),
+    });
+    format!("U&\"{}\"", escaped.collect::<String>())
+}
+
+/// An identifier in double quotes, as it is: for what is read by others than the parser of statements.
+pub fn delimited(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -45,5 +61,17 @@ pub fn literal(text: &str) -> String {
         format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
     } else {
         format!("'{}'", text.replace('\'', "''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_and_stays_in_its_line() {
+        assert_eq!(identifier("My \"table\" - 1"), "\"My \"\"table\"\" - 1\"");
+        assert_eq!(identifier("a\nb -- c\\\""), "U&\"a\\000Ab \\002D\\002D c\\\\\"\"\"");
+        assert_eq!(delimited("a\n\""), "\"a\n\"\"\"");
     }
 }

@@ -11,7 +11,7 @@ use super::{PostgresError, identifier, literal};
 use crate::change::{RelationId, ReplicaIdentity};
 use crate::config::postgres::{PostgresConfig, PublicationAutocreate};
 use crate::config::suggest;
-use crate::problem::Problem;
+use crate::problem::{Problem, one_line};
 
 /// What a publication says about one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,8 +156,8 @@ fn refuse_unnamed(name: &str, is_there: bool, tables: &[Table], wanted: &[&Table
         Problem::fail("pg/partitions", format!("{} is partitioned, and none of its partitions is captured", root.name()))
             .why(format!("publication \"{name}\" sends changes under the partitions' names: there would never be an event"))
             .fix(format!(
-                "{alter}publish.via.partition.root=true{made}\nor name the partitions in table.include.list, for example {}.{}.*",
-                root.schema, root.table
+                "{alter}publish.via.partition.root=true{made}\nor name the partitions in table.include.list, for example {}.*",
+                one_line(&root.name())
             )),
     ))
 }
@@ -211,7 +211,8 @@ fn near(config: &PostgresConfig, tables: &[Table]) -> String {
     let known: Vec<String> = tables.iter().map(Table::name).collect();
     let hint = |pattern: &str| {
         let plain = pattern.replace('\\', "");
-        suggest::nearest(&plain, known.iter().map(String::as_str)).map(|near| format!("\"{plain}\": did you mean \"{near}\"?\n"))
+        suggest::nearest(&plain, known.iter().map(String::as_str))
+            .map(|near| format!("\"{plain}\": did you mean \"{}\"?\n", one_line(near)))
     };
     config.tables.without_effect(&known).into_iter().filter_map(hint).take(HINTS_MAX).collect()
 }

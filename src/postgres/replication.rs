@@ -13,7 +13,7 @@ use super::connection::{Connection, Socket};
 use super::error::ServerMessage;
 use super::frames::FrameBuffer;
 use super::pgoutput::POSTGRES_EPOCH_US;
-use super::{PostgresError, identifier, literal};
+use super::{PostgresError, delimited, literal};
 use crate::change::Lsn;
 use crate::config::postgres::PostgresConfig;
 use crate::problem::Problem;
@@ -89,15 +89,15 @@ pub struct ReplicationStream {
 impl ReplicationStream {
     /// Starts reading a slot. A server that does not answer within six times the connection's limit has not begun.
     pub async fn start(connection: Connection, config: &PostgresConfig, server_version: u32) -> Result<Self, PostgresError> {
-        let publication = literal(&identifier(&config.publication_name));
+        let publication = literal(&delimited(&config.publication_name));
         let mut options = format!("proto_version '1', publication_names {publication}");
         if server_version >= 140_000 {
             options.push_str(", messages 'true'");
         }
         for (name, value) in &config.slot_stream_params {
-            options.push_str(&format!(", {} {}", identifier(name), literal(value)));
+            options.push_str(&format!(", {} {}", delimited(name), literal(value)));
         }
-        let sql = format!("START_REPLICATION SLOT {} LOGICAL 0/0 ({options})", identifier(&config.slot_name));
+        let sql = format!("START_REPLICATION SLOT {} LOGICAL 0/0 ({options})", delimited(&config.slot_name));
         let limit = config.connection.connect_timeout * START_LOGINS;
         let (socket, frames, pending_notices) = tokio::time::timeout(limit, connection.start_copy_both(&sql))
             .await

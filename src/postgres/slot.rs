@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 
 use super::connection::Connection;
 use super::slots::{self, SlotReport};
-use super::{PostgresError, catalog, identifier};
+use super::{PostgresError, catalog, delimited};
 use crate::change::Lsn;
 use crate::config::postgres::{ConnectionConfig, PostgresConfig};
 use crate::config::quantity::say_duration;
@@ -172,7 +172,7 @@ pub async fn create(
         SlotKind::Failover if server_version >= 170_000 && on_primary(client).await? => "(SNAPSHOT 'export', FAILOVER)",
         _ => "(SNAPSHOT 'export')",
     };
-    let sql = format!("CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput {options}", identifier(name));
+    let sql = format!("CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput {options}", delimited(name));
     let rows = match connection.query_within(&sql, CREATE_LIMIT, "making the slot").await {
         Err(PostgresError::Timeout(..)) => {
             let problem = waiting(client, name).await;

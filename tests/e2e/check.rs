@@ -175,6 +175,50 @@ fn the_script_makes_the_next_check_pass() {
     assert_eq!(slots, "0", "it leaves nothing behind");
 }
 
+/// Aim: a name that somebody chose is never a statement of the script that a superuser runs. Method: tables whose names hold one, wrong in
+/// whatever way is told by name; what mends them is run statement by statement in one database, and as a script in another.
+#[test]
+fn a_name_is_never_a_statement_of_the_script() {
+    let Some(server) = own_server(false, &[]) else { return };
+    if Command::new("psql").arg("--version").output().is_err() {
+        return missing("psql (postgresql-client)");
+    }
+    let name = |what: &str| format!("\"{what}\"\"\nALTER ROLE cdc SUPERUSER; -- \"");
+    let setup = format!(
+        "create schema {schema}; create table {schema}.{}(at int); create table {}(at int); create unlogged table {}(at int); \
+         create table {hidden}(id int primary key); alter table {hidden} enable row level security",
+        name("inside"),
+        name("keyless"),
+        name("unlogged"),
+        schema = name("schema"),
+        hidden = name("hidden"),
+    );
+    let (first, second) = (fresh_database(&server, "by_step"), fresh_database(&server, "as_script"));
+    let sql = first.sql();
+    sql.run("create role cdc login replication");
+    for database in [&first, &second] {
+        database.sql().run(&setup);
+        let target = as_role(database, "cdc");
+        sql.run("alter role cdc nobypassrls");
+        let found = Found::of(&[&target]);
+        found.is("fail", &["pg/identity-missing", "pg/select", "pg/rls"]);
+        found.is("note", &["pg/unlogged"]);
+        if database.name == second.name {
+            mend(database, &target);
+        } else {
+            let steps = found.json["checks"].as_array().expect("checks").iter().filter_map(|check| check["fix"].as_array()).flatten();
+            let statements = steps.filter_map(|step| step["sql"].as_str()).collect::<Vec<_>>();
+            assert!(statements.len() > 5, "{statements:?}");
+            statements.iter().for_each(|statement| sql.run(statement));
+        }
+        let found = Found::of(&[&target, "--no-slot-test"]);
+        found.is("ok", &["pg/identity-missing", "pg/select", "pg/rls", "pg/publication"]);
+        assert_eq!(sql.one("select rolsuper from pg_roles where rolname = 'cdc'"), "f");
+    }
+    let near = Found::of(&[&as_role(&first, "cdc"), "--no-slot-test", "--tables=public.*,public.unlog"]);
+    assert_eq!(near.json["fix_sql"].as_str().map(|script| script.contains("\nALTER ROLE cdc SUPERUSER")), Some(false), "{:#}", near.json);
+}
+
 #[test]
 fn what_a_connector_would_not_get_is_told() {
     let Some(server) = shared_server() else { return };

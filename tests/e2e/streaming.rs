@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::support::http;
 use crate::support::scene::Scene;
-use crate::support::service::with;
 
 /// The only event of a list, or the last one.
 fn last(events: &[Value]) -> &Value {
@@ -255,13 +254,17 @@ fn all_of_a_transaction_carries_one_commit_time_and_one_transaction_id() {
 
 #[test]
 fn names_that_topics_cannot_have_are_made_fit() {
-    let setup = "create schema \"Odd Schema\"; create table \"Odd Schema\".\"Täble\"(\"Id\" int primary key, \"a col\" text)";
-    let more = with(json!({"table.include.list": "public.*,Odd Schema.*"}), &json!({}));
+    let setup = "create schema \"Odd Schema\"; create table \"Odd Schema\".\"Täble\"(\"Id\" int primary key, \"a col\" text);
+        create table \"Odd Schema\".\"two\nlines -- \"(\"Id\" int primary key, \"a\n--col\" text);
+        insert into \"Odd Schema\".\"two\nlines -- \" values(1, 'x')";
+    let more = json!({"table.include.list": r"public.*,Odd Schema.*,Odd Schema\.two\slines.*", "snapshot.mode": "initial"});
     let Some(scene) = Scene::start("names", setup, &more) else { return };
-    scene.sql.run("insert into \"Odd Schema\".\"Täble\" values(1, 'x')");
+    scene.sql.run("insert into \"Odd Schema\".\"Täble\" values(1, 'x'); insert into \"Odd Schema\".\"two\nlines -- \" values(2, 'y')");
     scene.fence();
     let names: Vec<String> = scene.reader.topics().into_iter().map(|(name, _)| name).collect();
     let records = scene.reader.read("srv.Odd_Schema.T_ble");
     assert_eq!(records.len(), 1, "{names:?}");
     assert_eq!(last(&[records[0].json()])["after"], json!({"Id": 1, "a col": "x"}));
+    let rows: Vec<Value> = scene.reader.read("srv.Odd_Schema.two_lines_--_").iter().map(|record| record.json()["after"].clone()).collect();
+    assert_eq!(rows, [json!({"Id": 1, "a\n--col": "x"}), json!({"Id": 2, "a\n--col": "y"})], "{names:?}");
 }

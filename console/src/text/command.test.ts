@@ -25,4 +25,5 @@ test("requests are curl lines, and a token is named and not shown", () => {
 
 test("names in SQL are quoted where they must be", () => {
   expect([sqlTable("public.orders"), sqlTable('public.Or"ders'), sqlTable("a.b.c")]).toEqual(["public.orders", 'public."Or""ders"', 'a."b.c"']);
+  expect([sqlTable('public.a\nb -- c\\"'), sqlTable("a-b.c - d")]).toEqual(['public.U&"a\\000ab \\002d\\002d c\\\\"""', '"a-b"."c - d"']);
 });

@@ -38,9 +38,11 @@ export function curl(origin: string, call: Call): string {
   return words.join(" ");
 }
 
-/** A name in SQL, in double quotes where it needs them. */
+/** A name in SQL, in double quotes where it needs them. It stays in its line and has no "--" in it: what is copied is one statement, whoever named the thing. */
 export function sqlName(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+  if (/^[a-z_][a-z0-9_]*$/.test(name)) return name;
+  if (!/--|\p{Cc}/u.test(name)) return `"${name.replaceAll('"', '""')}"`;
+  return `U&"${name.replace(/["\\]/g, "$&$&").replace(/-|\p{Cc}/gu, (one) => `\\${one.charCodeAt(0).toString(16).padStart(4, "0")}`)}"`;
 }
 
 /** "public.Orders" as `public."Orders"`: the schema ends at the first dot. */

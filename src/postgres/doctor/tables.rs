@@ -14,8 +14,15 @@ const PROPOSED: &str = "default_pub";
 
 /// A relation that logical replication does not send.
 struct Unsent {
-    name: String,
+    schema: String,
+    table: String,
     kind: String,
+}
+
+impl Unsent {
+    fn name(&self) -> String {
+        format!("{}.{}", self.schema, self.table)
+    }
 }
 
 impl Doctor<'_> {
@@ -58,7 +65,7 @@ impl Doctor<'_> {
     /// A pattern that names nothing is a typing mistake, or names what cannot be captured.
     fn patterns(&mut self, all: &[Table], unsent: &[Unsent]) {
         let known: Vec<String> = all.iter().map(Table::name).collect();
-        let with_unsent: Vec<String> = known.iter().chain(unsent.iter().map(|relation| &relation.name)).cloned().collect();
+        let with_unsent: Vec<String> = known.iter().cloned().chain(unsent.iter().map(Unsent::name)).collect();
         let filter = self.filter;
         for pattern in filter.without_effect(&with_unsent) {
             let hint = suggest::did_you_mean(pattern, known.iter().map(String::as_str));
@@ -90,23 +97,19 @@ impl Doctor<'_> {
                 continue;
             };
             if self.filter.includes(&schema, &table) {
-                unsent.push(Unsent { name: format!("{schema}.{table}"), kind });
+                unsent.push(Unsent { schema, table, kind });
             }
         }
         for (kind, id, what) in KINDS {
             let of_kind: Vec<&Unsent> = unsent.iter().filter(|relation| relation.kind == kind).collect();
-            let named: Vec<String> = of_kind.iter().map(|relation| relation.name.clone()).collect();
+            let named: Vec<String> = of_kind.iter().map(|relation| relation.name()).collect();
             if named.is_empty() {
                 continue;
             }
-            let logged: Vec<String> = named
-                .iter()
-                .filter_map(|name| name.split_once('.'))
-                .map(|(schema, table)| {
-                    format!("-- ALTER TABLE {}.{} SET LOGGED;       -- writes the table anew", identifier(schema), identifier(table))
-                })
-                .collect();
-            let fix = if kind == "u" { logged.join("\n") } else { String::new() };
+            let logged = of_kind.iter().map(|Unsent { schema, table, .. }| {
+                format!("-- ALTER TABLE {}.{} SET LOGGED;       -- writes the table anew\n", identifier(schema), identifier(table))
+            });
+            let fix = if kind == "u" { logged.collect() } else { String::new() };
             self.found(id, "not captured", Mark::Note, format!("{what}: {}", first_of(&named)), fix);
         }
         unsent
