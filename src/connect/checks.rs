@@ -116,8 +116,8 @@ fn source(registry: &Registry, name: &str) -> Result<SourceView, Refused> {
 }
 
 impl Examination {
-    /// Examines; `tell` gets each finding as soon as its group is done.
-    pub async fn run(self, tell: impl FnMut(&Finding) + Send) -> Result<Diagnosis, Refused> {
+    /// Examines, for a connector also what this service stands on; `tell` gets each finding as soon as its group is done.
+    pub async fn run(self, service: Option<ServiceConfig>, mut tell: impl FnMut(&Finding) + Send) -> Result<Diagnosis, Refused> {
         let depth = if self.slot_test { Depth::Slot } else { Depth::Try };
         let patient = Patient {
             filter: &self.filter,
@@ -126,7 +126,16 @@ impl Examination {
             is_draft: self.is_draft,
             ..Patient::of(&self.config, depth)
         };
-        tokio::time::timeout(EXAMINATION_MAX, Box::pin(doctor::examine(patient, tell))).await.map_err(|_| Refused::Late)
+        let examined = async {
+            let mut diagnosis = doctor::examine(patient, &mut tell).await;
+            if let (Some(connector), Some(service)) = (patient.connector, &service) {
+                let ground = ground::examine(service, &[connector], depth).await;
+                ground.iter().for_each(&mut tell);
+                diagnosis.findings.extend(ground);
+            }
+            diagnosis
+        };
+        tokio::time::timeout(EXAMINATION_MAX, Box::pin(examined)).await.map_err(|_| Refused::Late)
     }
 }
 

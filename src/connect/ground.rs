@@ -107,7 +107,8 @@ async fn kafka(config: &ServiceConfig, connectors: &[&PostgresConfig], depth: De
         Ok(probe) => probe,
         Err(problem) => {
             let observed = format!("{}\n{}", problem.what, problem.why);
-            return vec![finding(problem.code, "Kafka", Mark::Fail, observed, &format!("-- {}", problem.fix))];
+            let advice: String = problem.fix.lines().map(|line| format!("-- {line}\n")).collect();
+            return vec![finding(problem.code, "Kafka", Mark::Fail, observed, &advice)];
         }
     };
     let there = finding("kafka/unreachable", "Kafka", Mark::Ok, format!("{} brokers at {}", probe.brokers, config.log.bootstrap), "");

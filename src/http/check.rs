@@ -37,7 +37,7 @@ pub fn routes() -> Routes {
             "/v1/check",
             check,
             does("Examines a database: can it be captured?")
-                .detail("One of url, connector and config says what is examined: a database, a connector, or one that is not made yet. With a connector or its configuration it is also said whether that one would start, its publication and slot included. With Accept: application/x-ndjson each finding is a line as soon as it is known, and the last line is the sum of all.")
+                .detail("One of url, connector and config says what is examined: a database, a connector, or one that is not made yet. With a connector or its configuration it is also said whether that one would start, its publication and slot included, and whether the disk or the Kafka cluster of this service bears it. With Accept: application/x-ndjson each finding is a line as soon as it is known, and the last line is the sum of all.")
                 .takes(json!({ "url?": "postgres://cdc@db.internal:5432/shop", "connector?": "shop", "config?": "@ConnectorConfig", "tables?": ["public.*"], "role?": "cdc", "slot_test?": true }))
                 .answers(
                     200,
@@ -81,15 +81,16 @@ impl From<Refused> for ApiError {
 /// As a whole (`rowfeed/check@1`), or line by line: each finding as soon as it is known, then the sum of all.
 async fn check(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
     let examination = prepare(&app.0.registry, &json_body(&headers, &body)?)?;
+    let service = app.0.running.as_ref().map(|running| running.now().config.clone());
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if !accepts.contains("application/x-ndjson") {
-        return Ok(JsonBody(examination.run(|_| {}).await?.json()).into_response());
+        return Ok(JsonBody(examination.run(service, |_| {}).await?.json()).into_response());
     }
     let (lines, inbox) = mpsc::channel(FINDINGS_MAX);
     let line = |value: &Json| Ok(Bytes::from(format!("{value}\n")));
     let findings = lines.clone();
     tokio::spawn(async move {
-        let examined = examination.run(|finding| drop(findings.try_send(line(&finding.json()))));
+        let examined = examination.run(service, |finding| drop(findings.try_send(line(&finding.json()))));
         let done = tokio::select! {
             done = examined => done,
             // Nobody waits for it: others may.

@@ -476,6 +476,7 @@ fn the_service_examines_a_database_and_lists_its_tables() {
     let found = Found { code: None, json: whole.json() };
     assert_eq!((&found.json["schema"], &found.json["ok"]), (&json!("rowfeed/check@1"), &json!(true)), "{:#}", found.json);
     found.is("ok", &["pg/wal-level", "pg/slot-health", "pg/publication"]);
+    assert!(!found.all("disk/space").is_empty(), "what the hourly look says of the service is said here, too: {:#}", found.json);
     let url = as_role(&scene.database, "postgres");
     let found = Found { code: None, json: ask(&json!({"url": url, "tables": ["public.clicks"]})).json() };
     assert_eq!(found.json["ok"], false);
