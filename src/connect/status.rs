@@ -510,11 +510,6 @@ impl TaskStatus {
         self.with_table(table, |entry| entry.rows = rows);
     }
 
-    /// How many rows a table has, by the server's statistics.
-    pub fn set_table_estimate(&self, table: &str, rows: u64) {
-        self.with_table(table, |entry| entry.estimated = Some(rows));
-    }
-
     fn with_table(&self, table: &str, change: impl FnOnce(&mut TableRows)) {
         let tables = &mut self.tables().rows;
         if let Some(entry) = tables.iter_mut().find(|entry| entry.name == table) {
@@ -540,21 +535,20 @@ impl TaskStatus {
         self.has_lag.store(true, Relaxed);
     }
 
-    /// How far the snapshot is.
+    /// A snapshot begins: its tables in their order, and how many rows they have by the server's statistics.
+    pub fn begin_snapshot(&self, tables: &[(String, Option<u64>)]) {
+        self.resume_snapshot(0, 0, 0, tables);
+        if tables.is_empty() {
+            self.set_snapshot(0, 0, 0);
+        }
+    }
+
+    /// How far the snapshot is, that has begun.
     pub fn set_snapshot(&self, tables_total: u32, tables_done: u32, rows: u64) {
         self.tables_total.store(tables_total, Relaxed);
         self.tables_done.store(tables_done, Relaxed);
         self.rows.store(rows, Relaxed);
         let (mut tables, mut runs, now) = (self.tables(), self.runs(), SystemTime::now());
-        if tables.began.is_none() || (tables_done == 0 && rows == 0) || (tables.ended.is_some() && tables_done < tables_total) {
-            tables.began = Some(Instant::now());
-            (tables.ended, tables.reading, tables.last_ended) = (None, None, None);
-            runs.begin(Kind::Snapshot, now);
-            (tables.rows_earlier, tables.whole_earlier) = (0, (0, 0));
-            for table in &mut tables.rows {
-                (table.done, table.before, table.took) = (false, 0, None);
-            }
-        }
         runs.is_at(u64::from(tables_done), rows, tables_done >= tables_total, now);
         if tables_done >= tables_total && tables.ended.is_none() {
             tables.end_reading(Instant::now());
@@ -668,6 +662,7 @@ mod tests {
         status.add(&counts);
         status.add(&counts);
         status.set_positions(4, 3, 2, 1);
+        status.begin_snapshot(&["a", "b", "c"].map(|name| (name.to_owned(), None)));
         status.set_snapshot(3, 1, 100);
         let copy = status.snapshot();
         assert_eq!((copy.counts.events, copy.counts.bytes, copy.counts.reads), (6, 198, 0));
@@ -689,7 +684,7 @@ mod tests {
         let timings = status.snapshot().timings;
         assert_eq!((timings.counts[0], timings.counts[1], timings.counts[TIMING_BOUNDS.len()]), (1, 1, 1));
         assert_eq!((timings.counts.iter().sum::<u64>(), timings.sum_us), (3, 7_200_003_000));
-        status.set_table_estimate("public.t0", 9);
+        status.begin_snapshot(&[("public.t0".to_owned(), Some(9))]);
         for number in 0..=TABLES_MAX {
             status.set_table_rows(&format!("public.t{number}"), 7);
         }
@@ -701,8 +696,7 @@ mod tests {
     #[test]
     fn a_table_ends_where_the_next_begins_and_has_a_rate() {
         let status = TaskStatus::new();
-        status.set_snapshot(2, 0, 0);
-        status.set_table_estimate("public.b", 1000);
+        status.begin_snapshot(&[("public.a".to_owned(), None), ("public.b".to_owned(), Some(1000))]);
         status.set_table_rows("public.a", 500);
         std::thread::sleep(Duration::from_millis(2));
         status.set_table_rows("public.b", 100);
@@ -716,8 +710,13 @@ mod tests {
         assert!(status.snapshot().tables.iter().all(|table| table.seconds_left().is_none()), "beyond the estimate nobody knows");
         status.set_snapshot(2, 2, 1700);
         assert!(status.snapshot().tables.iter().all(|table| table.done));
-        status.set_snapshot(1, 0, 0);
-        assert!(status.snapshot().tables.iter().all(|table| !table.done && table.took.is_none()));
+        status.begin_snapshot(&[("public.b".to_owned(), None)]);
+        let tables = status.snapshot().tables;
+        assert_eq!(
+            (tables.len(), tables[0].rows, tables[0].done, tables[0].took),
+            (1, 0, false, None),
+            "nothing of the one before is left"
+        );
     }
 
     #[test]
@@ -734,7 +733,7 @@ mod tests {
         let copy = status.snapshot();
         assert!(copy.tables[0].rate().is_some_and(|rate| rate <= 100.0), "{copy:?}");
         assert_eq!((copy.snapshot.rows, copy.tables[0].rows), (961, 61));
-        status.set_snapshot(1, 0, 0);
+        status.begin_snapshot(&[]);
         assert_eq!(status.snapshot().snapshot.whole_earlier, (0, 0));
     }
 

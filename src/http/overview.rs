@@ -240,11 +240,10 @@ fn whole(progress: &SnapshotProgress, tables: &[TableRows]) -> TableRows {
 }
 
 fn table(table: &TableRows, over: bool) -> Json {
-    // Rows without a time are those of a snapshot before.
     let state = match (table.done || over, table.took) {
         (false, Some(_)) => "running",
-        (false, None) if table.rows == 0 => "queued",
-        _ => "completed",
+        (false, None) => "queued",
+        (true, _) => "completed",
     };
     json!({
         "table": table.name, "state": state, "rows_done": table.rows, "rows_estimated": table.estimated,

@@ -254,6 +254,7 @@ impl<W: LogWriter> Stream<'_, W> {
     ) -> Result<u64, Broken> {
         let ids: Vec<_> = selected.iter().map(|(table, _)| table.id).collect();
         let mut keys = reading::keys(&self.client, &ids).await.map_err(|error| broken(error, self.context))?;
+        let estimates = catalog::analysed_rows(&self.client, &ids).await.map_err(|error| broken(error, self.context))?;
         let mut sources = Vec::new();
         for (table, published) in selected {
             let key = keys.remove(&table.id).unwrap_or_default();
@@ -268,7 +269,7 @@ impl<W: LogWriter> Stream<'_, W> {
         let mut reader = Reader::new(self.context, lsn, previous_commit, xid);
         reader.xmin = self.work.at.xmin;
         let total = sources.len() as u32;
-        self.context.status.set_snapshot(total, 0, 0);
+        self.context.status.begin_snapshot(&snapshot::estimated(sources.iter().map(|source| &source.table), &estimates));
         if let Some(most) = snapshot::told_chunks(self.context) {
             for Source { table, published, key, .. } in &sources {
                 let chunks = if key.is_empty() || asked.request.filter_of(&table.schema, &table.table).is_some() {

@@ -122,6 +122,11 @@ pub(super) fn published_of<'t>(
     found
 }
 
+/// Their names, and how many rows the server thinks they have.
+pub fn estimated<'a>(tables: impl Iterator<Item = &'a Table>, rows: &HashMap<RelationId, u64>) -> Vec<(String, Option<u64>)> {
+    tables.map(|table| (table.name(), rows.get(&table.id).copied())).collect()
+}
+
 /// Puts small tables first, or large ones; tables that are alike stay as they stand.
 pub fn sort_by_rows(tables: &mut [(Table, Published)], order: TableOrder, estimates: &HashMap<RelationId, f64>) {
     let rows = |(table, _): &(Table, Published)| estimates.get(&table.id).copied().unwrap_or_default();
@@ -165,7 +170,6 @@ pub async fn run<W: LogWriter>(
     let xid = Some(catalog::current_xid(client).await.map_err(wrong)?);
     let mut reader = Reader::new(context, start.lsn, None, xid);
     let total = sources.len() as u32;
-    context.status.set_snapshot(total, 0, 0);
     let told = told(context, tables);
     reader.chunks = count_chunks(context, &start.snapshot, &sources).await?;
     if context.config.snapshot.locks_first {
