@@ -62,16 +62,26 @@ function Lag({ of }: { of: readonly Connector[] }) {
 /** A slot that used this part of what it may hold is worth a look. */
 const WAL_WARN_PART = 0.5;
 
+/** Slots of one server keep the same WAL: as much as the one that is furthest behind. */
+function byServer(of: readonly Connector[]): number[] {
+  const most = new Map<string, number>();
+  for (const { source, slot_retained_bytes: held } of of) {
+    const [server = ""] = source.split("/");
+    if (known(held)) most.set(server, Math.max(held, most.get(server) ?? 0));
+  }
+  return [...most.values()];
+}
+
 function Wal({ of }: { of: readonly Connector[] }) {
-  const held = of.map((one) => one.slot_retained_bytes);
+  const held = byServer(of);
   // The slot that is nearest to its limit; slots without one cannot be lost, but can fill the disk.
   const limited = of.filter((one) => known(one.slot_retained_bytes) && known(one.slot_safe_bytes));
   const used = (one: Connector) => (one.slot_retained_bytes ?? 0) / Math.max(1, (one.slot_retained_bytes ?? 0) + (one.slot_safe_bytes ?? 0));
   const worst = [...limited].sort((a, b) => used(b) - used(a))[0];
   const limit = worst ? (worst.slot_retained_bytes ?? 0) + (worst.slot_safe_bytes ?? 0) : null;
   return (
-    <Tile title="WAL held" value={held.some(known) ? bytes(sum(held)) : UNKNOWN} href={ui.slots()} tone={worst && used(worst) > WAL_WARN_PART ? "warn" : undefined}>
-      {worst && limit !== null ? `${worst.name}: ${bytes(worst.slot_retained_bytes)} of ${bytes(limit)}` : held.some(known) && "no limit is set"}
+    <Tile title="WAL held" value={held.length > 0 ? bytes(sum(held)) : UNKNOWN} href={ui.slots()} tone={worst && used(worst) > WAL_WARN_PART ? "warn" : undefined}>
+      {worst && limit !== null ? `${worst.name}: ${bytes(worst.slot_retained_bytes)} of ${bytes(limit)}` : held.length > 0 && "no limit is set"}
     </Tile>
   );
 }
