@@ -269,6 +269,52 @@ fn a_person_watches_a_snapshot_through_a_restart_to_its_end_without_loading_the_
 }
 
 #[test]
+fn a_person_watches_changes_through_a_kill_and_misses_none() {
+    if !is_there() {
+        return;
+    }
+    let Some(server) = shared_server() else { return };
+    let mut shop =
+        Shop::streaming(server, "create table orders(id int generated always as identity primary key, at timestamptz default now())");
+    let topic = "shop.public.orders";
+    let (ends, mut flows) = (Arc::new(AtomicBool::new(false)), None);
+    shop.play("tail-killed", &json!({ "topic": topic }), |shop, word, _| {
+        match word {
+            // Fewer than a sample leaves out, and while nobody reads them, too.
+            "flows" => {
+                let (sql, ends) = (shop.database.sql(), Arc::clone(&ends));
+                flows = Some(std::thread::spawn(move || {
+                    for _ in 0..3000 {
+                        if ends.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        sql.run("insert into orders default values");
+                        std::thread::sleep(Duration::from_millis(100));
+                    }
+                }));
+                wait_for("the first changes", || (shop.read(topic).len() > 5).then_some(()));
+            }
+            "is-killed" => shop.rowfeed.kill(),
+            "starts" => {
+                shop.rowfeed.run();
+                shop.rowfeed.wait_until_ready();
+            }
+            "ends" => {
+                ends.store(true, Ordering::Relaxed);
+                flows.take().expect("they flow").join().expect("the writer ends");
+                let rows: usize = shop.sql.one("select count(*) from orders").parse().expect("a number");
+                let records = wait_for("all of them", || Some(shop.read(topic)).filter(|records| records.len() >= rows));
+                let keys: HashSet<String> = records.iter().map(Record::key_text).collect();
+                assert_eq!((records.len(), keys.len()), (rows, rows), "each change is there, once");
+                return json!(records.last().expect("a record").offset);
+            }
+            other => panic!("{other}"),
+        }
+        Value::Null
+    });
+}
+
+#[test]
 fn a_person_sees_slots_fill_the_disk_and_has_the_wal_released() {
     if !is_there() {
         return;
