@@ -77,7 +77,8 @@ async function play(browser, kind, theme) {
     await act();
   };
   const sees = async (...all) => {
-    for (const one of all) await one.waitFor();
+    // Somebody who sees a thing twice sees it: while a page changes, the old may stand beside the new.
+    for (const one of all) await one.filter({ visible: true }).first().waitFor();
   };
   const shot = (of) => (shots && kind === hands[0] ? shoot(page, theme, join(shots, `story-${name}-${of}`)) : undefined);
   console.log(`${name}, ${kind}, ${theme}`);

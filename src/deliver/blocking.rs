@@ -66,6 +66,7 @@ mod tests {
         drop(held);
         assert_eq!(call(&AWAY, LONG, || 4).await, Ok(4));
         assert_eq!(call(&AWAY, LONG, || -> u8 { panic!("a defect") }).await, Err(Blocked::Panicked));
-        assert_eq!(AWAY.available_permits(), THREADS);
+        let all = tokio::time::timeout(LONG, AWAY.acquire_many(u32::try_from(THREADS).expect("a few"))).await;
+        assert!(all.is_ok_and(|all| all.is_ok()), "every thread is given back");
     }
 }

@@ -24,7 +24,7 @@ export default async function ({ page, hand, step, sees, ask, shot }) {
     const field = main.getByRole("textbox", { name: "URL of the database" });
     await hand.fill(field, url);
     await page.keyboard.press("Enter");
-    await sees(main.getByText("It can be captured."), main.getByText("wal_level"));
+    await sees(main.getByText("✓ It can be captured."), main.getByText("wal_level"));
     if ((await field.inputValue()).includes(password) || (await main.innerText()).includes(password)) throw new Error("the password is seen");
     await shot("database");
     await next("tables");
@@ -48,7 +48,7 @@ export default async function ({ page, hand, step, sees, ask, shot }) {
   });
   await step("sees that nothing stands against it, and makes it", async () => {
     const create = main.getByRole("button", { name: new RegExp(`^Create ${connector}`) });
-    await sees(main.getByText("It can be captured."), main.getByText(/All is well\.|To be weighed:/));
+    await sees(main.getByText("✓ It can be captured."), main.getByText(/All is well\.|To be weighed:/));
     await shot("review");
     await hand.press(create);
   });

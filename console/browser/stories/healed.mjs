@@ -36,7 +36,7 @@ export default async function ({ page, hand, step, sees, ask, shot }) {
     const sql = await heal();
     if (/visits|customers|orders/.test(sql)) throw new Error(`no table is chosen yet, and the script has one:\n${sql}`);
     await hand.press(main.getByRole("button", { name: "Check the database" }));
-    await sees(main.getByText("It can be captured."));
+    await sees(main.getByText("✓ It can be captured."));
     await next("tables");
   });
   await step("chooses a table that may not be read yet, and one without a key", async () => {
@@ -64,7 +64,7 @@ export default async function ({ page, hand, step, sees, ask, shot }) {
       await sees(main.getByText("It is being checked."));
       await sees(green.or(red));
     }
-    await sees(main.getByText("It can be captured."), green);
+    await sees(main.getByText("✓ It can be captured."), green);
     await shot("healed");
     await hand.press(main.getByRole("button", { name: `Create ${connector}`, exact: true }));
   });
