@@ -105,6 +105,7 @@ fn snapshot_of(connector: &Json) -> String {
     let (done, total) = (number_at(connector, "/snapshot/tables_done"), number_at(connector, "/snapshot/tables_total"));
     match connector.get("incremental").filter(|state| state.is_object()) {
         Some(state) => format!("incremental {}", text_at(state, "/state")),
+        None if snapshot::is_aborted(connector) => "broken off".to_owned(),
         None if done < total => match snapshot::share(connector) {
             Some(percent) => format!("{percent} %{}", snapshot::left(connector.pointer("/snapshot/eta_seconds"))),
             None => format!("{done} of {total} tables"),

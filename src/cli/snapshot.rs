@@ -204,7 +204,12 @@ fn is_running(native: &Json) -> bool {
     let state = text_at(native, "/state");
     let begins = matches!(state, "created" | "starting" | "snapshot");
     let rests = matches!(state, "failed" | "paused" | "stopped");
-    begins || (!rests && (done < total || native.get("incremental").is_some_and(Json::is_object)))
+    begins || (!rests && ((done < total && !is_aborted(native)) || native.get("incremental").is_some_and(Json::is_object)))
+}
+
+/// Whether the last one was given up before its end.
+pub fn is_aborted(native: &Json) -> bool {
+    native.pointer("/snapshot/aborted").and_then(Json::as_bool) == Some(true)
 }
 
 fn rows_read(native: &Json) -> u64 {
@@ -297,6 +302,7 @@ fn shown(native: &Json, bars: bool) -> String {
     let rows = view::count(number("rows_done"));
     let whole = match total {
         0 => "none since the service started".to_owned(),
+        total if is_aborted(native) => format!("broken off: {done} of {total} tables, {rows} rows"),
         total if done < total => {
             let (share, _) = progress(native.get("snapshot").unwrap_or(&Json::Null), bars);
             let share = if share.is_empty() { share } else { format!("{}, ", share.trim_start()) };
@@ -415,6 +421,12 @@ mod tests {
             "shop   streaming   1 of 2 tables   incremental: 2 tables left   16,345 rows   18,400 rows/s"
         );
         assert!(is_running(&native) && !is_running(&json!({ "state": "streaming", "incremental": null })));
+        let aborted = json!({ "name": "shop", "state": "streaming", "snapshot": { "tables_total": 3, "tables_done": 1, "rows_done": 7, "aborted": true } });
+        assert!(
+            !is_running(&aborted) && shown(&aborted, false).contains("broken off: 1 of 3 tables, 7 rows"),
+            "{}",
+            shown(&aborted, false)
+        );
         assert_eq!(
             (bar(0, 0).chars().count(), bar(5, 4), rate(500, Duration::from_millis(250))),
             (21, format!("{} ", "█".repeat(20)), 2000)

@@ -127,6 +127,8 @@ pub struct SnapshotProgress {
     pub whole_earlier: (u32, u64),
     /// There was one since the process started.
     pub begun: bool,
+    /// It was given up before its end, and none has begun since.
+    pub aborted: bool,
     /// How long it took, or has taken so far.
     pub took: Option<Duration>,
 }
@@ -317,6 +319,7 @@ struct Tables {
     /// As [`SnapshotProgress`] has them.
     rows_earlier: u64,
     whole_earlier: (u32, u64),
+    aborted: bool,
 }
 
 /// The table that is read now.
@@ -546,13 +549,15 @@ impl TaskStatus {
     /// How far the snapshot is, that has begun.
     pub fn set_snapshot(&self, tables_total: u32, tables_done: u32, rows: u64) {
         self.tables_total.store(tables_total, Relaxed);
-        self.tables_done.store(tables_done, Relaxed);
+        let done_before = self.tables_done.swap(tables_done, Relaxed);
         self.rows.store(rows, Relaxed);
-        let (mut tables, mut runs, now) = (self.tables(), self.runs(), SystemTime::now());
-        runs.is_at(u64::from(tables_done), rows, tables_done >= tables_total, now);
-        if tables_done >= tables_total && tables.ended.is_none() {
-            tables.end_reading(Instant::now());
-            tables.ended = Some(Instant::now());
+        let (mut tables, mut runs, now) = (self.tables(), self.runs(), Instant::now());
+        runs.is_at(u64::from(tables_done), rows, tables_done >= tables_total, SystemTime::now());
+        if tables_done > done_before || tables_done >= tables_total {
+            tables.end_reading(now);
+        }
+        if tables_done >= tables_total {
+            tables.ended.get_or_insert(now);
         }
     }
 
@@ -568,7 +573,7 @@ impl TaskStatus {
                 (first.rows, first.before) = (rows, rows);
             }
             (tables.began, tables.ended, tables.reading, tables.last_ended) = (Some(Instant::now()), None, None, None);
-            (tables.rows_earlier, tables.whole_earlier) = (rows_done + rows, (done, rows_done));
+            (tables.rows_earlier, tables.whole_earlier, tables.aborted) = (rows_done + rows, (done, rows_done), false);
             self.runs().begin(Kind::Snapshot, SystemTime::now());
         }
         let total = done.saturating_add(u32::try_from(left.len()).unwrap_or(u32::MAX));
@@ -583,21 +588,20 @@ impl TaskStatus {
         self.set_snapshot(total, total.saturating_sub(left), rows);
     }
 
-    /// A snapshot that the stream waits for is given up: what was read is all there is to read.
+    /// A snapshot that the stream waits for is given up.
     pub fn give_snapshot_up(&self) {
         let mut tables = self.tables();
         if tables.began.is_some() && tables.ended.is_none() {
-            (tables.reading, tables.ended) = (None, Some(Instant::now()));
-            self.tables_total.store(self.tables_done.load(Relaxed), Relaxed);
+            (tables.reading, tables.ended, tables.aborted) = (None, Some(Instant::now()), true);
         }
         self.runs().abort(Kind::Snapshot, SystemTime::now());
     }
 
     /// A plain copy for REST and metrics.
     pub fn snapshot(&self) -> StatusSnapshot {
-        let (tables, began, ended, rows_earlier, whole_earlier) = {
+        let (tables, began, ended, rows_earlier, whole_earlier, aborted) = {
             let tables = self.tables();
-            (tables.copied(Instant::now()), tables.began, tables.ended, tables.rows_earlier, tables.whole_earlier)
+            (tables.copied(Instant::now()), tables.began, tables.ended, tables.rows_earlier, tables.whole_earlier, tables.aborted)
         };
         let now_us = now_us();
         let since = |last: u64| (last > 0).then(|| Duration::from_micros(now_us.saturating_sub(last)));
@@ -618,6 +622,7 @@ impl TaskStatus {
                 rows_earlier,
                 whole_earlier,
                 begun: began.is_some(),
+                aborted,
                 took: began.map(|began| ended.unwrap_or_else(Instant::now).saturating_duration_since(began)),
             },
             tables,

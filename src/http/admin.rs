@@ -278,6 +278,7 @@ fn connector_report(view: &ConnectorView) -> ConnectorReport {
         snapshot_tables: [("total", snapshot.tables_total), ("done", snapshot.tables_done)],
         tables: view.status.tables.iter().map(table).collect(),
         reads_snapshot: snapshot.begun,
+        snapshot_aborted: snapshot.aborted,
         snapshot_took: snapshot.took,
         events: counts.events,
         skipped: counts.skipped,

@@ -40,9 +40,9 @@ pub fn routes() -> Routes {
                 "slot": "debezium", "lag_ms~": 12, "changes": 100, "transactions": 40, "restarts": 0, "failing_seconds~": 3,
                 "problem~": "@ProblemInfo", "warning~": "@ProblemInfo", "file_problem~": "@ProblemInfo", "changes_per_second~": 12.5, "slot_retained_bytes~": 16_777_216,
                 "slot_safe_bytes~": 8_589_934_592_u64, "checks": [{ "id": "pg/wal-unlimited", "status": "warn|fail", "title": "WAL limit", "observed": "-1" }],
-                "snapshot": { "tables_total": 3, "tables_done": 3, "rows_done": 1000, "rows_earlier": 0, "took_seconds~": 4,
+                "snapshot": { "tables_total": 3, "tables_done": 3, "rows_done": 1000, "rows_earlier": 0, "aborted": false, "took_seconds~": 4,
                     "rows_estimated~": 1000, "rows_per_second~": 250.5, "eta_seconds~": 0,
-                    "tables": [{ "table": "public.orders", "state": "queued|running|completed", "rows_done": 1000, "rows_estimated~": 1000,
+                    "tables": [{ "table": "public.orders", "state": "queued|running|completed|aborted", "rows_done": 1000, "rows_estimated~": 1000,
                         "rows_per_second~": 250.5, "eta_seconds~": 0 }] }, "incremental~": "@Incremental",
                 "incremental_ended": [{ "table": "public.orders", "status": "SUCCEEDED", "rows_done": 1000, "rows_deleted~": 3, "why~": "" }],
                 "snapshots": [{ "kind": "snapshot|incremental", "began_at": "2026-11-21T13:02:11.482Z", "ended_at~": "2026-11-21T13:02:15.482Z",
@@ -217,10 +217,10 @@ fn describe(app: &App, view: &ConnectorView) -> Json {
         "slot_safe_bytes": status.slot.as_ref().and_then(|slot| slot.safe_bytes),
         "snapshot": {
             "tables_total": status.snapshot.tables_total, "tables_done": status.snapshot.tables_done, "rows_done": status.snapshot.rows,
-            "rows_earlier": status.snapshot.rows_earlier,
+            "rows_earlier": status.snapshot.rows_earlier, "aborted": status.snapshot.aborted,
             "took_seconds": status.snapshot.took.map(|took| took.as_secs()), "rows_estimated": whole.estimated,
             "rows_per_second": whole.rate(), "eta_seconds": whole.seconds_left(),
-            "tables": status.tables.iter().map(|rows| table(rows, whole.done)).collect::<Vec<_>>(),
+            "tables": status.tables.iter().map(|rows| table(rows, &status.snapshot)).collect::<Vec<_>>(),
         },
         "incremental": incremental(app, view),
         "snapshots": status.runs.iter().map(run).collect::<Vec<_>>(),
@@ -235,15 +235,16 @@ fn whole(progress: &SnapshotProgress, tables: &[TableRows]) -> TableRows {
     // What was read counts with what it was: the estimates are of what is to come.
     let rows = |table: &TableRows| if table.done { Some(table.rows) } else { table.estimated.map(|rows| rows.max(table.rows)) };
     let estimated = if known { tables.iter().map(rows).chain([Some(rows_of_them)]).sum() } else { None };
-    let done = progress.tables_done >= progress.tables_total;
+    let done = progress.aborted || progress.tables_done >= progress.tables_total;
     TableRows { name: String::new(), rows: progress.rows, before: progress.rows_earlier, estimated, done, took: progress.took }
 }
 
-fn table(table: &TableRows, over: bool) -> Json {
-    let state = match (table.done || over, table.took) {
-        (false, Some(_)) => "running",
-        (false, None) => "queued",
-        (true, _) => "completed",
+fn table(table: &TableRows, progress: &SnapshotProgress) -> Json {
+    let state = match table.took {
+        _ if table.done || progress.tables_done >= progress.tables_total => "completed",
+        _ if progress.aborted => "aborted",
+        Some(_) => "running",
+        None => "queued",
     };
     json!({
         "table": table.name, "state": state, "rows_done": table.rows, "rows_estimated": table.estimated,

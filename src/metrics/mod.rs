@@ -65,6 +65,8 @@ pub struct ConnectorReport {
     pub tables: Vec<TableReport>,
     /// There was a snapshot since the process started.
     pub reads_snapshot: bool,
+    /// It was given up before its end.
+    pub snapshot_aborted: bool,
     /// How long it took, or has taken so far.
     pub snapshot_took: Option<Duration>,
     /// Published changes of all kinds, rows of snapshots included.

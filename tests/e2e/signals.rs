@@ -91,7 +91,15 @@ fn what_does_not_work_is_told_and_the_stream_goes_on() {
         (&json!("ABORTED"), true),
         "{connector:#}"
     );
-    assert_eq!(connector["snapshot"]["tables_done"], connector["snapshot"]["tables_total"], "it runs no more");
+    let snapshot = &connector["snapshot"];
+    assert_eq!((&snapshot["aborted"], &snapshot["tables_done"], &snapshot["tables_total"]), (&json!(true), &json!(1), &json!(2)));
+    let states: Vec<_> = snapshot["tables"].as_array().expect("tables").iter().map(|table| &table["state"]).collect();
+    assert_eq!(states, ["completed", "aborted"], "{snapshot:#}");
+    let metrics = http::get(&scene.rowfeed.http(), "/metrics/debezium").expect("an answer").body;
+    for (name, value) in [("Aborted", 1), ("Completed", 0), ("Running", 0)] {
+        let line = metrics.lines().find(|line| line.starts_with(&format!("debezium_metrics_Snapshot{name}{{"))).expect("the metric");
+        assert!(line.ends_with(&format!(" {value}.0")), "{line}");
+    }
     let last = scene.reader.read("told")[5].json();
     assert_eq!(last["additional_data"]["status"], "SQL_EXCEPTION");
     // The signals are events, too, and the connector works.

@@ -129,7 +129,7 @@ impl Backfill {
             let found = chosen.iter().find(|(chosen, _)| chosen.id == table.id);
             (found.map_or_else(|| format!("table {}", table.id.0), |(chosen, _)| chosen.name()), estimates.get(&table.id).copied())
         };
-        if !left.is_empty() {
+        if !progress.is_read() {
             context.status.resume_snapshot(progress.at, progress.rows_before, rows, &left.iter().map(named).collect::<Vec<_>>());
         }
         let backfill = Self {

@@ -154,7 +154,7 @@ impl<W: LogWriter> Stream<'_, W> {
             // Renamed or dropped since it was looked up.
             Err(PostgresError::Server(message)) if matches!(message.code.as_str(), "42P01" | "3F000") => Some("a table changes"),
             Err(PostgresError::Server(message)) if message.severity == "ERROR" => {
-                self.notice("STARTED").await?;
+                self.begin_snapshot(asked, &selected).await?;
                 return self.give_up(asked, &message.message).await;
             }
             Err(error) => return Err(self.context.problem(&error)),
@@ -173,7 +173,7 @@ impl<W: LogWriter> Stream<'_, W> {
             }
         }
         tracing::info!(id = asked.id, tables = selected.len(), "a blocking snapshot begins, the stream waits");
-        self.notice("STARTED").await?;
+        self.begin_snapshot(asked, &selected).await?;
         match self.read_all(asked, &selected, &told, &mut session).await {
             Ok(rows) => {
                 self.outdate_rows();
@@ -190,8 +190,9 @@ impl<W: LogWriter> Stream<'_, W> {
             }
             Err(Broken::Stopped) => {
                 // It begins again after the next start.
+                self.context.status.give_snapshot_up();
                 if self.work.commits.is_open() {
-                    self.break_off().await?;
+                    self.notice("ABORTED").await?;
                 }
                 Ok(Outcome::Stopped)
             }
@@ -210,19 +211,26 @@ impl<W: LogWriter> Stream<'_, W> {
         notices::tell(self.context, &mut self.work.commits, &notices::snapshot(kind, Vec::new())).await
     }
 
-    /// It does not come to its end. A commit is open.
-    async fn break_off(&mut self) -> Result<(), Problem> {
-        self.context.status.give_snapshot_up();
-        self.notice("ABORTED").await
+    /// It is told that it begins. A commit is open.
+    async fn begin_snapshot(&mut self, asked: &Asked, selected: &[(Table, Published)]) -> Result<(), Problem> {
+        let ids: Vec<_> = selected.iter().map(|(table, _)| table.id).collect();
+        // They are for showing only; of a part of a table nobody knows.
+        let mut estimates = catalog::analysed_rows(&self.client, &ids).await.unwrap_or_default();
+        for (table, _) in selected.iter().filter(|(table, _)| asked.request.filter_of(&table.schema, &table.table).is_some()) {
+            estimates.remove(&table.id);
+        }
+        self.context.status.begin_snapshot(&snapshot::estimated(selected, &estimates));
+        self.notice("STARTED").await
     }
 
     /// What was asked for does not work: the stream goes on without it.
     async fn give_up(&mut self, asked: &Asked, why: &str) -> Result<Outcome, Problem> {
         tracing::warn!(id = asked.id, "the blocking snapshot is given up, the stream goes on: {why}");
+        self.context.status.give_snapshot_up();
         if !self.open_commit().await? {
             return Ok(Outcome::Stopped);
         }
-        self.break_off().await?;
+        self.notice("ABORTED").await?;
         self.work.resume.is_done();
         self.hand_over().await?;
         Ok(Outcome::Over)
@@ -254,7 +262,6 @@ impl<W: LogWriter> Stream<'_, W> {
     ) -> Result<u64, Broken> {
         let ids: Vec<_> = selected.iter().map(|(table, _)| table.id).collect();
         let mut keys = reading::keys(&self.client, &ids).await.map_err(|error| broken(error, self.context))?;
-        let estimates = catalog::analysed_rows(&self.client, &ids).await.map_err(|error| broken(error, self.context))?;
         let mut sources = Vec::new();
         for (table, published) in selected {
             let key = keys.remove(&table.id).unwrap_or_default();
@@ -269,7 +276,6 @@ impl<W: LogWriter> Stream<'_, W> {
         let mut reader = Reader::new(self.context, lsn, previous_commit, xid);
         reader.xmin = self.work.at.xmin;
         let total = sources.len() as u32;
-        self.context.status.begin_snapshot(&snapshot::estimated(sources.iter().map(|source| &source.table), &estimates));
         if let Some(most) = snapshot::told_chunks(self.context) {
             for Source { table, published, key, .. } in &sources {
                 let chunks = if key.is_empty() || asked.request.filter_of(&table.schema, &table.table).is_some() {
@@ -365,6 +371,7 @@ impl<W: LogWriter> Stream<'_, W> {
             }
             if reader.rows.is_multiple_of(ROWS_PER_LOOK) {
                 reader.encoder.set_now(now_ns());
+                self.context.status.set_table_rows(&name, reader.rows - before);
                 self.look_up().await?;
                 if self.context.is_stopping() {
                     return Err(Broken::Stopped);

@@ -123,8 +123,8 @@ pub(super) fn published_of<'t>(
 }
 
 /// Their names, and how many rows the server thinks they have.
-pub fn estimated<'a>(tables: impl Iterator<Item = &'a Table>, rows: &HashMap<RelationId, u64>) -> Vec<(String, Option<u64>)> {
-    tables.map(|table| (table.name(), rows.get(&table.id).copied())).collect()
+pub fn estimated(tables: &[(Table, Published)], rows: &HashMap<RelationId, u64>) -> Vec<(String, Option<u64>)> {
+    tables.iter().map(|(table, _)| (table.name(), rows.get(&table.id).copied())).collect()
 }
 
 /// Puts small tables first, or large ones; tables that are alike stay as they stand.

@@ -535,7 +535,7 @@ impl Prepared {
         }
         let ids: Vec<_> = selected.iter().map(|(table, _)| table.id).collect();
         let estimates = catalog::analysed_rows(&self.client, &ids).await.map_err(wrong)?;
-        context.status.begin_snapshot(&snapshot::estimated(selected.iter().map(|(table, _)| table), &estimates));
+        context.status.begin_snapshot(&snapshot::estimated(&selected, &estimates));
         let start = snapshot::Start { lsn: created.consistent_point, snapshot: created.snapshot };
         // Without a stream, nothing tells what happened to the rows that were read before a restart.
         checkpoint.progress = (config.snapshot.mode != SnapshotMode::InitialOnly).then(Progress::default);

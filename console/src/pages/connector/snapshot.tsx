@@ -118,7 +118,7 @@ function Reconciling({ of }: { of: NonNullable<NonNullable<Connector["incrementa
 function Initial({ of }: { of: Connector }) {
   const { snapshot } = of;
   // took_seconds runs from the beginning on.
-  const isOver = snapshot.tables_done >= snapshot.tables_total;
+  const isOver = snapshot.aborted || snapshot.tables_done >= snapshot.tables_total;
   if (snapshot.tables_total === 0 && of.problem) {
     return <Empty title="No snapshot now">The connector does not get that far: see above. Mended, it begins with it, if it has not had one.</Empty>;
   }
@@ -137,13 +137,13 @@ function Initial({ of }: { of: Connector }) {
     <section aria-labelledby="initial">
       <h2 id="initial">Initial snapshot</h2>
       <p class="total">
-        <Progress label={`Initial snapshot of ${of.name}`} done={snapshot.rows_done} of={snapshot.rows_estimated} over={isOver} leftMs={ms(snapshot.eta_seconds)} />
+        <Progress label={`Initial snapshot of ${of.name}`} done={snapshot.rows_done} of={snapshot.rows_estimated} over={isOver && !snapshot.aborted} leftMs={ms(snapshot.eta_seconds)} />
         <span>
           {snapshot.tables_done} of {counted(snapshot.tables_total, "table")} · {count(snapshot.rows_done)} rows
           {!isOver && snapshot.rows_estimated !== null && ` of ~${count(snapshot.rows_estimated)}`}
           {snapshot.rows_earlier > 0 && ` · ${count(snapshot.rows_earlier)} read before it was interrupted`}
           {snapshot.rows_per_second !== null && ` · ${rate(snapshot.rows_per_second)} rows/s`}
-          {isOver && ` · took ${tookText(snapshot.took_seconds ?? 0)}${snapshot.rows_earlier > 0 ? " since" : ""}`}
+          {isOver && ` · ${snapshot.aborted ? "broken off after" : "took"} ${tookText(snapshot.took_seconds ?? 0)}${snapshot.rows_earlier > 0 ? " since" : ""}`}
         </span>
       </p>
       {!isOver && <p class="muted">Totals and what is left are estimated from table statistics.</p>}
@@ -153,7 +153,7 @@ function Initial({ of }: { of: Connector }) {
         keyOf={(row) => row.table}
         columns={[
           { id: "table", title: "Table", by: (row) => row.table },
-          { id: "state", title: "State", by: (row) => row.state, cell: (row) => (row.state === "completed" ? "✓ done" : row.state) },
+          { id: "state", title: "State", by: (row) => row.state, cell: (row) => (row.state === "completed" ? "✓ done" : row.state === "aborted" ? ENDS.ABORTED : row.state) },
           {
             id: "part",
             title: "Read",

@@ -60,7 +60,7 @@ function ConnectorState({ of }: { of: Connector }) {
 
 /** A bar while it runs, else what became of it. */
 export function Snapshot({ of }: { of: Connector }) {
-  const { tables_total, tables_done, rows_done, rows_estimated, eta_seconds } = of.snapshot;
+  const { tables_total, tables_done, aborted, rows_done, rows_estimated, eta_seconds } = of.snapshot;
   if (of.incremental) {
     const word = of.incremental.state === "paused" ? "paused" : "incremental";
     return (
@@ -69,8 +69,7 @@ export function Snapshot({ of }: { of: Connector }) {
       </span>
     );
   }
-  if (tables_total === 0) return <span class="muted">–</span>;
-  if (tables_done >= tables_total) return <span class="muted">done</span>;
+  if (tables_total === 0 || aborted || tables_done >= tables_total) return <span class="muted">{tables_total === 0 ? "–" : aborted ? "broken off" : "done"}</span>;
   const left = eta_seconds === null ? null : eta_seconds * 1000;
   return <Progress label={`Snapshot of ${of.name}`} done={rows_done} of={rows_estimated} leftMs={left} />;
 }
