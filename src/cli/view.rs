@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
+use crate::postgres;
+use crate::problem::one_line;
+
 pub use crate::config::quantity::say_bytes as bytes;
 
 /// Times are shown in UTC.
@@ -215,7 +218,8 @@ impl Changes {
         }
         let quoted = format!("{}.{}", identifier(change.source_text("schema")), identifier(change.source_text("table")));
         format!(
-            "\nhint: old values are not in the WAL for {table} (replica identity DEFAULT).\n      ALTER TABLE {quoted} REPLICA IDENTITY FULL;           (shown once per table)"
+            "\nhint: old values are not in the WAL for {table} (replica identity DEFAULT).\n      ALTER TABLE {quoted} REPLICA IDENTITY FULL;           (shown once per table)",
+            table = one_line(&table)
         )
     }
 }
@@ -254,7 +258,7 @@ fn no_text(value: &Json) -> Option<String> {
 /// A name as SQL has it.
 fn identifier(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
-    if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if plain { name.to_owned() } else { postgres::identifier(name) }
 }
 
 /// JSON escapes only the lower control characters; a terminal obeys some of the others.
@@ -383,6 +387,7 @@ mod tests {
         let avro = json!({ "topic": "t", "ts": "2026-11-21T14:02:11.482Z", "key": null, "value": { "base64": "AAAAAAI=" } });
         let shown = changes.show(&avro).expect("shown");
         assert!(shown.starts_with("14:02:11.482  t  (5 bytes that are no text"), "{shown}");
+        assert_eq!(identifier("a\nALTER"), "U&\"a\\000AALTER\"");
         assert_eq!((identifier("a_1"), identifier("My \"T")), ("a_1".into(), "\"My \"\"T\"".into()));
     }
 

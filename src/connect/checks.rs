@@ -126,16 +126,17 @@ impl Examination {
             is_draft: self.is_draft,
             ..Patient::of(&self.config, depth)
         };
-        let examined = async {
-            let mut diagnosis = doctor::examine(patient, &mut tell).await;
-            if let (Some(connector), Some(service)) = (patient.connector, &service) {
-                let ground = ground::examine(service, &[connector], depth).await;
-                ground.iter().for_each(&mut tell);
-                diagnosis.findings.extend(ground);
-            }
-            diagnosis
+        let database = tokio::time::timeout(EXAMINATION_MAX, Box::pin(doctor::examine(patient, &mut tell)));
+        let ground = async {
+            let (Some(connector), Some(service)) = (patient.connector, &service) else { return Vec::new() };
+            // A database's findings do not wait for a cluster for ever.
+            tokio::time::timeout(EXAMINATION_MAX, ground::examine(service, &[connector], depth)).await.unwrap_or_default()
         };
-        tokio::time::timeout(EXAMINATION_MAX, Box::pin(examined)).await.map_err(|_| Refused::Late)
+        let (database, ground) = tokio::join!(database, ground);
+        let mut diagnosis = database.map_err(|_| Refused::Late)?;
+        ground.iter().for_each(tell);
+        diagnosis.findings.extend(ground);
+        Ok(diagnosis)
     }
 }
 

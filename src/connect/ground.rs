@@ -1,6 +1,6 @@
 //! What the service itself stands on: the disk of its log, or the Kafka cluster it writes to.
 //!
-//! Owns those questions of `rowfeed check` and of the hourly look, in the doctor's words; changes nothing. The database is
+//! Owns those questions of `rowfeed check`, of `POST /v1/check` and of the hourly look, in the doctor's words; changes nothing. The database is
 //! [`crate::postgres::doctor`]'s.
 
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use super::connection::{PINNED, Socket, initial_statement, pins, with_tls};
 use super::deadline::Deadline;
 use super::pgoutput::RelationMessage;
 use super::types::{self, TypeRow};
-use super::{PostgresError, identifier};
+use super::{PostgresError, delimited, identifier};
 use crate::change::{Column, Relation, RelationId, ReplicaIdentity, TypeKind};
 use crate::config::postgres::{ConnectionConfig, MessageKeyColumns};
 use crate::problem::Problem;
@@ -152,6 +152,11 @@ impl Table {
     /// `schema.table`, for messages.
     pub fn name(&self) -> String {
         format!("{}.{}", self.schema, self.table)
+    }
+
+    /// `"schema"."table"` as it is: for what is read by others than the parser of statements.
+    pub fn delimited(&self) -> String {
+        format!("{}.{}", delimited(&self.schema), delimited(&self.table))
     }
 
     /// `"schema"."table"`, for SQL.

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use super::catalog::Table;
 use super::connection::Connection;
 use super::publication::Published;
-use super::{PostgresError, delimited, identifier, literal};
+use super::{PostgresError, identifier, literal};
 use crate::change::progress::{Key, KeyColumn, KeyKind, Visibility};
 use crate::change::{Lsn, Relation, RelationId};
 
@@ -105,7 +105,7 @@ pub async fn open(session: &mut Connection, table: &Table) -> Result<Option<Open
              from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) \
          from pg_class c where c.oid = {id} and c.oid = {name}::regclass",
         id = table.id.0,
-        name = literal(&format!("{}.{}", delimited(&table.schema), delimited(&table.table))),
+        name = literal(&table.delimited()),
     );
     let rows = session.query(&sql).await?;
     let Some(row) = rows.into_iter().next() else { return Ok(None) };

@@ -186,7 +186,7 @@ fn a_name_is_never_a_statement_of_the_script() {
     let name = |what: &str| format!("\"{what}\"\"\nALTER ROLE cdc SUPERUSER; -- \"");
     let setup = format!(
         "create schema {schema}; create table {schema}.{}(at int); create table {}(at int); create unlogged table {}(at int); \
-         create table {hidden}(id int primary key); alter table {hidden} enable row level security",
+         create table \"like\nothers\"(id int primary key); create table {hidden}(id int primary key); alter table {hidden} enable row level security",
         name("inside"),
         name("keyless"),
         name("unlogged"),
@@ -215,8 +215,15 @@ fn a_name_is_never_a_statement_of_the_script() {
         found.is("ok", &["pg/identity-missing", "pg/select", "pg/rls", "pg/publication"]);
         assert_eq!(sql.one("select rolsuper from pg_roles where rolname = 'cdc'"), "f");
     }
-    let near = Found::of(&[&as_role(&first, "cdc"), "--no-slot-test", "--tables=public.*,public.unlog"]);
-    assert_eq!(near.json["fix_sql"].as_str().map(|script| script.contains("\nALTER ROLE cdc SUPERUSER")), Some(false), "{:#}", near.json);
+    for tables in ["public.*,public.like_other", "public.like_other"] {
+        for near in [
+            Found::of(&[&as_role(&first, "cdc"), "--no-slot-test", &format!("--tables={tables}")]),
+            Found::of_connector(&first, tables, &json!({})),
+        ] {
+            let fix = near.fix("pg/no-tables");
+            assert!(fix.contains(r"like\\nothers") && !fix.contains(r#""sql":"others"#), "{:#}", near.json);
+        }
+    }
 }
 
 #[test]

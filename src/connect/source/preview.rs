@@ -136,7 +136,7 @@ fn without_registry(config: &PostgresConfig) -> PostgresConfig {
 /// The table of this name, as `schema.table` or as SQL writes it.
 async fn find(client: &Client, name: &str) -> Result<Result<Table, Problem>, PostgresError> {
     let tables = catalog::tables(client).await?;
-    if let Some(found) = tables.iter().find(|table| table.name() == name || table.quoted() == name) {
+    if let Some(found) = tables.iter().find(|table| table.name() == name || table.delimited() == name) {
         return Ok(Ok(found.clone()));
     }
     let names: Vec<String> = tables.iter().map(Table::name).collect();

@@ -23,7 +23,7 @@ use crate::change::signal::Action as Request;
 use crate::config::postgres::{PostgresConfig, SnapshotMode, TableFilter};
 use crate::log::LogWriter;
 use crate::postgres::catalog::{self, Table};
-use crate::postgres::{Client, PostgresError, delimited, identity, publication};
+use crate::postgres::{Client, PostgresError, identity, publication};
 use crate::problem::{Action, Problem};
 
 /// So many tables are in one request for tables that were added.
@@ -261,5 +261,5 @@ async fn added(context: &Context, client: &Client, server_version: u32, before: 
     let published = publication::published(client, &config.publication_name, server_version).await?;
     let selected = snapshot::select_tables(context, &tables, &published);
     let added = selected.iter().map(|(table, _)| table).filter(|table| is_new(table));
-    Ok(added.map(|table| format!("{}.{}", delimited(&table.schema), delimited(&table.table))).collect())
+    Ok(added.map(Table::delimited).collect())
 }

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import type { Connector, Subscription } from "../../api/types";
 import { ui } from "../../app/paths";
+import { heldByServer } from "./held";
 import { UNKNOWN, bytes, count, counted, duration, rate } from "../../text/format";
 import { behind } from "../../text/lag";
 
@@ -62,18 +63,8 @@ function Lag({ of }: { of: readonly Connector[] }) {
 /** A slot that used this part of what it may hold is worth a look. */
 const WAL_WARN_PART = 0.5;
 
-/** Slots of one server keep the same WAL: as much as the one that is furthest behind. */
-function byServer(of: readonly Connector[]): number[] {
-  const most = new Map<string, number>();
-  for (const { source, slot_retained_bytes: held } of of) {
-    const [server = ""] = source.split("/");
-    if (known(held)) most.set(server, Math.max(held, most.get(server) ?? 0));
-  }
-  return [...most.values()];
-}
-
 function Wal({ of }: { of: readonly Connector[] }) {
-  const held = byServer(of);
+  const held = heldByServer(of);
   // The slot that is nearest to its limit; slots without one cannot be lost, but can fill the disk.
   const limited = of.filter((one) => known(one.slot_retained_bytes) && known(one.slot_safe_bytes));
   const used = (one: Connector) => (one.slot_retained_bytes ?? 0) / Math.max(1, (one.slot_retained_bytes ?? 0) + (one.slot_safe_bytes ?? 0));
