@@ -127,7 +127,7 @@ impl std::error::Error for Problem {}
 
 /// A name or text of somebody else's as one line of ours: what is printed as a script must not have lines that we did not write.
 pub fn one_line(text: &str) -> String {
-    text.chars().flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] }).collect()
+    text.chars().map(|letter| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
 use crate::postgres;
-use crate::problem::one_line;
 
 pub use crate::config::quantity::say_bytes as bytes;
 
@@ -219,7 +218,7 @@ impl Changes {
         let quoted = format!("{}.{}", identifier(change.source_text("schema")), identifier(change.source_text("table")));
         format!(
             "\nhint: old values are not in the WAL for {table} (replica identity DEFAULT).\n      ALTER TABLE {quoted} REPLICA IDENTITY FULL;           (shown once per table)",
-            table = one_line(&table)
+            table = tame(&table)
         )
     }
 }

@@ -126,14 +126,9 @@ impl Examination {
             is_draft: self.is_draft,
             ..Patient::of(&self.config, depth)
         };
-        let database = tokio::time::timeout(EXAMINATION_MAX, Box::pin(doctor::examine(patient, &mut tell)));
-        let ground = async {
-            let (Some(connector), Some(service)) = (patient.connector, &service) else { return Vec::new() };
-            // A database's findings do not wait for a cluster for ever.
-            tokio::time::timeout(EXAMINATION_MAX, ground::examine(service, &[connector], depth)).await.unwrap_or_default()
-        };
-        let (database, ground) = tokio::join!(database, ground);
-        let mut diagnosis = database.map_err(|_| Refused::Late)?;
+        let (database, ground) = halves(patient, service.as_ref(), EXAMINATION_MAX, &mut tell).await;
+        let mut diagnosis = database.ok_or(Refused::Late)?;
+        let ground = ground.unwrap_or_default();
         ground.iter().for_each(tell);
         diagnosis.findings.extend(ground);
         Ok(diagnosis)
@@ -227,14 +222,27 @@ pub async fn watch(registry: Arc<Registry>, service: ServiceConfig, mut stop: wa
     }
 }
 
-/// Each half has its own end: one that is slow takes nothing away from the other.
 async fn look(config: &PostgresConfig, service: &ServiceConfig) -> Looked {
     let patient = Patient { connector: Some(config), ..Patient::of(config, Depth::Look) };
-    let about = [config];
-    let database = tokio::time::timeout(LOOK_MAX, doctor::examine(patient, |_| {}));
-    let ground = tokio::time::timeout(LOOK_MAX, ground::examine(service, &about, Depth::Look));
+    let (database, ground) = halves(patient, Some(service), LOOK_MAX, |_| {}).await;
+    Looked { database: database.map(|diagnosis| diagnosis.findings), ground }
+}
+
+/// The database, and for a connector what the service stands on. Each half has its own end: one that is slow takes nothing away from the
+/// other. `tell` gets the findings of the database as they come.
+async fn halves(
+    patient: Patient<'_>,
+    service: Option<&ServiceConfig>,
+    limit: Duration,
+    tell: impl FnMut(&Finding) + Send,
+) -> (Option<Diagnosis>, Option<Vec<Finding>>) {
+    let database = tokio::time::timeout(limit, Box::pin(doctor::examine(patient, tell)));
+    let ground = async {
+        let (connector, service) = (patient.connector?, service?);
+        tokio::time::timeout(limit, ground::examine(service, &[connector], patient.depth)).await.ok()
+    };
     let (database, ground) = tokio::join!(database, ground);
-    Looked { database: database.ok().map(|diagnosis| diagnosis.findings), ground: ground.ok() }
+    (database.ok(), ground)
 }
 
 /// 75 to 125 %.

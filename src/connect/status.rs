@@ -509,18 +509,10 @@ impl TaskStatus {
             let began = tables.last_ended.or(tables.began).unwrap_or(now);
             tables.reading = Some(Reading { table: table.to_owned(), began });
         }
-        drop(tables);
-        self.with_table(table, |entry| entry.rows = rows);
-    }
-
-    fn with_table(&self, table: &str, change: impl FnOnce(&mut TableRows)) {
-        let tables = &mut self.tables().rows;
-        if let Some(entry) = tables.iter_mut().find(|entry| entry.name == table) {
-            change(entry);
-        } else if tables.len() < TABLES_MAX {
-            let mut entry = TableRows { name: table.to_owned(), ..TableRows::default() };
-            change(&mut entry);
-            tables.push(entry);
+        if let Some(entry) = tables.rows.iter_mut().find(|entry| entry.name == table) {
+            entry.rows = rows;
+        } else if tables.rows.len() < TABLES_MAX {
+            tables.rows.push(TableRows { name: table.to_owned(), rows, ..TableRows::default() });
         }
     }
 
@@ -597,12 +589,25 @@ impl TaskStatus {
         self.runs().abort(Kind::Snapshot, SystemTime::now());
     }
 
+    /// The tables of the snapshot, and how far it is as a whole.
+    fn copied(&self) -> (Vec<TableRows>, SnapshotProgress) {
+        let (tables, now) = (self.tables(), Instant::now());
+        let progress = SnapshotProgress {
+            tables_total: self.tables_total.load(Relaxed),
+            tables_done: self.tables_done.load(Relaxed),
+            rows: self.rows.load(Relaxed),
+            rows_earlier: tables.rows_earlier,
+            whole_earlier: tables.whole_earlier,
+            begun: tables.began.is_some(),
+            aborted: tables.aborted,
+            took: tables.began.map(|began| tables.ended.unwrap_or(now).saturating_duration_since(began)),
+        };
+        (tables.copied(now), progress)
+    }
+
     /// A plain copy for REST and metrics.
     pub fn snapshot(&self) -> StatusSnapshot {
-        let (tables, began, ended, rows_earlier, whole_earlier, aborted) = {
-            let tables = self.tables();
-            (tables.copied(Instant::now()), tables.began, tables.ended, tables.rows_earlier, tables.whole_earlier, tables.aborted)
-        };
+        let (tables, snapshot) = self.copied();
         let now_us = now_us();
         let since = |last: u64| (last > 0).then(|| Duration::from_micros(now_us.saturating_sub(last)));
         let slow = self.slow();
@@ -615,16 +620,7 @@ impl TaskStatus {
             counts: Counts::of_array(load(&self.counts)),
             positions: Positions { received, encoded, durable, confirmed },
             lag: self.has_lag.load(Relaxed).then(lag),
-            snapshot: SnapshotProgress {
-                tables_total: self.tables_total.load(Relaxed),
-                tables_done: self.tables_done.load(Relaxed),
-                rows: self.rows.load(Relaxed),
-                rows_earlier,
-                whole_earlier,
-                begun: began.is_some(),
-                aborted,
-                took: began.map(|began| ended.unwrap_or_else(Instant::now).saturating_duration_since(began)),
-            },
+            snapshot,
             tables,
             ended_tables: self.ended_tables().iter().cloned().collect(),
             timings: Timings { counts: load(&self.timings), sum_us: self.timings_sum_us.load(Relaxed) },

@@ -20,7 +20,7 @@ use crate::log::builtin::BuiltinLog;
 use crate::log::subscription::Place;
 use crate::log::topic::TopicInfo;
 use crate::log::{Commit as _, LogWriter, StartAt, Subscription, TopicSpec};
-use crate::postgres::identifier;
+use crate::postgres::qualified;
 use crate::problem::Problem;
 use crate::record::compression::Compression;
 use crate::record::{HeaderBlock, RecordRef, RecordSink};
@@ -127,9 +127,9 @@ impl Around {
         if noted.as_ref().map_or(is_whole, |noted| !is_whole || noted.code != CODE) {
             return;
         }
-        let name = |value: Option<Value<'_>>| value.and_then(Value::text).map(|name| identifier(&name));
+        let name = |value: Option<Value<'_>>| value.and_then(Value::text).map(|name| name.into_owned());
         let (Some(schema), Some(table)) = (name(event.schema_name()), name(event.table_name())) else { return };
-        let table = format!("{schema}.{table}");
+        let table = qualified(&schema, &table);
         if is_whole {
             if noted.is_some_and(|noted| noted.at == table) {
                 self.status.note(None);

@@ -240,11 +240,14 @@ fn whole(progress: &SnapshotProgress, tables: &[TableRows]) -> TableRows {
 }
 
 fn table(table: &TableRows, progress: &SnapshotProgress) -> Json {
-    let state = match table.took {
-        _ if table.done || progress.tables_done >= progress.tables_total => "completed",
-        _ if progress.aborted => "aborted",
-        Some(_) => "running",
-        None => "queued",
+    let state = if table.done || progress.tables_done >= progress.tables_total {
+        "completed"
+    } else if progress.aborted {
+        "aborted"
+    } else if table.took.is_some() {
+        "running"
+    } else {
+        "queued"
     };
     json!({
         "table": table.name, "state": state, "rows_done": table.rows, "rows_estimated": table.estimated,

@@ -107,14 +107,14 @@ fn stream(series: &mut Series<'_>) {
 fn snapshot(series: &mut Series<'_>) {
     let total = |c: &ConnectorReport| i64::from(c.snapshot_tables[0].1);
     let left = |c: &ConnectorReport| i64::from(c.snapshot_tables[0].1.saturating_sub(c.snapshot_tables[1].1));
-    let runs = move |c: &ConnectorReport| c.reads_snapshot && left(c) > 0 && !c.snapshot_aborted;
+    let unfinished = move |c: &ConnectorReport| c.reads_snapshot && left(c) > 0 && !c.snapshot_aborted;
     let works = |c: &ConnectorReport| matches!(c.state, "snapshot" | "snapshotting" | "streaming");
     series.snapshot("debezium_metrics_TotalTableCount", total);
     series.snapshot("debezium_metrics_RemainingTableCount", left);
-    series.snapshot("debezium_metrics_SnapshotRunning", move |c| (runs(c) && works(c)).into());
+    series.snapshot("debezium_metrics_SnapshotRunning", move |c| (unfinished(c) && works(c)).into());
     series.snapshot("debezium_metrics_SnapshotPaused", |_| 0);
     series.snapshot("debezium_metrics_SnapshotCompleted", move |c| (c.reads_snapshot && left(c) == 0).into());
-    series.snapshot("debezium_metrics_SnapshotAborted", move |c| (c.snapshot_aborted || (runs(c) && !works(c))).into());
+    series.snapshot("debezium_metrics_SnapshotAborted", move |c| (c.snapshot_aborted || (unfinished(c) && !works(c))).into());
     series.snapshot("debezium_metrics_SnapshotSkipped", |c| (!c.reads_snapshot && c.state == "streaming").into());
     series.snapshot("debezium_metrics_SnapshotDurationInSeconds", |c| signed(c.snapshot_took.unwrap_or_default().as_secs()));
     series.snapshot("debezium_metrics_SnapshotPausedDurationInSeconds", |_| 0);

@@ -7,9 +7,10 @@ use tokio_postgres::{Client, NoTls};
 
 use super::connection::{PINNED, Socket, initial_statement, pins, with_tls};
 use super::deadline::Deadline;
+use super::error::within;
 use super::pgoutput::RelationMessage;
 use super::types::{self, TypeRow};
-use super::{PostgresError, delimited, identifier};
+use super::{PostgresError, delimited, qualified};
 use crate::change::{Column, Relation, RelationId, ReplicaIdentity, TypeKind};
 use crate::config::postgres::{ConnectionConfig, MessageKeyColumns};
 use crate::problem::Problem;
@@ -42,9 +43,8 @@ async fn open_as(config: &ConnectionConfig, application_name: &str) -> Result<Cl
     settings
         .options(format!("{} -c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s", options.join(" ")));
     let login = settings.connect_raw(Deadline::new(socket, ANSWER_MAX), NoTls);
-    let (client, connection) = tokio::time::timeout(config.connect_timeout, login)
-        .await
-        .map_err(|_| PostgresError::Timeout(config.connect_timeout, "logging in"))?
+    let (client, connection) = within(config.connect_timeout, "logging in", login)
+        .await?
         // Told apart by elimination: neither the server nor the network said no, the library had nothing to answer with.
         .map_err(|error| {
             let own = error.as_db_error().is_none() && error.to_string().starts_with("invalid configuration");
@@ -161,7 +161,7 @@ impl Table {
 
     /// `"schema"."table"`, for SQL.
     pub fn quoted(&self) -> String {
-        format!("{}.{}", identifier(&self.schema), identifier(&self.table))
+        qualified(&self.schema, &self.table)
     }
 
     /// Publishing updates of this table makes the application's own UPDATE and DELETE fail.

@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
-use super::error::ServerMessage;
+use super::error::{ServerMessage, within};
 use super::frames::{Frame, FrameBuffer};
 use super::patience::{LAST_WAIT, Patience};
 use super::{PostgresError, tls};
@@ -112,10 +112,7 @@ impl AsyncWrite for Socket {
 impl Socket {
     /// Connects and, as `sslmode` asks, encrypts.
     pub async fn open(config: &ConnectionConfig) -> Result<Self, PostgresError> {
-        let connect = Self::open_any(config);
-        tokio::time::timeout(config.connect_timeout, connect)
-            .await
-            .map_err(|_| PostgresError::Timeout(config.connect_timeout, "connecting"))?
+        within(config.connect_timeout, "connecting", Self::open_any(config)).await?
     }
 
     async fn open_any(config: &ConnectionConfig) -> Result<Self, PostgresError> {
@@ -248,10 +245,7 @@ impl Connection {
     async fn open_as(config: &ConnectionConfig, session: Session, application_name: &str) -> Result<Self, PostgresError> {
         let socket = Socket::open(config).await?;
         let mut connection = Self::on(socket);
-        let login = connection.log_in(config, session, application_name);
-        tokio::time::timeout(config.connect_timeout, login)
-            .await
-            .map_err(|_| PostgresError::Timeout(config.connect_timeout, "logging in"))??;
+        within(config.connect_timeout, "logging in", connection.log_in(config, session, application_name)).await??;
         if session == Session::Sql {
             // A pooler between invents the number that the login tells.
             let limit = config.connect_timeout;
@@ -478,7 +472,7 @@ impl Connection {
 
     /// As [`Connection::query`], within a time limit. After a timeout the connection is of no more use.
     pub async fn query_within(&mut self, sql: &str, limit: Duration, what: &'static str) -> Result<Vec<TextRow>, PostgresError> {
-        tokio::time::timeout(limit, self.query(sql)).await.map_err(|_| PostgresError::Timeout(limit, what))?
+        within(limit, what, self.query(sql)).await?
     }
 
     /// Starts `COPY (...) TO STDOUT`; rows come from [`Connection::copy_row`].

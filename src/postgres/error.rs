@@ -1,6 +1,7 @@
 //! What PostgreSQL or the way to it can answer, and what to do about it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::identifier;
 use crate::config::postgres::ConnectionConfig;
@@ -64,7 +65,7 @@ pub enum PostgresError {
     Protocol(String),
     /// Nothing came in time.
     #[error("no answer within {0:?} while {1}")]
-    Timeout(std::time::Duration, &'static str),
+    Timeout(Duration, &'static str),
     /// A finding of our own that is already worded for a person.
     #[error("{0}")]
     Problem(Problem),
@@ -82,6 +83,11 @@ impl From<tokio_postgres::Error> for PostgresError {
             None => Self::Io(std::io::Error::other(error.to_string())),
         }
     }
+}
+
+/// Waits for it no longer than this; `what` says what was being done.
+pub(super) async fn within<T>(limit: Duration, what: &'static str, work: impl Future<Output = T>) -> Result<T, PostgresError> {
+    tokio::time::timeout(limit, work).await.map_err(|_| PostgresError::Timeout(limit, what))
 }
 
 impl PostgresError {

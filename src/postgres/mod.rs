@@ -49,6 +49,11 @@ pub fn identifier(name: &str) -> String {
     format!("U&\"{}\"", escaped.collect::<String>())
 }
 
+/// `"schema"."table"`, each an [`identifier`].
+pub fn qualified(schema: &str, table: &str) -> String {
+    format!("{}.{}", identifier(schema), identifier(table))
+}
+
 /// An identifier in double quotes, as it is: for what is read by others than the parser of statements.
 pub fn delimited(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::catalog::Table;
 use super::connection::Connection;
-use super::{PostgresError, identifier, literal};
+use super::{PostgresError, identifier, literal, qualified};
 use crate::change::{RelationId, ReplicaIdentity};
 use crate::config::postgres::{PostgresConfig, PublicationAutocreate};
 use crate::config::suggest;
@@ -127,7 +127,7 @@ async fn update(client: &Client, name: &str, tables: &[Table], wanted: &[&Table]
         sql.push(format!("ALTER PUBLICATION {} ADD TABLE {}", identifier(name), list(&add)));
     }
     if !drop.is_empty() {
-        let names: Vec<_> = drop.iter().map(|(schema, table)| format!("{}.{}", identifier(schema), identifier(table))).collect();
+        let names: Vec<_> = drop.iter().map(|(schema, table)| qualified(schema, table)).collect();
         sql.push(format!("ALTER PUBLICATION {} DROP TABLE {}", identifier(name), names.join(", ")));
     }
     run(client, &sql).await

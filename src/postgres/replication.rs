@@ -10,7 +10,7 @@ use bytes::{BufMut, BytesMut};
 use tokio::io::AsyncWriteExt;
 
 use super::connection::{Connection, Socket};
-use super::error::ServerMessage;
+use super::error::{ServerMessage, within};
 use super::frames::FrameBuffer;
 use super::pgoutput::POSTGRES_EPOCH_US;
 use super::{PostgresError, delimited, literal};
@@ -99,9 +99,7 @@ impl ReplicationStream {
         }
         let sql = format!("START_REPLICATION SLOT {} LOGICAL 0/0 ({options})", delimited(&config.slot_name));
         let limit = config.connection.connect_timeout * START_LOGINS;
-        let (socket, frames, pending_notices) = tokio::time::timeout(limit, connection.start_copy_both(&sql))
-            .await
-            .map_err(|_| PostgresError::Timeout(limit, "starting to stream"))??;
+        let (socket, frames, pending_notices) = within(limit, "starting to stream", connection.start_copy_both(&sql)).await??;
         Ok(Self { socket, frames, out: BytesMut::new(), pending_notices })
     }
 
@@ -162,7 +160,7 @@ impl ReplicationStream {
             self.socket.write_all(&self.out).await?;
             self.socket.flush().await
         };
-        tokio::time::timeout(SEND_LIMIT, send).await.map_err(|_| PostgresError::Timeout(SEND_LIMIT, "confirming"))??;
+        within(SEND_LIMIT, "confirming", send).await??;
         Ok(())
     }
 

@@ -195,9 +195,8 @@ impl Rowfeed {
     pub fn wait_until_streaming(&self, name: &str, sql: &Sql, slot: &str) {
         let ready = format!("select active and confirmed_flush_lsn is not null from pg_replication_slots where slot_name = '{slot}'");
         wait_for("the connector to stream", || {
-            let status = self.status(name);
-            assert!(status["tasks"][0]["state"] != "FAILED", "{status}");
             let view = http::get(&self.http(), &format!("/v1/connectors/{name}")).expect("rowfeed answers").json();
+            assert!(view["state"] != "failed", "{view}");
             (view["state"] == "streaming" && sql.one(&ready) == "t").then_some(())
         });
     }

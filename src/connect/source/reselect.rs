@@ -16,7 +16,7 @@ use crate::change::{Cell, CellSpan, Relation, RelationId, Tuple};
 use crate::config::postgres::{PostgresConfig, Reselect};
 use crate::encode::EventSettings;
 use crate::postgres::connection::Session;
-use crate::postgres::{Client, Connection, PostgresError, application, identifier, literal, reading};
+use crate::postgres::{Client, Connection, PostgresError, application, identifier, literal, qualified, reading};
 use crate::problem::Problem;
 
 /// How often and with which pauses a row is asked for whose transaction others do not see yet: about ten seconds.
@@ -263,6 +263,6 @@ fn select(
     let conditions: Option<Vec<_>> = key.iter().map(condition).collect();
     // Children of plain inheritance are tables of their own; the rows of a partitioned one are in its partitions.
     let only = if config.publish_via_partition_root { "" } else { "only " };
-    let table = format!("{}.{}", identifier(&relation.schema), identifier(&relation.table));
+    let table = qualified(&relation.schema, &relation.table);
     Some(format!("select {} from {only}{table} where {} limit 1", list?.join(", "), conditions?.join(" and ")))
 }

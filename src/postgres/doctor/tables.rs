@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use super::super::catalog::{self, Table};
-use super::super::{identifier, identity, publication};
+use super::super::{identifier, identity, publication, qualified};
 use super::{Depth, Doctor, Mark, first_of, names, truth};
 use crate::change::ReplicaIdentity;
 use crate::config::postgres::PostgresConfig;
@@ -107,7 +107,7 @@ impl Doctor<'_> {
                 continue;
             }
             let logged = of_kind.iter().map(|Unsent { schema, table, .. }| {
-                format!("-- ALTER TABLE {}.{} SET LOGGED;       -- writes the table anew\n", identifier(schema), identifier(table))
+                format!("-- ALTER TABLE {} SET LOGGED;       -- writes the table anew\n", qualified(schema, table))
             });
             let fix = if kind == "u" { logged.collect() } else { String::new() };
             self.found(id, "not captured", Mark::Note, format!("{what}: {}", first_of(&named)), fix);

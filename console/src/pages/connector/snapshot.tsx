@@ -153,7 +153,7 @@ function Initial({ of }: { of: Connector }) {
         keyOf={(row) => row.table}
         columns={[
           { id: "table", title: "Table", by: (row) => row.table },
-          { id: "state", title: "State", by: (row) => row.state, cell: (row) => (row.state === "completed" ? "✓ done" : row.state === "aborted" ? ENDS.ABORTED : row.state) },
+          { id: "state", title: "State", by: (row) => row.state, cell: (row) => STATES[row.state] ?? row.state },
           {
             id: "part",
             title: "Read",
@@ -174,6 +174,8 @@ function Initial({ of }: { of: Connector }) {
 export const tookText = (seconds: number): string => (seconds === 0 ? "less than a second" : longDuration(seconds * 1000));
 
 const ms = (seconds: number | null): number | null => (seconds === null ? null : seconds * 1000);
+
+const STATES: Record<string, string> = { completed: "✓ done", aborted: "○ broken off" };
 
 const ENDS: Record<string, string> = {
   COMPLETED: "✓ completed",

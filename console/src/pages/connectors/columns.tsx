@@ -69,7 +69,8 @@ export function Snapshot({ of }: { of: Connector }) {
       </span>
     );
   }
-  if (tables_total === 0 || aborted || tables_done >= tables_total) return <span class="muted">{tables_total === 0 ? "–" : aborted ? "broken off" : "done"}</span>;
+  const word = tables_total === 0 ? "–" : aborted ? "broken off" : tables_done >= tables_total ? "done" : "";
+  if (word) return <span class="muted">{word}</span>;
   const left = eta_seconds === null ? null : eta_seconds * 1000;
   return <Progress label={`Snapshot of ${of.name}`} done={rows_done} of={rows_estimated} leftMs={left} />;
 }
